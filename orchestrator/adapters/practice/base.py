@@ -1,0 +1,90 @@
+"""The base tree: a plain Debian host, built once, over which each practice host keeps only its own changes."""
+
+import fcntl
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.adapters.practice import machine
+from orchestrator.adapters.practice.commands import run
+from orchestrator.domain.errors import Kind, OrchestratorError
+
+SUITE = "bookworm"
+PACKAGES = (
+    "ca-certificates", "dbus", "iproute2", "openssh-server", "python3", "python3-apt", "sudo", "systemd-sysv",
+)  # fmt: skip
+_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+# Run by mmdebstrap with the tree as $1. Host keys are made per host, before it boots. Timers of apt would hold
+# dpkg's lock while a playbook wants it; waiting for the disk at every package buys a practice host nothing.
+_CUSTOMISE = r"""
+set -eu
+rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/hostname "$1"/etc/resolv.conf
+chroot "$1" useradd --create-home --shell /bin/bash {user}
+echo '{user} ALL=(ALL) NOPASSWD: ALL' > "$1"/etc/sudoers.d/{user}
+chmod 0440 "$1"/etc/sudoers.d/{user}
+echo 'AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/authorized_keys.d/%u' > "$1"/etc/ssh/sshd_config.d/practice.conf
+chroot "$1" systemctl enable systemd-networkd.service
+chroot "$1" systemctl mask apt-daily.timer apt-daily-upgrade.timer systemd-networkd-wait-online.service
+cat > "$1"/etc/dpkg/dpkg.cfg.d/practice << 'END'
+force-unsafe-io
+path-exclude=/usr/share/doc/*
+path-exclude=/usr/share/man/*
+path-exclude=/usr/share/locale/*
+END
+"""
+
+
+def base_tree(cache: Path, *, user: str, progress: Callable[[str], None]) -> Path:
+    """Return the tree for hosts with this login, building it when the cache has none. One builder at a time."""
+    sources = machine.apt_sources()
+    customise = _CUSTOMISE.format(user=user)
+    built_from = "\0".join((SUITE, run("dpkg", "--print-architecture"), *PACKAGES, sources, customise))
+    tree = cache / f"base-{hashlib.sha256(built_from.encode()).hexdigest()[:12]}"
+    if tree.is_dir():
+        return tree
+    cache.mkdir(parents=True, exist_ok=True)
+    with _only_builder(cache, progress) as lock:
+        if not tree.is_dir():
+            progress(f"building the base tree in {cache} (once, about a minute)")
+            _build(tree, sources=sources, customise=customise, lock=lock)
+    return tree
+
+
+@contextmanager
+def _only_builder(cache: Path, progress: Callable[[str], None]) -> Iterator[int]:
+    with (cache / "build.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("waiting for the base tree that another command is building")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock.fileno()
+
+
+def _build(tree: Path, *, sources: str, customise: str, lock: int) -> None:
+    if not sources and not _KEYRING.exists():
+        raise OrchestratorError(
+            Kind.UNAVAILABLE,
+            "This machine does not have the keys that Debian packages are signed with",
+            hint="apt-get install debian-archive-keyring",
+        )
+    partial, options, hook = (tree.with_suffix(suffix) for suffix in (".partial", ".apt.conf", ".hook"))
+    # --one-file-system: should a killed build have left a mount, the removal stops at it.
+    run("rm", "--recursive", "--force", "--one-file-system", "--", str(partial))
+    options.write_text(machine.apt_options())
+    hook.write_text("#!/bin/sh" + customise)
+    hook.chmod(0o700)
+    run(
+        # In a mount namespace of its own, so that no mount outlives it; holding the lock, so that a build whose
+        # command was killed still keeps others out until it has ended.
+        "unshare", "--mount", "--propagation", "private", "--",
+        "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+        f"--aptopt={options}", "--dpkgopt=force-unsafe-io", "--skip=cleanup/apt/lists",
+        f"--customize-hook={hook}", SUITE, str(partial), *(["-"] if sources else []),
+        text=sources, keep_open=(lock,),
+    )  # fmt: skip
+    partial.rename(tree)
+    options.unlink()
+    hook.unlink()

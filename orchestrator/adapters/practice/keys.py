@@ -1,0 +1,33 @@
+"""The site's login key and its hosts' keys: made here, so that nothing is ever trusted because it answered first."""
+
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from orchestrator.adapters.practice.files import write
+
+
+def key_pair(path: Path) -> str:
+    """Return the public half, in OpenSSH's form, of the private key in `path`, made (0600) if it is not there."""
+    if path.exists():
+        loaded = serialization.load_ssh_private_key(path.read_bytes(), password=None)
+        assert isinstance(loaded, Ed25519PrivateKey)
+        key = loaded
+    else:
+        key = Ed25519PrivateKey.generate()
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        )
+        write(path, private.decode(), mode=0o600)
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return public.decode()
+
+
+def host_key(known_hosts: Path, address: str) -> str | None:
+    """Return the key that the file pins for this address."""
+    for line in known_hosts.read_text().splitlines() if known_hosts.exists() else ():
+        name, _, key = line.partition(" ")
+        if name == address:
+            return key
+    return None

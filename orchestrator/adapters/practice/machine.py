@@ -1,0 +1,60 @@
+"""What this machine knows about the way out, for its practice hosts to know too."""
+
+import os
+from ipaddress import ip_address
+from pathlib import Path
+
+from orchestrator.adapters.practice.commands import run
+from orchestrator.domain.errors import Kind, OrchestratorError
+
+_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+_FETCHING = tuple(
+    f"Acquire::{name}"
+    for name in ("http", "Check-", "Retries", "Force", "Languages", "GzipIndexes", "Queue")
+)
+# The second is where systemd-resolved says what stands behind its own address on the loopback.
+_RESOLVERS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
+
+
+def resolver() -> str:
+    """Return a resolv.conf whose name servers can be reached from another host."""
+    for path in _RESOLVERS:
+        lines = path.read_text().splitlines() if path.exists() else []
+        servers = [line for line in lines if line.startswith("nameserver") and not _is_loopback(line.split()[1])]
+        if servers:
+            others = [line for line in lines if line.split()[:1] in (["search"], ["options"])]
+            return "\n".join([*servers, *others]) + "\n"
+    raise OrchestratorError(
+        Kind.UNAVAILABLE,
+        "This machine knows no name server that practice hosts could reach",
+        hint="Add a nameserver that is not on the loopback to /etc/resolv.conf.",
+    )
+
+
+def apt_sources() -> str:
+    """Return the Debian sources this machine installs from, as a sources.list; empty on another distribution."""
+    return run(
+        "apt-get", "indextargets", "--format", "deb $(REPO_URI) $(RELEASE) $(COMPONENT)",
+        "Created-By: Packages", "Origin: Debian",
+    )  # fmt: skip
+
+
+def apt_options() -> str:
+    """Return this machine's apt settings about fetching (proxies, checks, retries), as an apt.conf."""
+    settings = run("apt-config", "dump", "Acquire").splitlines()
+    kept = [line for line in settings if line.startswith(_FETCHING)]
+    configured = "\n".join(kept)
+    for scheme in ("http", "https"):
+        proxy = os.environ.get(f"{scheme}_proxy")
+        if proxy and f"Acquire::{scheme}::Proxy " not in configured:
+            kept.append(f'Acquire::{scheme}::Proxy "{proxy}";')
+    return "\n".join(kept) + "\n"
+
+
+def certificates() -> str | None:
+    """Return the authorities this machine trusts, or None when it has no such list."""
+    return _CERTIFICATES.read_text() if _CERTIFICATES.exists() else None
+
+
+def _is_loopback(address: str) -> bool:
+    return ip_address(address.partition("%")[0]).is_loopback

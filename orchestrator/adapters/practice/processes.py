@@ -1,0 +1,137 @@
+"""A host's processes: those in its control group, by which they are found and stopped and no stranger ever is."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.adapters.practice.commands import run
+from orchestrator.domain.errors import Kind, OrchestratorError
+
+_PARENT = "shared-service-practice"
+_POWER_OFF = signal.SIGRTMIN + 4  # what a systemd takes as "power off"
+_STOP_SECONDS = 20.0
+_KILL_SECONDS = 10.0
+_REBOOT = 133  # how systemd-nspawn says that the host asked to be booted again
+
+# Every boot has a group of its own, as systemd-nspawn divides the one it is in and a divided group takes no process.
+_BOOT = 'echo $$ > "$(mktemp --directory "$0/boot.XXXXXX")/cgroup.procs" && exec "$@"'
+_KEEP_BOOTING = f"""
+mkdir -p "$1/keeper"
+echo $$ > "$1/keeper/cgroup.procs" || exit
+while sh -c '{_BOOT}' "$@"; [ $? = {_REBOOT} ]; do :; done
+"""
+
+
+@dataclass(frozen=True)
+class ProcessGroup:
+    """The processes of one host of the site with this bridge, whoever started them."""
+
+    bridge: str
+    host: str
+
+    def start(self, *argv: str, log: Path) -> None:
+        """Start a systemd-nspawn that outlives this command, and start it again whenever the host reboots."""
+        group = _tracking() / self._path
+        group.mkdir(parents=True, exist_ok=True)
+        _offer_controllers(group)
+        detached = 'log="$0"; exec setsid --fork sh -c "$@" < /dev/null > "$log" 2>&1'
+        run("sh", "-c", detached, str(log), _KEEP_BOOTING, "sh", str(group), *argv)
+
+    def alive(self) -> bool:
+        """Say whether any process of the host exists."""
+        return next(_members(_tracking() / self._path), None) is not None
+
+    def stop(self) -> None:
+        """Return when no process of the host is left, having asked its systemd first."""
+        group = _tracking() / self._path
+        asked = [_power_off(scope) for scope in group.glob("boot.*/payload/init.scope")]
+        if not (any(asked) and self._gone_within(_STOP_SECONDS)) and self.alive():
+            (group / "cgroup.kill").write_text("1")
+            if not self._gone_within(_KILL_SECONDS):
+                raise OrchestratorError(Kind.FAILED, f"Processes of practice host {self.host} cannot be killed")
+        for hierarchy in _hierarchies():
+            _remove(hierarchy / self._path)
+
+    @property
+    def _path(self) -> str:
+        return f"{_PARENT}/{self.bridge}/{self.host}"
+
+    def _gone_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self.alive():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+
+def hosts_with_processes(bridge: str) -> frozenset[str]:
+    """Return the names of the hosts that have a control group, in the inventory or not."""
+    groups = [hierarchy / _PARENT / bridge for hierarchy in _hierarchies()]
+    return frozenset(path.name for group in groups if group.is_dir() for path in group.iterdir() if path.is_dir())
+
+
+def _hierarchies() -> list[Path]:
+    """Return where control groups are mounted that systemd tracks processes by: the unified hierarchy comes first."""
+    unified, named = [], []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        mount, _, source = line.partition(" - ")
+        kind, _, options = source.split(" ", 2)
+        if kind == "cgroup2":
+            unified.append(Path(mount.split()[4]))
+        elif kind == "cgroup" and "name=systemd" in options.split(","):
+            named.append(Path(mount.split()[4]))
+    return unified + named
+
+
+def _tracking() -> Path:
+    for hierarchy in _hierarchies():
+        if (hierarchy / "cgroup.controllers").exists():
+            return hierarchy
+    raise OrchestratorError(
+        Kind.UNAVAILABLE,
+        "This machine has no unified control group hierarchy, which keeps practice hosts apart",
+        hint="mount -t cgroup2 none /sys/fs/cgroup/unified",
+    )
+
+
+def _offer_controllers(group: Path) -> None:
+    """Let the host share out what this machine shares out. A hybrid machine offers nothing here, and that will do."""
+    for level in (group.parent.parent.parent, group.parent.parent, group.parent, group):
+        for controller in {"cpu", "memory", "pids"} & set((level / "cgroup.controllers").read_text().split()):
+            (level / "cgroup.subtree_control").write_text(f"+{controller}")
+
+
+def _members(group: Path) -> Iterator[int]:
+    for path in [group, *group.rglob("*/")]:
+        with suppress(FileNotFoundError, OSError):  # a group may go while we look
+            yield from map(int, (path / "cgroup.procs").read_text().split())
+
+
+def _power_off(scope: Path) -> bool:
+    """Ask the systemd in this control group, if there is one."""
+    for pid in _members(scope):
+        with suppress(ProcessLookupError):
+            handle = os.pidfd_open(pid)
+            try:
+                # Looked at again with the handle open: the id can no longer become another process's.
+                if pid in _members(scope):
+                    signal.pidfd_send_signal(handle, _POWER_OFF)
+                    return True
+            finally:
+                os.close(handle)
+    return False
+
+
+def _remove(group: Path) -> None:
+    if group.is_dir():
+        for path in sorted(group.rglob("*/"), key=lambda found: len(found.parts), reverse=True):
+            path.rmdir()
+        group.rmdir()
+    for parent in (group.parent, group.parent.parent):
+        with suppress(OSError):  # not there, or another host's or site's as well
+            parent.rmdir()
