@@ -46,12 +46,12 @@ fingerprint:
   returned: success
 """
 
-import hashlib  # noqa: E402
-import socket  # noqa: E402
-import ssl  # noqa: E402
-import struct  # noqa: E402
+import hashlib
+import socket
+import ssl
+import struct
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
 
 # [MS-RDPBCGR] 2.2.1.1 and 2.2.1.2. Nothing asks for the protocol's own encryption, which is broken.
 TLS, NLA = 1, 2
@@ -66,7 +66,7 @@ REFUSALS = {
 }
 
 
-class Unfit(Exception):
+class UnfitError(Exception):
     """The other side does not behave like a remote desktop server that is fit for use."""
 
 
@@ -77,17 +77,17 @@ def negotiate(connection: socket.socket) -> str:
     connection.sendall(struct.pack(">BBH", 3, 0, 4 + len(request)) + request)
     version, _reserved, length = struct.unpack(">BBH", receive(connection, 4))
     if version != 3 or not 11 <= length <= 512:
-        raise Unfit("it does not speak the remote desktop protocol")
+        raise UnfitError("it does not speak the remote desktop protocol")
     answer = receive(connection, length - 4)
     if answer[1] & 0xF0 != 0xD0:
-        raise Unfit("it did not confirm the connection")
+        raise UnfitError("it did not confirm the connection")
     if len(answer) < 15:
-        raise Unfit("it offers only the protocol's own encryption")
+        raise UnfitError("it offers only the protocol's own encryption")
     kind, _flags, _size, value = struct.unpack("<BBHL", answer[7:15])
     if kind == REFUSED:
-        raise Unfit(REFUSALS.get(value, f"it refused with code {value}"))
+        raise UnfitError(REFUSALS.get(value, f"it refused with code {value}"))
     if kind != CHOSEN or value not in (TLS, NLA):
-        raise Unfit(f"it chose the unknown protocol {value}")
+        raise UnfitError(f"it chose the unknown protocol {value}")
     return "nla" if value == NLA else "tls"
 
 
@@ -97,7 +97,7 @@ def receive(connection: socket.socket, length: int) -> bytes:
     while len(received) < length:
         part = connection.recv(length - len(received))
         if not part:
-            raise Unfit("it hung up")
+            raise UnfitError("it hung up")
         received += part
     return received
 
@@ -127,7 +127,7 @@ def main() -> None:
         with socket.create_connection((host, port), timeout=module.params["timeout"]) as connection:
             protocol = negotiate(connection)
             found = fingerprint(connection, host)
-    except (OSError, Unfit) as error:
+    except (OSError, UnfitError) as error:
         module.fail_json(msg=f"No remote desktop at {host}:{port}: {error}")
     if expected and found != expected.lower():
         module.fail_json(msg=f"{host}:{port} presents the certificate {found}, not {expected}")

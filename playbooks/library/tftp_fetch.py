@@ -56,13 +56,15 @@ text:
   returned: success
 """
 
-import ctypes  # noqa: E402
-import hashlib  # noqa: E402
-import os  # noqa: E402
-import socket  # noqa: E402
-import struct  # noqa: E402
+import contextlib
+import ctypes
+import hashlib
+import os
+import socket
+import struct
+from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.basic import AnsibleModule
 
 READ, DATA, ACKNOWLEDGE, ERROR = 1, 3, 4, 5
 BLOCK = 512
@@ -70,14 +72,14 @@ ATTEMPTS = 3
 CLONE_NEWNET = 0x40000000
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The server said no, or nothing that can be understood."""
 
 
 def enter(namespace: str) -> None:
     """Move this process into a named network namespace. (os.setns only came with Python 3.12.)"""
     libc = ctypes.CDLL(None, use_errno=True)
-    with open(f"/run/netns/{namespace}", "rb") as handle:
+    with Path("/run/netns", namespace).open("rb") as handle:
         if libc.setns(handle.fileno(), CLONE_NEWNET) != 0:
             code = ctypes.get_errno()
             raise OSError(code, f"{os.strerror(code)}: {namespace}")
@@ -114,12 +116,12 @@ def exchange(
                     continue
                 code, number = struct.unpack(">HH", answer[:4])
                 if code == ERROR:
-                    raise Refused(f"{answer[4:-1].decode(errors='replace')} (code {number})")
+                    raise RefusedError(f"{answer[4:-1].decode(errors='replace')} (code {number})")
                 if code == DATA and number == expected & 0xFFFF:
                     return answer[4:], sender
-        except socket.timeout:
+        except TimeoutError:
             continue
-    raise Refused("no answer")
+    raise RefusedError("no answer")
 
 
 def main() -> None:
@@ -139,13 +141,11 @@ def main() -> None:
         if wanted["namespace"]:
             enter(wanted["namespace"])
         content = fetch(wanted["host"], wanted["port"], wanted["path"], wanted["timeout"])
-    except (OSError, Refused) as error:
+    except (OSError, RefusedError) as error:
         module.fail_json(msg=f"Cannot fetch {wanted['path']} from {wanted['host']}: {error}")
     result = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    try:
+    with contextlib.suppress(UnicodeDecodeError):
         result["text"] = content.decode()
-    except UnicodeDecodeError:
-        pass
     module.exit_json(changed=False, **result)
 
 

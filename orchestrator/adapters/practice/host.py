@@ -35,12 +35,13 @@ class Host:
     address: IPv4Interface
     gateway: str
     bridge: str
+    site: str
     home: Path
 
     @property
     def processes(self) -> ProcessGroup:
         """What of it runs."""
-        return ProcessGroup(self.bridge, self.name)
+        return ProcessGroup(self.site, self.name)
 
     def public_key(self) -> str:
         """Return its host key, which is made before its first boot."""
@@ -81,7 +82,7 @@ class Host:
 
     @property
     def _machine(self) -> str:
-        return f"{self.bridge}-{self.name}"
+        return f"{self.site}-{self.name}"
 
     def _lets_in(self, login: Login) -> bool:
         return answers(str(self.address.ip), host_key=self.public_key(), user=login.user, key=login.key)

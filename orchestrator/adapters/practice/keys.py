@@ -10,17 +10,13 @@ from orchestrator.adapters.practice.files import write
 
 def key_pair(path: Path) -> str:
     """Return the public half, in OpenSSH's form, of the private key in `path`, made (0600) if it is not there."""
-    if path.exists():
-        loaded = serialization.load_ssh_private_key(path.read_bytes(), password=None)
-        assert isinstance(loaded, Ed25519PrivateKey)
-        key = loaded
-    else:
-        key = Ed25519PrivateKey.generate()
-        private = key.private_bytes(
+    if not path.exists():
+        private = Ed25519PrivateKey.generate().private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
         )
         write(path, private.decode(), mode=0o600)
-    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    public_key = serialization.load_ssh_private_key(path.read_bytes(), password=None).public_key()
+    public = public_key.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     return public.decode()
 
 

@@ -9,8 +9,7 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _FETCHING = tuple(
-    f"Acquire::{name}"
-    for name in ("http", "Check-", "Retries", "Force", "Languages", "GzipIndexes", "Queue")
+    f"Acquire::{name}" for name in ("http", "Check-", "Retries", "Force", "Languages", "GzipIndexes", "Queue")
 )
 # The second is where systemd-resolved says what stands behind its own address on the loopback.
 _RESOLVERS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))

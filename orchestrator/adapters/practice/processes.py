@@ -28,9 +28,9 @@ while sh -c '{_BOOT}' "$@"; [ $? = {_REBOOT} ]; do :; done
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The processes of one host of the site with this bridge, whoever started them."""
+    """The processes of one host of a site, whichever command started them. `site` is unique on the machine."""
 
-    bridge: str
+    site: str
     host: str
 
     def start(self, *argv: str, log: Path) -> None:
@@ -58,7 +58,7 @@ class ProcessGroup:
 
     @property
     def _path(self) -> str:
-        return f"{_PARENT}/{self.bridge}/{self.host}"
+        return f"{_PARENT}/{self.site}/{self.host}"
 
     def _gone_within(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
@@ -69,9 +69,9 @@ class ProcessGroup:
         return True
 
 
-def hosts_with_processes(bridge: str) -> frozenset[str]:
+def hosts_with_processes(site: str) -> frozenset[str]:
     """Return the names of the hosts that have a control group, in the inventory or not."""
-    groups = [hierarchy / _PARENT / bridge for hierarchy in _hierarchies()]
+    groups = [hierarchy / _PARENT / site for hierarchy in _hierarchies()]
     return frozenset(path.name for group in groups if group.is_dir() for path in group.iterdir() if path.is_dir())
 
 

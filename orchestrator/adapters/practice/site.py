@@ -1,6 +1,7 @@
 """The practice site as a whole."""
 
 import fcntl
+import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -79,7 +80,7 @@ class PracticeSite:
                 self._host_named(name).stop()
                 progress(f"{name}: stopped")
 
-            _each(stop, sorted(hosts_with_processes(self._inventory.bridge) | self._disks()))
+            _each(stop, sorted(hosts_with_processes(self._identity) | self._disks()))
             self._bridge.down()
             if erase:
                 for part in ("hosts", "id_ed25519", "known_hosts"):
@@ -95,6 +96,12 @@ class PracticeSite:
         return self.home.resolve() / "sites" / self._inventory.site
 
     @property
+    def _identity(self) -> str:
+        """Return a name that no other checkout's site has, even one with the same bridge."""
+        place = hashlib.sha256(str(self._folder).encode()).hexdigest()[:8]
+        return f"{self._inventory.bridge}-{place}"
+
+    @property
     def _bridge(self) -> Bridge:
         return Bridge(name=self._inventory.bridge, interface=self._inventory.interface, home=self.home.resolve())
 
@@ -105,6 +112,7 @@ class PracticeSite:
             address=IPv4Interface(f"{host.address}/{interface.network.prefixlen}"),
             gateway=str(interface.ip),
             bridge=self._inventory.bridge,
+            site=self._identity,
             home=self._folder / "hosts" / host.name,
         )
 
@@ -114,7 +122,7 @@ class PracticeSite:
         return self._host(next((host for host in self._inventory.hosts if host.name == name), nowhere))
 
     def _strangers(self) -> list[str]:
-        return sorted(hosts_with_processes(self._inventory.bridge) - {host.name for host in self._inventory.hosts})
+        return sorted(hosts_with_processes(self._identity) - {host.name for host in self._inventory.hosts})
 
     def _disks(self) -> set[str]:
         hosts = self._folder / "hosts"

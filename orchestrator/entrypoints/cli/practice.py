@@ -45,7 +45,7 @@ def status(
 
 @app.command()
 def down(
-    erase: Annotated[bool, typer.Option("--erase", help="Throw away the hosts' disks and the site's keys too.")] = False,
+    erase: Annotated[bool, typer.Option("--erase", help="Throw away the disks and keys too.")] = False,
 ) -> None:
     """Stop every host and remove the site's bridge and rules. Disks stay for the next `up`.
 

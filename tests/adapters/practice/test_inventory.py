@@ -1,0 +1,50 @@
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from orchestrator.adapters.practice.inventory import read_inventory
+from orchestrator.domain.errors import Kind, OrchestratorError
+
+
+def test_hosts_come_in_the_inventorys_order_with_all_their_groups(inventory: Path) -> None:
+    (inventory / "hosts.yml").write_text(
+        "all:\n  children:\n    desktops:\n      hosts:\n        seat: {ansible_host: 10.62.0.31}\n"
+        "    spares:\n      hosts:\n        seat:\n        edge: {ansible_host: 10.62.0.11}\n"
+    )
+    read = read_inventory(inventory)
+    assert [(host.name, host.address, host.groups) for host in read.hosts] == [
+        ("seat", IPv4Address("10.62.0.31"), ("desktops", "spares")),
+        ("edge", IPv4Address("10.62.0.11"), ("spares",)),
+    ]
+    assert (read.site, read.bridge, str(read.interface), read.user) == (
+        "rehearsal", "orch-test", "10.62.0.1/24", "provision",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "problem"),
+    [
+        ("hosts.yml", "10.62.0.31", "10.61.0.31", "host seat: 10.61.0.31 is outside 10.62.0.0/24"),
+        ("hosts.yml", "10.62.0.31", "10.62.0.11", "host seat: 10.62.0.11 is already that of host edge"),
+        ("hosts.yml", "10.62.0.31", "10.62.0.1", "host seat: 10.62.0.1 is already that of practice_address"),
+        ("hosts.yml", "ansible_host: 10.62.0.31", "", "host seat has no ansible_host"),
+        ("hosts.yml", "10.62.0.31", "nowhere", "cannot be booted.*nowhere"),
+        ("group_vars/all.yml", "practice_bridge", "other", "practice_bridge is not set"),
+        ("group_vars/all.yml", "orch-test", "orch-test-too-long", "is longer than 15 characters"),
+    ],
+)
+def test_an_inventory_that_cannot_be_booted_says_why(
+    inventory: Path, file: str, before: str, after: str, problem: str
+) -> None:
+    path = inventory / file
+    path.write_text(path.read_text().replace(before, after))
+    with pytest.raises(OrchestratorError, match=problem) as caught:
+        read_inventory(inventory)
+    assert caught.value.kind is Kind.INVALID
+
+
+def test_a_directory_without_an_inventory_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(OrchestratorError) as caught:
+        read_inventory(tmp_path)
+    assert caught.value.kind is Kind.NOT_FOUND

@@ -1,0 +1,180 @@
+"""Boots two real hosts on a bridge of their own, does to them what life does, and looks for what is left."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.adapters.practice import PracticeSite
+from orchestrator.adapters.practice.commands import PACKAGES
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.practice import HostState
+
+_MISSING = sorted(tool for tool in PACKAGES if shutil.which(tool) is None)
+
+pytestmark = [
+    pytest.mark.practice,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root may boot practice hosts"),
+    pytest.mark.skipif(bool(_MISSING), reason=f"this machine has no {', '.join(_MISSING)}"),
+]
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "shared-service-orchestrator"
+EDGE, SEAT = "10.62.0.11", "10.62.0.31"
+BOTH_RUN = {"edge": HostState.RUNNING, "seat": HostState.RUNNING}
+
+
+@pytest.fixture
+def site(inventory: Path, tmp_path: Path) -> Iterator[PracticeSite]:
+    """The site, not yet up; whatever the test leaves is taken down and nothing may be left."""
+    forwarding = Path("/proc/sys/net/ipv4/ip_forward").read_text()
+    site = PracticeSite(inventory=inventory, home=tmp_path / "home", cache=CACHE)
+    yield site
+    site.down(print, erase=True)
+    assert _left_behind(tmp_path) == []
+    assert Path("/proc/sys/net/ipv4/ip_forward").read_text() == forwarding
+
+
+def test_up_again_changes_nothing_and_repairs_what_was_killed(site: PracticeSite) -> None:
+    site.up(print)
+    assert _states(site) == BOTH_RUN
+    assert _ssh(site, EDGE, "sudo -n id -u; hostname").split() == ["0", "edge"]
+    booted = _boot_ids(site)
+
+    site.up(print)
+    assert _boot_ids(site) == booted
+
+    _ssh(site, SEAT, "echo kept | sudo tee /srv/kept")
+    for pid in _processes("seat"):
+        os.kill(pid, signal.SIGKILL)
+    assert _states(site)["seat"] is not HostState.RUNNING
+    site.up(print)
+    assert _states(site) == BOTH_RUN
+    assert _boot_ids(site)[EDGE] == booted[EDGE], "the host that was well was left alone"
+    assert _boot_ids(site)[SEAT] != booted[SEAT]
+    assert _ssh(site, SEAT, "cat /srv/kept") == "kept\n", "a host keeps its disk"
+
+
+def test_a_host_can_reboot_itself(site: PracticeSite) -> None:
+    site.up(print)
+    before = _boot_ids(site)[SEAT]
+    _ssh(site, SEAT, "sudo systemd-run --on-active=1 systemctl reboot")
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        time.sleep(0.5)
+        if _states(site) == BOTH_RUN and _boot_ids(site)[SEAT] != before:
+            return
+    pytest.fail("the host did not come back")
+
+
+def test_hosts_can_do_what_services_need(site: PracticeSite) -> None:
+    site.up(print)
+    _ssh(
+        site,
+        EDGE,
+        "sudo sh -euc 'ip link add one type bridge; ip netns add apart; test -c /dev/net/tun;"
+        " ip link add near type veth peer name far netns apart; ip link set near master one; apt-get -qq update'",
+    )
+
+
+def test_up_that_was_killed_half_way_is_finished_by_the_next(
+    site: PracticeSite, inventory: Path, tmp_path: Path
+) -> None:
+    for delay in (0.3, 0.7, 1.2):
+        script = (
+            "import sys; from pathlib import Path; from orchestrator.adapters.practice import PracticeSite\n"
+            "PracticeSite(inventory=Path(sys.argv[1]), home=Path(sys.argv[2]), cache=Path(sys.argv[3])).up(print)"
+        )
+        command = subprocess.Popen([sys.executable, "-c", script, str(inventory), str(tmp_path / "home"), str(CACHE)])
+        time.sleep(delay)
+        command.kill()
+        command.wait()
+    site.up(print)
+    assert _states(site) == BOTH_RUN
+
+
+def test_a_host_that_left_the_inventory_is_stopped(site: PracticeSite, inventory: Path, tmp_path: Path) -> None:
+    site.up(print)
+    hosts = inventory / "hosts.yml"
+    hosts.write_text(hosts.read_text().partition("desktops:")[0])
+    smaller = PracticeSite(inventory=inventory, home=tmp_path / "home", cache=CACHE)
+    smaller.up(print)
+    assert _states(smaller) == {"edge": HostState.RUNNING}
+    assert _processes("seat") == []
+
+
+def test_a_second_checkout_is_told_whose_site_is_in_the_way(
+    site: PracticeSite, inventory: Path, tmp_path: Path
+) -> None:
+    site.up(print)
+    for bridge in ("orch-test", "orch-other"):
+        variables = inventory / "group_vars" / "all.yml"
+        variables.write_text(variables.read_text().replace("orch-test", bridge))
+        other = PracticeSite(inventory=inventory, home=tmp_path / "elsewhere", cache=CACHE)
+        with pytest.raises(OrchestratorError) as caught:
+            other.up(print)
+        assert caught.value.kind is Kind.CONFLICT
+        assert caught.value.hint is not None
+        assert f"ORCHESTRATOR_HOME={tmp_path / 'home'} " in caught.value.hint
+    assert _states(site) == BOTH_RUN
+
+
+def _states(site: PracticeSite) -> dict[str, HostState]:
+    return {host.name: host.state for host in site.status()}
+
+
+def _boot_ids(site: PracticeSite) -> dict[str, str]:
+    return {address: _ssh(site, address, "cat /proc/sys/kernel/random/boot_id") for address in (EDGE, SEAT)}
+
+
+def _ssh(site: PracticeSite, address: str, command: str) -> str:
+    """Run it as the site's users would: with OpenSSH, the site's key and nothing but its pinned host keys."""
+    folder = site.home / "sites" / "rehearsal"
+    options = ("StrictHostKeyChecking=yes", f"UserKnownHostsFile={folder / 'known_hosts'}", "BatchMode=yes")
+    done = subprocess.run(
+        [
+            "ssh",
+            *(f"-o{option}" for option in options),
+            "-i",
+            str(folder / "id_ed25519"),
+            f"provision@{address}",
+            command,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _processes(host: str) -> list[int]:
+    found = []
+    for membership in Path("/proc").glob("[0-9]*/cgroup"):
+        try:
+            ended = membership.with_name("stat").read_text().rpartition(") ")[2].startswith("Z")
+            if not ended and re.search(rf"/orch-test[^/]*/{host}/", membership.read_text()):
+                found.append(int(membership.parent.name))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def _left_behind(home: Path) -> list[str]:
+    seen = subprocess.run(
+        "ip -oneline link; ip netns; nft list tables; ls /run/systemd/nspawn/propagate;"
+        " find /sys/fs/cgroup -type d -path '*orch-test*'",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.splitlines()
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    left = [line for line in seen if "orch-test" in line] + [line for line in mounts if str(home) in line]
+    return left + [f"process {pid}" for host in ("edge", "seat") for pid in _processes(host)]
