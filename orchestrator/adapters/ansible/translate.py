@@ -1,0 +1,68 @@
+"""From raw runner events to domain events, and from a finished runner to an outcome."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from orchestrator.adapters.ansible.redaction import Redactor
+from orchestrator.domain.events import TaskFinished
+from orchestrator.domain.run import Counts, StepOutcome, StepState
+
+Outcome = Literal["ok", "changed", "skipped", "failed", "ignored", "unreachable"]
+
+MESSAGE_LIMIT = 2_000
+
+
+def task_finished(event: Mapping[str, Any], redact: Redactor) -> TaskFinished | None:
+    """The domain event a runner event stands for, if it stands for one."""
+    data = event.get("event_data") or {}
+    outcome = _outcome(event.get("event", ""), data)
+    if outcome is None:
+        return None
+    message = _message(data.get("res") or {}) if outcome in ("failed", "ignored", "unreachable") else None
+    return TaskFinished(
+        host=str(data.get("host") or ""),
+        task=redact(str(data.get("task") or "")),
+        outcome=outcome,
+        seconds=round(float(data.get("duration") or 0.0), 3),
+        message=redact(message)[:MESSAGE_LIMIT] if message else None,
+    )
+
+
+def _outcome(kind: str, data: Mapping[str, Any]) -> Outcome | None:
+    if kind == "runner_on_ok":
+        return "changed" if (data.get("res") or {}).get("changed") else "ok"
+    if kind == "runner_on_failed":
+        return "ignored" if data.get("ignore_errors") else "failed"
+    others: dict[str, Outcome] = {"runner_on_skipped": "skipped", "runner_on_unreachable": "unreachable"}
+    return others.get(kind)
+
+
+def _message(result: Mapping[str, Any]) -> str:
+    """What a person needs of a failed result: its message, and what the program said."""
+    said = [result.get("msg"), result.get("stderr") or result.get("module_stderr"), result.get("reason")]
+    failed_items = [_message(r) for r in result.get("results") or () if isinstance(r, Mapping) and r.get("failed")]
+    lines = [str(part).strip() for part in said if part] + failed_items
+    return "\n".join(dict.fromkeys(lines)) or "no message"
+
+
+def counts(stats: Mapping[str, Mapping[str, int]]) -> Counts:
+    """Ansible's recap summed over hosts."""
+    total = {ours: sum((stats.get(theirs) or {}).values()) for ours, theirs in _RECAP.items()}
+    return Counts(**total)
+
+
+_RECAP = {"ok": "ok", "changed": "changed", "failed": "failures", "unreachable": "dark"}
+
+
+def outcome(*, status: int | None, recap: Counts | None, failures: list[TaskFinished], output: str) -> StepOutcome:
+    """How the step ended, from ansible-playbook's exit status and its recap. No recap means it never got that far."""
+    if recap is None:
+        return StepOutcome(state=StepState.ERRORED, error=f"ansible-playbook ended with status {status}: {output}")
+    error = "\n".join(f"{f.host}: {f.task}: {f.message}" for f in failures) or None
+    if recap.failed:
+        return StepOutcome(state=StepState.FAILED, counts=recap, error=error)
+    if recap.unreachable:
+        return StepOutcome(state=StepState.UNREACHABLE, counts=recap, error=error)
+    if status != 0:
+        return StepOutcome(state=StepState.ERRORED, counts=recap, error=f"ansible-playbook ended with status {status}")
+    return StepOutcome(state=StepState.SUCCEEDED, counts=recap)

@@ -1,0 +1,100 @@
+"""The fresh private data directory of one step: mode 0700, on tmpfs where there is one, gone afterwards.
+
+It is never reused: ansible-runner keeps `env/cmdline` there, and a directory left by a check run would turn the next
+real run into a check run that reports success and changes nothing.
+"""
+
+import json
+import os
+import secrets
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible.parsing.vault import VaultLib, VaultSecret
+
+from orchestrator.adapters.ansible import guard
+from orchestrator.usecases.ports import Assignment
+
+TMPFS = Path("/dev/shm")  # noqa: S108 - our directory in it is private
+
+RUNNER_SETTINGS = {"pexpect_timeout": 0.2, "suppress_output_file": True}
+"""How often, in seconds, ansible-runner looks whether to stop. It reads settings only from a file: without
+`env/settings` it drops those passed as arguments too."""
+
+
+@dataclass(frozen=True)
+class SiteAccess:
+    """How the hosts of a site are reached: our key, and the host keys we expect."""
+
+    key: Path
+    known_hosts: Path
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A directory ready for one run of ansible-runner, to be put first on its PATH.
+
+    The `ansible-playbook` in it puts the guard in front of the real one. `password` opens the vaulted secrets.
+    """
+
+    path: Path
+    inventory: Path
+    socket: Path
+    password: bytes
+
+
+@contextmanager
+def workspace(assignment: Assignment, access: SiteAccess) -> Iterator[Workspace]:
+    base = TMPFS if os.access(TMPFS, os.W_OK) else None
+    path = Path(tempfile.mkdtemp(prefix="orchestrator-", dir=base))
+    try:
+        inventory = path / "inventory"
+        (inventory / "group_vars").mkdir(parents=True, mode=0o700)
+        _write(inventory / "hosts.json", json.dumps(_inventory(assignment, access)))
+        (path / "env").mkdir(mode=0o700)
+        _write(path / "env" / "settings", json.dumps(RUNNER_SETTINGS))
+        password = secrets.token_hex(32).encode()
+        _write(inventory / "group_vars" / "all.json", _vaulted(assignment, password))
+        socket = path / "guard.sock"
+        _write(path / "ansible-playbook", _wrapper(socket, path), mode=0o700)
+        yield Workspace(path=path, inventory=inventory, socket=socket, password=password)
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _inventory(assignment: Assignment, access: SiteAccess) -> dict[str, Any]:
+    site = assignment.site
+    facts = {
+        **site.facts,
+        "site_name": site.name,
+        "site_known_hosts_file": str(access.known_hosts),
+        "step_role": assignment.role,
+        "ansible_ssh_private_key_file": str(access.key),
+    }
+    hosts = {name: {**site.hosts[name].variables, **own} for name, own in assignment.variables.items()}
+    return {"all": {"vars": facts, "hosts": hosts}}
+
+
+def _vaulted(assignment: Assignment, password: bytes) -> str:
+    clear = json.dumps({assignment.secrets_variable: dict(assignment.secrets)})
+    sealed: bytes = VaultLib([("default", VaultSecret(password))]).encrypt(clear)
+    return sealed.decode()
+
+
+def _wrapper(socket: Path, path: Path) -> str:
+    playbook = Path(sys.executable).parent / "ansible-playbook"
+    arguments = [sys.executable, "-I", "-S", guard.__file__, str(socket), str(path), str(playbook)]
+    return f"#!/bin/sh\nexec {shlex.join(arguments)} \"$@\"\n"
+
+
+def _write(path: Path, text: str, *, mode: int = 0o600) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)

@@ -1,0 +1,102 @@
+"""Between rows and domain values. Rows never leave this package."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from orchestrator.adapters.database.tables import (
+    AgencyRow,
+    AllocationRow,
+    EventRow,
+    InstanceRow,
+    PlanRow,
+    RunRow,
+    StepRow,
+)
+from orchestrator.domain.agreement import CallOff
+from orchestrator.domain.allocation import Allocation
+from orchestrator.domain.events import HAPPENING, Event
+from orchestrator.domain.instance import ServiceInstance
+from orchestrator.domain.plan import Plan
+from orchestrator.domain.run import Counts, Run, StepRecord
+from orchestrator.usecases.ports import AgencyRecord, StoredPlan
+
+PENCE = 100
+
+
+def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
+    return (end - start).total_seconds() if start and end else None
+
+
+def agency_row(record: AgencyRecord) -> AgencyRow:
+    plain = record.model_dump(exclude={"call_off", "committed"})
+    return AgencyRow(**plain, call_off=record.call_off.document(), committed_pence=int(record.committed * PENCE))
+
+
+def agency(row: AgencyRow) -> AgencyRecord:
+    plain = row.model_dump(exclude={"call_off", "committed_pence"})
+    return AgencyRecord(
+        **plain, call_off=CallOff.model_validate(row.call_off), committed=Decimal(row.committed_pence) / PENCE
+    )
+
+
+def instance_row(value: ServiceInstance) -> InstanceRow:
+    return InstanceRow(**value.model_dump(exclude={"hosts"}), hosts={f: list(h) for f, h in value.hosts.items()})
+
+
+def instance(row: InstanceRow) -> ServiceInstance:
+    return ServiceInstance.model_validate(row.model_dump())
+
+
+def allocation_row(value: Allocation, *, at: datetime) -> AllocationRow:
+    return AllocationRow(**value.model_dump(), at=at)
+
+
+def allocation(row: AllocationRow) -> Allocation:
+    return Allocation.model_validate(row.model_dump(exclude={"at"}))
+
+
+def plan_row(value: Plan, *, order: CallOff | None, at: datetime) -> PlanRow:
+    return PlanRow(
+        agency=value.agency,
+        digest=value.digest,
+        order=order.document() if order else None,
+        body=value.model_dump(mode="json"),
+        created_at=at,
+    )
+
+
+def stored_plan(row: PlanRow) -> StoredPlan:
+    assert row.id is not None
+    order = CallOff.model_validate(row.order) if row.order else None
+    return StoredPlan(id=row.id, plan=Plan.model_validate(row.body), order=order, created_at=row.created_at)
+
+
+def run_row(value: Run) -> RunRow:
+    return RunRow(**value.model_dump(), seconds=seconds_between(value.started_at, value.finished_at))
+
+
+def run(row: RunRow) -> Run:
+    return Run.model_validate(row.model_dump(exclude={"seconds"}))
+
+
+def step_row(value: StepRecord, *, run: int, position: int) -> StepRow:
+    plain = value.model_dump(exclude={"counts", "placement", "needs"})
+    return StepRow(
+        **plain,
+        **value.counts.model_dump(),
+        run=run,
+        position=position,
+        placement={f: list(h) for f, h in value.placement.items()},
+        needs=list(value.needs),
+        seconds=seconds_between(value.started_at, value.finished_at),
+    )
+
+
+def step(row: StepRow) -> StepRecord:
+    counts = Counts(ok=row.ok, changed=row.changed, failed=row.failed, unreachable=row.unreachable)
+    plain = row.model_dump(exclude={"run", "position", "seconds", "ok", "changed", "failed", "unreachable"})
+    return StepRecord.model_validate({**plain, "counts": counts})
+
+
+def event(row: EventRow) -> Event:
+    return Event.model_validate({**row.model_dump(exclude={"what"}), "what": HAPPENING.validate_python(row.what)})

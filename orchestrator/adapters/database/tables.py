@@ -1,0 +1,170 @@
+"""The tables. Rows are validated in the domain; what must hold even so stands here as constraints."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from orchestrator.domain.allocation import Holding
+from orchestrator.domain.catalog import Verb
+from orchestrator.domain.instance import InstanceState
+from orchestrator.domain.plan import Purpose
+from orchestrator.domain.run import OPEN_RUN, RunState, StepState
+
+metadata = SQLModel.metadata
+metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Instant(sa.types.TypeDecorator[datetime]):
+    """A point in time, stored and returned in UTC on every database."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        return value and (value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC))
+
+
+Json = sa.JSON()
+BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _one_of(states: type[StrEnum], name: str) -> Any:
+    """The enumeration's values as text, with a check constraint (SQLAlchemy would store the names)."""
+    return sa.Enum(states, values_callable=lambda e: [m.value for m in e], native_enum=False, create_constraint=True,
+                   name=name, length=20)  # fmt: skip
+
+
+_OPEN = sa.text(f"state IN ({', '.join(repr(s.value) for s in OPEN_RUN)})")
+
+
+class AgencyRow(SQLModel, table=True):
+    __tablename__ = "agency"
+    id: str = Field(primary_key=True, max_length=20)
+    name: str
+    framework: str = Field(index=True)
+    site: str = Field(index=True)
+    call_off: dict[str, Any] = Field(sa_type=Json)
+    committed_pence: int = Field(sa_type=sa.BigInteger)
+    created_at: datetime = Field(sa_type=Instant)
+    offboarded_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class InstanceRow(SQLModel, table=True):
+    __tablename__ = "service_instance"
+    agency: str = Field(primary_key=True, foreign_key="agency.id")
+    component: str = Field(primary_key=True)
+    tier: str
+    quantity: int
+    parameters: dict[str, Any] = Field(sa_type=Json)
+    hosts: dict[str, Any] = Field(sa_type=Json)
+    state: InstanceState = Field(sa_type=_one_of(InstanceState, "state"))
+    changed_at: datetime = Field(sa_type=Instant)
+    error: str | None = None
+
+
+class AllocationRow(SQLModel, table=True):
+    """One block belongs to one agency: the primary key says so."""
+
+    __tablename__ = "allocation"
+    site: str = Field(primary_key=True)
+    pool: str = Field(primary_key=True)
+    block: str = Field(primary_key=True)
+    agency: str = Field(index=True)
+    name: str
+    holding: Holding = Field(sa_type=_one_of(Holding, "holding"))
+    at: datetime = Field(sa_type=Instant)
+    __table_args__ = (sa.UniqueConstraint("site", "agency", "name"),)
+
+
+class PlanRow(SQLModel, table=True):
+    __tablename__ = "plan"
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    agency: str = Field(index=True)
+    digest: str
+    order: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON(none_as_null=True))
+    body: dict[str, Any] = Field(sa_type=Json)
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class RunRow(SQLModel, table=True):
+    __tablename__ = "run"
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    agency: str = Field(foreign_key="agency.id", index=True)
+    site: str
+    purpose: Purpose = Field(sa_type=_one_of(Purpose, "purpose"))
+    plan: int = Field(foreign_key="plan.id", sa_type=sa.BigInteger)
+    state: RunState = Field(sa_type=_one_of(RunState, "state"), index=True)
+    attempt: int
+    cancel_requested: bool = False
+    created_at: datetime = Field(sa_type=Instant)
+    started_at: datetime | None = Field(default=None, sa_type=Instant)
+    finished_at: datetime | None = Field(default=None, sa_type=Instant)
+    seconds: float | None = None
+    error: str | None = None
+    __table_args__ = (
+        sa.Index("uq_run_open_agency", "agency", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
+    )
+
+
+class StepRow(SQLModel, table=True):
+    __tablename__ = "step"
+    run: int = Field(primary_key=True, foreign_key="run.id", sa_type=sa.BigInteger)
+    id: str = Field(primary_key=True)
+    position: int
+    component: str
+    verb: Verb = Field(sa_type=_one_of(Verb, "verb"))
+    placement: dict[str, Any] = Field(sa_type=Json)
+    needs: list[str] = Field(sa_type=Json)
+    because: str
+    state: StepState = Field(sa_type=_one_of(StepState, "state"))
+    attempt: int
+    started_at: datetime | None = Field(default=None, sa_type=Instant)
+    finished_at: datetime | None = Field(default=None, sa_type=Instant)
+    seconds: float | None = None
+    ok: int = 0
+    changed: int = 0
+    failed: int = 0
+    unreachable: int = 0
+    error: str | None = None
+
+
+class EventRow(SQLModel, table=True):
+    __tablename__ = "event"
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    at: datetime = Field(sa_type=Instant)
+    agency: str = Field(index=True)
+    run: int | None = Field(default=None, sa_type=sa.BigInteger)
+    step: str | None = None
+    what: dict[str, Any] = Field(sa_type=Json)
+    __table_args__ = (sa.Index("ix_event_run_id", "run", "id"),)
+
+
+class SecretRow(SQLModel, table=True):
+    __tablename__ = "secret"
+    agency: str = Field(primary_key=True)
+    component: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    token: bytes
+    created_at: datetime = Field(sa_type=Instant)
+
+
+class WorkerRow(SQLModel, table=True):
+    """A live worker renews `beat`, in seconds of the database's clock."""
+
+    __tablename__ = "worker"
+    id: str = Field(primary_key=True)
+    host: str
+    beat: float = Field(sa_type=sa.Double)
+    alive: bool

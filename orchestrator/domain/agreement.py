@@ -1,0 +1,141 @@
+"""Who may buy what, on which terms, for how long and up to how much."""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from orchestrator.domain.catalog import Catalog, Identifier
+from orchestrator.domain.value import Value
+
+AGENCY_ID = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+AgencyId = Annotated[str, Field(pattern=AGENCY_ID, min_length=2, max_length=20)]
+"""Twenty characters, so that login names and host names made from it fit their limits."""
+
+
+class Term(Value):
+    """From `start`, for `months` whole months."""
+
+    start: date
+    months: Annotated[int, Field(ge=1, le=240)]
+
+    @property
+    def end(self) -> date:
+        """The first day after the term, same day of the month (28 at most, so that it exists)."""
+        years, month = divmod(self.start.month - 1 + self.months, 12)
+        return date(self.start.year + years, month + 1, min(self.start.day, 28))
+
+
+class Lot(Value):
+    """`scope` is the contract's wording; `components` are the ones of the catalog that deliver it."""
+
+    title: str
+    scope: tuple[str, ...]
+    components: tuple[Identifier, ...] = ()
+
+
+class Band(Value):
+    """From `seats` upward, each seat costs `per_year` pounds."""
+
+    seats: Annotated[int, Field(ge=1)]
+    per_year: Annotated[Decimal, Field(ge=0, decimal_places=2)]
+
+
+class SeatPrice(Value):
+    """The price of the core lot per seat and year; the highest band reached prices every seat."""
+
+    title: str
+    bands: Annotated[tuple[Band, ...], Field(min_length=1)]
+
+    def per_year(self, seats: int) -> Decimal:
+        reached = [b for b in self.bands if b.seats <= seats] or [self.bands[0]]
+        return max(reached, key=lambda b: b.seats).per_year
+
+
+class ServiceLevel(Value):
+    """A promise of the agreement, e.g. availability 99.0 % in service hours."""
+
+    measure: str
+    target: Decimal
+    unit: str
+    hours: str
+
+
+class FrameworkAgreement(Value):
+    framework: Identifier
+    title: str
+    description: str
+    authority: str
+    supplier: str
+    term: Term
+    first_call_off: str
+    ceiling: Annotated[Decimal, Field(gt=0, decimal_places=2)]
+    eligible_classes: Annotated[tuple[Identifier, ...], Field(min_length=1)]
+    lots: Mapping[Identifier, Lot]
+    seat_price: SeatPrice
+    service_levels: tuple[ServiceLevel, ...] = ()
+
+    @property
+    def offered(self) -> dict[str, str]:
+        """component -> the lot it is bought under."""
+        return {component: lot for lot, terms in self.lots.items() for component in terms.components}
+
+    def refuse_class(self, agency_class: str) -> str | None:
+        if agency_class in self.eligible_classes:
+            return None
+        return f"class {agency_class!r} may not buy under {self.title}; eligible: {', '.join(self.eligible_classes)}"
+
+    def refuse_term(self, term: Term) -> str | None:
+        if term.start < self.term.start or term.start >= self.term.end:
+            return f"the term starts {term.start}, outside the framework's {self.term.start} to {self.term.end}"
+        if term.end > self.term.end:
+            return f"the term ends {term.end}, after the framework ends on {self.term.end}; shorten months"
+        return None
+
+    def refuse_component(self, component: str, *, ordered: set[str], catalog: Catalog) -> list[str]:
+        """Why this component cannot be part of this order, if anything."""
+        offered = self.offered
+        refusals = []
+        if component not in offered:
+            refusals.append(f"{self.framework} does not offer {component!r}; it offers: {', '.join(sorted(offered))}")
+        missing = [need for need in catalog.components[component].needs if need not in ordered]
+        refusals += [f"{component!r} needs {need!r}, which is not ordered; add it to services" for need in missing]
+        return refusals
+
+
+class Contact(Value):
+    role: Annotated[str, Field(min_length=1, max_length=60)]
+    name: Annotated[str, Field(min_length=1, max_length=120)]
+    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=200)]
+
+
+class Agency(Value):
+    id: AgencyId
+    name: Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    agency_class: Annotated[Identifier, Field(alias="class")]
+    seats: Annotated[int, Field(ge=1, le=1_000_000)]
+    contacts: Annotated[tuple[Contact, ...], Field(min_length=1)]
+
+
+class ServiceOrder(Value):
+    """One component as ordered. `parameters` holds only what the agency chose."""
+
+    tier: Identifier
+    quantity: Annotated[int, Field(ge=1, le=10_000)] = 1
+    parameters: Mapping[str, Any] = {}
+
+
+class CallOff(Value):
+    """One agency's contract under a framework agreement: the file an engineer writes."""
+
+    framework: Identifier
+    agency: Agency
+    site: Identifier
+    term: Term
+    services: Mapping[Identifier, ServiceOrder]
+
+    def document(self) -> dict[str, Any]:
+        """JSON-compatible form, as the file spells it."""
+        return self.model_dump(mode="json", by_alias=True)

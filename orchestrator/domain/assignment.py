@@ -1,0 +1,75 @@
+"""What a role is told: the host variables of one step (playbooks/README.md is the contract)."""
+
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+from typing import Any
+
+from orchestrator.domain.agreement import Agency
+from orchestrator.domain.allocation import Allocation, values
+from orchestrator.domain.catalog import Component
+from orchestrator.domain.instance import ServiceInstance
+from orchestrator.domain.site import Site
+
+Placement = Mapping[str, tuple[str, ...]]
+
+
+def secrets_variable(component: Component) -> str:
+    """The variable under which a role finds its secrets."""
+    return f"{component.role}_secrets"
+
+
+def host_variables(
+    component: Component,
+    instance: ServiceInstance,
+    *,
+    placement: Placement,
+    agency: Agency,
+    allocations: Mapping[str, Allocation],
+    needed: Mapping[str, Placement],
+    site: Site,
+) -> dict[str, dict[str, Any]]:
+    """host -> its variables. Secrets are not among them: they travel by another way."""
+    allocated = values(allocations)
+    number = allocated.pop("number", None)
+    shared = {
+        "agency": {
+            "id": agency.id,
+            "name": agency.name,
+            "number": number,
+            "domain": f"{agency.id}.{site.domain}",
+            "seats": agency.seats,
+            "email": agency.contacts[0].email,
+        },
+        "tier": instance.tier,
+        "quantity": instance.quantity,
+        "hosts": _addresses(placement, site),
+        "needs": {name: _addresses(hosts, site) for name, hosts in needed.items()},
+        "allocation": allocated,
+        **instance.parameters,
+    }
+    names = sorted({host for hosts in placement.values() for host in hosts})
+    return {
+        name: {f"{component.role}_{key}": value for key, value in shared.items()}
+        | {f"{component.role}_functions": [f for f, hosts in sorted(placement.items()) if name in hosts]}
+        for name in names
+    }
+
+
+def _addresses(placement: Placement, site: Site) -> dict[str, list[dict[str, str]]]:
+    return {
+        function: [{"name": h, "address": site.hosts[h].address} for h in hosts if h in site.hosts]
+        for function, hosts in sorted(placement.items())
+    }
+
+
+def endpoint_facts(
+    instance: ServiceInstance, *, agency: str, site: Site, allocations: Mapping[str, Allocation]
+) -> dict[str, str]:
+    """The names that endpoint and probe templates of a component may use."""
+    facts = {name: str(value) for name, value in values(allocations).items()}
+    if subnet := facts.get("subnet"):
+        facts["subnet_gateway"] = str(next(IPv4Network(subnet).hosts()))
+    for function, hosts in instance.hosts.items():
+        known = [site.hosts[h].address for h in hosts if h in site.hosts]
+        facts[f"{function}_address"] = known[0] if known else ""
+    return facts | {"agency_id": agency, "agency_domain": f"{agency}.{site.domain}", "site_domain": site.domain}

@@ -1,0 +1,73 @@
+"""What can happen, past tense. Events are appended with the state change that caused them and never edited."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+
+from orchestrator.domain.instance import InstanceState
+from orchestrator.domain.run import Counts, RunState, StepState
+from orchestrator.domain.value import Value
+
+
+class PlanMade(Value):
+    kind: Literal["plan_made"] = "plan_made"
+    plan: int
+    digest: str
+
+
+class RunMoved(Value):
+    """A run entered a state."""
+
+    kind: Literal["run_moved"] = "run_moved"
+    state: RunState
+    attempt: int
+    reason: str | None = None
+
+
+class StepStarted(Value):
+    kind: Literal["step_started"] = "step_started"
+    attempt: int
+    worker: str
+
+
+class StepFinished(Value):
+    kind: Literal["step_finished"] = "step_finished"
+    state: StepState
+    attempt: int
+    counts: Counts
+    error: str | None = None
+
+
+class InstanceMoved(Value):
+    kind: Literal["instance_moved"] = "instance_moved"
+    component: str
+    state: InstanceState
+
+
+class TaskFinished(Value):
+    """One Ansible task on one host. `message` is there when it failed or has something to say."""
+
+    kind: Literal["task_finished"] = "task_finished"
+    host: str
+    task: str
+    outcome: Literal["ok", "changed", "skipped", "failed", "ignored", "unreachable"]
+    seconds: float
+    message: str | None = None
+
+
+Happening = PlanMade | RunMoved | StepStarted | StepFinished | InstanceMoved | TaskFinished
+
+HAPPENING: TypeAdapter[Any] = TypeAdapter(Happening)
+"""Reads a stored happening back."""
+
+
+class Event(Value):
+    """A happening with its place: ids grow in the order events were committed."""
+
+    id: int
+    at: datetime
+    agency: str
+    run: int | None = None
+    step: str | None = None
+    what: Happening

@@ -1,0 +1,82 @@
+"""A service instance: one component delivered to one agency, and its life."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.domain.lifecycle import Lifecycle
+from orchestrator.domain.value import Value
+
+
+class InstanceState(StrEnum):
+    PENDING = "pending"
+    PROVISIONING = "provisioning"
+    IN_SERVICE = "in_service"
+    UPDATING = "updating"
+    RETIRING = "retiring"
+    RETIRED = "retired"
+    FAILED = "failed"
+
+
+class InstanceEvent(StrEnum):
+    """What moves an instance: the first and last steps of its changes."""
+
+    PROVISION = "provision"
+    ACCEPT = "accept"
+    RETIRE = "retire"
+    REMOVE = "remove"
+    FAIL = "fail"
+
+
+_S, _E = InstanceState, InstanceEvent
+
+INSTANCE_LIFE = Lifecycle(
+    "service instance",
+    {
+        (_S.PENDING, _E.PROVISION): _S.PROVISIONING,
+        (_S.PENDING, _E.RETIRE): _S.RETIRING,
+        (_S.PENDING, _E.FAIL): _S.FAILED,
+        (_S.PROVISIONING, _E.ACCEPT): _S.IN_SERVICE,
+        (_S.PROVISIONING, _E.FAIL): _S.FAILED,
+        (_S.IN_SERVICE, _E.PROVISION): _S.UPDATING,
+        (_S.IN_SERVICE, _E.RETIRE): _S.RETIRING,
+        (_S.UPDATING, _E.ACCEPT): _S.IN_SERVICE,
+        (_S.UPDATING, _E.FAIL): _S.FAILED,
+        (_S.FAILED, _E.PROVISION): _S.UPDATING,
+        (_S.FAILED, _E.ACCEPT): _S.IN_SERVICE,  # only its verify was left to do
+        (_S.FAILED, _E.RETIRE): _S.RETIRING,
+        (_S.RETIRING, _E.REMOVE): _S.RETIRED,
+        (_S.RETIRING, _E.FAIL): _S.FAILED,
+        (_S.RETIRED, _E.PROVISION): _S.PROVISIONING,
+    },
+)
+
+
+class ServiceInstance(Value):
+    """What is recorded of one component delivered to one agency. `hosts` maps a function to host names."""
+
+    agency: str
+    component: str
+    tier: str
+    quantity: int
+    parameters: Mapping[str, Any]
+    hosts: Mapping[str, tuple[str, ...]]
+    state: InstanceState
+    changed_at: datetime
+    error: str | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything of it may be on a host."""
+        return self.state is not InstanceState.RETIRED
+
+
+def display_status(state: InstanceState, *, run_open: bool) -> str:
+    """The word people see: what is recorded, and whether somebody is at work on it."""
+    busy = state in (InstanceState.PROVISIONING, InstanceState.UPDATING, InstanceState.RETIRING)
+    if busy and not run_open:
+        return "interrupted"
+    if state is InstanceState.PENDING and run_open:
+        return "queued"
+    return state.value

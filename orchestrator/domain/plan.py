@@ -1,0 +1,348 @@
+"""A plan: the difference between what is ordered and what is recorded, and the steps that close it.
+
+`make_plan` is pure and total: the same input gives the same plan, byte for byte, and an empty plan is a valid plan.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.domain.agreement import CallOff, FrameworkAgreement
+from orchestrator.domain.allocation import NUMBERS, Allocation, host_pool
+from orchestrator.domain.catalog import Catalog, Component, Tenancy, Verb
+from orchestrator.domain.instance import InstanceState, ServiceInstance
+from orchestrator.domain.site import Site
+from orchestrator.domain.value import Value, digest_of
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class Effect(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    """Rebuilt on other hosts because the recorded ones are no longer part of the site."""
+    REMOVE = "remove"
+    NONE = "none"
+
+
+class Purpose(StrEnum):
+    """What a plan, and the run that carries it out, is for."""
+
+    ONBOARD = "onboard"
+    CHANGE = "change"
+    OFFBOARD = "offboard"
+
+
+class FieldChange(Value):
+    path: str
+    before: Any
+    after: Any
+
+
+class Change(Value):
+    component: str
+    effect: Effect
+    tier: str
+    fields: tuple[FieldChange, ...] = ()
+
+
+class Step(Value):
+    """One verb of one component. `placement` maps a function to the hosts that serve it in this step."""
+
+    id: str
+    component: str
+    verb: Verb
+    placement: Mapping[str, tuple[str, ...]]
+    needs: tuple[str, ...]
+    because: str
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return tuple(sorted({host for hosts in self.placement.values() for host in hosts}))
+
+
+class CostLine(Value):
+    item: str
+    quantity: int
+    unit_per_year: Decimal
+    per_year: Decimal
+
+
+class Cost(Value):
+    """Pounds. `term_total` is the whole call-off term, rounded half-up to the penny."""
+
+    lines: tuple[CostLine, ...]
+    per_year: Decimal
+    term_total: Decimal
+
+
+class Plan(Value):
+    agency: str
+    purpose: Purpose
+    site: str
+    changes: tuple[Change, ...]
+    steps: tuple[Step, ...]
+    allocations: Mapping[str, str]
+    cost: Cost
+    desired: Mapping[str, ServiceInstance | None]
+    """component -> the instance as it will be recorded, None when it is removed."""
+    basis: str
+    """Digest of everything the plan was computed from."""
+
+    @property
+    def empty(self) -> bool:
+        return not self.steps
+
+    @property
+    def digest(self) -> str:
+        """Identifies the plan. Two plans with the same digest do the same things for the same reasons."""
+        return digest_of(self.model_dump(mode="json", exclude={"desired"}))
+
+
+class Request(Value):
+    """A block the order needs from a pool of the site."""
+
+    name: str
+    pool: str
+
+
+class Basis(Value):
+    """All a plan is computed from. `call_off` is None when the agency leaves."""
+
+    agency: str
+    call_off: CallOff | None
+    agreement: FrameworkAgreement
+    catalog: Catalog
+    site: Site
+    recorded: Mapping[str, ServiceInstance]
+    allocations: Mapping[str, Allocation] = {}
+
+    def digest(self) -> str:
+        involved = {*self.recorded, *(self.call_off.services if self.call_off else ())}
+        return digest_of(
+            {
+                "call_off": self.call_off and self.call_off.document(),
+                "agreement": self.agreement.model_dump(mode="json"),
+                "components": [self.catalog.components[c].model_dump(mode="json") for c in sorted(involved)],
+                "hosts": [h.model_dump(mode="json") for _, h in sorted(self.site.hosts.items())],
+                "facts": dict(self.site.facts),
+                "recorded": [
+                    i.model_dump(mode="json", exclude={"changed_at", "error"}) for _, i in sorted(self.recorded.items())
+                ],
+                "allocations": {name: a.block for name, a in sorted(self.allocations.items())},
+            }
+        )
+
+
+def requests(call_off: CallOff, catalog: Catalog) -> tuple[Request, ...]:
+    """Everything the order needs from the site's pools, in a fixed order."""
+    return (Request(name="number", pool=NUMBERS), *_component_requests(call_off, catalog))
+
+
+def _component_requests(call_off: CallOff, catalog: Catalog) -> Iterator[Request]:
+    for component_id in catalog.in_order(call_off.services):
+        component = catalog.components[component_id]
+        yield from (Request(name=name, pool=pool) for name, pool in sorted(component.allocates.items()))
+        if component.tenancy is Tenancy.DEDICATED:
+            for function, group in sorted(component.hosts.items()):
+                for unit in range(1, call_off.services[component_id].quantity + 1):
+                    yield Request(name=_host_name(component_id, function, unit), pool=host_pool(group))
+
+
+def _host_name(component: str, function: str, unit: int) -> str:
+    return f"host:{component}:{function}:{unit:04d}"
+
+
+def make_plan(basis: Basis) -> Plan:
+    """The plan that turns what is recorded into what is ordered."""
+    wanted = {} if basis.call_off is None else {c: _wish(basis, c) for c in basis.call_off.services}
+    recorded = {c: i for c, i in basis.recorded.items() if i.exists}
+    order = basis.catalog.in_order({*wanted, *recorded})
+    changes = tuple(_change(recorded.get(c), wanted.get(c), site=basis.site) for c in order)
+    return Plan(
+        agency=basis.agency,
+        purpose=_purpose(basis, recorded),
+        site=basis.site.name,
+        changes=changes,
+        steps=_steps(changes, recorded=recorded, wanted=wanted, catalog=basis.catalog),
+        allocations={name: a.block for name, a in sorted(basis.allocations.items())},
+        cost=_cost(basis),
+        desired={c.component: wanted.get(c.component) for c in changes if c.effect is not Effect.NONE},
+        basis=basis.digest(),
+    )
+
+
+def _purpose(basis: Basis, recorded: Mapping[str, ServiceInstance]) -> Purpose:
+    if basis.call_off is None:
+        return Purpose.OFFBOARD
+    return Purpose.CHANGE if recorded else Purpose.ONBOARD
+
+
+def _wish(basis: Basis, component_id: str) -> ServiceInstance:
+    """The instance the order asks for, placed on hosts."""
+    assert basis.call_off is not None
+    component, ordered = basis.catalog.components[component_id], basis.call_off.services[component_id]
+    before = basis.recorded.get(component_id)
+    return ServiceInstance(
+        agency=basis.agency,
+        component=component_id,
+        tier=ordered.tier,
+        quantity=ordered.quantity,
+        parameters=component.resolve(ordered.tier, ordered.parameters),
+        hosts={f: _place(basis, component, f, group, before) for f, group in sorted(component.hosts.items())},
+        state=before.state if before else InstanceState.PENDING,
+        changed_at=before.changed_at if before else _NEVER,
+    )
+
+
+def _place(
+    basis: Basis, component: Component, function: str, group: str, before: ServiceInstance | None
+) -> tuple[str, ...]:
+    if component.tenancy is Tenancy.DEDICATED:
+        prefix = f"host:{component.component}:{function}:"
+        return tuple(sorted(a.block for name, a in basis.allocations.items() if name.startswith(prefix)))
+    hosts = basis.site.group(group)
+    kept = tuple(h for h in (before.hosts.get(function, ()) if before else ()) if h in hosts)
+    if kept or not hosts:
+        return kept
+    number = int(basis.allocations["number"].block)
+    return (hosts[(number - 1) % len(hosts)],)
+
+
+def _change(before: ServiceInstance | None, after: ServiceInstance | None, *, site: Site) -> Change:
+    if after is None:
+        assert before is not None
+        return Change(component=before.component, effect=Effect.REMOVE, tier=before.tier, fields=_differences(before, None))
+    if before is None:
+        return Change(component=after.component, effect=Effect.CREATE, tier=after.tier, fields=_differences(None, after))
+    fields = _differences(before, after)
+    if before.state is not InstanceState.IN_SERVICE:
+        fields = (*fields, FieldChange(path="state", before=before.state.value, after=InstanceState.IN_SERVICE.value))
+    lost = any(host not in site.hosts for hosts in before.hosts.values() for host in hosts)
+    effect = Effect.REPLACE if lost else Effect.UPDATE if fields else Effect.NONE
+    return Change(component=after.component, effect=effect, tier=after.tier, fields=fields)
+
+
+def _differences(before: ServiceInstance | None, after: ServiceInstance | None) -> tuple[FieldChange, ...]:
+    old, new = _flat(before), _flat(after)
+    paths = sorted({*old, *new})
+    return tuple(
+        FieldChange(path=p, before=old.get(p), after=new.get(p)) for p in paths if old.get(p) != new.get(p)
+    )
+
+
+def _flat(instance: ServiceInstance | None) -> dict[str, Any]:
+    if instance is None:
+        return {}
+    return {
+        "tier": instance.tier,
+        "quantity": instance.quantity,
+        **{f"parameters.{name}": value for name, value in instance.parameters.items()},
+        **{f"hosts.{function}": list(hosts) for function, hosts in instance.hosts.items()},
+    }
+
+
+def _steps(
+    changes: tuple[Change, ...],
+    *,
+    recorded: Mapping[str, ServiceInstance],
+    wanted: Mapping[str, ServiceInstance],
+    catalog: Catalog,
+) -> tuple[Step, ...]:
+    """Nothing is touched until every precheck has passed; removal runs against the direction of the needs."""
+    built = [c for c in changes if c.effect in (Effect.CREATE, Effect.UPDATE, Effect.REPLACE)]
+    removed = [c for c in changes if c.effect is Effect.REMOVE]
+    prechecks = tuple(f"{c.component}.{Verb.PRECHECK}" for c in built)
+    steps: list[Step] = []
+    for change in built:
+        steps += _build(change, wanted[change.component], prechecks, built, catalog)
+        steps += _shrink(change, recorded.get(change.component), wanted[change.component])
+    for change in reversed(removed):
+        dependents = [c.component for c in removed if change.component in catalog.components[c.component].needs]
+        steps.append(
+            _step(
+                change.component,
+                Verb.RETIRE,
+                recorded[change.component].hosts,
+                needs=tuple(f"{d}.{Verb.RETIRE}" for d in dependents),
+                because="no longer ordered",
+            )
+        )
+    return tuple(steps)
+
+
+def _build(
+    change: Change, instance: ServiceInstance, prechecks: tuple[str, ...], built: list[Change], catalog: Catalog
+) -> Iterator[Step]:
+    component = change.component
+    reason = {
+        Effect.CREATE: "ordered, not yet delivered",
+        Effect.REPLACE: "its hosts are no longer part of the site",
+    }.get(change.effect, "differs in " + ", ".join(f.path for f in change.fields))
+    needed = [c.component for c in built if c.component in catalog.components[component].needs]
+    yield _step(component, Verb.PRECHECK, instance.hosts, needs=(), because=reason)
+    yield _step(
+        component,
+        Verb.PROVISION,
+        instance.hosts,
+        needs=(*prechecks, *(f"{n}.{Verb.VERIFY}" for n in needed)),
+        because=reason,
+    )
+    yield _step(
+        component,
+        Verb.VERIFY,
+        instance.hosts,
+        needs=(f"{component}.{Verb.PROVISION}",),
+        because="users must be able to use it",
+    )
+
+
+def _shrink(change: Change, before: ServiceInstance | None, after: ServiceInstance) -> Iterator[Step]:
+    """Retire what an update leaves behind on hosts that no longer serve the agency."""
+    if before is None or change.effect is not Effect.UPDATE:
+        return
+    leaving = {f: tuple(h for h in hosts if h not in after.hosts.get(f, ())) for f, hosts in before.hosts.items()}
+    if leaving := {f: hosts for f, hosts in leaving.items() if hosts}:
+        needs = (f"{change.component}.{Verb.VERIFY}",)
+        yield _step(change.component, Verb.RETIRE, leaving, needs=needs, because="these hosts are no longer ordered")
+
+
+def _step(
+    component: str, verb: Verb, placement: Mapping[str, tuple[str, ...]], *, needs: tuple[str, ...], because: str
+) -> Step:
+    return Step(
+        id=f"{component}.{verb}", component=component, verb=verb, placement=placement, needs=needs, because=because
+    )
+
+
+def _cost(basis: Basis) -> Cost:
+    call_off = basis.call_off
+    lines = [] if call_off is None else [*_seat_lines(basis.agreement, call_off), *_tier_lines(basis.catalog, call_off)]
+    per_year = sum((line.per_year for line in lines), Decimal(0))
+    months = call_off.term.months if call_off else 0
+    total = (per_year * months / 12).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return Cost(lines=tuple(lines), per_year=per_year, term_total=total)
+
+
+def _seat_lines(agreement: FrameworkAgreement, call_off: CallOff) -> Iterator[CostLine]:
+    core = agreement.lots["core"].components if "core" in agreement.lots else ()
+    if any(component in core for component in call_off.services):
+        seats, price = call_off.agency.seats, agreement.seat_price
+        yield _line(f"{price.title}, per seat", seats, price.per_year(seats))
+
+
+def _tier_lines(catalog: Catalog, call_off: CallOff) -> Iterator[CostLine]:
+    for component_id in catalog.in_order(call_off.services):
+        component, ordered = catalog.components[component_id], call_off.services[component_id]
+        price = component.tiers[ordered.tier].price
+        if price.per_year:
+            quantity = ordered.quantity if price.per == "unit" else 1
+            yield _line(f"{component.title}, {ordered.tier}", quantity, price.per_year)
+
+
+def _line(item: str, quantity: int, each: Decimal) -> CostLine:
+    return CostLine(item=item, quantity=quantity, unit_per_year=each, per_year=each * quantity)

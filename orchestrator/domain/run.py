@@ -1,0 +1,183 @@
+"""Runs and their steps: how far an execution of a plan has come, and what may happen next."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from orchestrator.domain.catalog import Verb
+from orchestrator.domain.lifecycle import Lifecycle
+from orchestrator.domain.plan import Purpose
+from orchestrator.domain.value import Value
+
+
+class RunState(StrEnum):
+    QUEUED = "queued"
+    ADMITTED = "admitted"
+    """A worker may take it: handed to the engine."""
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+OPEN_RUN = (RunState.QUEUED, RunState.ADMITTED, RunState.RUNNING)
+"""An agency has at most one run in these states."""
+
+
+class RunEvent(StrEnum):
+    ADMIT = "admit"
+    START = "start"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    CANCEL = "cancel"
+    RESUME = "resume"
+
+
+_R, _E = RunState, RunEvent
+
+RUN_LIFE = Lifecycle(
+    "run",
+    {
+        (_R.QUEUED, _E.ADMIT): _R.ADMITTED,
+        (_R.QUEUED, _E.CANCEL): _R.CANCELLED,
+        (_R.ADMITTED, _E.START): _R.RUNNING,
+        (_R.ADMITTED, _E.CANCEL): _R.CANCELLED,
+        (_R.RUNNING, _E.START): _R.RUNNING,
+        (_R.RUNNING, _E.SUCCEED): _R.SUCCEEDED,
+        (_R.RUNNING, _E.FAIL): _R.FAILED,
+        (_R.RUNNING, _E.CANCEL): _R.CANCELLED,
+        (_R.FAILED, _E.RESUME): _R.QUEUED,
+        (_R.CANCELLED, _E.RESUME): _R.QUEUED,
+    },
+)
+
+
+class StepState(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    """A task failed."""
+    UNREACHABLE = "unreachable"
+    """A host did not answer."""
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    ERRORED = "errored"
+    """Our own bug, or a tool that could not be started."""
+
+
+class StepEvent(StrEnum):
+    START = "start"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    LOSE_HOST = "lose_host"
+    TIME_OUT = "time_out"
+    CANCEL = "cancel"
+    BREAK = "break"
+    RETRY = "retry"
+
+
+_P, _V = StepState, StepEvent
+_UNFINISHED = (_P.FAILED, _P.UNREACHABLE, _P.TIMED_OUT, _P.CANCELLED, _P.ERRORED)
+
+STEP_LIFE = Lifecycle(
+    "step",
+    {
+        (_P.PENDING, _V.START): _P.RUNNING,
+        (_P.PENDING, _V.CANCEL): _P.CANCELLED,
+        (_P.RUNNING, _V.START): _P.RUNNING,
+        (_P.RUNNING, _V.SUCCEED): _P.SUCCEEDED,
+        (_P.RUNNING, _V.FAIL): _P.FAILED,
+        (_P.RUNNING, _V.LOSE_HOST): _P.UNREACHABLE,
+        (_P.RUNNING, _V.TIME_OUT): _P.TIMED_OUT,
+        (_P.RUNNING, _V.CANCEL): _P.CANCELLED,
+        (_P.RUNNING, _V.BREAK): _P.ERRORED,
+        **{(state, _V.RETRY): _P.PENDING for state in _UNFINISHED},
+    },
+)
+
+EVENT_OF: Mapping[StepState, StepEvent] = {
+    _P.SUCCEEDED: _V.SUCCEED,
+    _P.FAILED: _V.FAIL,
+    _P.UNREACHABLE: _V.LOSE_HOST,
+    _P.TIMED_OUT: _V.TIME_OUT,
+    _P.CANCELLED: _V.CANCEL,
+    _P.ERRORED: _V.BREAK,
+}
+
+
+class Counts(Value):
+    """Ansible's recap, summed over the hosts of the step."""
+
+    ok: int = 0
+    changed: int = 0
+    failed: int = 0
+    unreachable: int = 0
+
+
+class StepOutcome(Value):
+    """How one attempt of a step ended. `error` is one line or more of what a person needs to know."""
+
+    state: StepState
+    counts: Counts = Counts()
+    error: str | None = None
+
+
+class StepRecord(Value):
+    """A step as the run's records hold it."""
+
+    id: str
+    component: str
+    verb: Verb
+    placement: Mapping[str, tuple[str, ...]]
+    needs: tuple[str, ...]
+    because: str
+    state: StepState = StepState.PENDING
+    attempt: int = 0
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    counts: Counts = Counts()
+    error: str | None = None
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return tuple(sorted({host for hosts in self.placement.values() for host in hosts}))
+
+
+class Run(Value):
+    """One execution of a plan. `attempt` counts how often it was opened or resumed."""
+
+    id: int
+    agency: str
+    site: str
+    purpose: Purpose
+    plan: int
+    state: RunState
+    attempt: int = 1
+    cancel_requested: bool = False
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error: str | None = None
+
+
+def ready(steps: Sequence[StepRecord]) -> tuple[StepRecord, ...]:
+    """Steps that may start now: their needs have succeeded, and nothing of the run has gone wrong.
+
+    A step found running was interrupted by the death of its worker and starts again.
+    """
+    if any(s.state in _UNFINISHED for s in steps):
+        return ()
+    done = {s.id for s in steps if s.state is StepState.SUCCEEDED}
+    waiting = (s for s in steps if s.state in (StepState.PENDING, StepState.RUNNING))
+    return tuple(s for s in waiting if set(s.needs) <= done)
+
+
+def conclusion(steps: Sequence[StepRecord]) -> tuple[RunEvent, str | None]:
+    """How a run with nothing left to start ends, and its one-line reason."""
+    broken = [s for s in steps if s.state in _UNFINISHED and s.started_at]
+    if failed := [s for s in broken if s.state is not StepState.CANCELLED]:
+        return RunEvent.FAIL, f"{failed[0].id} {failed[0].state.value.replace('_', ' ')}"
+    if any(s.state is not StepState.SUCCEEDED for s in steps):
+        return RunEvent.CANCEL, "cancelled on request"
+    return RunEvent.SUCCEED, None

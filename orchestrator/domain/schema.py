@@ -1,0 +1,92 @@
+"""The JSON Schema of a call-off file: what editors complete and check, and what `plan` refuses by."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from orchestrator.domain.agreement import AGENCY_ID, FrameworkAgreement
+from orchestrator.domain.catalog import Catalog, Component, Tenancy
+
+
+def call_off_schema(
+    catalog: Catalog, agreements: Mapping[str, FrameworkAgreement], sites: Iterable[str]
+) -> dict[str, Any]:
+    """Draft 2020-12. `x-expected` says in words what a value must be; whether the agreement covers it is not here."""
+    classes = sorted({c for a in agreements.values() for c in a.eligible_classes})
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Call-off: one agency's contract under a framework agreement",
+        **_object(
+            {
+                "framework": {"enum": sorted(agreements), "description": "The framework agreement bought under"},
+                "agency": _agency(classes),
+                "site": {"enum": sorted(sites), "description": "Where it is built"},
+                "term": _object({"start": _DATE, "months": _whole(1, 240)}),
+                "services": _services(catalog),
+            }
+        ),
+    }
+
+
+def _object(properties: Mapping[str, Any], *, optional: Iterable[str] = ()) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [p for p in properties if p not in set(optional)],
+        "properties": dict(properties),
+        "x-expected": f"must be a mapping with {', '.join(properties)}",
+    }
+
+
+def _whole(low: int, high: int) -> dict[str, Any]:
+    expected = f"must be a whole number from {low:,} to {high:,}"
+    return {"type": "integer", "minimum": low, "maximum": high, "x-expected": expected}
+
+
+def _text(limit: int, pattern: str = r"^[^\x00-\x1f\x7f]+$", expected: str = "one line of text") -> dict[str, Any]:
+    return {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": limit,
+        "pattern": pattern,
+        "x-expected": f"must be {expected}, at most {limit} characters",
+    }
+
+
+_DATE = {"type": "string", "format": "date", "x-expected": "must be a date such as 2026-12-01"}
+_EMAIL = r"^[^@\s]+@[^@\s]+$"
+_ID_RULE = "lower-case letters and digits in words joined by '-', beginning with a letter, such as cabinet-office"
+
+
+def _agency(classes: list[str]) -> dict[str, Any]:
+    contact = _object(
+        {"role": _text(60), "name": _text(120), "email": _text(200, _EMAIL, "an e-mail address such as a@b.example")}
+    )
+    return _object(
+        {
+            "id": {**_text(20, AGENCY_ID, _ID_RULE), "minLength": 2},
+            "name": _text(120),
+            "class": {"type": "string", "examples": classes, "x-expected": "must be one of the agreement's classes"},
+            "seats": _whole(1, 1_000_000),
+            "contacts": {"type": "array", "minItems": 1, "items": contact, "x-expected": "must be a list of contacts"},
+        }
+    )
+
+
+def _services(catalog: Catalog) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": False,
+        "properties": {c: _service(component) for c, component in sorted(catalog.components.items())},
+        "x-expected": "must be a mapping of components to what is ordered, such as network: {tier: standard}",
+    }
+
+
+def _service(component: Component) -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        "tier": {"enum": sorted(component.tiers), "description": component.title},
+        "parameters": component.parameters,
+    }
+    if component.tenancy is Tenancy.DEDICATED:
+        properties["quantity"] = _whole(1, 10_000)
+    return {"description": component.description, **_object(properties, optional=("parameters", "quantity"))}

@@ -1,0 +1,30 @@
+"""A site: hosts the provider owns, and the pools agencies are given from."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.domain.allocation import Pool
+from orchestrator.domain.value import Value
+
+
+class Host(Value):
+    """`variables` are the host's own, as the inventory gives them."""
+
+    name: str
+    address: str
+    groups: tuple[str, ...]
+    variables: Mapping[str, Any] = {}
+
+
+class Site(Value):
+    """`facts` are the site's own variables, handed to every role as they are."""
+
+    name: str
+    domain: str
+    hosts: Mapping[str, Host]
+    pools: Mapping[str, Pool]
+    facts: Mapping[str, Any] = {}
+
+    def group(self, name: str) -> tuple[str, ...]:
+        """Names of the hosts in a group, in name order."""
+        return tuple(sorted(h.name for h in self.hosts.values() if name in h.groups))

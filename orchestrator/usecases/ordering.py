@@ -1,0 +1,229 @@
+"""Ordering: reading a call-off, checking it against the agreement, and planning it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from orchestrator.domain.agreement import CallOff, FrameworkAgreement, Term
+from orchestrator.domain.allocation import Allocation, lowest_free
+from orchestrator.domain.catalog import Catalog
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.events import PlanMade
+from orchestrator.domain.plan import Basis, Plan, make_plan, requests
+from orchestrator.domain.schema import call_off_schema
+from orchestrator.domain.site import Site
+from orchestrator.usecases.ports import (
+    AgencyRecord,
+    CatalogSource,
+    Clock,
+    Problem,
+    SourceDocument,
+    Store,
+    StoredPlan,
+    Transaction,
+)
+
+PLAN_VALIDITY = timedelta(hours=24)
+"""How long a plan's reservations in the site's pools are kept for it."""
+
+
+@dataclass(frozen=True)
+class Ordering:
+    source: CatalogSource
+    store: Store
+    clock: Clock
+
+    def schema(self) -> dict[str, Any]:
+        return call_off_schema(self.source.catalog(), self.source.agreements(), self.source.sites())
+
+    def read(self, path: Path) -> CallOff:
+        """The call-off in a file. Everything wrong with it is refused at once, each with its line."""
+        document = self.source.document(path)
+        shape = document.check(self.schema())
+        broken = {at[:depth] for at, _ in shape for depth in range(len(at) + 1)}
+        uncovered = self._uncovered(document, broken)
+        problems = [problem for _, problem in shape] + uncovered
+        if problems:
+            raise _refusal(path, problems, kind=Kind.INVALID if shape else Kind.NOT_COVERED)
+        return CallOff.model_validate(document.data)
+
+    def plan(self, call_off: CallOff) -> StoredPlan:
+        """Plan the order, reserve what it needs from the site's pools, and keep the plan."""
+        with self.store.begin() as tx:
+            return self.plan_in(tx, call_off)
+
+    def plan_in(self, tx: Transaction, call_off: CallOff) -> StoredPlan:
+        """The same inside the caller's transaction."""
+        _check_site(tx.agencies.get(call_off.agency.id), call_off)
+        site = self.source.site(call_off.site)
+        reserved = self._reserve(tx, call_off, site)
+        plan = make_plan(self._basis(tx, call_off.agency.id, call_off, site=site, allocations=reserved))
+        _check_placement(plan)
+        check_ceiling(tx, plan, self.agreement(call_off.framework))
+        return self._keep(tx, plan, call_off)
+
+    def plan_offboarding(self, agency: str) -> StoredPlan:
+        """The plan that removes everything the agency has."""
+        with self.store.begin() as tx:
+            if tx.agencies.get(agency) is None:
+                raise unknown_agency(agency, tx)
+            return self._keep(tx, self._offboarding(tx, agency), None)
+
+    def still_true(self, tx: Transaction, stored: StoredPlan) -> bool:
+        """Whether planning again now would give the same plan."""
+        return self._replan(tx, stored).digest == stored.plan.digest
+
+    def agreement(self, framework: str) -> FrameworkAgreement:
+        try:
+            return self.source.agreements()[framework]
+        except KeyError:
+            raise OrchestratorError(Kind.NOT_FOUND, f"there is no framework agreement {framework!r}") from None
+
+    def _replan(self, tx: Transaction, stored: StoredPlan) -> Plan:
+        if stored.order is None:
+            return self._offboarding(tx, stored.plan.agency)
+        site = self.source.site(stored.order.site)
+        held = tx.allocations.of(stored.plan.agency, site=site.name)
+        names = [request.name for request in requests(stored.order, self.source.catalog())]
+        if lost := [name for name in names if name not in held]:
+            raise OrchestratorError(
+                Kind.CONFLICT, f"plan {stored.id} no longer holds its reservations ({', '.join(lost)})", hint="plan again"
+            )
+        needed = {name: held[name] for name in names}
+        return make_plan(self._basis(tx, stored.plan.agency, stored.order, site=site, allocations=needed))
+
+    def _offboarding(self, tx: Transaction, agency: str) -> Plan:
+        record = tx.agencies.get(agency)
+        assert record is not None
+        site = self.source.site(record.site)
+        allocations = tx.allocations.of(agency, site=site.name)
+        return make_plan(self._basis(tx, agency, None, site=site, allocations=allocations))
+
+    def _basis(
+        self,
+        tx: Transaction,
+        agency: str,
+        call_off: CallOff | None,
+        *,
+        site: Site,
+        allocations: Mapping[str, Allocation],
+    ) -> Basis:
+        framework = call_off.framework if call_off else _record(tx, agency).framework
+        return Basis(
+            agency=agency,
+            call_off=call_off,
+            agreement=self.agreement(framework),
+            catalog=self.source.catalog(),
+            site=site,
+            recorded=tx.instances.of(agency),
+            allocations=allocations,
+        )
+
+    def _keep(self, tx: Transaction, plan: Plan, order: CallOff | None) -> StoredPlan:
+        now = self.clock.now()
+        stored = tx.plans.add(plan, order=order, at=now)
+        tx.events.add([PlanMade(plan=stored.id, digest=plan.digest)], agency=plan.agency, at=now)
+        return stored
+
+    def _reserve(self, tx: Transaction, call_off: CallOff, site: Site) -> dict[str, Allocation]:
+        """What the agency holds, with what the order needs besides reserved for it."""
+        now, agency, catalog = self.clock.now(), call_off.agency.id, self.source.catalog()
+        tx.allocations.forget_reserved(before=now - PLAN_VALIDITY)
+        held = tx.allocations.of(agency, site=site.name)
+        needed = {}
+        for request in requests(call_off, catalog):
+            if request.name not in held:
+                if request.pool not in site.pools:
+                    raise OrchestratorError(
+                        Kind.INVALID, f"site {site.name} has no pool {request.pool!r}, which the order needs"
+                    )
+                taken = tx.allocations.taken(site.name, request.pool)
+                block = lowest_free(site.pools[request.pool], taken=taken, named=f"{request.pool} of {site.name}")
+                held[request.name] = Allocation(
+                    site=site.name, pool=request.pool, block=block, agency=agency, name=request.name
+                )
+                tx.allocations.add(held[request.name], at=now)
+            needed[request.name] = held[request.name]
+        return needed
+
+    def _uncovered(self, document: SourceDocument, broken: set[tuple[str | int, ...]]) -> list[Problem]:
+        """What the agreement does not allow, in the parts of the file whose shape is right."""
+        data = document.data if isinstance(document.data, dict) else {}
+        agreement = self.source.agreements().get(str(data.get("framework")))
+        if agreement is None:
+            return []
+        found = []
+        if ("agency", "class") not in broken and (refusal := agreement.refuse_class(_at(data, "agency", "class"))):
+            found.append(document.problem(("agency", "class"), refusal))
+        if ("term",) not in broken and (refusal := agreement.refuse_term(Term.model_validate(data.get("term")))):
+            found.append(document.problem(("term",), refusal))
+        if isinstance(data.get("services"), dict):
+            found += _uncovered_services(document, agreement, self.source.catalog())
+        return found
+
+
+def _at(data: Mapping[str, Any], *path: str) -> str:
+    value: Any = data
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return str(value)
+
+
+def _uncovered_services(document: SourceDocument, agreement: FrameworkAgreement, catalog: Catalog) -> list[Problem]:
+    ordered = set(document.data["services"])
+    return [
+        document.problem(("services", component), refusal)
+        for component in document.data["services"]
+        if component in catalog.components
+        for refusal in agreement.refuse_component(component, ordered=ordered, catalog=catalog)
+    ]
+
+
+def _refusal(path: Path, problems: list[Problem], *, kind: Kind) -> OrchestratorError:
+    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    ordered = sorted(problems, key=lambda p: (p.line or 0, p.path))
+    return OrchestratorError(kind, f"{path} is refused: {count}", details=tuple(str(p) for p in ordered))
+
+
+def _record(tx: Transaction, agency: str) -> AgencyRecord:
+    record = tx.agencies.get(agency)
+    if record is None:
+        raise unknown_agency(agency, tx)
+    return record
+
+
+def unknown_agency(agency: str, tx: Transaction) -> OrchestratorError:
+    known = [a.id for a in tx.agencies.all()][:20]
+    return OrchestratorError(
+        Kind.NOT_FOUND, f"there is no agency {agency!r}", hint=f"agencies: {', '.join(known) or 'none yet'}"
+    )
+
+
+def _check_site(record: AgencyRecord | None, call_off: CallOff) -> None:
+    if record and record.offboarded_at is None and record.site != call_off.site:
+        raise OrchestratorError(
+            Kind.CONFLICT,
+            f"{record.id} is delivered at site {record.site}; it cannot move to {call_off.site} in one step",
+            hint=f"offboard it first: orchestrator agency offboard {record.id}",
+        )
+
+
+def check_ceiling(tx: Transaction, plan: Plan, agreement: FrameworkAgreement) -> None:
+    """Committed plus new may reach the agreement's ceiling to the penny, and not pass it."""
+    total = tx.agencies.committed(agreement.framework, without=plan.agency) + plan.cost.term_total
+    if total > agreement.ceiling:
+        raise OrchestratorError(
+            Kind.NOT_COVERED,
+            f"{agreement.title} would pass its ceiling of £{agreement.ceiling:,}: with this order £{total:,}",
+            hint="a shorter term, fewer seats, or another framework agreement",
+        )
+
+
+def _check_placement(plan: Plan) -> None:
+    for step in plan.steps:
+        if empty := [function for function, hosts in step.placement.items() if not hosts]:
+            raise OrchestratorError(
+                Kind.INVALID, f"site {plan.site} has no host for {step.component} ({', '.join(empty)})"
+            )

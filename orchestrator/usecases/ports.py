@@ -1,0 +1,265 @@
+"""What the use-cases need from the world, as protocols. Adapters fill them; tests may too."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+
+from orchestrator.domain.agreement import CallOff, FrameworkAgreement
+from orchestrator.domain.allocation import Allocation
+from orchestrator.domain.catalog import Catalog, SecretKind, Verb
+from orchestrator.domain.events import Event, Happening
+from orchestrator.domain.instance import ServiceInstance
+from orchestrator.domain.plan import Plan
+from orchestrator.domain.run import Run, RunState, StepOutcome, StepRecord
+from orchestrator.domain.site import Site
+from orchestrator.domain.value import Value
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """This instant, in UTC."""
+        ...
+
+
+class Problem(Value):
+    """One thing wrong with a file: where, what, and what would be right."""
+
+    file: str
+    line: int | None
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+
+
+class SourceDocument(Protocol):
+    """A file people write, read: plain data that knows on which line each part stands."""
+
+    @property
+    def data(self) -> Any: ...
+
+    def problem(self, path: Sequence[str | int], message: str) -> Problem: ...
+
+    def check(self, schema: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], Problem]]:
+        """Every place where the document departs from a JSON Schema."""
+        ...
+
+
+class CatalogSource(Protocol):
+    """catalog/, inventories/ and call-off files. Unreadable or wrong files raise INVALID naming file and line."""
+
+    def catalog(self) -> Catalog: ...
+
+    def agreements(self) -> Mapping[str, FrameworkAgreement]: ...
+
+    def sites(self) -> tuple[str, ...]: ...
+
+    def site(self, name: str) -> Site: ...
+
+    def document(self, path: Path) -> SourceDocument: ...
+
+    def lint(self) -> list[Problem]:
+        """What is inconsistent between catalog/, playbooks/ and inventories/."""
+        ...
+
+
+class StoredPlan(Value):
+    """A plan as it was shown. `order` is None when the agency leaves."""
+
+    id: int
+    plan: Plan
+    order: CallOff | None
+    created_at: datetime
+
+
+class AgencyRecord(Value):
+    """An agency and the terms it was last applied under."""
+
+    id: str
+    name: str
+    framework: str
+    site: str
+    call_off: CallOff
+    committed: Decimal
+    created_at: datetime
+    offboarded_at: datetime | None = None
+
+
+class Agencies(Protocol):
+    def get(self, agency: str) -> AgencyRecord | None: ...
+    def all(self) -> list[AgencyRecord]: ...
+    def put(self, record: AgencyRecord) -> None: ...
+    def committed(self, framework: str, *, without: str) -> Decimal:
+        """Pounds that agencies in service, all but one, have committed to under a framework."""
+        ...
+
+
+class Instances(Protocol):
+    def of(self, agency: str) -> dict[str, ServiceInstance]: ...
+    def all(self) -> list[ServiceInstance]: ...
+    def put(self, instance: ServiceInstance) -> None: ...
+
+
+class Allocations(Protocol):
+    def of(self, agency: str, *, site: str) -> dict[str, Allocation]: ...
+    def taken(self, site: str, pool: str) -> set[str]: ...
+    def add(self, allocation: Allocation, *, at: datetime) -> None: ...
+    def hold(self, agency: str) -> None: ...
+    def release(self, agency: str, names: Iterable[str]) -> None: ...
+    def forget_reserved(self, *, before: datetime) -> None: ...
+
+
+class Plans(Protocol):
+    def add(self, plan: Plan, *, order: CallOff | None, at: datetime) -> StoredPlan: ...
+    def get(self, plan: int) -> StoredPlan | None: ...
+
+
+class Runs(Protocol):
+    def open(self, plan: StoredPlan, *, at: datetime) -> Run:
+        """A queued run with the plan's steps. A second open run of an agency is a conflict."""
+        ...
+
+    def get(self, run: int) -> Run | None: ...
+    def put(self, run: Run) -> None: ...
+    def open_of(self, agency: str) -> Run | None: ...
+    def newest(self, *, agency: str | None = None, limit: int = 50) -> list[Run]: ...
+    def in_state(self, *states: RunState) -> list[Run]: ...
+    def steps(self, run: int) -> list[StepRecord]: ...
+    def put_step(self, run: int, step: StepRecord) -> None: ...
+
+
+class Events(Protocol):
+    def add(self, happenings: Iterable[Happening], *, agency: str, at: datetime, run: int | None = None,
+            step: str | None = None) -> None: ...  # fmt: skip
+
+    def after(self, event: int, *, run: int | None = None, limit: int = 500) -> list[Event]: ...
+
+
+class SecretRows(Protocol):
+    """Encrypted secrets. What is stored is ciphertext; this port never sees more."""
+
+    def of(self, agency: str, component: str) -> dict[str, bytes]: ...
+    def add(self, agency: str, component: str, name: str, token: bytes, *, at: datetime) -> None: ...
+    def forget(self, agency: str, component: str) -> None: ...
+
+
+class Workers(Protocol):
+    """Who is alive, by the database's clock."""
+
+    def beat(self, worker: str) -> bool:
+        """Renew the lease. False when the worker has been declared dead."""
+        ...
+
+    def join(self, worker: str, *, host: str) -> None: ...
+    def leave(self, worker: str) -> None: ...
+    def bury(self, *, lease: timedelta) -> None: ...
+    def alive(self, *, lease: timedelta) -> set[str]: ...
+
+
+BOUNDS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+"""Upper bounds of the duration histograms, in seconds."""
+
+
+class Histogram(Value):
+    """Durations with the same labels: how many took at most each of `BOUNDS`, how many in all, and their sum."""
+
+    labels: tuple[str, ...]
+    at_most: tuple[int, ...]
+    count: int
+    total_seconds: float
+
+
+class Figures(Protocol):
+    """Totals that dashboards read, straight from the records."""
+
+    def runs(self) -> list[tuple[str, str, int]]:
+        """(purpose, state, how many)."""
+        ...
+
+    def run_durations(self) -> list[Histogram]:
+        """Labels (purpose, outcome)."""
+        ...
+
+    def step_durations(self) -> list[Histogram]:
+        """Labels (component, verb, outcome)."""
+        ...
+
+    def onboarding_durations(self) -> list[Histogram]:
+        """Labels (framework,): from the plan that was applied to the end of the run that put the agency in service."""
+        ...
+
+
+class Transaction(Protocol):
+    """Committed on clean exit of its context, rolled back on an exception."""
+
+    agencies: Agencies
+    instances: Instances
+    allocations: Allocations
+    plans: Plans
+    runs: Runs
+    events: Events
+    secrets: SecretRows
+    workers: Workers
+    figures: Figures
+
+
+class Store(Protocol):
+    def begin(self) -> AbstractContextManager[Transaction]:
+        """A transaction that may write; writers wait for each other."""
+        ...
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        """A consistent view for reading only; never waits for writers."""
+        ...
+
+
+class Secrets(Protocol):
+    """Makes secrets and keeps them unreadable at rest."""
+
+    def generate(self, kind: SecretKind) -> str: ...
+    def seal(self, clear: str) -> bytes: ...
+    def open(self, token: bytes) -> str: ...
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Everything one step needs, in the clear; never stored. `variables` maps each host to its host variables."""
+
+    run: int
+    step: str
+    role: str
+    verb: Verb
+    site: Site
+    variables: Mapping[str, Mapping[str, Any]]
+    secrets: Mapping[str, str]
+    secrets_variable: str
+    timeout: timedelta
+    check: bool = False
+
+
+class PlaybookRunner(Protocol):
+    def run(
+        self,
+        assignment: Assignment,
+        *,
+        on_events: Callable[[Sequence[Happening]], None],
+        cancelled: Callable[[], bool],
+    ) -> StepOutcome:
+        """Carry the step out. Returns only when nothing of it runs any more; anticipated failures are outcomes."""
+        ...
+
+
+class Engine(Protocol):
+    """Drives admitted runs to their end, on whatever worker, across deaths."""
+
+    def enqueue(self, tx: Transaction, run: Run) -> None:
+        """Hand the run over, in the caller's transaction."""
+        ...
+
+

@@ -1,0 +1,330 @@
+"""Provisioning: opening runs, carrying out their steps, and recording what came of them.
+
+The step table is the checkpoint: a step's outcome, the instance it moved and the events that tell of it are committed
+together, so a run that is driven again after a crash goes on from exactly what was finished.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.domain.agreement import CallOff
+from orchestrator.domain.assignment import host_variables, secrets_variable
+from orchestrator.domain.catalog import Component, Verb
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.events import Happening, InstanceMoved, RunMoved, StepFinished, StepStarted
+from orchestrator.domain.instance import INSTANCE_LIFE, InstanceEvent, InstanceState, ServiceInstance
+from orchestrator.domain.plan import Effect, Purpose
+from orchestrator.domain.run import (
+    EVENT_OF,
+    RUN_LIFE,
+    STEP_LIFE,
+    Run,
+    RunEvent,
+    RunState,
+    StepEvent,
+    StepOutcome,
+    StepRecord,
+    StepState,
+    conclusion,
+    ready,
+)
+from orchestrator.usecases.ordering import Ordering, check_ceiling
+from orchestrator.usecases.ports import (
+    AgencyRecord,
+    Assignment,
+    CatalogSource,
+    Clock,
+    PlaybookRunner,
+    Secrets,
+    Store,
+    StoredPlan,
+    Transaction,
+)
+
+
+@dataclass(frozen=True)
+class Provisioning:
+    source: CatalogSource
+    store: Store
+    clock: Clock
+    secrets: Secrets
+    ordering: Ordering
+
+    # Opening, stopping and resuming runs
+
+    def open_run(self, plan: int) -> Run:
+        """A queued run of a stored plan. Refuses a plan that no longer describes the difference."""
+        with self.store.begin() as tx:
+            stored = tx.plans.get(plan)
+            if stored is None:
+                raise OrchestratorError(Kind.NOT_FOUND, f"there is no plan {plan}")
+            if stored.plan.empty:
+                raise OrchestratorError(Kind.CONFLICT, f"plan {plan} has nothing to do")
+            self._refuse_stale(tx, stored)
+            self._record_order(tx, stored)
+            run = tx.runs.open(stored, at=self.clock.now())
+            tx.events.add([_moved(run)], agency=run.agency, at=run.created_at, run=run.id)
+            return run
+
+    def cancel(self, run_id: int) -> Run:
+        """Ask for a run to stop. What nobody works on is cancelled at once; a running step is stopped by its worker."""
+        with self.store.begin() as tx:
+            run = _run(tx, run_id)
+            if not RUN_LIFE.allows(run.state, RunEvent.CANCEL):
+                raise OrchestratorError(Kind.CONFLICT, f"run {run_id} is already {run.state.value}")
+            run = run.model_copy(update={"cancel_requested": True})
+            tx.runs.put(run)
+            if run.state is not RunState.QUEUED:
+                return run
+            return self._end(tx, run, RunEvent.CANCEL, "cancelled on request")
+
+    def resume(self, run_id: int) -> Run:
+        """Queue a failed or cancelled run again; finished steps stay finished."""
+        with self.store.begin() as tx:
+            run = _run(tx, run_id)
+            state = RUN_LIFE.after(run.state, RunEvent.RESUME)
+            if newer := [r.id for r in tx.runs.newest(agency=run.agency, limit=1) if r.id != run.id]:
+                raise OrchestratorError(
+                    Kind.CONFLICT, f"run {run_id} is not the agency's last: run {newer[0]} came after it", hint="plan again"
+                )
+            for step in tx.runs.steps(run_id):
+                if STEP_LIFE.allows(step.state, StepEvent.RETRY):
+                    tx.runs.put_step(run_id, step.model_copy(update={"state": StepState.PENDING, "error": None}))
+            again = {"state": state, "attempt": run.attempt + 1, "cancel_requested": False}
+            run = run.model_copy(update={**again, "finished_at": None, "error": None})
+            tx.runs.put(run)
+            tx.events.add([_moved(run)], agency=run.agency, at=self.clock.now(), run=run.id)
+            return run
+
+    # Driving a run: called by the engine
+
+    def begin(self, run_id: int) -> Run:
+        """The run is being worked on, for the first time or again after its worker died."""
+        with self.store.begin() as tx:
+            run = _run(tx, run_id)
+            if run.state is RunState.RUNNING:
+                return run
+            now = self.clock.now()
+            run = run.model_copy(
+                update={"state": RUN_LIFE.after(run.state, RunEvent.START), "started_at": run.started_at or now}
+            )
+            tx.runs.put(run)
+            tx.events.add([_moved(run)], agency=run.agency, at=now, run=run_id)
+            return run
+
+    def next_steps(self, run_id: int) -> tuple[StepRecord, ...]:
+        """Steps that may start now; none when the run is finished, has failed, or is to be cancelled."""
+        with self.store.read() as tx:
+            return () if _run(tx, run_id).cancel_requested else ready(tx.runs.steps(run_id))
+
+    def cancel_requested(self, run_id: int) -> bool:
+        with self.store.read() as tx:
+            return _run(tx, run_id).cancel_requested
+
+    def perform(self, run_id: int, step_id: str, *, worker: str, runner: PlaybookRunner) -> StepOutcome:
+        """Carry out one attempt of one step and record its outcome."""
+        run, step, assignment = self._start(run_id, step_id, worker)
+
+        def store_events(happenings: Sequence[Happening]) -> None:
+            with self.store.begin() as tx:
+                tx.events.add(happenings, agency=run.agency, at=self.clock.now(), run=run_id, step=step_id)
+
+        outcome = runner.run(assignment, on_events=store_events, cancelled=lambda: self.cancel_requested(run_id))
+        self._finish(run, step, outcome)
+        return outcome
+
+    def conclude(self, run_id: int) -> Run:
+        """Close a run in which nothing more may start."""
+        with self.store.begin() as tx:
+            run = _run(tx, run_id)
+            if RUN_LIFE.final(run.state) or run.state in (RunState.FAILED, RunState.CANCELLED):
+                return run
+            event, reason = conclusion(tx.runs.steps(run_id))
+            return self._end(tx, run, event, reason)
+
+    # Inside
+
+    def _refuse_stale(self, tx: Transaction, stored: StoredPlan) -> None:
+        if not self.ordering.still_true(tx, stored):
+            raise OrchestratorError(
+                Kind.CONFLICT,
+                f"plan {stored.id} is stale: what it was computed from has changed since",
+                hint="plan again and apply the new plan",
+            )
+        if stored.order:
+            check_ceiling(tx, stored.plan, self.ordering.agreement(stored.order.framework))
+
+    def _record_order(self, tx: Transaction, stored: StoredPlan) -> None:
+        """The agency, its wanted instances, and its holdings, as the run will find them."""
+        now, plan = self.clock.now(), stored.plan
+        if stored.order:
+            tx.agencies.put(_agency_record(stored.order, tx.agencies.get(plan.agency), stored, at=now))
+            tx.allocations.hold(plan.agency)
+        for change in plan.changes:
+            wish = plan.desired.get(change.component)
+            if wish and change.effect is Effect.CREATE:
+                tx.instances.put(wish.model_copy(update={"state": InstanceState.PENDING, "changed_at": now}))
+
+    def _start(self, run_id: int, step_id: str, worker: str) -> tuple[Run, StepRecord, Assignment]:
+        with self.store.begin() as tx:
+            run, now = _run(tx, run_id), self.clock.now()
+            found = next(s for s in tx.runs.steps(run_id) if s.id == step_id)
+            step = found.model_copy(
+                update={
+                    "state": STEP_LIFE.after(found.state, StepEvent.START),
+                    "attempt": found.attempt + 1,
+                    "started_at": now,
+                    "finished_at": None,
+                }
+            )
+            tx.runs.put_step(run_id, step)
+            happenings: list[Happening] = [StepStarted(attempt=step.attempt, worker=worker)]
+            instance, leaving = self._intended(tx, run, step)
+            if step.verb is Verb.PROVISION or (step.verb is Verb.RETIRE and leaving):
+                event = InstanceEvent.RETIRE if leaving else InstanceEvent.PROVISION
+                instance = self._move(tx, instance, event, happenings)
+            tx.events.add(happenings, agency=run.agency, at=now, run=run_id, step=step_id)
+            return run, step, self._assignment(tx, run, step, instance)
+
+    def _intended(self, tx: Transaction, run: Run, step: StepRecord) -> tuple[ServiceInstance, bool]:
+        """The instance as the plan wants it, and whether it is to leave altogether."""
+        recorded = tx.instances.of(run.agency)[step.component]
+        stored = tx.plans.get(run.plan)
+        assert stored is not None
+        wish = stored.plan.desired.get(step.component)
+        if wish is None:
+            return recorded, True
+        return wish.model_copy(update={"state": recorded.state, "changed_at": recorded.changed_at}), False
+
+    def _assignment(self, tx: Transaction, run: Run, step: StepRecord, instance: ServiceInstance) -> Assignment:
+        record = tx.agencies.get(run.agency)
+        assert record is not None
+        component, site = self.source.catalog().components[step.component], self.source.site(run.site)
+        needed = {n: i.hosts for n, i in tx.instances.of(run.agency).items() if n in component.needs}
+        return Assignment(
+            run=run.id,
+            step=step.id,
+            role=component.role,
+            verb=step.verb,
+            site=site,
+            variables=host_variables(
+                component,
+                instance,
+                placement=step.placement,
+                agency=record.call_off.agency,
+                allocations=tx.allocations.of(run.agency, site=run.site),
+                needed=needed,
+                site=site,
+            ),
+            secrets=self._secrets(tx, run.agency, component),
+            secrets_variable=secrets_variable(component),
+            timeout=component.timeout(step.verb),
+        )
+
+    def _secrets(self, tx: Transaction, agency: str, component: Component) -> dict[str, str]:
+        """The component's secrets for the agency, in the clear; those that do not exist yet are made."""
+        sealed = tx.secrets.of(agency, component.component)
+        clear = {name: self.secrets.open(token) for name, token in sealed.items() if name in component.secrets}
+        for name, kind in component.secrets.items():
+            if name not in clear:
+                clear[name] = self.secrets.generate(kind)
+                token = self.secrets.seal(clear[name])
+                tx.secrets.add(agency, component.component, name, token, at=self.clock.now())
+        return clear
+
+    def _finish(self, run: Run, step: StepRecord, outcome: StepOutcome) -> None:
+        with self.store.begin() as tx:
+            now = self.clock.now()
+            done = step.model_copy(
+                update={
+                    "state": STEP_LIFE.after(step.state, EVENT_OF[outcome.state]),
+                    "finished_at": now,
+                    "counts": outcome.counts,
+                    "error": outcome.error,
+                }
+            )
+            tx.runs.put_step(run.id, done)
+            happenings: list[Happening] = [
+                StepFinished(state=done.state, attempt=done.attempt, counts=done.counts, error=done.error)
+            ]
+            instance, leaving = self._intended(tx, run, done)
+            if event := _on_finish(done, leaving=leaving):
+                self._move(tx, instance, event, happenings, error=done.error)
+            tx.events.add(happenings, agency=run.agency, at=now, run=run.id, step=step.id)
+
+    def _move(
+        self,
+        tx: Transaction,
+        instance: ServiceInstance,
+        event: InstanceEvent,
+        happenings: list[Happening],
+        *,
+        error: str | None = None,
+    ) -> ServiceInstance:
+        """Move an instance along its life, when the event means anything from where it is."""
+        if not INSTANCE_LIFE.allows(instance.state, event):
+            return instance
+        state = INSTANCE_LIFE.after(instance.state, event)
+        moved = instance.model_copy(update={"state": state, "changed_at": self.clock.now(), "error": error})
+        tx.instances.put(moved)
+        if state is InstanceState.RETIRED:
+            tx.secrets.forget(moved.agency, moved.component)
+        happenings.append(InstanceMoved(component=moved.component, state=state))
+        return moved
+
+    def _end(self, tx: Transaction, run: Run, event: RunEvent, reason: str | None) -> Run:
+        now = self.clock.now()
+        state = RUN_LIFE.after(run.state, event)
+        ended = run.model_copy(update={"state": state, "finished_at": now, "error": reason})
+        tx.runs.put(ended)
+        happenings: list[Happening] = [_moved(ended)]
+        if state is RunState.SUCCEEDED:
+            self._settle(tx, ended)
+        else:
+            for instance in tx.instances.of(run.agency).values():
+                self._move(tx, instance, InstanceEvent.FAIL, happenings, error=instance.error or reason)
+        tx.events.add(happenings, agency=run.agency, at=now, run=run.id)
+        return ended
+
+    def _settle(self, tx: Transaction, run: Run) -> None:
+        """Give back to the pools what the agency no longer has."""
+        stored = tx.plans.get(run.plan)
+        assert stored is not None
+        held = tx.allocations.of(run.agency, site=run.site)
+        kept = stored.plan.allocations if stored.order else {}
+        tx.allocations.release(run.agency, [name for name in held if name not in kept])
+        if run.purpose is Purpose.OFFBOARD and (record := tx.agencies.get(run.agency)):
+            tx.agencies.put(record.model_copy(update={"offboarded_at": self.clock.now()}))
+
+
+def _on_finish(step: StepRecord, *, leaving: bool) -> InstanceEvent | None:
+    """What the end of a step means for its instance."""
+    if step.state is not StepState.SUCCEEDED:
+        return InstanceEvent.FAIL
+    if step.verb is Verb.VERIFY:
+        return InstanceEvent.ACCEPT
+    return InstanceEvent.REMOVE if step.verb is Verb.RETIRE and leaving else None
+
+
+def _moved(run: Run) -> RunMoved:
+    return RunMoved(state=run.state, attempt=run.attempt, reason=run.error)
+
+
+def _run(tx: Transaction, run: int) -> Run:
+    found = tx.runs.get(run)
+    if found is None:
+        raise OrchestratorError(Kind.NOT_FOUND, f"there is no run {run}", hint="orchestrator run list shows them")
+    return found
+
+
+def _agency_record(order: CallOff, before: AgencyRecord | None, stored: StoredPlan, *, at: Any) -> AgencyRecord:
+    return AgencyRecord(
+        id=order.agency.id,
+        name=order.agency.name,
+        framework=order.framework,
+        site=order.site,
+        call_off=order,
+        committed=stored.plan.cost.term_total,
+        created_at=before.created_at if before else at,
+    )
