@@ -107,9 +107,9 @@ def _offer_controllers(group: Path) -> None:
 
 
 def _members(group: Path) -> Iterator[int]:
-    for path in [group, *group.rglob("*/")]:
-        with suppress(FileNotFoundError, OSError):  # a group may go while we look
-            yield from map(int, (path / "cgroup.procs").read_text().split())
+    for folder, _, _ in os.walk(group):
+        with suppress(OSError):  # a group may go while we look
+            yield from map(int, Path(folder, "cgroup.procs").read_text().split())
 
 
 def _power_off(scope: Path) -> bool:
@@ -128,10 +128,9 @@ def _power_off(scope: Path) -> bool:
 
 
 def _remove(group: Path) -> None:
-    if group.is_dir():
-        for path in sorted(group.rglob("*/"), key=lambda found: len(found.parts), reverse=True):
-            path.rmdir()
-        group.rmdir()
+    for folder, _, _ in os.walk(group, topdown=False):
+        with suppress(FileNotFoundError):  # systemd-nspawn clears up as well
+            Path(folder).rmdir()
     for parent in (group.parent, group.parent.parent):
         with suppress(OSError):  # not there, or another host's or site's as well
             parent.rmdir()
