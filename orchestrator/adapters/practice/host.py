@@ -17,6 +17,7 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.practice import HostState
 
 _BOOT_SECONDS = 60.0
+_ANSWER_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -56,20 +57,17 @@ class Host:
 
     def up(self, base: Path, login: Login) -> bool:
         """Return when it lets `login` in; False when it did so already. A host in any other state is started anew."""
-        if self.processes.alive() and self._lets_in(login):
+        if self._lets_in_within(_ANSWER_SECONDS, login):  # patient: a busy host is not a broken one
             return False
         self.stop()
         self._mount(base)
         self._configure(login)
         self._boot()
-        deadline = time.monotonic() + _BOOT_SECONDS
-        while not self._lets_in(login):
-            if time.monotonic() > deadline or not self.processes.alive():
-                console = (self.home / "console.log").read_text(errors="replace").strip().splitlines()
-                raise OrchestratorError(
-                    Kind.FAILED, f"Practice host {self.name} does not come up", details=tuple(console[-10:])
-                )
-            time.sleep(0.1)
+        if not self._lets_in_within(_BOOT_SECONDS, login):
+            console = (self.home / "console.log").read_text(errors="replace").strip().splitlines()
+            raise OrchestratorError(
+                Kind.FAILED, f"Practice host {self.name} does not come up", details=tuple(console[-10:])
+            )
         return True
 
     def stop(self) -> None:
@@ -84,8 +82,14 @@ class Host:
     def _machine(self) -> str:
         return f"{self.site}-{self.name}"
 
-    def _lets_in(self, login: Login) -> bool:
-        return answers(str(self.address.ip), host_key=self.public_key(), user=login.user, key=login.key)
+    def _lets_in_within(self, seconds: float, login: Login) -> bool:
+        """Wait that long, or until none of its processes is left."""
+        deadline = time.monotonic() + seconds
+        while self.processes.alive() and time.monotonic() < deadline:
+            if answers(str(self.address.ip), host_key=self.public_key(), user=login.user, key=login.key):
+                return True
+            time.sleep(0.1)
+        return False
 
     def _mount(self, base: Path) -> None:
         # A disk only makes sense over the tree it was begun on.

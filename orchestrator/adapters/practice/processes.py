@@ -19,10 +19,12 @@ _REBOOT = 133  # how systemd-nspawn says that the host asked to be booted again
 
 # Every boot has a group of its own, as systemd-nspawn divides the one it is in and a divided group takes no process.
 _BOOT = 'echo $$ > "$(mktemp --directory "$0/boot.XXXXXX")/cgroup.procs" && exec "$@"'
-_KEEP_BOOTING = f"""
-mkdir -p "$1/keeper"
-echo $$ > "$1/keeper/cgroup.procs" || exit
-while sh -c '{_BOOT}' "$@"; [ $? = {_REBOOT} ]; do :; done
+_KEEP_BOOTING = f"""while sh -c '{_BOOT}' "$@"; [ $? = {_REBOOT} ]; do :; done"""
+# It joins before it detaches: the host has a process from the moment this returns.
+_DETACH = """
+echo $$ > "$0/cgroup.procs" || exit
+log="$1"; shift
+exec setsid --fork sh -c "$@" < /dev/null > "$log" 2>&1
 """
 
 
@@ -36,10 +38,10 @@ class ProcessGroup:
     def start(self, *argv: str, log: Path) -> None:
         """Start a systemd-nspawn that outlives this command, and start it again whenever the host reboots."""
         group = _tracking() / self._path
-        group.mkdir(parents=True, exist_ok=True)
+        keeper = group / "keeper"
+        keeper.mkdir(parents=True, exist_ok=True)
         _offer_controllers(group)
-        detached = 'log="$0"; exec setsid --fork sh -c "$@" < /dev/null > "$log" 2>&1'
-        run("sh", "-c", detached, str(log), _KEEP_BOOTING, "sh", str(group), *argv)
+        run("sh", "-c", _DETACH, str(keeper), str(log), _KEEP_BOOTING, "sh", str(group), *argv)
 
     def alive(self) -> bool:
         """Say whether any process of the host exists."""
