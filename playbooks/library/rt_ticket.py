@@ -1,0 +1,206 @@
+#!/usr/bin/python
+"""Ansible module: use a Request Tracker service desk as an agent of one agency does."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rt_ticket
+short_description: Use a Request Tracker service desk as an agent of one agency does
+description:
+  - Logs in over REST 2 as every agent, opens a ticket as the first, reads it back, resolves it.
+  - Proves that the agents see no queue and no ticket but their own agency's, that O(control_queue) exists for them
+    neither to read nor to write, and that a wrong password is refused.
+  - Runs anywhere with a way to O(host), needs no Request Tracker of its own, and leaves one resolved ticket named
+    O(subject).
+options:
+  host:
+    description: Name or address of the desk, which its certificate must name.
+    type: str
+    required: true
+  authority:
+    description: The certificate authority of the desk, as PEM text.
+    type: str
+    required: true
+  queue:
+    description: The agency's queue, its service level and the first part of its agents' logins.
+    type: str
+    required: true
+  control_queue:
+    description: A queue with a ticket in it that exists on the desk and that no agent may see.
+    type: str
+    required: true
+  agents:
+    description: Names of the agents.
+    type: list
+    elements: str
+    required: true
+  secret:
+    description: Secret from which each agent's password is derived.
+    type: str
+    required: true
+  subject:
+    description: Subject of the ticket.
+    type: str
+    required: true
+  timeout:
+    description: Seconds for one request.
+    type: int
+    default: 60
+attributes:
+  check_mode:
+    support: full
+    description: The same as without, because the ticket does not outlive the verification.
+author: [Shared service orchestrator]
+"""
+
+EXAMPLES = r"""
+- name: Use the desk as an agent does
+  rt_ticket:
+    host: 10.0.0.7
+    authority: "{{ authority }}"
+    queue: cabinet-office
+    control_queue: isolation-control
+    agents: [agent1]
+    secret: "{{ secret }}"
+    subject: Service verification
+  delegate_to: localhost
+  become: false
+"""
+
+RETURN = r"""
+ticket:
+  description: Number of the ticket that was opened and resolved.
+  returned: success
+  type: int
+"""
+
+import base64
+import hashlib
+import http.client
+import json
+import ssl
+import urllib.parse
+from dataclasses import dataclass
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+Answer = tuple[int, Any]
+
+
+class VerificationError(Exception):
+    """The desk did not do what an agent may rely on; the message says what."""
+
+
+@dataclass(frozen=True)
+class Agent:
+    """One login on the desk."""
+
+    host: str
+    authority: str
+    timeout: int
+    login: str
+    password: str
+
+    def ask(self, method: str, path: str, body: dict[str, str] | None = None) -> Answer:
+        """Send one request; return the status and the decoded JSON document, or None where there is none."""
+        credentials = base64.b64encode(f"{self.login}:{self.password}".encode()).decode()
+        headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
+        trust = ssl.create_default_context(cadata=self.authority)
+        connection = http.client.HTTPSConnection(self.host, timeout=self.timeout, context=trust)
+        try:
+            connection.request(method, f"/REST/2.0/{path}", json.dumps(body) if body else None, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise VerificationError(f"{self.host} does not answer: {error}") from error
+        finally:
+            connection.close()
+        return answer.status, json.loads(text) if answer.headers.get_content_type() == "application/json" else None
+
+    def expect(self, status: int, method: str, path: str, body: dict[str, str] | None = None) -> Any:
+        """Send one request and insist on the status of its answer."""
+        found, document = self.ask(method, path, body)
+        if found != status:
+            raise VerificationError(f"{self.login}: {method} {path} answered {found}, not {status}")
+        return document
+
+    def find(self, query: str) -> int:
+        """Count the tickets this agent finds."""
+        return int(self.expect(200, "GET", f"tickets?query={urllib.parse.quote(query)}")["total"])
+
+
+def check_isolation(agent: Agent, queue: str, control_queue: str) -> None:
+    """Insist that nothing beyond the agency's own queue can be seen or written."""
+    visible = [item["id"] for item in agent.expect(200, "GET", "queues/all?fields=Name")["items"]]
+    names = [agent.expect(200, "GET", f"queue/{number}")["Name"] for number in visible]
+    if names != [queue]:
+        raise VerificationError(f"{agent.login} sees the queues {', '.join(names) or '(none)'}, not just {queue}")
+    if agent.find(f"Queue != '{queue}'"):
+        raise VerificationError(f"{agent.login} finds tickets of other agencies")
+    attempt = {"Queue": control_queue, "Subject": "This must be refused"}
+    for status, act in (
+        (agent.ask("GET", f"queue/{control_queue}")[0], "read"),
+        (agent.ask("POST", "ticket", attempt)[0], "write to"),
+    ):
+        if status not in (403, 404):
+            raise VerificationError(f"{agent.login} may {act} the queue {control_queue}: the answer was {status}")
+
+
+def work_a_ticket(agent: Agent, queue: str, subject: str) -> int:
+    """Open a ticket, read it back with its service level, resolve it; return its number."""
+    opened = agent.expect(201, "POST", "ticket", {"Queue": queue, "Subject": subject, "Content": "Opened to verify."})
+    number = int(opened["id"])
+    ticket = agent.expect(200, "GET", f"ticket/{number}")
+    for field, wanted in (("Subject", subject), ("Status", "new"), ("SLA", queue)):
+        if ticket[field] != wanted:
+            raise VerificationError(f"ticket {number} has {field} {ticket[field]!r}, not {wanted!r}")
+    if not ticket["Due"] or ticket["Due"].startswith("1970"):
+        raise VerificationError(f"ticket {number} is due at no time: the service levels of {queue} do not work")
+    agent.expect(200, "PUT", f"ticket/{number}", {"Status": "resolved"})
+    status = agent.expect(200, "GET", f"ticket/{number}")["Status"]
+    if status != "resolved":
+        raise VerificationError(f"ticket {number} was resolved but is {status}")
+    return number
+
+
+def verify(given: dict[str, Any]) -> int:
+    """Have the whole conversation; return the number of the ticket."""
+
+    def agent(name: str, password: str) -> Agent:
+        login = f"{given['queue']}.{name}"
+        return Agent(given["host"], given["authority"], given["timeout"], login, password)
+
+    def derived(name: str) -> str:
+        return hashlib.sha256(f"{given['secret']}/{name}".encode()).hexdigest()[:24]
+
+    agent(given["agents"][0], "not the password").expect(401, "GET", "queues/all")
+    agents = [agent(name, derived(name)) for name in given["agents"]]
+    for one in agents:
+        check_isolation(one, given["queue"], given["control_queue"])
+    return work_a_ticket(agents[0], given["queue"], given["subject"])
+
+
+def main() -> None:
+    """Verify once and say what was wrong, if anything."""
+    module = AnsibleModule(
+        argument_spec={
+            "host": {"type": "str", "required": True},
+            "authority": {"type": "str", "required": True},
+            "queue": {"type": "str", "required": True},
+            "control_queue": {"type": "str", "required": True},
+            "agents": {"type": "list", "elements": "str", "required": True},
+            "secret": {"type": "str", "required": True, "no_log": True},
+            "subject": {"type": "str", "required": True},
+            "timeout": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(changed=False, ticket=verify(module.params))
+    except VerificationError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

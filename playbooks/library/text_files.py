@@ -1,0 +1,144 @@
+#!/usr/bin/python
+"""Ansible module: several small text files in one call."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: text_files
+short_description: Several small text files in one call
+description:
+  - Writes each of O(files) whose text or mode differs and removes each of O(absent), in one trip to the host where
+    M(ansible.builtin.copy) needs one or two for each file.
+  - Missing parent directories are made, with mode 0755. A file is replaced in one step, so no reader sees half of it.
+options:
+  files:
+    description: The files.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Where the file is.
+        type: path
+        required: true
+      content:
+        description: Its text.
+        type: str
+        required: true
+      mode:
+        description: Its mode, quoted octal.
+        type: str
+        default: "0644"
+      group:
+        description: Its group. The owner is root.
+        type: str
+        default: root
+      validate:
+        description: Command that must succeed on the new file, C(%s), before it replaces the old one.
+        type: str
+  absent:
+    description: Files and links to remove.
+    type: list
+    elements: path
+    default: []
+attributes:
+  check_mode:
+    support: full
+    description: Says what would change.
+  diff_mode:
+    support: full
+    description: One difference for each file.
+author: [Shared service orchestrator]
+"""
+
+EXAMPLES = r"""
+- name: Write the policy
+  text_files:
+    files:
+      - {path: /etc/ssh/sshd_config.d/10-policy.conf, content: "X11Forwarding no\n", validate: sshd -t -f %s}
+    absent: [/etc/ssh/sshd_config.d/10-old.conf]
+"""
+
+RETURN = r"""
+paths:
+  description: What was written or removed.
+  returned: always
+  type: list
+  elements: str
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def text_of(path: Path) -> str:
+    """Return a file's text, empty where there is no file."""
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def write(module: AnsibleModule, path: Path, wanted: dict[str, Any]) -> None:
+    """Replace one file by the wanted text, after its checker agreed."""
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=module.tmpdir, delete=False) as new:
+        new.write(wanted["content"])
+    if wanted["validate"]:
+        status, output, errors = module.run_command(wanted["validate"] % new.name)
+        if status != 0:
+            module.fail_json(msg=f"{path} would not be valid: {errors or output}")
+    module.atomic_move(new.name, str(path))
+
+
+def settle(module: AnsibleModule, wanted: dict[str, Any]) -> dict[str, str] | None:
+    """Make one file as wanted; return the difference, or None when it already was."""
+    path = Path(wanted["path"])
+    before = text_of(path)
+    differs = not path.exists() or before != wanted["content"]
+    if differs and not module.check_mode:
+        write(module, path, wanted)
+    if path.exists():
+        attributes = {"path": str(path), "mode": wanted["mode"], "owner": "root", "group": wanted["group"]}
+        arguments = module.load_file_common_arguments({**module.params, **attributes}, path=str(path))
+        arguments.update(attributes)
+        differs = module.set_fs_attributes_if_different(arguments, differs)
+    if not differs:
+        return None
+    return {"before_header": str(path), "after_header": str(path), "before": before, "after": wanted["content"]}
+
+
+def remove(module: AnsibleModule, path: Path) -> dict[str, str] | None:
+    """Remove one file; return the difference, or None when there was none."""
+    if not path.exists() and not path.is_symlink():
+        return None
+    before = text_of(path)
+    if not module.check_mode:
+        path.unlink()
+    return {"before_header": str(path), "after_header": str(path), "before": before, "after": ""}
+
+
+def main() -> None:
+    """Settle every file and report the differences."""
+    file = {
+        "path": {"type": "path", "required": True},
+        "content": {"type": "str", "required": True},
+        "mode": {"type": "str", "default": "0644"},
+        "group": {"type": "str", "default": "root"},
+        "validate": {"type": "str"},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "files": {"type": "list", "elements": "dict", "options": file, "default": []},
+            "absent": {"type": "list", "elements": "path", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    found = [settle(module, wanted) for wanted in module.params["files"]]
+    found += [remove(module, Path(path)) for path in module.params["absent"]]
+    diff = [difference for difference in found if difference]
+    module.exit_json(changed=bool(diff), diff=diff, paths=[difference["after_header"] for difference in diff])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+#!/bin/sh
+# Makes, once per host, what all agencies of a service desk share: the database, the site's certificate authority and the
+# desk's certificate, and the control queue that no agent may see. Prints "changed" when it made something.
+# The lock makes it safe to be called by the provisioning of two agencies at the same moment.
+# Usage: platform.sh ADDRESS SITE_DOMAIN
+set -eu
+address=$1 site_domain=$2
+exec 9>/run/lock/service-desk
+flock 9
+
+state=/var/lib/service-desk
+if [ ! -e "$state/ready" ]; then
+    mkdir -p "$state"
+    cd /
+    # The package leaves its (empty) first configuration readable by root only, and Request Tracker insists on reading it.
+    chgrp www-data /etc/request-tracker5/RT_SiteConfig.pm
+    chmod 0640 /etc/request-tracker5/RT_SiteConfig.pm
+    # Peer authentication over the local socket: the database knows the web server's user, and there is no password to leak.
+    as_postgres() { runuser -u postgres -- "$@"; }
+    as_postgres dropdb --if-exists rtdb
+    as_postgres psql -qtAc "select 1 from pg_roles where rolname = 'www-data'" | grep -q 1 || as_postgres createuser www-data
+    as_postgres createdb --owner www-data --encoding UTF8 --template template0 rtdb
+    runuser -u www-data -- rt-setup-database-5 --action init --skip-create >"$state/set-up.log" 2>&1
+    # The administrator of the package has a well-known first password; here nobody logs in as it.
+    runuser -u www-data -- psql -q rtdb -c "update users set password = '*NO-PASSWORD*' where name = 'root'"
+    runuser -u www-data -- rt-setup-database-5 --action insert --skip-create \
+        --datafile /usr/local/lib/service-desk/control-queue.pl >>"$state/set-up.log" 2>&1
+    touch "$state/ready"
+    echo changed
+fi
+
+tls=/etc/service-desk/tls
+if [ ! -e "$tls/desk.pem" ]; then
+    mkdir -p "$tls"
+    umask 077
+    [ -e "$tls/ca.pem" ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 3650 -batch \
+        -subj "/O=$site_domain/CN=Service desk authority of $site_domain" \
+        -addext basicConstraints=critical,CA:TRUE,pathlen:0 -addext keyUsage=critical,keyCertSign,cRLSign \
+        -keyout "$tls/ca.key" -out "$tls/ca.pem"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 3650 -batch \
+        -CA "$tls/ca.pem" -CAkey "$tls/ca.key" -subj "/CN=$address" \
+        -addext basicConstraints=critical,CA:FALSE -addext extendedKeyUsage=serverAuth \
+        -addext "subjectAltName=IP:$address,DNS:$(hostname),DNS:localhost" \
+        -keyout "$tls/desk.key" -out "$tls/desk.new"
+    chmod 0644 "$tls/ca.pem" "$tls/desk.new"
+    mv "$tls/desk.new" "$tls/desk.pem"
+    echo changed
+fi
