@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from orchestrator.domain.catalog import Catalog, Identifier
+from orchestrator.domain.catalog import Catalog, Identifier, Name
 from orchestrator.domain.value import Value
 
 AGENCY_ID = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
@@ -73,7 +73,7 @@ class FrameworkAgreement(Value):
     first_call_off: str
     ceiling: Annotated[Decimal, Field(gt=0, decimal_places=2)]
     eligible_classes: Annotated[tuple[Identifier, ...], Field(min_length=1)]
-    lots: Mapping[Identifier, Lot]
+    lots: Mapping[Name, Lot]
     seat_price: SeatPrice
     service_levels: tuple[ServiceLevel, ...] = ()
 

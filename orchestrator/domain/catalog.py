@@ -34,7 +34,7 @@ class Tenancy(StrEnum):
 
 
 class SecretKind(StrEnum):
-    PASSWORD = "password"
+    PASSWORD = "password"  # noqa: S105 - the name of a kind
     KEY = "key"
     """Base64 of 32 random bytes; fits WireGuard."""
 

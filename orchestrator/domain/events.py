@@ -1,7 +1,7 @@
 """What can happen, past tense. Events are appended with the state change that caused them and never edited."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import TypeAdapter
 
@@ -58,7 +58,7 @@ class TaskFinished(Value):
 
 Happening = PlanMade | RunMoved | StepStarted | StepFinished | InstanceMoved | TaskFinished
 
-HAPPENING: TypeAdapter[Any] = TypeAdapter(Happening)
+HAPPENING: TypeAdapter[Any] = TypeAdapter(cast("Any", Happening))
 """Reads a stored happening back."""
 
 

@@ -16,7 +16,6 @@ from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.site import Site
 from orchestrator.domain.value import Value, digest_of
 
-
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -216,9 +215,13 @@ def _place(
 def _change(before: ServiceInstance | None, after: ServiceInstance | None, *, site: Site) -> Change:
     if after is None:
         assert before is not None
-        return Change(component=before.component, effect=Effect.REMOVE, tier=before.tier, fields=_differences(before, None))
+        return Change(
+            component=before.component, effect=Effect.REMOVE, tier=before.tier, fields=_differences(before, None)
+        )
     if before is None:
-        return Change(component=after.component, effect=Effect.CREATE, tier=after.tier, fields=_differences(None, after))
+        return Change(
+            component=after.component, effect=Effect.CREATE, tier=after.tier, fields=_differences(None, after)
+        )
     fields = _differences(before, after)
     if before.state is not InstanceState.IN_SERVICE:
         fields = (*fields, FieldChange(path="state", before=before.state.value, after=InstanceState.IN_SERVICE.value))
@@ -230,9 +233,7 @@ def _change(before: ServiceInstance | None, after: ServiceInstance | None, *, si
 def _differences(before: ServiceInstance | None, after: ServiceInstance | None) -> tuple[FieldChange, ...]:
     old, new = _flat(before), _flat(after)
     paths = sorted({*old, *new})
-    return tuple(
-        FieldChange(path=p, before=old.get(p), after=new.get(p)) for p in paths if old.get(p) != new.get(p)
-    )
+    return tuple(FieldChange(path=p, before=old.get(p), after=new.get(p)) for p in paths if old.get(p) != new.get(p))
 
 
 def _flat(instance: ServiceInstance | None) -> dict[str, Any]:

@@ -71,6 +71,14 @@ class Ordering:
                 raise unknown_agency(agency, tx)
             return self._keep(tx, self._offboarding(tx, agency), None)
 
+    def stored(self, plan: int) -> StoredPlan:
+        """A plan as it was shown."""
+        with self.store.read() as tx:
+            found = tx.plans.get(plan)
+        if found is None:
+            raise OrchestratorError(Kind.NOT_FOUND, f"there is no plan {plan}")
+        return found
+
     def still_true(self, tx: Transaction, stored: StoredPlan) -> bool:
         """Whether planning again now would give the same plan."""
         return self._replan(tx, stored).digest == stored.plan.digest
@@ -89,7 +97,9 @@ class Ordering:
         names = [request.name for request in requests(stored.order, self.source.catalog())]
         if lost := [name for name in names if name not in held]:
             raise OrchestratorError(
-                Kind.CONFLICT, f"plan {stored.id} no longer holds its reservations ({', '.join(lost)})", hint="plan again"
+                Kind.CONFLICT,
+                f"plan {stored.id} no longer holds its reservations ({', '.join(lost)})",
+                hint="plan again",
             )
         needed = {name: held[name] for name in names}
         return make_plan(self._basis(tx, stored.plan.agency, stored.order, site=site, allocations=needed))

@@ -12,7 +12,7 @@ from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import Allocation
 from orchestrator.domain.catalog import Catalog, SecretKind, Verb
 from orchestrator.domain.events import Event, Happening
-from orchestrator.domain.instance import ServiceInstance
+from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.plan import Plan
 from orchestrator.domain.run import Run, RunState, StepOutcome, StepRecord
 from orchestrator.domain.site import Site
@@ -159,7 +159,13 @@ class Workers(Protocol):
     def join(self, worker: str, *, host: str) -> None: ...
     def leave(self, worker: str) -> None: ...
     def bury(self, *, lease: timedelta) -> None: ...
-    def alive(self, *, lease: timedelta) -> set[str]: ...
+    def alive(self, *, lease: timedelta) -> set[str]:
+        """Workers whose lease is running."""
+        ...
+
+    def unburied(self) -> set[str]:
+        """Workers that have neither left nor been declared dead."""
+        ...
 
 
 BOUNDS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
@@ -173,6 +179,19 @@ class Histogram(Value):
     at_most: tuple[int, ...]
     count: int
     total_seconds: float
+
+
+class Snapshot(Value):
+    """What the metrics are made of, at one instant."""
+
+    agencies: tuple[tuple[str, str, str, str], ...]
+    """(agency, name, framework, site) of agencies in service."""
+    services: tuple[tuple[str, str, InstanceState], ...]
+    """(agency, component, state)."""
+    runs: tuple[tuple[str, str, int], ...]
+    run_durations: tuple[Histogram, ...]
+    step_durations: tuple[Histogram, ...]
+    onboarding_durations: tuple[Histogram, ...]
 
 
 class Figures(Protocol):
@@ -198,15 +217,24 @@ class Figures(Protocol):
 class Transaction(Protocol):
     """Committed on clean exit of its context, rolled back on an exception."""
 
-    agencies: Agencies
-    instances: Instances
-    allocations: Allocations
-    plans: Plans
-    runs: Runs
-    events: Events
-    secrets: SecretRows
-    workers: Workers
-    figures: Figures
+    @property
+    def agencies(self) -> Agencies: ...
+    @property
+    def instances(self) -> Instances: ...
+    @property
+    def allocations(self) -> Allocations: ...
+    @property
+    def plans(self) -> Plans: ...
+    @property
+    def runs(self) -> Runs: ...
+    @property
+    def events(self) -> Events: ...
+    @property
+    def secrets(self) -> SecretRows: ...
+    @property
+    def workers(self) -> Workers: ...
+    @property
+    def figures(self) -> Figures: ...
 
 
 class Store(Protocol):
@@ -243,6 +271,19 @@ class Assignment:
     check: bool = False
 
 
+@dataclass(frozen=True)
+class StartedStep:
+    """An attempt of a step that is recorded as running, and what it is to do."""
+
+    run: Run
+    step: StepRecord
+    assignment: Assignment
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: the step has no outcome yet
+    """The step was stopped because its worker is stopping; whoever takes the run over starts it again."""
+
+
 class PlaybookRunner(Protocol):
     def run(
         self,
@@ -251,15 +292,6 @@ class PlaybookRunner(Protocol):
         on_events: Callable[[Sequence[Happening]], None],
         cancelled: Callable[[], bool],
     ) -> StepOutcome:
-        """Carry the step out. Returns only when nothing of it runs any more; anticipated failures are outcomes."""
+        """Carry the step out. Anticipated failures are outcomes. Ends, or raises Interrupted, only when nothing of it
+        runs any more on this machine."""
         ...
-
-
-class Engine(Protocol):
-    """Drives admitted runs to their end, on whatever worker, across deaths."""
-
-    def enqueue(self, tx: Transaction, run: Run) -> None:
-        """Hand the run over, in the caller's transaction."""
-        ...
-
-

@@ -4,7 +4,7 @@ The step table is the checkpoint: a step's outcome, the instance it moved and th
 together, so a run that is driven again after a crash goes on from exactly what was finished.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +35,8 @@ from orchestrator.usecases.ports import (
     Assignment,
     CatalogSource,
     Clock,
-    PlaybookRunner,
     Secrets,
+    StartedStep,
     Store,
     StoredPlan,
     Transaction,
@@ -86,7 +86,9 @@ class Provisioning:
             state = RUN_LIFE.after(run.state, RunEvent.RESUME)
             if newer := [r.id for r in tx.runs.newest(agency=run.agency, limit=1) if r.id != run.id]:
                 raise OrchestratorError(
-                    Kind.CONFLICT, f"run {run_id} is not the agency's last: run {newer[0]} came after it", hint="plan again"
+                    Kind.CONFLICT,
+                    f"run {run_id} is not the agency's last: run {newer[0]} came after it",
+                    hint="plan again",
                 )
             for step in tx.runs.steps(run_id):
                 if STEP_LIFE.allows(step.state, StepEvent.RETRY):
@@ -98,6 +100,19 @@ class Provisioning:
             return run
 
     # Driving a run: called by the engine
+
+    def admit(self, hand_over: Callable[[Transaction, Run], None]) -> int:
+        """Hand every queued run to the engine, each together with its change of state. How many there were."""
+        with self.store.read() as tx:
+            if not tx.runs.in_state(RunState.QUEUED):
+                return 0
+        with self.store.begin() as tx:
+            queued = tx.runs.in_state(RunState.QUEUED)
+            for run in queued:
+                admitted = run.model_copy(update={"state": RUN_LIFE.after(run.state, RunEvent.ADMIT)})
+                tx.runs.put(admitted)
+                hand_over(tx, admitted)
+            return len(queued)
 
     def begin(self, run_id: int) -> Run:
         """The run is being worked on, for the first time or again after its worker died."""
@@ -122,17 +137,55 @@ class Provisioning:
         with self.store.read() as tx:
             return _run(tx, run_id).cancel_requested
 
-    def perform(self, run_id: int, step_id: str, *, worker: str, runner: PlaybookRunner) -> StepOutcome:
-        """Carry out one attempt of one step and record its outcome."""
-        run, step, assignment = self._start(run_id, step_id, worker)
+    def start(self, run_id: int, step_id: str, *, worker: str) -> StartedStep:
+        """Record that a step is being worked on, and say what it is to do."""
+        with self.store.begin() as tx:
+            run, now = _run(tx, run_id), self.clock.now()
+            found = next(s for s in tx.runs.steps(run_id) if s.id == step_id)
+            step = found.model_copy(
+                update={
+                    "state": STEP_LIFE.after(found.state, StepEvent.START),
+                    "attempt": found.attempt + 1,
+                    "started_at": now,
+                    "finished_at": None,
+                }
+            )
+            tx.runs.put_step(run_id, step)
+            happenings: list[Happening] = [StepStarted(attempt=step.attempt, worker=worker)]
+            instance, leaving = self._intended(tx, run, step)
+            if step.verb is Verb.PROVISION or (step.verb is Verb.RETIRE and leaving):
+                event = InstanceEvent.RETIRE if leaving else InstanceEvent.PROVISION
+                instance = self._move(tx, instance, event, happenings)
+            tx.events.add(happenings, agency=run.agency, at=now, run=run_id, step=step_id)
+            return StartedStep(run=run, step=step, assignment=self._assignment(tx, run, step, instance))
 
-        def store_events(happenings: Sequence[Happening]) -> None:
-            with self.store.begin() as tx:
-                tx.events.add(happenings, agency=run.agency, at=self.clock.now(), run=run_id, step=step_id)
+    def note(self, started: StartedStep, happenings: Sequence[Happening]) -> None:
+        """Keep what a running step tells."""
+        run, step = started.run, started.step
+        with self.store.begin() as tx:
+            tx.events.add(happenings, agency=run.agency, at=self.clock.now(), run=run.id, step=step.id)
 
-        outcome = runner.run(assignment, on_events=store_events, cancelled=lambda: self.cancel_requested(run_id))
-        self._finish(run, step, outcome)
-        return outcome
+    def finish(self, started: StartedStep, outcome: StepOutcome) -> None:
+        """Record how the attempt ended, and what that means for the instance."""
+        run, step = started.run, started.step
+        with self.store.begin() as tx:
+            now = self.clock.now()
+            done = step.model_copy(
+                update={
+                    "state": STEP_LIFE.after(step.state, EVENT_OF[outcome.state]),
+                    "finished_at": now,
+                    "counts": outcome.counts,
+                    "error": outcome.error,
+                }
+            )
+            tx.runs.put_step(run.id, done)
+            happenings: list[Happening] = [
+                StepFinished(state=done.state, attempt=done.attempt, counts=done.counts, error=done.error)
+            ]
+            instance, leaving = self._intended(tx, run, done)
+            if event := _on_finish(done, leaving=leaving):
+                self._move(tx, instance, event, happenings, error=done.error)
+            tx.events.add(happenings, agency=run.agency, at=now, run=run.id, step=step.id)
 
     def conclude(self, run_id: int) -> Run:
         """Close a run in which nothing more may start."""
@@ -142,6 +195,15 @@ class Provisioning:
                 return run
             event, reason = conclusion(tx.runs.steps(run_id))
             return self._end(tx, run, event, reason)
+
+    def give_up(self, run_id: int, reason: str) -> Run:
+        """Close a run that could not be driven: our own bug, said plainly."""
+        with self.store.begin() as tx:
+            for step in tx.runs.steps(run_id):
+                if step.state is StepState.RUNNING:
+                    broken = {"state": STEP_LIFE.after(step.state, StepEvent.BREAK), "error": reason}
+                    tx.runs.put_step(run_id, step.model_copy(update=broken))
+            return self._end(tx, _run(tx, run_id), RunEvent.FAIL, reason)
 
     # Inside
 
@@ -165,27 +227,6 @@ class Provisioning:
             wish = plan.desired.get(change.component)
             if wish and change.effect is Effect.CREATE:
                 tx.instances.put(wish.model_copy(update={"state": InstanceState.PENDING, "changed_at": now}))
-
-    def _start(self, run_id: int, step_id: str, worker: str) -> tuple[Run, StepRecord, Assignment]:
-        with self.store.begin() as tx:
-            run, now = _run(tx, run_id), self.clock.now()
-            found = next(s for s in tx.runs.steps(run_id) if s.id == step_id)
-            step = found.model_copy(
-                update={
-                    "state": STEP_LIFE.after(found.state, StepEvent.START),
-                    "attempt": found.attempt + 1,
-                    "started_at": now,
-                    "finished_at": None,
-                }
-            )
-            tx.runs.put_step(run_id, step)
-            happenings: list[Happening] = [StepStarted(attempt=step.attempt, worker=worker)]
-            instance, leaving = self._intended(tx, run, step)
-            if step.verb is Verb.PROVISION or (step.verb is Verb.RETIRE and leaving):
-                event = InstanceEvent.RETIRE if leaving else InstanceEvent.PROVISION
-                instance = self._move(tx, instance, event, happenings)
-            tx.events.add(happenings, agency=run.agency, at=now, run=run_id, step=step_id)
-            return run, step, self._assignment(tx, run, step, instance)
 
     def _intended(self, tx: Transaction, run: Run, step: StepRecord) -> tuple[ServiceInstance, bool]:
         """The instance as the plan wants it, and whether it is to leave altogether."""
@@ -232,26 +273,6 @@ class Provisioning:
                 token = self.secrets.seal(clear[name])
                 tx.secrets.add(agency, component.component, name, token, at=self.clock.now())
         return clear
-
-    def _finish(self, run: Run, step: StepRecord, outcome: StepOutcome) -> None:
-        with self.store.begin() as tx:
-            now = self.clock.now()
-            done = step.model_copy(
-                update={
-                    "state": STEP_LIFE.after(step.state, EVENT_OF[outcome.state]),
-                    "finished_at": now,
-                    "counts": outcome.counts,
-                    "error": outcome.error,
-                }
-            )
-            tx.runs.put_step(run.id, done)
-            happenings: list[Happening] = [
-                StepFinished(state=done.state, attempt=done.attempt, counts=done.counts, error=done.error)
-            ]
-            instance, leaving = self._intended(tx, run, done)
-            if event := _on_finish(done, leaving=leaving):
-                self._move(tx, instance, event, happenings, error=done.error)
-            tx.events.add(happenings, agency=run.agency, at=now, run=run.id, step=step.id)
 
     def _move(
         self,

@@ -1,8 +1,8 @@
 """The guard: runs one command and lets nothing of it outlive its worker.
 
-`python -I -S guard.py SOCKET WORKSPACE COMMAND...` The worker listens on SOCKET and sends one message with two file
-descriptors: a pipe the command may read as `/dev/fd/N` (its number replaces `{fd}` in the arguments), and the worker's
-lock, held as long as anything of the command runs. After that each byte is a sign of life; `K` means stop.
+`python -I -S guard.py SOCKET WORKSPACE COMMAND...` The worker listens on SOCKET and sends one message: its lease in
+seconds, and a pipe that the command may read as `/dev/fd/N` (its number replaces `{fd}` in the arguments). After that
+each byte is a sign of life; `K` means stop.
 
 Ansible's workers call setsid(), so killing a process group is not enough, and a worker killed with SIGKILL cannot clean
 up at all. The guard is a sub-reaper: every descendant, however detached, is found through /proc and killed, TERM then
@@ -110,7 +110,7 @@ def main(path: str, workspace: str, command: list[str]) -> int:
         signal.signal(sign, lambda *_: None)  # a handler, unlike SIG_IGN, is not inherited by the command
     worker = socket.socket(socket.AF_UNIX)
     worker.connect(path)
-    lease, descriptors, _, _ = socket.recv_fds(worker, 64, 2)
+    lease, descriptors, _, _ = socket.recv_fds(worker, 64, 1)
     status = watch(_start(command, descriptors[0]), worker, float(lease))
     if select.select([worker], [], [], 0)[0] and not worker.recv(64):
         shutil.rmtree(workspace, ignore_errors=True)  # the worker is gone and will not

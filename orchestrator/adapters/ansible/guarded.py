@@ -12,18 +12,20 @@ LEASE_SHARE = 0.7
 
 
 class Guards:
-    """Every guard of this worker. `lock` is the worker's lock file descriptor, held on by each of them."""
+    """Every guard of this worker."""
 
-    def __init__(self, *, lease_seconds: float, lock: int) -> None:
+    def __init__(self, *, lease_seconds: float) -> None:
         self._lease = lease_seconds * LEASE_SHARE
-        self._lock = lock
         self._connections: set[socket.socket] = set()
+        self.stopping = False
 
     def renew(self) -> None:
         """A sign of life to every guard. To be called whenever the worker has renewed its lease."""
         self._tell(b".")
 
     def stop_all(self) -> None:
+        """Kill everything, now and from now on: the worker is stopping."""
+        self.stopping = True
         self._tell(b"K")
 
     @contextmanager
@@ -53,10 +55,12 @@ class Guards:
         reader, writer = os.pipe()
         os.write(writer, password)
         os.close(writer)
-        socket.send_fds(connection, [str(self._lease).encode()], [reader, self._lock])
+        socket.send_fds(connection, [str(self._lease).encode()], [reader])
         os.close(reader)
         self._connections.add(connection)
         line.connected(connection)
+        if self.stopping:
+            line.stop()
 
     def _tell(self, sign: bytes) -> None:
         for connection in tuple(self._connections):

@@ -15,7 +15,7 @@ from orchestrator.adapters.ansible.redaction import Redactor
 from orchestrator.adapters.ansible.workspace import SiteAccess, Workspace, workspace
 from orchestrator.domain.events import Happening, TaskFinished
 from orchestrator.domain.run import Counts, StepOutcome, StepState
-from orchestrator.usecases.ports import Assignment
+from orchestrator.usecases.ports import Assignment, Interrupted
 
 BATCH = 100
 BATCH_SECONDS = 0.25
@@ -40,7 +40,9 @@ class AnsibleRunner:
         access = self.access_of(assignment.site.name)
         redact = Redactor(assignment.secrets.values())
         with workspace(assignment, access) as place, self.guards.expecting(place.socket, place.password) as line:
-            watch = _Watch(line=line, cancelled=cancelled, deadline=time.monotonic() + assignment.timeout.total_seconds())
+            watch = _Watch(
+                line=line, cancelled=cancelled, deadline=time.monotonic() + assignment.timeout.total_seconds()
+            )
             listener = _Listener(redact=redact, on_events=on_events)
             finished = ansible_runner.run(
                 **self._arguments(assignment, place, access),
@@ -48,6 +50,8 @@ class AnsibleRunner:
                 cancel_callback=lambda: watch.look() or listener.flush_due(),
             )
             listener.flush()
+        if self.guards.stopping:
+            raise Interrupted
         if watch.verdict:
             return watch.verdict.model_copy(update={"counts": listener.counts or Counts()})
         return translate.outcome(
@@ -69,7 +73,7 @@ class AnsibleRunner:
 
 
 def _environment(playbooks: Path, place: Workspace, access: SiteAccess) -> dict[str, str]:
-    """What differs by step; the rest is in ansible.cfg beside this module. Nothing comes from the user's own settings."""
+    """What differs by step; the rest is in ansible.cfg beside this module. The user's own settings play no part."""
     ssh = [
         "-o ControlMaster=auto -o ControlPersist=60s -o PreferredAuthentications=publickey -o BatchMode=yes",
         f"-o StrictHostKeyChecking=yes -o UserKnownHostsFile={access.known_hosts} -o GlobalKnownHostsFile=/dev/null",

@@ -91,7 +91,7 @@ def _vaulted(assignment: Assignment, password: bytes) -> str:
 def _wrapper(socket: Path, path: Path) -> str:
     playbook = Path(sys.executable).parent / "ansible-playbook"
     arguments = [sys.executable, "-I", "-S", guard.__file__, str(socket), str(path), str(playbook)]
-    return f"#!/bin/sh\nexec {shlex.join(arguments)} \"$@\"\n"
+    return f'#!/bin/sh\nexec {shlex.join(arguments)} "$@"\n'
 
 
 def _write(path: Path, text: str, *, mode: int = 0o600) -> None:

@@ -19,7 +19,9 @@ def connect(url: str, *, busy_milliseconds: int = BUSY_MILLISECONDS) -> sa.Engin
     if parsed.get_backend_name() == "postgresql":
         return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
     if parsed.get_backend_name() != "sqlite":
-        raise OrchestratorError(Kind.INVALID, f"unknown database {parsed.get_backend_name()!r}: use sqlite or postgresql")
+        raise OrchestratorError(
+            Kind.INVALID, f"unknown database {parsed.get_backend_name()!r}: use sqlite or postgresql"
+        )
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(parsed, connect_args={"timeout": busy_milliseconds / 1000})

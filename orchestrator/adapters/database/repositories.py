@@ -229,9 +229,7 @@ class SecretRepository(Repository):
         self._session.add(SecretRow(agency=agency, component=component, name=name, token=token, created_at=at))
 
     def forget(self, agency: str, component: str) -> None:
-        self._run(
-            sa.delete(SecretRow).where(col(SecretRow.agency) == agency, col(SecretRow.component) == component)
-        )
+        self._run(sa.delete(SecretRow).where(col(SecretRow.agency) == agency, col(SecretRow.component) == component))
 
 
 class WorkerRepository(Repository):
@@ -252,6 +250,9 @@ class WorkerRepository(Repository):
     def alive(self, *, lease: timedelta) -> set[str]:
         fresh = WorkerRow.beat >= self._clock() - lease.total_seconds()
         return set(self._session.exec(select(WorkerRow.id).where(WorkerRow.alive, fresh)))
+
+    def unburied(self) -> set[str]:
+        return set(self._session.exec(select(WorkerRow.id).where(WorkerRow.alive)))
 
     def _clock(self) -> float:
         """Seconds since 1970 by the database's clock, so that clocks of machines need not agree."""

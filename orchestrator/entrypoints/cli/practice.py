@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from orchestrator import bootstrap, settings
+from orchestrator import bootstrap
+from orchestrator.entrypoints.cli.context import read_settings
 
 app = typer.Typer(no_args_is_help=True, help="A site of real hosts, booted on this one machine.")
 
@@ -20,7 +21,7 @@ def up() -> None:
 
     Example: orchestrator practice up
     """
-    bootstrap.practice_site(settings.Settings()).up(_say)
+    bootstrap.practice_site(read_settings()).up(_say)
 
 
 @app.command()
@@ -31,7 +32,7 @@ def status(
 
     Example: orchestrator practice status --json
     """
-    hosts = bootstrap.practice_site(settings.Settings()).status()
+    hosts = bootstrap.practice_site(read_settings()).status()
     if as_json:
         found = [
             {"name": host.name, "address": host.address, "groups": list(host.groups), "state": host.state.value}
@@ -51,4 +52,4 @@ def down(
 
     Example: orchestrator practice down
     """
-    bootstrap.practice_site(settings.Settings()).down(_say, erase=erase)
+    bootstrap.practice_site(read_settings()).down(_say, erase=erase)

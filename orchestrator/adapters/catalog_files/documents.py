@@ -1,0 +1,178 @@
+"""YAML files people write, read with line numbers, and checked against JSON Schemas."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError as SchemaViolation
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.usecases.ports import Problem
+
+V = TypeVar("V", bound=BaseModel)
+
+MAX_BYTES = 256_000
+"""A call-off is a page of text; anything near this size is a mistake or an attack."""
+
+MAX_DEPTH = 30
+
+Path_ = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class YamlDocument:
+    """Plain data and, for every part of it, the line it starts on."""
+
+    file: str
+    data: Any
+    lines: Mapping[Path_, int]
+
+    def line_of(self, path: Sequence[str | int]) -> int | None:
+        """The line of the nearest part that is in the file."""
+        for length in range(len(path), -1, -1):
+            if line := self.lines.get(tuple(path[:length])):
+                return line
+        return None
+
+    def problem(self, path: Sequence[str | int], message: str) -> Problem:
+        return Problem(file=self.file, line=self.line_of(path), path=".".join(map(str, path)), message=message)
+
+    def check(self, schema: Mapping[str, Any]) -> list[tuple[Path_, Problem]]:
+        validator = Draft202012Validator(schema, format_checker=FormatChecker())
+        found = dict(pair for error in validator.iter_errors(self.data) for pair in self._explain(error))
+        return sorted(found.items(), key=lambda pair: (pair[1].line or 0, pair[1].path))
+
+    def _explain(self, error: SchemaViolation) -> list[tuple[Path_, Problem]]:
+        path: Path_ = tuple(error.absolute_path)
+        schema: Any = error.schema
+        value: Any = error.validator_value
+        instance: Any = error.instance
+        if error.validator == "additionalProperties":
+            allowed = sorted(schema.get("properties", {}))
+            unknown = [key for key in instance if key not in allowed]
+            return [((*path, k), self.problem((*path, k), _unknown_key(k, allowed))) for k in unknown]
+        if error.validator == "required":
+            missing = [key for key in value if key not in instance]
+            return [((*path, k), self.problem((*path, k), "is required")) for k in missing]
+        if error.validator == "enum":
+            message = f"{instance!r} is not one of {', '.join(map(str, value))}"
+            return [(path, self.problem(path, message + _suggestion(instance, value)))]
+        expected = schema.get("x-expected")
+        message = f"{_shown(instance)}: {expected}" if expected else _shorten(error.message)
+        return [(path, self.problem(path, message))]
+
+
+def _unknown_key(key: object, allowed: Sequence[str]) -> str:
+    return f"unknown key{_suggestion(key, allowed)}; known here: {', '.join(allowed) or 'none'}"
+
+
+def _suggestion(word: object, known: Sequence[Any]) -> str:
+    close = get_close_matches(str(word), [str(k) for k in known], n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+def _shown(value: object) -> str:
+    return _shorten(repr(value), 60)
+
+
+def _shorten(text: str, limit: int = 200) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def read_yaml(path: Path) -> YamlDocument:
+    """The document in a file. Raises INVALID for what cannot be read, naming file and line."""
+    text = _read_text(path)
+    parser = YAML(typ="safe", pure=True)
+    try:
+        node = parser.compose(text)
+        if node is None:
+            raise _invalid(path, None, "is empty")
+        lines = _lines(node, path)
+        return YamlDocument(file=str(path), data=_plain(node, parser), lines=lines)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise _invalid(path, mark.line + 1 if mark else None, error.problem or "is not YAML") from None
+    except RecursionError:
+        raise _invalid(path, None, "is nested too deep") from None
+    except (YAMLError, ValueError) as error:
+        raise _invalid(path, None, f"is not YAML: {_shorten(str(error))}") from None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise _invalid(path, None, f"is larger than {MAX_BYTES:,} bytes")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise OrchestratorError(Kind.NOT_FOUND, f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise _invalid(path, None, f"is not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise _invalid(path, None, f"cannot be read: {error.strerror}") from None
+
+
+def _invalid(path: Path, line: int | None, message: str) -> OrchestratorError:
+    return OrchestratorError(Kind.INVALID, str(Problem(file=str(path), line=line, path="", message=message)))
+
+
+def _lines(root: Node, path: Path) -> dict[Path_, int]:
+    """Every part's line. Aliases are refused: they are never needed here and can blow a small file up."""
+    lines: dict[Path_, int] = {}
+    seen: set[int] = set()
+
+    def visit(node: Node, at: Path_) -> None:
+        line = node.start_mark.line + 1
+        lines.setdefault(at, line)
+        if id(node) in seen:
+            raise _invalid(path, line, "aliases (&name, *name) are not allowed")
+        seen.add(id(node))
+        if len(at) > MAX_DEPTH:
+            raise _invalid(path, line, f"is nested more than {MAX_DEPTH} deep")
+        if isinstance(node, MappingNode):
+            for key, value in node.value:
+                lines[*at, str(key.value)] = key.start_mark.line + 1
+                visit(value, (*at, str(key.value)))
+        elif isinstance(node, SequenceNode):
+            for index, value in enumerate(node.value):
+                visit(value, (*at, index))
+
+    visit(root, ())
+    return lines
+
+
+def _plain(node: Node, parser: YAML) -> Any:
+    """Plain data of a composed node; dates become ISO text, as JSON would have them."""
+    return _jsonable(parser.constructor.construct_document(node))
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _jsonable(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_jsonable(v) for v in value]
+    return value if isinstance(value, str | int | float | bool | type(None)) else str(value)
+
+
+def parse(document: YamlDocument, model: type[V]) -> tuple[V | None, list[Problem]]:
+    """The document as a value, or everything that keeps it from being one."""
+    try:
+        return model.model_validate(document.data), []
+    except ValidationError as error:
+        return None, [document.problem(e["loc"], e["msg"]) for e in error.errors()]
+
+
+def refuse(problems: list[Problem], summary: str) -> None:
+    """Raise INVALID with all problems, if there are any."""
+    if problems:
+        raise OrchestratorError(
+            Kind.INVALID,
+            f"{summary}: {len(problems)} problem{'s' if len(problems) > 1 else ''}",
+            details=tuple(str(p) for p in problems),
+        )

@@ -1,0 +1,54 @@
+"""Where catalog/, playbooks/ and inventories/ contradict each other."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.adapters.catalog_files.documents import YamlDocument, read_yaml
+from orchestrator.domain.catalog import Component, Verb
+from orchestrator.domain.site import Site
+from orchestrator.usecases.ports import Problem
+
+REQUIRED_VERBS = (Verb.PRECHECK, Verb.PROVISION, Verb.VERIFY, Verb.RETIRE)
+
+
+def site_problems(document: YamlDocument, component: Component, site: Site) -> Iterator[Problem]:
+    """What a site lacks for the component."""
+    for function, group in component.hosts.items():
+        if not site.group(group):
+            yield document.problem(("hosts", function), f"site {site.name} has no host in group {group!r}")
+    for allocation, pool in component.allocates.items():
+        if pool not in site.pools:
+            yield document.problem(("allocates", allocation), f"site {site.name} has no pool {pool!r}")
+
+
+def role_problems(document: YamlDocument, component: Component, role: Path) -> Iterator[Problem]:
+    """What the component's role lacks: verbs, argument specifications, options."""
+    if not role.is_dir():
+        yield document.problem(("role",), f"there is no role {role}")
+        return
+    specs = read_yaml(role / "meta" / "argument_specs.yml").data.get("argument_specs", {})
+    for verb in REQUIRED_VERBS:
+        if not (role / "tasks" / f"{verb}.yml").is_file():
+            yield document.problem(("role",), f"role {role.name} has no tasks/{verb}.yml")
+        if verb not in specs:
+            yield document.problem(("role",), f"{role.name}/meta/argument_specs.yml has no entry for {verb}")
+    options = specs.get(Verb.PROVISION, {}).get("options", {})
+    yield from _parameter_problems(document, component, options, _defaults(role))
+
+
+def _defaults(role: Path) -> Mapping[str, Any]:
+    file = role / "defaults" / "main.yml"
+    return read_yaml(file).data if file.is_file() else {}
+
+
+def _parameter_problems(
+    document: YamlDocument, component: Component, options: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """Where the parameters people may choose and the options the role takes have drifted apart."""
+    for parameter, schema in component.parameters.get("properties", {}).items():
+        name, at = f"{component.role}_{parameter}", ("parameters", "properties", parameter)
+        if name not in options:
+            yield document.problem(at, f"the role's provision takes no option {name}")
+        if "default" in schema and defaults.get(name, schema["default"]) != schema["default"]:
+            yield document.problem(at, f"default {schema['default']!r} here, {defaults[name]!r} in the role")

@@ -1,0 +1,61 @@
+"""A site from its folder: hosts.yml, an Ansible inventory, and group_vars/all.yml."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from orchestrator.adapters.catalog_files.documents import YamlDocument, parse, read_yaml, refuse
+from orchestrator.domain.allocation import HostPool, NetworkPool, NumberPool, Pool, host_pool
+from orchestrator.domain.site import Host, Site
+from orchestrator.usecases.ports import Problem
+
+
+class _InventoryGroup(BaseModel):
+    """The part of Ansible's YAML inventory that a site uses: groups of hosts, each with an address."""
+
+    model_config = ConfigDict(extra="forbid")
+    hosts: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9.-]*$")], dict[str, Any]]
+
+
+class _SiteFacts(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    site_domain: Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")]
+    site_pools: dict[str, NetworkPool | NumberPool]
+
+
+def read_site(folder: Path) -> Site:
+    """The site in a folder. Raises INVALID with everything that is wrong with it."""
+    hosts = _hosts(read_yaml(folder / "hosts.yml"))
+    document = read_yaml(folder / "group_vars" / "all.yml")
+    facts, problems = parse(document, _SiteFacts)
+    refuse(problems, f"site {folder.name} is not usable")
+    assert facts is not None
+    pools: dict[str, Pool] = dict(facts.site_pools)
+    for group in {group for host in hosts.values() for group in host.groups}:
+        members = sorted(name for name, host in hosts.items() if group in host.groups)
+        pools[host_pool(group)] = HostPool(hosts=tuple(members))
+    rest = {k: v for k, v in document.data.items() if k != "site_pools"}
+    return Site(name=folder.name, domain=facts.site_domain, hosts=hosts, pools=pools, facts=rest)
+
+
+def _hosts(document: YamlDocument) -> dict[str, Host]:
+    found: dict[str, Host] = {}
+    problems: list[Problem] = []
+    for group, content in (document.data or {}).items():
+        try:
+            parsed = _InventoryGroup.model_validate(content)
+        except ValidationError as error:
+            problems += [document.problem((group, *e["loc"]), e["msg"]) for e in error.errors()]
+            continue
+        for name, variables in parsed.hosts.items():
+            if "ansible_host" not in variables:
+                problems.append(
+                    document.problem((group, "hosts", name), "needs ansible_host, the address to reach it at")
+                )
+                continue
+            before = found.get(name)
+            groups = tuple(sorted({group, *(before.groups if before else ())}))
+            found[name] = Host(name=name, address=str(variables["ansible_host"]), groups=groups, variables=variables)
+    refuse(problems, f"{document.file} is not usable")
+    return found

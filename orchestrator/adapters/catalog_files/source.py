@@ -1,0 +1,124 @@
+"""The catalog source that reads folders."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from orchestrator.adapters.catalog_files.documents import YamlDocument, parse, read_yaml, refuse
+from orchestrator.adapters.catalog_files.linting import role_problems, site_problems
+from orchestrator.adapters.catalog_files.sites import read_site
+from orchestrator.domain.agreement import FrameworkAgreement
+from orchestrator.domain.catalog import Catalog, Component
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.site import Site
+from orchestrator.usecases.ports import Problem
+
+
+@dataclass(frozen=True)
+class CatalogFiles:
+    """The catalog source that reads folders. Every folder is read at most once per object."""
+
+    catalog_dir: Path
+    inventories_dir: Path
+    playbooks_dir: Path
+
+    def catalog(self) -> Catalog:
+        return self._catalog
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        read = [(read_yaml(path), path) for path in _yaml_files(self.catalog_dir / "components")]
+        components: dict[str, Component] = {}
+        problems: list[Problem] = []
+        for document, path in read:
+            component, found = parse(document, Component)
+            problems += found or list(_component_problems(document, component, path, components))
+            if component:
+                components[component.component] = component
+        catalog = Catalog(components=components)
+        if not problems:
+            files = {d.data["component"]: d for d, _ in read}
+            problems = [files[c].problem(("needs",), message) for c, message in catalog.problems()]
+        refuse(problems, "the catalog is not usable")
+        return catalog
+
+    def agreements(self) -> Mapping[str, FrameworkAgreement]:
+        return self._agreements
+
+    @cached_property
+    def _agreements(self) -> Mapping[str, FrameworkAgreement]:
+        agreements: dict[str, FrameworkAgreement] = {}
+        problems: list[Problem] = []
+        for path in _yaml_files(self.catalog_dir / "frameworks"):
+            document = read_yaml(path)
+            agreement, found = parse(document, FrameworkAgreement)
+            problems += found
+            if agreement:
+                agreements[agreement.framework] = agreement
+                problems += [
+                    document.problem(("lots", lot, "components", i), f"{c!r} is not in the catalog")
+                    for lot, terms in agreement.lots.items()
+                    for i, c in enumerate(terms.components)
+                    if c not in self._catalog.components
+                ]
+        refuse(problems, "the framework agreements are not usable")
+        return agreements
+
+    def sites(self) -> tuple[str, ...]:
+        return tuple(sorted(p.parent.name for p in self.inventories_dir.glob("*/hosts.yml")))
+
+    def site(self, name: str) -> Site:
+        if name not in self.sites():
+            raise OrchestratorError(
+                Kind.NOT_FOUND, f"there is no site {name!r}", hint=f"sites: {', '.join(self.sites()) or 'none'}"
+            )
+        return read_site(self.inventories_dir / name)
+
+    def document(self, path: Path) -> YamlDocument:
+        return read_yaml(path)
+
+    def lint(self) -> list[Problem]:
+        """Catalog against playbooks and sites. Raises when the catalog itself cannot be read."""
+        catalog = self.catalog()
+        self.agreements()
+        problems: list[Problem] = []
+        for path in _yaml_files(self.catalog_dir / "components"):
+            document = read_yaml(path)
+            component = catalog.components[document.data["component"]]
+            problems += role_problems(document, component, self.playbooks_dir / "roles" / component.role)
+            for site in map(self.site, self.sites()):
+                problems += site_problems(document, component, site)
+        return problems
+
+
+def _yaml_files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise OrchestratorError(Kind.NOT_FOUND, f"{folder}: no such folder", hint="run from the project's top folder")
+    return sorted(folder.glob("*.yml"))
+
+
+def _component_problems(
+    document: YamlDocument, component: Component | None, path: Path, known: Mapping[str, Component]
+) -> Iterator[Problem]:
+    assert component is not None
+    if component.component in known:
+        yield document.problem(("component",), f"component {component.component!r} is in the catalog twice")
+    if component.component != path.stem:
+        yield document.problem(("component",), f"must be {path.stem!r}, as the file is called")
+    try:
+        Draft202012Validator.check_schema(dict(component.parameters))
+    except SchemaError as error:
+        yield document.problem(("parameters", *error.absolute_path), error.message)
+        return
+    if component.parameters.get("additionalProperties") is not False:
+        yield document.problem(
+            ("parameters",), "must say additionalProperties: false, or misspelt parameters get through"
+        )
+    for tier_id in component.tiers:
+        resolved = component.resolve(tier_id, {})
+        for wrong in Draft202012Validator(dict(component.parameters)).iter_errors(resolved):
+            yield document.problem(("tiers", tier_id, "parameters", *wrong.absolute_path), wrong.message)

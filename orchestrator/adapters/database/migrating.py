@@ -1,0 +1,61 @@
+"""Bringing a database to the schema this code knows, and refusing to touch a newer one."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from orchestrator.adapters.database.connection import translated
+from orchestrator.domain.errors import Kind, OrchestratorError
+
+HEAD = "0001"
+"""The newest revision in migrations/versions; a test keeps it true."""
+
+_FOLDER = Path(__file__).parent / "migrations"
+
+
+def current_revision(engine: sa.Engine) -> str | None:
+    """The database's schema revision; None for an empty database."""
+    with translated(), engine.connect() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(sa.text("select version_num from alembic_version")).scalar_one_or_none()
+
+
+def require_current(engine: sa.Engine) -> None:
+    """Refuse to work on a schema other than ours. An empty database is brought up to date."""
+    revision = current_revision(engine)
+    if revision == HEAD:
+        return
+    if revision is None:
+        upgrade(engine)
+        return
+    refuse_newer(revision)
+    raise OrchestratorError(
+        Kind.CONFLICT,
+        f"the database is at schema {revision}; this version works with {HEAD}",
+        hint="stop all workers, back the database up, then run: orchestrator db upgrade",
+    )
+
+
+def refuse_newer(revision: str | None) -> None:
+    if revision is not None and revision > HEAD:
+        raise OrchestratorError(
+            Kind.CONFLICT,
+            f"the database is at schema {revision}, newer than this version of the orchestrator ({HEAD})",
+            hint="use the version that upgraded it, or restore a backup; nothing was changed",
+        )
+
+
+def upgrade(engine: sa.Engine) -> tuple[str | None, str]:
+    """Migrate to HEAD. Returns the revisions before and after."""
+    from alembic import command
+    from alembic.config import Config
+
+    before = current_revision(engine)
+    refuse_newer(before)
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
+    with translated(), engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return before, HEAD

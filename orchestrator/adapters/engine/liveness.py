@@ -1,0 +1,99 @@
+"""Leases: a worker proves that it lives, fences itself when it cannot, and buries others that do not."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from orchestrator.adapters.engine import queueing
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.usecases.ports import Store
+
+log = logging.getLogger(__name__)
+
+FENCE_SHARE = 0.6
+"""A worker that could not renew for this part of the lease stops itself before others may think it dead."""
+
+FENCED = 70
+
+
+class Lease:
+    """Renews the worker's lease in a thread of its own. `on_beat` is told of every renewal."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        worker: str,
+        host: str,
+        lease: timedelta,
+        beat: timedelta,
+        on_beat: Callable[[], None],
+        on_loss: Callable[[], None],
+    ) -> None:
+        self._store, self._worker, self._host = store, worker, host
+        self._lease, self._beat = lease, beat
+        self._on_beat, self._on_loss = on_beat, on_loss
+        self._done = threading.Event()
+        self._unbroken_since: float | None = None
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+
+    def start(self) -> None:
+        with self._store.begin() as tx:
+            tx.workers.join(self._worker, host=self._host)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._done.set()
+        self._thread.join()
+        with self._store.begin() as tx:
+            tx.workers.leave(self._worker)
+
+    def bury_the_dead(self) -> None:
+        """Declare workers dead whose lease ran out, and have their runs taken up again.
+
+        After an outage of the database everybody's lease looks old: nobody is buried until our own beats have
+        succeeded for a whole lease, so that the others had time to beat again.
+        """
+        since = self._unbroken_since
+        if since is None or time.monotonic() - since < self._lease.total_seconds():
+            return
+        with self._store.begin() as tx:
+            tx.workers.bury(lease=self._lease)
+        self.requeue_orphans()
+
+    def requeue_orphans(self) -> None:
+        """Runs held by workers that have left or been buried go back to the queue."""
+        if orphaned := self._orphaning():
+            log.warning("taking over the runs of %s", ", ".join(sorted(orphaned)))
+            queueing.requeue_runs_of(orphaned)
+
+    def _orphaning(self) -> set[str]:
+        holders = queueing.holders()
+        with self._store.read() as tx:
+            return holders - tx.workers.unburied()
+
+    def _keep(self) -> None:
+        last = time.monotonic()
+        while not self._done.wait(self._beat.total_seconds()):
+            try:
+                with self._store.begin() as tx:
+                    renewed = tx.workers.beat(self._worker)
+            except OrchestratorError as error:
+                self._unbroken_since = None
+                if time.monotonic() - last > self._lease.total_seconds() * FENCE_SHARE:
+                    self._fence(f"the lease could not be renewed: {error.message}")
+                continue
+            if not renewed:
+                self._fence("declared dead by another worker")
+            last = time.monotonic()
+            self._unbroken_since = self._unbroken_since or last
+            self._on_beat()
+
+    def _fence(self, why: str) -> None:
+        """Stop everything at once: another worker may be about to take over."""
+        log.critical("worker %s stops itself: %s", self._worker, why)
+        self._on_loss()
+        os._exit(FENCED)

@@ -1,0 +1,85 @@
+"""What this package asks of DBOS. Everything that touches its private parts is here; the version is pinned."""
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient
+
+APPLICATION = "orchestrator"
+VERSION = "1"
+"""Raised on purpose when runs in flight could not be continued by newer code. DBOS's default, a hash of the source,
+would strand them at every release."""
+
+QUEUE = "runs"
+WORKFLOW = "drive_run"
+MAX_RECOVERIES = 1_000_000
+"""A run is given up by people, not by a counter."""
+
+
+def workflow_id(run: int, attempt: int) -> str:
+    return f"run-{run}-{attempt}"
+
+
+class Submitter:
+    """Hands runs to the queue inside a caller's transaction, without starting an engine."""
+
+    def __init__(self, url: str) -> None:
+        self._client = DBOSClient(system_database_url=url, application_name=APPLICATION)
+
+    def enqueue(self, session: Any, *, run: int, attempt: int) -> None:
+        options: Any = {
+            "workflow_name": WORKFLOW,
+            "queue_name": QUEUE,
+            "workflow_id": workflow_id(run, attempt),
+            "app_version": VERSION,
+        }
+        self._client.enqueue_in_transaction(session, options, run)
+
+    def close(self) -> None:
+        self._client.destroy()
+
+
+def migrate(url: str) -> None:
+    """Create or upgrade the queue's own tables."""
+    DBOS.migrate(url)
+
+
+def launch(url: str, *, worker: str, drive: Callable[[int], None], runs: int, poll_seconds: float) -> None:
+    """Start taking runs from the queue. One engine per process."""
+    DBOS(
+        config={
+            "name": APPLICATION,
+            "system_database_url": url,
+            "executor_id": worker,
+            "application_version": VERSION,
+            "log_level": "ERROR",
+            "max_executor_threads": runs + 4,
+        }
+    )
+
+    @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_RECOVERIES)
+    def _drive_run(run: int) -> None:
+        drive(run)
+
+    DBOS.launch()
+    DBOS.register_queue(QUEUE, worker_concurrency=runs, polling_interval_sec=poll_seconds)
+
+
+def stop() -> None:
+    DBOS.destroy()
+
+
+def holders() -> set[str]:
+    """Executors that hold unfinished runs."""
+    pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+    return {w.executor_id for w in pending if w.executor_id}
+
+
+def requeue_runs_of(executors: set[str]) -> None:
+    """Give the unfinished runs of dead executors to the living. Compare-and-set: any number of workers may call it."""
+    DBOS._recover_pending_workflows(sorted(executors))
+
+
+def url_for(engine: sa.Engine) -> str:
+    return engine.url.render_as_string(hide_password=False)

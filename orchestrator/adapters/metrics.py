@@ -1,0 +1,115 @@
+"""Prometheus metrics, rendered from a snapshot of the records at every scrape."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from orchestrator.domain.instance import InstanceState
+from orchestrator.domain.run import OPEN_RUN
+from orchestrator.usecases.ports import BOUNDS, Histogram, Snapshot
+
+
+class RecordsCollector(Collector):
+    """Every family of the contract that the records can answer. Labels never hold ids, hosts, users or free text."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+        self._snapshot = snapshot
+
+    def describe(self) -> Iterable[Metric]:
+        return ()  # registering must not read the database
+
+    def collect(self) -> Iterator[Metric]:
+        snapshot = self._snapshot()
+        yield _build()
+        yield _agencies(snapshot)
+        yield _services(snapshot)
+        yield from _runs(snapshot)
+        yield _histogram(
+            "orchestrator_run_duration_seconds",
+            "How long finished runs took, by what they were for and how they ended.",
+            ("verb", "outcome"),
+            snapshot.run_durations,
+        )
+        yield _histogram(
+            "orchestrator_step_duration_seconds",
+            "How long finished steps took in their last attempt.",
+            ("component", "verb", "outcome"),
+            snapshot.step_durations,
+        )
+        yield _histogram(
+            "orchestrator_onboarding_duration_seconds",
+            "From the plan that was applied to the agency being in service.",
+            ("framework",),
+            snapshot.onboarding_durations,
+        )
+
+
+def _build() -> Metric:
+    family = InfoMetricFamily("orchestrator_build", "The version that answers.")
+    family.add_metric((), {"version": version("shared-service-orchestrator")})
+    return family
+
+
+def _agencies(snapshot: Snapshot) -> Metric:
+    family = InfoMetricFamily("orchestrator_agency", "Agencies in service.", labels=("agency", "framework", "site"))
+    for agency, _, framework, site in snapshot.agencies:
+        family.add_metric((agency, framework, site), {})
+    return family
+
+
+def _services(snapshot: Snapshot) -> Metric:
+    family = GaugeMetricFamily(
+        "orchestrator_service_state",
+        "1 for the state a service instance is in, 0 for the others.",
+        labels=("agency", "component", "state"),
+    )
+    for agency, component, state in snapshot.services:
+        for possible in InstanceState:
+            family.add_metric((agency, component, possible.value), float(state is possible))
+    return family
+
+
+def _runs(snapshot: Snapshot) -> Iterator[Metric]:
+    finished = CounterMetricFamily("orchestrator_runs", "Runs that have ended.", labels=("verb", "outcome"))
+    open_now = GaugeMetricFamily("orchestrator_runs_open", "Runs that have not ended.", labels=("state",))
+    open_states = {state.value: 0 for state in OPEN_RUN}
+    for purpose, state, count in snapshot.runs:
+        if state in open_states:
+            open_states[state] += count
+        else:
+            finished.add_metric((purpose, state), count)
+    for state, count in open_states.items():
+        open_now.add_metric((state,), count)
+    yield finished
+    yield open_now
+
+
+def _histogram(name: str, help_text: str, labels: Sequence[str], histograms: Sequence[Histogram]) -> Metric:
+    family = HistogramMetricFamily(name, help_text, labels=labels)
+    for h in histograms:
+        buckets = [(str(bound), float(count)) for bound, count in zip(BOUNDS, h.at_most, strict=True)]
+        family.add_metric(h.labels, [*buckets, ("+Inf", float(h.count))], h.total_seconds)
+    return family
+
+
+class Exposition:
+    """Renders the metrics in the format a scraper accepts."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(RecordsCollector(snapshot))
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """The exposition and its content type."""
+        encoder, content_type = choose_encoder(accept)
+        return encoder(self._registry), content_type

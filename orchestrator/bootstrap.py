@@ -1,0 +1,159 @@
+"""The composition root: which adapter fills which port. The only place that builds anything."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from orchestrator.adapters.catalog_files.source import CatalogFiles
+from orchestrator.adapters.clock import SystemClock
+from orchestrator.settings import Settings
+from orchestrator.usecases.ordering import Ordering
+
+if TYPE_CHECKING:  # a command that only reads the catalog should not wait for the database, Ansible or the engine
+    import sqlalchemy as sa
+
+    from orchestrator.adapters.database.store import SqlStore
+    from orchestrator.adapters.metrics import Exposition
+    from orchestrator.adapters.practice.site import PracticeSite
+    from orchestrator.usecases.observing import Observing
+    from orchestrator.usecases.provisioning import Provisioning
+
+
+@dataclass(frozen=True)
+class Application:
+    """The use-cases, ready. Parts that a command does not ask for are not built."""
+
+    settings: Settings
+
+    @cached_property
+    def source(self) -> CatalogFiles:
+        s = self.settings
+        return CatalogFiles(catalog_dir=s.catalog, inventories_dir=s.inventories, playbooks_dir=s.playbooks)
+
+    @cached_property
+    def clock(self) -> SystemClock:
+        return SystemClock()
+
+    @cached_property
+    def store(self) -> "SqlStore":
+        from orchestrator.adapters.database.migrating import require_current
+        from orchestrator.adapters.database.store import SqlStore
+
+        require_current(self.database)
+        return SqlStore(self.database)
+
+    @cached_property
+    def database(self) -> "sa.Engine":
+        from orchestrator.adapters.database.connection import connect
+
+        database = self.settings.database
+        return connect(self.settings.database_url, busy_milliseconds=int(database.busy_seconds * 1000))
+
+    @cached_property
+    def ordering(self) -> Ordering:
+        return Ordering(source=self.source, store=self.store, clock=self.clock)
+
+    @cached_property
+    def provisioning(self) -> "Provisioning":
+        from orchestrator.adapters.secret_box import SecretBox
+        from orchestrator.usecases.provisioning import Provisioning
+
+        return Provisioning(
+            source=self.source,
+            store=self.store,
+            clock=self.clock,
+            secrets=SecretBox(self.settings.key_file),
+            ordering=self.ordering,
+        )
+
+    @cached_property
+    def observing(self) -> "Observing":
+        from orchestrator.usecases.observing import Observing
+
+        return Observing(source=self.source, store=self.store, clock=self.clock)
+
+    @cached_property
+    def exposition(self) -> "Exposition":
+        from orchestrator.adapters.metrics import Exposition
+
+        return Exposition(self.observing.snapshot)
+
+    def live_workers(self) -> set[str]:
+        """Workers whose lease is running."""
+        with self.store.read() as tx:
+            return tx.workers.alive(lease=timedelta(seconds=self.settings.worker.lease_seconds))
+
+    def work(self, until: Callable[[], bool]) -> None:
+        """Be a worker until told otherwise."""
+        from orchestrator.adapters.ansible.guarded import Guards
+        from orchestrator.adapters.ansible.runner import AnsibleRunner
+        from orchestrator.adapters.ansible.workspace import SiteAccess
+        from orchestrator.adapters.engine import queueing
+        from orchestrator.adapters.engine.worker import Worker, WorkerOptions, worker_name
+
+        knobs = self.settings.worker
+        guards = Guards(lease_seconds=knobs.lease_seconds)
+
+        def access_of(site: str) -> SiteAccess:
+            folder = self.settings.site_folder(site).resolve()
+            return SiteAccess(key=folder / "id_ed25519", known_hosts=folder / "known_hosts")
+
+        worker = Worker(
+            name=worker_name(),
+            url=queueing.url_for(self.database),
+            store=self.store,
+            driver=self.provisioning,
+            runner=AnsibleRunner(playbooks=self.settings.playbooks, guards=guards, access_of=access_of),
+            options=WorkerOptions(
+                lease=timedelta(seconds=knobs.lease_seconds),
+                beat=timedelta(seconds=knobs.beat_seconds),
+                tick_seconds=knobs.tick_seconds,
+                runs=knobs.runs,
+                steps=knobs.steps,
+            ),
+            renew_guards=guards.renew,
+            stop_guards=guards.stop_all,
+        )
+        worker.work(until)
+
+    def close(self) -> None:
+        if "database" in self.__dict__:
+            self.database.dispose()
+
+
+@contextmanager
+def build(settings: Settings) -> Iterator[Application]:
+    """The application; what it opened is closed again."""
+    application = Application(settings=settings)
+    try:
+        yield application
+    finally:
+        application.close()
+
+
+def initialise(settings: Settings) -> list[str]:
+    """Create what is missing: state directory, encryption key, database. What was done, in sentences."""
+    from orchestrator.adapters.database.connection import connect
+    from orchestrator.adapters.database.migrating import upgrade
+    from orchestrator.adapters.secret_box import make_key
+
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made_key = make_key(settings.key_file)
+    database = connect(settings.database_url)
+    before, after = upgrade(database)
+    database.dispose()
+    key = "created, mode 0600; back it up apart from the database" if made_key else "kept"
+    state = "created" if before is None else "kept" if before == after else f"upgraded from {before}"
+    return [f"encryption key {settings.key_file}: {key}", f"database: {state}, schema {after}"]
+
+
+def practice_site(settings: Settings) -> "PracticeSite":
+    """The driver of the practice site."""
+    from orchestrator.adapters.practice.site import PracticeSite
+
+    return PracticeSite(
+        inventory=settings.inventories / "practice", home=settings.home, cache=settings.cache.expanduser()
+    )

@@ -1,0 +1,56 @@
+"""`orchestrator agency`: tenants and what they have."""
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.entrypoints.cli.context import application
+from orchestrator.entrypoints.cli.ordering import NoFollow, Yes, plan_and_carry_out
+from orchestrator.entrypoints.cli.output import AsJson, console, print_json
+
+app = typer.Typer(no_args_is_help=True, help="Agencies and what they have.")
+
+AgencyId = Annotated[str, typer.Argument(help="The agency's id.", metavar="AGENCY")]
+
+
+@app.command("list")
+def list_agencies(as_json: AsJson = False) -> None:
+    """Show every agency.
+
+    Example: orchestrator agency list
+    """
+    from orchestrator.entrypoints.cli.showing import show_agency
+
+    with application() as application_:
+        agencies = application_.observing.agencies()
+    if as_json:
+        print_json({"agencies": [a.model_dump(mode="json") for a in agencies]})
+        return
+    if not agencies:
+        console.print("No agency yet. Onboard one: orchestrator apply examples/cabinet-office.yml")
+    for agency in agencies:
+        show_agency(agency)
+
+
+@app.command()
+def show(agency: AgencyId, as_json: AsJson = False) -> None:
+    """Show one agency: its services, where they are, and how they are.
+
+    Example: orchestrator agency show cabinet-office
+    """
+    from orchestrator.entrypoints.cli.showing import show_agency
+
+    with application() as application_:
+        view = application_.observing.agency(agency)
+    print_json(view) if as_json else show_agency(view)
+
+
+@app.command()
+def offboard(agency: AgencyId, yes: Yes = False, no_follow: NoFollow = False, as_json: AsJson = False) -> None:
+    """Remove everything an agency has, and give back what it held from the site's pools.
+
+    Example: orchestrator agency offboard cabinet-office
+    """
+    with application() as application_:
+        plan = application_.ordering.plan_offboarding(agency)
+        plan_and_carry_out(application_, plan.id, yes=yes, no_follow=no_follow, as_json=as_json)

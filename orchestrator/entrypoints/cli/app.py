@@ -1,0 +1,64 @@
+"""The command line: words into calls, and failures into exit codes."""
+
+import logging
+import os
+import sys
+import uuid
+
+import click
+import typer
+
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.entrypoints.cli import agencies, catalog, operating, ordering, practice, runs
+from orchestrator.entrypoints.cli.output import print_error, progress
+from orchestrator.entrypoints.failures import INTERRUPTED, MEANING, OUR_BUG
+
+app = typer.Typer(
+    name="orchestrator",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Provisions managed shared services for public agencies under a framework agreement.",
+)
+app.command()(operating.init)
+app.command()(ordering.plan)
+app.command()(ordering.apply)
+app.command()(operating.serve)
+app.command()(operating.worker)
+app.add_typer(agencies.app, name="agency")
+app.add_typer(catalog.app, name="catalog")
+app.add_typer(runs.app, name="run")
+app.add_typer(practice.app, name="practice")
+app.add_typer(operating.db, name="db")
+
+
+def main() -> None:
+    """Run one command and exit with the code its outcome has."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; its exit code."""
+    try:
+        return int(app(arguments, standalone_mode=False) or 0)
+    except OrchestratorError as error:
+        print_error(error)
+        return MEANING[error.kind].exit_code
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:
+        reference = uuid.uuid4().hex[:12]
+        logging.getLogger(__name__).exception("bug, reference %s", reference)
+        progress.print(
+            f"[bold red]Error:[/] this is a bug of the orchestrator; reference {reference}, see the log above"
+        )
+        return OUR_BUG

@@ -1,0 +1,99 @@
+"""`orchestrator catalog`: what is sold."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from orchestrator.domain.catalog import Component
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.entrypoints.cli.context import application
+from orchestrator.entrypoints.cli.output import AsJson, console, print_json
+
+app = typer.Typer(no_args_is_help=True, help="What is sold.")
+
+
+@app.command("list")
+def list_components(as_json: AsJson = False) -> None:
+    """Show every component on sale.
+
+    Example: orchestrator catalog list
+    """
+    with application() as application_:
+        components = list(application_.source.catalog().components.values())
+        offered = {f: a.offered for f, a in application_.source.agreements().items()}
+    if as_json:
+        print_json({"components": [c.model_dump(mode="json") for c in components]})
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("component", "title", "tiers", "tenancy", "needs", "offered under"):
+        table.add_column(heading, header_style="dim")
+    for c in components:
+        under = ", ".join(f"{f} ({lots[c.component]})" for f, lots in offered.items() if c.component in lots)
+        table.add_row(f"[bold]{c.component}[/]", c.title, ", ".join(c.tiers), c.tenancy, ", ".join(c.needs), under)
+    console.print(table)
+
+
+@app.command()
+def show(
+    component: Annotated[str, typer.Argument(metavar="COMPONENT")],
+    as_json: AsJson = False,
+) -> None:
+    """Show one component: tiers, parameters, what it needs, and how it is recovered.
+
+    Example: orchestrator catalog show network
+    """
+    with application() as application_:
+        components = application_.source.catalog().components
+    if component not in components:
+        hint = f"components: {', '.join(sorted(components))}"
+        raise OrchestratorError(Kind.NOT_FOUND, f"there is no component {component!r}", hint=hint)
+    found = components[component]
+    print_json(found) if as_json else _show(found)
+
+
+def _show(component: Component) -> None:
+    needs = f", needs {', '.join(component.needs)}" if component.needs else ""
+    console.print(f"[bold]{component.component}[/] {component.title}: {component.tenancy}{needs}")
+    console.print(escape(component.description.strip()))
+    tiers = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("tier", "", "price a year", "recovery time", "recovery point", "watts"):
+        tiers.add_column(heading, header_style="dim")
+    for name, tier in component.tiers.items():
+        price = f"£{tier.price.per_year:,} per {tier.price.per}"
+        tiers.add_row(name, tier.title, price, str(tier.recovery.rto), str(tier.recovery.rpo), f"{tier.watts:g}")
+    console.print(tiers)
+    parameters = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("parameter", "type", "default", ""):
+        parameters.add_column(heading, header_style="dim")
+    for name, schema in component.parameters.get("properties", {}).items():
+        default = escape(str(schema.get("default", "")))
+        parameters.add_row(name, str(schema.get("type", "")), default, escape(schema.get("description", "")))
+    console.print(parameters)
+
+
+@app.command()
+def lint() -> None:
+    """Check catalog/ against playbooks/ and inventories/.
+
+    Example: orchestrator catalog lint
+    """
+    with application() as application_:
+        problems = application_.source.lint()
+        count = len(application_.source.catalog().components)
+    if problems:
+        details = tuple(str(p) for p in problems)
+        raise OrchestratorError(Kind.INVALID, f"the catalog has {len(problems)} problem(s)", details=details)
+    console.print(f"{count} components, no problems")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a call-off file, for editors.
+
+    Example: orchestrator catalog schema > call-off.schema.json
+    """
+    with application() as application_:
+        document = application_.ordering.schema()
+    print_json(document)

@@ -1,0 +1,151 @@
+"""Following a run: a live table on a terminal, plain lines in a pipe, and working it here when nobody else does."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.live import Live
+
+from orchestrator.bootstrap import Application
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.events import Event, RunMoved, StepFinished, StepStarted, TaskFinished
+from orchestrator.domain.run import RunState, StepState
+from orchestrator.entrypoints.cli.output import progress, say
+from orchestrator.entrypoints.cli.showing import run_table
+from orchestrator.entrypoints.failures import INTERRUPTED
+from orchestrator.usecases.observing import RunView, is_open
+
+POLL_SECONDS = 0.25
+
+
+def carry(app: Application, run_id: int, *, on_event: Callable[[Event], None] | None = None) -> RunView:
+    """Follow a run to its end; where no live worker would take it, work it here. Returns it as it ended."""
+    if app.live_workers():
+        return _watched(app, run_id, on_event, mine=False, alive=lambda: True)
+    with _working(app) as alive:
+        return _watched(app, run_id, on_event, mine=True, alive=alive)
+
+
+@contextmanager
+def _working(app: Application) -> Iterator[Callable[[], bool]]:
+    """A worker in a thread of its own, for as long as the context lasts. Yields whether it is alive."""
+    done = threading.Event()
+    broken: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            app.work(done.is_set)
+        except BaseException as error:  # handed to the thread that waits for it
+            broken.append(error)
+
+    thread = threading.Thread(target=work, name="worker", daemon=True)
+    thread.start()
+    try:
+        yield thread.is_alive
+    finally:
+        done.set()
+        thread.join()
+        if broken:
+            raise broken[0]
+
+
+def _watched(
+    app: Application,
+    run_id: int,
+    on_event: Callable[[Event], None] | None,
+    *,
+    mine: bool,
+    alive: Callable[[], bool],
+) -> RunView:
+    """Watch until the run is over. Ctrl-C cancels a run that is worked here and lets others go on."""
+    stopping = False
+    while True:
+        try:
+            run = _watch(app, run_id, on_event, alive)
+            break
+        except KeyboardInterrupt:
+            if not mine:
+                say(f"\nNo longer following; run {run_id} goes on. See: orchestrator run follow {run_id}")
+                raise
+            if stopping:
+                os._exit(INTERRUPTED)
+            stopping = True
+            say(f"\nStopping run {run_id} ... (Ctrl-C again to leave it as it is)")
+            _cancel(app, run_id)
+    if stopping:
+        say(f"Run {run_id} is {run.state}. Go on with it: orchestrator run resume {run_id}")
+        raise KeyboardInterrupt
+    return run
+
+
+def _cancel(app: Application, run_id: int) -> None:
+    try:
+        app.provisioning.cancel(run_id)
+    except OrchestratorError as error:
+        if error.kind is not Kind.CONFLICT:
+            raise
+
+
+def _watch(
+    app: Application, run_id: int, on_event: Callable[[Event], None] | None, alive: Callable[[], bool]
+) -> RunView:
+    if on_event is None and progress.is_terminal:
+        return _live_table(app, run_id, alive)
+    tell = on_event or _plain_line
+    last = 0
+    while True:
+        run = app.observing.run(run_id)
+        for event in app.observing.events(run=run_id, after=last):
+            tell(event)
+            last = event.id
+        if not is_open(run) or not alive():
+            return run
+        time.sleep(POLL_SECONDS)
+
+
+def _live_table(app: Application, run_id: int, alive: Callable[[], bool]) -> RunView:
+    run = app.observing.run(run_id)
+    with Live(run_table(run, app.clock.now()), console=progress, refresh_per_second=8) as live:
+        while True:
+            run = app.observing.run(run_id)
+            live.update(run_table(run, app.clock.now()))
+            if not is_open(run) or not alive():
+                return run
+            time.sleep(POLL_SECONDS)
+
+
+def _plain_line(event: Event) -> None:
+    if line := _sentence(event):
+        say(f"{event.at:%H:%M:%S} {line}")
+
+
+def _sentence(event: Event) -> str | None:
+    what = event.what
+    if isinstance(what, StepStarted):
+        again = f" (attempt {what.attempt})" if what.attempt > 1 else ""
+        return f"{event.step} started{again}"
+    if isinstance(what, StepFinished):
+        counts = f"ok={what.counts.ok} changed={what.counts.changed}"
+        return f"{event.step} {what.state.replace('_', ' ')} {counts}"
+    if isinstance(what, TaskFinished) and what.outcome in ("failed", "unreachable"):
+        return f"{event.step} {what.host}: {what.task}: {what.outcome}: {what.message}"
+    if isinstance(what, RunMoved):
+        return f"run {event.run} {what.state}" + (f": {what.reason}" if what.reason else "")
+    return None
+
+
+def failure(run: RunView) -> OrchestratorError | None:
+    """What a run that did not succeed means to the one who asked for it."""
+    if run.state is RunState.SUCCEEDED:
+        return None
+    unreachable = any(s.state is StepState.UNREACHABLE for s in run.steps)
+    details = tuple(f"{s.id} {s.state.replace('_', ' ')}: {s.error}" for s in run.steps if s.error)
+    return OrchestratorError(
+        Kind.UNAVAILABLE if unreachable else Kind.FAILED,
+        f"run {run.run} of {run.agency} {run.state}: {run.error or 'its worker stopped'}",
+        details=details,
+        hint=f"mend the cause, then go on from the failed step: orchestrator run resume {run.run}",
+        ids={"run": str(run.run)},
+    )

@@ -1,0 +1,72 @@
+"""`orchestrator init`, `serve`, `worker` and `db`: operating it."""
+
+import signal
+import threading
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from orchestrator import bootstrap
+from orchestrator.entrypoints.cli.context import application, read_settings
+from orchestrator.entrypoints.cli.output import console, say
+
+db = typer.Typer(no_args_is_help=True, help="The database.")
+
+
+def init() -> None:
+    """Create the state directory, the encryption key and the database. What is there is kept.
+
+    Example: orchestrator init
+    """
+    for line in bootstrap.initialise(read_settings()):
+        console.print(line)
+
+
+def worker() -> None:
+    """Take queued runs until stopped. Ctrl-C or SIGTERM stops running steps and leaves their runs to other workers.
+
+    Example: orchestrator worker
+    """
+    stopping = stop_on_signals()
+    with application() as app:
+        say("Working; Ctrl-C to stop.")
+        app.work(stopping.is_set)
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port to listen on.", min=0, max=65535)] = None,
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="Only answer HTTP; take no runs.")] = False,
+) -> None:
+    """Answer HTTP (/metrics, /healthz, /readyz) and be a worker.
+
+    Example: orchestrator serve --port 8080
+    """
+    from orchestrator.entrypoints.http.server import serve_forever
+
+    with application() as app:
+        http = app.settings.http
+        serve_forever(app, host=host or http.host, port=http.port if port is None else port, with_worker=not no_worker)
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGINT and SIGTERM set."""
+    stopping = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    return stopping
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the database to the schema of this version. Stop all workers and back it up before.
+
+    Example: orchestrator db upgrade
+    """
+    for line in bootstrap.initialise(read_settings()):
+        console.print(line)

@@ -1,0 +1,123 @@
+"""`orchestrator plan` and `orchestrator apply`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.bootstrap import Application
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.entrypoints.cli.context import application
+from orchestrator.entrypoints.cli.output import AsJson, console, print_json, say
+from orchestrator.entrypoints.failures import CHANGES_PENDING
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue the run and return at once.")]
+
+
+def plan(
+    file: Annotated[Path, typer.Argument(help="The call-off file.", metavar="FILE")],
+    as_json: AsJson = False,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit with 0 when there is nothing to do, 6 when there is.")
+    ] = False,
+) -> None:
+    """Show what applying a call-off would change: components, steps, hosts, allocations, price.
+
+    Example: orchestrator plan examples/cabinet-office.yml
+    """
+    from orchestrator.entrypoints.cli.showing import show_plan
+    from orchestrator.usecases.observing import plan_view
+
+    with application() as app:
+        view = plan_view(app.ordering.plan(app.ordering.read(file)))
+    if as_json:
+        print_json(view)
+    else:
+        show_plan(view)
+        if view.steps:
+            console.print(f"Make it so: orchestrator apply {view.plan}")
+    if detailed_exitcode and view.steps:
+        raise typer.Exit(CHANGES_PENDING)
+
+
+def apply(
+    what: Annotated[str, typer.Argument(help="A call-off file, or the number of a stored plan.", metavar="FILE|PLAN")],
+    yes: Yes = False,
+    no_follow: NoFollow = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make it so: plan, ask, and drive the run to its end.
+
+    A run that was interrupted is finished first. A run no live worker would take is worked by this command itself.
+
+    Example: orchestrator apply examples/cabinet-office.yml --yes
+    """
+    with application() as app:
+        if what.isdigit() and not Path(what).exists():
+            carry_out(app, int(what), no_follow=no_follow, as_json=as_json)
+            return
+        call_off = app.ordering.read(Path(what))
+        _finish_interrupted(app, call_off.agency.id)
+        plan_and_carry_out(app, app.ordering.plan(call_off).id, yes=yes, no_follow=no_follow, as_json=as_json)
+
+
+def plan_and_carry_out(app: Application, plan_id: int, *, yes: bool, no_follow: bool, as_json: bool) -> None:
+    """Show a stored plan, ask, and carry it out."""
+    from orchestrator.entrypoints.cli.showing import show_plan
+    from orchestrator.usecases.observing import plan_view
+
+    view = plan_view(app.ordering.stored(plan_id))
+    if not as_json:
+        show_plan(view)
+    if not view.steps:
+        if as_json:
+            print_json({"plan": view.plan, "run": None, "steps": []})
+        return
+    if not yes:
+        _ask()
+    carry_out(app, plan_id, no_follow=no_follow, as_json=as_json)
+
+
+def _ask() -> None:
+    if not sys.stdin.isatty():
+        raise OrchestratorError(Kind.INVALID, "nobody can be asked here", hint="add --yes to apply without asking")
+    if not typer.confirm("\nApply this plan?", err=True):
+        raise typer.Exit(0)
+
+
+def carry_out(app: Application, plan_id: int, *, no_follow: bool, as_json: bool) -> None:
+    run = app.provisioning.open_run(plan_id)
+    if no_follow:
+        if not app.live_workers():
+            say("No worker is running; the run starts with the next: orchestrator worker, or orchestrator serve")
+        print_json(app.observing.run(run.id)) if as_json else console.print(f"Run {run.id} is queued")
+        return
+    finish(app, run.id, as_json=as_json)
+
+
+def finish(app: Application, run_id: int, *, as_json: bool) -> None:
+    """Follow a run to its end and report it; a run that does not succeed is an error."""
+    from orchestrator.entrypoints.cli.following import carry, failure
+    from orchestrator.entrypoints.cli.showing import show_run
+
+    ended = carry(app, run_id)
+    if as_json:
+        print_json(ended)
+    elif not (error := failure(ended)):
+        show_run(ended, app.clock.now())
+    if error := failure(ended):
+        raise error
+
+
+def _finish_interrupted(app: Application, agency: str) -> None:
+    """A run whose worker died is taken up again before anything else is planned."""
+    run = app.observing.open_run(agency)
+    if run is None or app.live_workers():
+        return
+    say(f"Run {run.run} of {agency} was interrupted; going on with it.")
+    from orchestrator.entrypoints.cli.following import carry, failure
+
+    if error := failure(carry(app, run.run)):
+        raise error

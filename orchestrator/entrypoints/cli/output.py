@@ -1,0 +1,37 @@
+"""How the command line speaks: documents on standard output, everything else on standard error."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.value import Value
+from orchestrator.entrypoints.failures import sentences
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+console = Console(highlight=False, soft_wrap=True)
+progress = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_json(document: Value | dict[str, Any] | list[Any]) -> None:
+    plain = document.model_dump(mode="json") if isinstance(document, Value) else document
+    typer.echo(json.dumps(plain, indent=2, ensure_ascii=False, default=str))
+
+
+def print_error(error: OrchestratorError) -> None:
+    first, *rest = sentences(error)
+    progress.print(f"[bold red]Error:[/] {_plain(first)}")
+    for line in rest:
+        progress.print(_plain(line))
+
+
+def say(line: str) -> None:
+    progress.print(_plain(line))
+
+
+def _plain(text: str) -> str:
+    """Text that is shown as it is, whatever brackets it holds."""
+    return text.replace("[", r"\[")

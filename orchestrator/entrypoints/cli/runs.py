@@ -1,0 +1,103 @@
+"""`orchestrator run`: runs and their steps."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from orchestrator.domain.events import Event
+from orchestrator.entrypoints.cli.context import application
+from orchestrator.entrypoints.cli.ordering import finish
+from orchestrator.entrypoints.cli.output import AsJson, console, print_json
+from orchestrator.usecases.observing import is_open
+
+app = typer.Typer(no_args_is_help=True, help="Runs and their steps.")
+
+RunId = Annotated[int, typer.Argument(help="The number of the run.", metavar="RUN")]
+
+
+@app.command("list")
+def list_runs(
+    agency: Annotated[str | None, typer.Option(help="Only this agency's.")] = None,
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=10_000)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show runs, newest first.
+
+    Example: orchestrator run list --agency cabinet-office
+    """
+    from orchestrator.entrypoints.cli.showing import show_runs
+
+    with application() as application_:
+        runs = application_.observing.runs(agency=agency, limit=limit)
+        now = application_.clock.now()
+    if as_json:
+        print_json({"runs": [run.model_dump(mode="json", exclude={"steps"}) for run in runs]})
+    else:
+        show_runs(runs, now)
+
+
+@app.command()
+def show(run: RunId, as_json: AsJson = False) -> None:
+    """Show a run and its steps.
+
+    Example: orchestrator run show 12 --json
+    """
+    from orchestrator.entrypoints.cli.showing import show_run
+
+    with application() as application_:
+        view, now = application_.observing.run(run), application_.clock.now()
+    print_json(view) if as_json else show_run(view, now)
+
+
+@app.command()
+def follow(run: RunId, as_json: AsJson = False) -> None:
+    """Follow a run to its end. With --json, every event as one line of JSON.
+
+    Example: orchestrator run follow 12
+    """
+    from orchestrator.entrypoints.cli.following import carry, failure
+
+    with application() as application_:
+        if not as_json:
+            finish(application_, run, as_json=False)
+            return
+        ended = carry(application_, run, on_event=_json_line)
+        if error := failure(ended):
+            raise error
+
+
+def _json_line(event: Event) -> None:
+    typer.echo(json.dumps(event.model_dump(mode="json")))
+
+
+@app.command()
+def cancel(run: RunId, as_json: AsJson = False) -> None:
+    """Stop a run: the running step and everything it started is killed, the rest does not start.
+
+    Example: orchestrator run cancel 12
+    """
+    with application() as application_:
+        application_.provisioning.cancel(run)
+        view = application_.observing.run(run)
+    if as_json:
+        print_json(view)
+    else:
+        console.print(f"Run {run} is asked to stop" if is_open(view) else f"Run {run} is {view.state}")
+
+
+@app.command()
+def resume(
+    run: RunId, no_follow: Annotated[bool, typer.Option("--no-follow")] = False, as_json: AsJson = False
+) -> None:
+    """Go on with a failed, cancelled or interrupted run from the step that did not succeed.
+
+    Example: orchestrator run resume 12
+    """
+    with application() as application_:
+        if not is_open(application_.observing.run(run)):
+            application_.provisioning.resume(run)
+        if no_follow:
+            print_json(application_.observing.run(run)) if as_json else console.print(f"Run {run} is queued")
+            return
+        finish(application_, run, as_json=as_json)

@@ -1,0 +1,171 @@
+"""Plans, runs and agencies as a terminal shows them."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+
+from rich.markup import escape
+from rich.table import Table
+
+from orchestrator.domain.plan import Effect
+from orchestrator.domain.run import RunState, StepState
+from orchestrator.entrypoints.cli.output import console
+from orchestrator.usecases.observing import AgencyView, ChangeView, PlanView, RunView, StepView
+
+SYMBOL = {
+    Effect.CREATE: "[green]+[/]",
+    Effect.UPDATE: "[yellow]~[/]",
+    Effect.REPLACE: "[red]-[/]/[green]+[/]",
+    Effect.REMOVE: "[red]-[/]",
+    Effect.NONE: " ",
+}
+
+STEP_MARK = {
+    StepState.PENDING: "[dim]·[/]",
+    StepState.RUNNING: "[cyan]▸[/]",
+    StepState.SUCCEEDED: "[green]✓[/]",
+    StepState.FAILED: "[red]✗[/]",
+    StepState.UNREACHABLE: "[red]?[/]",
+    StepState.TIMED_OUT: "[red]⌛[/]",
+    StepState.CANCELLED: "[yellow]■[/]",
+    StepState.ERRORED: "[red]![/]",
+}
+
+RUN_STYLE = {RunState.SUCCEEDED: "green", RunState.FAILED: "red", RunState.CANCELLED: "yellow"}
+
+
+def show_plan(plan: PlanView) -> None:
+    """The difference, the steps that close it, and what it costs."""
+    console.print(f"Plan {plan.plan}: {plan.purpose} [bold]{plan.agency}[/] at site {plan.site}\n")
+    for change in plan.changes:
+        _show_change(change)
+    if not plan.steps:
+        console.print("\nNothing to change: what is ordered is what is recorded.")
+        return
+    _show_allocations(plan)
+    console.print(_steps_table(plan))
+    _show_cost(plan)
+    counted = {e: sum(c.effect is e for c in plan.changes) for e in Effect}
+    words = [f"{n} to {effect}" for effect, n in counted.items() if n and effect is not Effect.NONE]
+    console.print(f"\n[bold]{', '.join(words)}[/]; digest {plan.digest[:12]}")
+
+
+def _show_change(change: ChangeView) -> None:
+    note = "  [dim]unchanged[/]" if change.effect is Effect.NONE else ""
+    console.print(f"  {SYMBOL[change.effect]} [bold]{change.component}[/] ({change.tier}){note}")
+    for field in change.fields:
+        console.print(f"      {field.path}: {_difference(field.before, field.after)}")
+
+
+def _difference(before: object, after: object) -> str:
+    if before is None:
+        return f"[green]{_value(after)}[/]"
+    if after is None:
+        return f"[red]{_value(before)}[/]"
+    return f"[red]{_value(before)}[/] → [green]{_value(after)}[/]"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return escape(", ".join(map(str, value)))
+    return escape(str(value))
+
+
+def _show_allocations(plan: PlanView) -> None:
+    if plan.allocations:
+        held = ", ".join(f"{name} {block}" for name, block in plan.allocations.items() if ":" not in name)
+        console.print(f"\nFrom the site's pools: {held}")
+
+
+def _steps_table(plan: PlanView) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), title="Steps", title_justify="left", title_style="")
+    for heading in ("", "step", "hosts", "because"):
+        table.add_column(heading, header_style="dim")
+    for number, step in enumerate(plan.steps, 1):
+        table.add_row(f"{number:>3}", step.id, ", ".join(step.hosts), f"[dim]{escape(step.because)}[/]")
+    return table
+
+
+def _show_cost(plan: PlanView) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), title="Price", title_justify="left", title_style="")
+    for heading in ("", "quantity", "each a year", "a year"):
+        table.add_column(heading, header_style="dim", justify="left" if not heading else "right")
+    for line in plan.cost.lines:
+        row = (escape(line["item"]), f"{line['quantity']:,}", money(line["unit_per_year"]), money(line["per_year"]))
+        table.add_row(*row)
+    table.add_row("[bold]total[/]", "", "", f"[bold]{money(plan.cost.per_year)}[/]")
+    console.print(table)
+    console.print(f"Over the term of the call-off: {money(plan.cost.term_total)}")
+
+
+def money(pounds: str) -> str:
+    return f"£{Decimal(pounds):,.2f}"
+
+
+def run_table(run: RunView, now: datetime) -> Table:
+    """One row a step, with how long it took or has been running."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("", "step", "hosts", "ok", "changed", "time"):
+        table.add_column(
+            heading, header_style="dim", justify="right" if heading in ("ok", "changed", "time") else "left"
+        )
+    for step in run.steps:
+        ran = step.state not in (StepState.PENDING, StepState.RUNNING)
+        table.add_row(
+            STEP_MARK[step.state],
+            step.id,
+            ", ".join(step.hosts),
+            str(step.ok) if ran else "",
+            str(step.changed) if ran else "",
+            _duration(step.started_at, step.finished_at or now) if step.started_at else "",
+        )
+    return table
+
+
+def show_run(run: RunView, now: datetime) -> None:
+    style = RUN_STYLE.get(run.state, "cyan")
+    attempt = f", attempt {run.attempt}" if run.attempt > 1 else ""
+    console.print(f"Run {run.run}: {run.kind} [bold]{run.agency}[/] [{style}]{run.state}[/]{attempt}")
+    console.print(run_table(run, now))
+    for step in run.steps:
+        if step.error:
+            console.print(f"\n[red]{step.id}[/] {step.state.replace('_', ' ')}:\n{_indent(step)}")
+
+
+def _indent(step: StepView) -> str:
+    return "\n".join(f"  {escape(line)}" for line in (step.error or "").splitlines())
+
+
+def show_runs(runs: Iterable[RunView], now: datetime) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("run", "agency", "kind", "state", "created", "took", "why"):
+        table.add_column(heading, header_style="dim")
+    for run in runs:
+        style = RUN_STYLE.get(run.state, "cyan")
+        took = _duration(run.started_at, run.finished_at or now) if run.started_at else ""
+        created = f"{run.created_at:%Y-%m-%d %H:%M:%S}Z"
+        state = f"[{style}]{run.state}[/]"
+        table.add_row(str(run.run), run.agency, run.kind, state, created, took, escape(run.error or ""))
+    console.print(table)
+
+
+def show_agency(agency: AgencyView) -> None:
+    left = f", offboarded {agency.offboarded_at:%Y-%m-%d}" if agency.offboarded_at else ""
+    console.print(f"[bold]{agency.agency}[/] {escape(agency.name)}: {agency.framework}, site {agency.site}{left}")
+    if agency.open_run:
+        console.print(f"Run {agency.open_run} is open: orchestrator run follow {agency.open_run}")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("service", "tier", "status", "health", "hosts", "endpoints"):
+        table.add_column(heading, header_style="dim")
+    for service in agency.services:
+        endpoints = "\n".join(f"{e.name} {e.address}" for e in service.endpoints)
+        hosts = ", ".join(service.hosts)
+        table.add_row(service.component, service.tier, service.status, service.health, hosts, escape(endpoints))
+    console.print(table)
+
+
+def _duration(start: datetime | None, end: datetime) -> str:
+    if start is None:
+        return ""
+    seconds = (end - start).total_seconds()
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60):02d} s"

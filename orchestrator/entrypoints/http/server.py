@@ -1,0 +1,69 @@
+"""`serve`: the HTTP application, and one embedded worker beside it."""
+
+import threading
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+from orchestrator.bootstrap import Application
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.entrypoints.failures import MEANING
+
+STOP_SECONDS = 10
+
+
+def http_application(app: Application) -> FastAPI:
+    """The routes. Failures are RFC 9457 problem documents with the words of the command line."""
+    http = FastAPI(title="Shared service orchestrator", docs_url=None, redoc_url=None)
+
+    @http.get("/healthz")
+    def healthz() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @http.get("/readyz")
+    def readyz() -> dict[str, object]:
+        """The database answers too; how many workers live."""
+        return {"status": "ready", "workers": len(app.live_workers())}
+
+    @http.get("/metrics")
+    def metrics(request: Request) -> Response:
+        """Prometheus or OpenMetrics text, as the scraper prefers."""
+        content, content_type = app.exposition.render(request.headers.get("accept", ""))
+        return Response(content, headers={"Content-Type": content_type})
+
+    @http.exception_handler(OrchestratorError)
+    def problem(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, OrchestratorError)
+        return problem_document(error)
+
+    return http
+
+
+def problem_document(error: OrchestratorError) -> JSONResponse:
+    status = MEANING[error.kind].http_status
+    body = {"type": f"urn:orchestrator:{error.kind.value}", "title": error.message, "status": status}
+    extra = {"detail": "\n".join(error.details), "hint": error.hint, "ids": error.ids}
+    headers = {"Retry-After": "5"} if error.kind is Kind.UNAVAILABLE else None
+    content = body | {k: v for k, v in extra.items() if v}
+    return JSONResponse(content, status_code=status, media_type="application/problem+json", headers=headers)
+
+
+def serve_forever(app: Application, *, host: str, port: int, with_worker: bool) -> None:
+    """Answer until SIGINT or SIGTERM. The worker's running steps are stopped and left to other workers."""
+    config = uvicorn.Config(http_application(app), host=host, port=port, log_level="warning", access_log=False)
+    server = uvicorn.Server(config)
+    done = threading.Event()
+    app.store  # noqa: B018 - a database that cannot be used is an error now, not at the first scrape
+    worker = threading.Thread(target=app.work, args=(done.is_set,), name="worker", daemon=True)
+    if with_worker:
+        worker.start()
+    try:
+        server.run()
+    except SystemExit:
+        raise OrchestratorError(Kind.UNAVAILABLE, f"cannot listen on {host}:{port}", hint="is it taken?") from None
+    finally:
+        done.set()
+        if with_worker:
+            worker.join(STOP_SECONDS)

@@ -1,0 +1,68 @@
+"""Every knob there is, each an environment variable too: ORCHESTRATOR_HOME, ORCHESTRATOR_DATABASE__URL, ..."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class DatabaseSettings(BaseModel):
+    url: str | None = Field(
+        default=None,
+        description="sqlite:///FILE or postgresql://USER@HOST/NAME. Default: SQLite in HOME, which serves one machine.",
+    )
+    busy_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        description="How long a writer waits for another on SQLite before it gives up, in seconds.",
+    )
+
+
+class WorkerSettings(BaseModel):
+    lease_seconds: float = Field(
+        default=8.0,
+        ge=2,
+        description="A worker that has not renewed its lease for so long is dead and its runs go to another.",
+    )
+    beat_seconds: float = Field(default=2.0, gt=0, description="How often a worker renews its lease, in seconds.")
+    tick_seconds: float = Field(
+        default=0.2, gt=0, description="How often a worker looks for queued runs, in seconds; an indexed read."
+    )
+    runs: int = Field(default=4, ge=1, description="Runs at the same time on one worker.")
+    steps: int = Field(
+        default=4, ge=1, description="Ansible processes at the same time per run: independent steps go in parallel."
+    )
+
+
+class HttpSettings(BaseModel):
+    host: str = Field(default="127.0.0.1", description="Address that serve listens on; this machine only by default.")
+    port: int = Field(default=8080, ge=0, le=65535, description="TCP port that serve listens on.")
+
+
+class Settings(BaseSettings):
+    """The settings tree. Unknown variables are ignored; wrong values are refused when a command starts."""
+
+    model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_", env_nested_delimiter="__")
+
+    home: Path = Field(default=Path("var"), description="State: database, encryption key, access to sites. Private.")
+    catalog: Path = Field(default=Path("catalog"), description="What is sold.")
+    playbooks: Path = Field(default=Path("playbooks"), description="How it is built.")
+    inventories: Path = Field(default=Path("inventories"), description="Where it is built.")
+    cache: Path = Field(
+        default=Path("~/.cache/shared-service-orchestrator"), description="What can be rebuilt: the practice base."
+    )
+    database: DatabaseSettings = DatabaseSettings()
+    worker: WorkerSettings = WorkerSettings()
+    http: HttpSettings = HttpSettings()
+
+    @property
+    def database_url(self) -> str:
+        return self.database.url or f"sqlite:///{self.home.resolve() / 'orchestrator.db'}"
+
+    @property
+    def key_file(self) -> Path:
+        return self.home / "secret.key"
+
+    def site_folder(self, site: str) -> Path:
+        """Where the key and the pinned host keys of a site are."""
+        return self.home / "sites" / site

@@ -1,0 +1,247 @@
+"""Observing: what people, scripts and dashboards are shown. Reads only."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from orchestrator.domain.allocation import Allocation
+from orchestrator.domain.assignment import endpoint_facts
+from orchestrator.domain.catalog import Verb
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.events import Event
+from orchestrator.domain.instance import InstanceState, ServiceInstance, display_status
+from orchestrator.domain.plan import Effect, FieldChange, Purpose
+from orchestrator.domain.run import OPEN_RUN, Run, RunState, StepRecord, StepState
+from orchestrator.domain.site import Site
+from orchestrator.domain.value import Value
+from orchestrator.usecases.ordering import unknown_agency
+from orchestrator.usecases.ports import CatalogSource, Clock, Snapshot, Store, StoredPlan, Transaction
+
+HEALTH_UNKNOWN = "unknown"
+"""Nobody has probed the service: never taken for up."""
+
+
+class ChangeView(Value):
+    component: str
+    effect: Effect
+    tier: str
+    fields: tuple[FieldChange, ...]
+
+
+class StepLine(Value):
+    id: str
+    component: str
+    verb: Verb
+    hosts: tuple[str, ...]
+    needs: tuple[str, ...]
+    because: str
+
+
+class CostView(Value):
+    """Pounds, as text: money is not a floating-point number."""
+
+    currency: str = "GBP"
+    per_year: str
+    term_total: str
+    lines: tuple[dict[str, Any], ...]
+
+
+class PlanView(Value):
+    plan: int
+    digest: str
+    agency: str
+    purpose: Purpose
+    site: str
+    changes: tuple[ChangeView, ...]
+    steps: tuple[StepLine, ...]
+    cost: CostView
+    allocations: dict[str, str]
+
+
+class StepView(Value):
+    id: str
+    component: str
+    verb: Verb
+    hosts: tuple[str, ...]
+    needs: tuple[str, ...]
+    state: StepState
+    attempt: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    changed: int
+    ok: int
+    failed: int
+    unreachable: int
+    error: str | None
+
+
+class RunView(Value):
+    run: int
+    agency: str
+    kind: Purpose
+    state: RunState
+    attempt: int
+    cancel_requested: bool
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: str | None
+    steps: tuple[StepView, ...] = ()
+
+
+class EndpointView(Value):
+    name: str
+    address: str
+
+
+class ServiceView(Value):
+    component: str
+    title: str
+    tier: str
+    lifecycle: InstanceState
+    health: str
+    status: str
+    hosts: tuple[str, ...]
+    endpoints: tuple[EndpointView, ...]
+    error: str | None
+
+
+class AgencyView(Value):
+    agency: str
+    name: str
+    framework: str
+    site: str
+    offboarded_at: datetime | None
+    allocations: dict[str, str]
+    open_run: int | None
+    services: tuple[ServiceView, ...]
+
+
+def plan_view(stored: StoredPlan) -> PlanView:
+    plan = stored.plan
+    return PlanView(
+        plan=stored.id,
+        digest=plan.digest,
+        agency=plan.agency,
+        purpose=plan.purpose,
+        site=plan.site,
+        changes=tuple(ChangeView(**c.model_dump()) for c in plan.changes),
+        steps=tuple(
+            StepLine(id=s.id, component=s.component, verb=s.verb, hosts=s.hosts, needs=s.needs, because=s.because)
+            for s in plan.steps
+        ),
+        cost=CostView(
+            per_year=f"{plan.cost.per_year:.2f}",
+            term_total=f"{plan.cost.term_total:.2f}",
+            lines=tuple(line.model_dump(mode="json") for line in plan.cost.lines),
+        ),
+        allocations=dict(plan.allocations),
+    )
+
+
+def run_view(run: Run, steps: list[StepRecord]) -> RunView:
+    same = run.model_dump(exclude={"id", "purpose", "plan", "site"})
+    return RunView(**same, run=run.id, kind=run.purpose, steps=tuple(_step_view(s) for s in steps))
+
+
+def _step_view(step: StepRecord) -> StepView:
+    same = step.model_dump(exclude={"placement", "because", "counts"})
+    return StepView(**same, **step.counts.model_dump(), hosts=step.hosts)
+
+
+@dataclass(frozen=True)
+class Observing:
+    source: CatalogSource
+    store: Store
+    clock: Clock
+
+    def agencies(self) -> list[AgencyView]:
+        with self.store.read() as tx:
+            return [self._agency(tx, record.id) for record in tx.agencies.all()]
+
+    def agency(self, agency: str) -> AgencyView:
+        with self.store.read() as tx:
+            return self._agency(tx, agency)
+
+    def runs(self, *, agency: str | None = None, limit: int = 50) -> list[RunView]:
+        """Newest first, without their steps."""
+        with self.store.read() as tx:
+            return [run_view(run, []) for run in tx.runs.newest(agency=agency, limit=limit)]
+
+    def run(self, run_id: int) -> RunView:
+        with self.store.read() as tx:
+            run = tx.runs.get(run_id)
+            if run is None:
+                hint = "orchestrator run list shows them"
+                raise OrchestratorError(Kind.NOT_FOUND, f"there is no run {run_id}", hint=hint)
+            return run_view(run, tx.runs.steps(run_id))
+
+    def open_run(self, agency: str) -> RunView | None:
+        with self.store.read() as tx:
+            run = tx.runs.open_of(agency)
+            return run_view(run, []) if run else None
+
+    def events(self, *, run: int, after: int = 0) -> Iterator[Event]:
+        """Every event of a run from one id on that is there now, without gap or repeat."""
+        while True:
+            with self.store.read() as tx:
+                batch = tx.events.after(after, run=run)
+            yield from batch
+            if not batch:
+                return
+            after = batch[-1].id
+
+    def snapshot(self) -> Snapshot:
+        with self.store.read() as tx:
+            in_service = [a for a in tx.agencies.all() if a.offboarded_at is None]
+            return Snapshot(
+                agencies=tuple((a.id, a.name, a.framework, a.site) for a in in_service),
+                services=tuple((i.agency, i.component, i.state) for i in tx.instances.all()),
+                runs=tuple(tx.figures.runs()),
+                run_durations=tuple(tx.figures.run_durations()),
+                step_durations=tuple(tx.figures.step_durations()),
+                onboarding_durations=tuple(tx.figures.onboarding_durations()),
+            )
+
+    def _agency(self, tx: Transaction, agency: str) -> AgencyView:
+        record = tx.agencies.get(agency)
+        if record is None:
+            raise unknown_agency(agency, tx)
+        site, run = self.source.site(record.site), tx.runs.open_of(agency)
+        allocations = tx.allocations.of(agency, site=site.name)
+        return AgencyView(
+            agency=record.id,
+            name=record.name,
+            framework=record.framework,
+            site=record.site,
+            offboarded_at=record.offboarded_at,
+            allocations={name: a.block for name, a in sorted(allocations.items())},
+            open_run=run.id if run else None,
+            services=tuple(
+                self._service(i, site=site, allocations=allocations, run_open=run is not None)
+                for i in tx.instances.of(agency).values()
+            ),
+        )
+
+    def _service(
+        self, instance: ServiceInstance, *, site: Site, allocations: dict[str, Allocation], run_open: bool
+    ) -> ServiceView:
+        component = self.source.catalog().components[instance.component]
+        facts = endpoint_facts(instance, agency=instance.agency, site=site, allocations=allocations)
+        endpoints = component.endpoints if instance.exists else ()
+        return ServiceView(
+            component=instance.component,
+            title=component.title,
+            tier=instance.tier,
+            lifecycle=instance.state,
+            health=HEALTH_UNKNOWN,
+            status=display_status(instance.state, run_open=run_open),
+            hosts=tuple(sorted({h for hosts in instance.hosts.values() for h in hosts})),
+            endpoints=tuple(EndpointView(name=e.name, address=e.address.format_map(facts)) for e in endpoints),
+            error=instance.error,
+        )
+
+
+def is_open(view: RunView) -> bool:
+    return view.state in OPEN_RUN
