@@ -1,0 +1,75 @@
+# What people do here. `make demo` and `make test` install everything they need.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+ORCHESTRATOR := $(BIN)/orchestrator
+
+# Debian packages: of the practice site, and of the tests (promtool). Installed only as root, and only when missing.
+PRACTICE_PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-client
+TEST_PACKAGES := prometheus
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format serve bench clean practice-packages test-packages
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: $(INSTALLED) practice-packages ## Boot the practice site and onboard an agency on it, for real
+	@$(ORCHESTRATOR) init
+	@$(ORCHESTRATOR) practice up
+	@$(ORCHESTRATOR) apply examples/cabinet-office.yml --yes
+	@$(ORCHESTRATOR) agency show cabinet-office
+	@echo
+	@echo "Where to look: $(ORCHESTRATOR) run list; $(ORCHESTRATOR) serve, then http://127.0.0.1:8080/metrics"
+	@echo "Take it down:  $(ORCHESTRATOR) practice down"
+
+test: $(INSTALLED) practice-packages test-packages ## Run all tests
+	$(BIN)/pytest
+
+check: $(INSTALLED) ## Format, lint, types, import contracts, fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/yamllint --strict .
+	cd playbooks && ../$(BIN)/ansible-lint --offline --strict
+	$(ORCHESTRATOR) catalog lint
+	$(BIN)/pytest -m "not practice and not slow"
+
+format: $(INSTALLED) ## Format the Python sources
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+serve: $(INSTALLED) ## Answer HTTP on port 8080 and work on runs
+	$(ORCHESTRATOR) serve
+
+clean: ## Take the practice site down and remove what was installed and recorded
+	@if [ -x $(ORCHESTRATOR) ] && [ "$$(id -u)" = 0 ]; then $(ORCHESTRATOR) practice down --erase; fi
+	rm -rf $(VENV) var build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y python3 python3-venv; } || \
+	  { echo "Python 3.11 or newer with venv is needed: apt-get install python3-venv"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+practice-packages:
+	@$(call packages,$(PRACTICE_PACKAGES))
+
+test-packages:
+	@$(call packages,$(TEST_PACKAGES))
+
+# What is missing of these packages is installed as root; without root the commands that need them say so themselves.
+define packages
+missing=""; \
+for p in $(1); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ]; then \
+  echo "Installing$$missing"; \
+  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing >/dev/null; \
+fi
+endef
