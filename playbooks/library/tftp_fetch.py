@@ -57,32 +57,20 @@ text:
 """
 
 import contextlib
-import ctypes
 import hashlib
-import os
 import socket
 import struct
-from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.network_namespace import enter
 
 READ, DATA, ACKNOWLEDGE, ERROR = 1, 3, 4, 5
 BLOCK = 512
 ATTEMPTS = 3
-CLONE_NEWNET = 0x40000000
 
 
 class RefusedError(Exception):
     """The server said no, or nothing that can be understood."""
-
-
-def enter(namespace: str) -> None:
-    """Move this process into a named network namespace. (os.setns only came with Python 3.12.)"""
-    libc = ctypes.CDLL(None, use_errno=True)
-    with Path("/run/netns", namespace).open("rb") as handle:
-        if libc.setns(handle.fileno(), CLONE_NEWNET) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, f"{os.strerror(code)}: {namespace}")
 
 
 def fetch(host: str, port: int, path: str, timeout: int) -> bytes:

@@ -1,0 +1,129 @@
+#!/usr/bin/python
+"""Dials in to a WireGuard interface of the host, as a remote worker does."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: wireguard_handshake
+short_description: Dials in to a WireGuard interface of this host with a key that is forgotten afterwards
+description:
+  - Introduces a peer that exists only for the check, completes a handshake from another network namespace of the host
+    and takes everything back. Does not count as a change.
+  - The handshake only succeeds when the interface holds the private key that belongs to O(public_key).
+options:
+  interface:
+    description: The WireGuard interface.
+    type: str
+    required: true
+  public_key:
+    description: Its public key, as those who dial in know it.
+    type: str
+    required: true
+  endpoint:
+    description: Address and port at which it is dialled.
+    type: str
+    required: true
+  namespace:
+    description: Network namespace to dial from.
+    type: str
+    required: true
+  address:
+    description: A free address behind the interface, for the peer.
+    type: str
+    required: true
+  timeout:
+    description: Seconds to wait for the handshake.
+    type: int
+    default: 10
+author:
+  - The shared service orchestrator's authors
+"""
+
+EXAMPLES = r"""
+- name: Dial in
+  wireguard_handshake:
+    interface: vpn7
+    public_key: "{{ key }}"
+    endpoint: 198.18.7.1:51821
+    namespace: neighbour
+    address: 10.64.7.254
+"""
+
+RETURN = r"""
+peer:
+  description: Public key of the peer that is no more.
+  type: str
+  returned: success
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ansible.module_utils.basic import AnsibleModule
+
+INTERFACE = "dial"
+
+
+@contextmanager
+def dialler(module: AnsibleModule, within: list[str], private_key: str) -> Iterator[None]:
+    """Have an interface with this key in the namespace: the kernel's where it can, else in user space."""
+    status, _, _ = module.run_command([*within, "ip", "link", "add", INTERFACE, "type", "wireguard"])
+    if status != 0:
+        module.run_command([*within, "wireguard-go", INTERFACE], check_rc=True)
+    try:
+        module.run_command(
+            [*within, "wg", "set", INTERFACE, "private-key", "/dev/stdin"], data=private_key, check_rc=True
+        )
+        yield
+    finally:
+        # Ends a wireguard-go as well.
+        module.run_command([*within, "ip", "link", "delete", INTERFACE])
+
+
+def shaken(module: AnsibleModule, within: list[str], timeout: int) -> bool:
+    """Wait for the first handshake."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        _, output, _ = module.run_command([*within, "wg", "show", INTERFACE, "latest-handshakes"])
+        if output.split()[-1:] not in ([], ["0"]):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    texts = ("interface", "public_key", "endpoint", "namespace", "address")
+    module = AnsibleModule(
+        argument_spec={
+            **{name: {"type": "str", "required": True} for name in texts},
+            "timeout": {"type": "int", "default": 10},
+        },
+        supports_check_mode=True,
+    )
+    module.params["public_key"] = module.params["public_key"].strip()
+    wanted = module.params
+    within = ["ip", "netns", "exec", wanted["namespace"]]
+    _, private_key, _ = module.run_command(["wg", "genkey"], check_rc=True)
+    _, output, _ = module.run_command(["wg", "pubkey"], data=private_key, check_rc=True)
+    peer = output.strip()
+    at_server = ["wg", "set", wanted["interface"], "peer", peer]
+    at_peer = ["wg", "set", INTERFACE, "peer", wanted["public_key"], "endpoint", wanted["endpoint"]]
+    module.run_command([*at_server, "allowed-ips", wanted["address"]], check_rc=True)
+    try:
+        with dialler(module, within, private_key):
+            # Keeping the way open makes the peer dial at once, with nothing to send.
+            keepalive = ["allowed-ips", "0.0.0.0/0", "persistent-keepalive", "1"]
+            module.run_command([*within, "ip", "link", "set", INTERFACE, "up"], check_rc=True)
+            module.run_command([*within, *at_peer, *keepalive], check_rc=True)
+            done = shaken(module, within, wanted["timeout"])
+    finally:
+        module.run_command([*at_server, "remove"])
+    if not done:
+        module.fail_json(msg=f"{wanted['interface']} does not answer at {wanted['endpoint']} with its published key")
+    module.exit_json(changed=False, peer=peer)
+
+
+if __name__ == "__main__":
+    main()
