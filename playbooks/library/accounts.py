@@ -1,0 +1,140 @@
+#!/usr/bin/python
+"""Ansible module: the accounts of one group of people, all at once."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: accounts
+short_description: The accounts of one group of people, all at once
+description:
+  - Makes a group and the accounts whose primary group it is, with their passwords and private homes, and removes the
+    group's other accounts with their homes, processes and leftovers in shared directories.
+  - An account that exists but belongs to another group is never touched; the module fails.
+options:
+  group:
+    description: Name of the group.
+    type: str
+    required: true
+  passwords:
+    description: Password by name of account. Empty to remove all accounts and the group.
+    type: dict
+    default: {}
+attributes:
+  check_mode:
+    support: full
+    description: Says what would change.
+  diff_mode:
+    support: full
+    description: Which accounts are made, removed or given another password.
+author: [Shared service orchestrator]
+"""
+
+EXAMPLES = r"""
+- name: Make the accounts of the agency
+  accounts:
+    group: agency-cabinet-office
+    passwords: {user1: "{{ password }}"}
+"""
+
+RETURN = r"""#"""
+
+import crypt
+import grp
+import pwd
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+SHARED_DIRECTORIES = ("/tmp", "/var/tmp", "/var/mail", "/var/spool/cron/crontabs")  # noqa: S108 (looked through, not used)
+
+
+def members(group: str) -> dict[str, pwd.struct_passwd]:
+    """Return the accounts whose primary group this is."""
+    try:
+        number = grp.getgrnam(group).gr_gid
+    except KeyError:
+        return {}
+    return {account.pw_name: account for account in pwd.getpwall() if account.pw_gid == number}
+
+
+def group_exists(group: str) -> bool:
+    """Tell whether the group is there."""
+    return any(entry.gr_name == group for entry in grp.getgrall())
+
+
+def has_password(name: str, password: str) -> bool:
+    """Tell whether this is the account's password."""
+    for line in Path("/etc/shadow").read_text(encoding="utf-8").splitlines():
+        account, stored = line.split(":")[:2]
+        if account == name:
+            return crypt.crypt(password, stored) == stored
+    return False
+
+
+def delete(module: AnsibleModule, account: pwd.struct_passwd) -> None:
+    """Remove an account, its home, its processes and what it left in shared directories."""
+    module.run_command(["systemctl", "kill", "--signal=KILL", f"user-{account.pw_uid}.slice"])
+    module.run_command(["userdel", "--force", "--remove", account.pw_name], check_rc=True)
+    for directory in map(Path, SHARED_DIRECTORIES):
+        for entry in directory.iterdir() if directory.is_dir() else ():
+            if entry.lstat().st_uid != account.pw_uid:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+
+def make(module: AnsibleModule, group: str, name: str) -> None:
+    """Make an account with a home that only it can read."""
+    options = ["--create-home", "--key", "HOME_MODE=0700", "--shell", "/bin/bash", "--gid", group]
+    module.run_command(["useradd", *options, name], check_rc=True)
+
+
+def set_password(module: AnsibleModule, name: str, password: str) -> None:
+    """Give an account its password, by standard input."""
+    module.run_command(["chpasswd"], data=f"{name}:{password}", check_rc=True)
+
+
+def differences(module: AnsibleModule, group: str, passwords: dict[str, str]) -> list[tuple[str, Callable[[], object]]]:
+    """Return what is not as wanted, in words, each with the act that puts it right."""
+    found: list[tuple[str, Callable[[], object]]] = []
+    present, group_present = members(group), group_exists(group)
+    run = partial(module.run_command, check_rc=True)
+    if passwords and not group_present:
+        found.append((f"group {group}", partial(run, ["groupadd", group])))
+    for name in sorted(passwords.keys() - present.keys()):
+        if name in (account.pw_name for account in pwd.getpwall()):
+            module.fail_json(msg=f"the account {name} exists and does not belong to {group}")
+        found.append((f"account {name}", partial(make, module, group, name)))
+    for name, password in sorted(passwords.items()):
+        if not has_password(name, password):
+            found.append((f"password of {name}", partial(set_password, module, name, password)))
+    leaving = sorted(present.keys() - passwords.keys())
+    found.extend((f"no account {name}", partial(delete, module, present[name])) for name in leaving)
+    if group_present and not passwords:
+        found.append((f"no group {group}", partial(run, ["groupdel", group])))
+    return found
+
+
+def main() -> None:
+    """Settle the accounts and report what was different."""
+    module = AnsibleModule(
+        argument_spec={
+            "group": {"type": "str", "required": True},
+            "passwords": {"type": "dict", "default": {}, "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    found = differences(module, module.params["group"], module.params["passwords"])
+    if not module.check_mode:
+        for _words, put_right in found:
+            put_right()
+    module.exit_json(changed=bool(found), diff={"before": "", "after": "".join(f"{words}\n" for words, _act in found)})
+
+
+if __name__ == "__main__":
+    main()
