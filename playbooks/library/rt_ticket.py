@@ -22,21 +22,16 @@ options:
     type: str
     required: true
   queue:
-    description: The agency's queue, its service level and the first part of its agents' logins.
+    description: The agency's queue, which is also the name of its service level.
     type: str
     required: true
   control_queue:
     description: A queue with a ticket in it that exists on the desk and that no agent may see.
     type: str
     required: true
-  agents:
-    description: Names of the agents.
-    type: list
-    elements: str
-    required: true
-  secret:
-    description: Secret from which each agent's password is derived.
-    type: str
+  passwords:
+    description: Password by name of agent. An agent logs in as the queue, a full stop and the name.
+    type: dict
     required: true
   subject:
     description: Subject of the ticket.
@@ -60,8 +55,7 @@ EXAMPLES = r"""
     authority: "{{ authority }}"
     queue: cabinet-office
     control_queue: isolation-control
-    agents: [agent1]
-    secret: "{{ secret }}"
+    passwords: {agent1: "{{ password }}"}
     subject: Service verification
   delegate_to: localhost
   become: false
@@ -75,12 +69,11 @@ ticket:
 """
 
 import base64
-import hashlib
 import http.client
 import json
 import ssl
 import urllib.parse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -167,15 +160,9 @@ def work_a_ticket(agent: Agent, queue: str, subject: str) -> int:
 def verify(given: dict[str, Any]) -> int:
     """Have the whole conversation; return the number of the ticket."""
 
-    def agent(name: str, password: str) -> Agent:
-        login = f"{given['queue']}.{name}"
-        return Agent(given["host"], given["authority"], given["timeout"], login, password)
-
-    def derived(name: str) -> str:
-        return hashlib.sha256(f"{given['secret']}/{name}".encode()).hexdigest()[:24]
-
-    agent(given["agents"][0], "not the password").expect(401, "GET", "queues/all")
-    agents = [agent(name, derived(name)) for name in given["agents"]]
+    desk = (given["host"], given["authority"], given["timeout"])
+    agents = [Agent(*desk, f"{given['queue']}.{name}", password) for name, password in given["passwords"].items()]
+    replace(agents[0], password="not the password").expect(401, "GET", "queues/all")  # noqa: S106
     for one in agents:
         check_isolation(one, given["queue"], given["control_queue"])
     return work_a_ticket(agents[0], given["queue"], given["subject"])
@@ -189,8 +176,7 @@ def main() -> None:
             "authority": {"type": "str", "required": True},
             "queue": {"type": "str", "required": True},
             "control_queue": {"type": "str", "required": True},
-            "agents": {"type": "list", "elements": "str", "required": True},
-            "secret": {"type": "str", "required": True, "no_log": True},
+            "passwords": {"type": "dict", "required": True, "no_log": True},
             "subject": {"type": "str", "required": True},
             "timeout": {"type": "int", "default": 60},
         },

@@ -1,13 +1,12 @@
 # Makes one agency's part of Request Tracker what the JSON after __END__ says, and prints as JSON what differed.
 #
 # Input:  action (present | absent | sweep), check (true: change nothing), id, name, subject (of verification tickets);
-#         for present: email, comment_email, agents [name], secret
+#         for present: email, comment_email, passwords {agent: password}
 # Output: changed, before [..], after [..]. sweep removes the tickets of a verification, and dies when somebody of the
 # agency has a right beyond its own queue.
 use strict;
 use warnings;
 use lib '/usr/share/request-tracker5/lib';
-use Digest::SHA qw(sha256_hex);
 use JSON::PP ();
 use RT -init;
 use RT::Shredder;
@@ -102,10 +101,9 @@ sub present {
         sub { $group->CreateUserDefinedGroup(Name => $id, Description => $input->{name}) });
     settle_fields("group $id", $group, Description => $input->{name}) if $group->id;
 
-    my %agents = map { ("$id.$_" => $_) } @{ $input->{agents} };
+    my %agents = map { ("$id.$_" => $_) } keys %{ $input->{passwords} };
     for my $login (sort keys %agents) {
-        # Derived from the agency's one secret, so that no list of passwords has to be kept anywhere.
-        my $password = substr sha256_hex("$input->{secret}/$agents{$login}"), 0, 24;
+        my $password = $input->{passwords}{ $agents{$login} };
         my $user     = RT::User->new(RT->SystemUser);
         $user->Load($login);
         settle("agent $login", $user->id ? 'present' : 'absent', 'present', sub {
