@@ -226,7 +226,7 @@ def check_ceiling(tx: Transaction, plan: Plan, agreement: FrameworkAgreement) ->
     if total > agreement.ceiling:
         raise OrchestratorError(
             Kind.NOT_COVERED,
-            f"{agreement.title} would pass its ceiling of £{agreement.ceiling:,}: with this order £{total:,}",
+            f"{agreement.title} would pass its ceiling of £{agreement.ceiling:,.2f}: with this order £{total:,.2f}",
             hint="a shorter term, fewer seats, or another framework agreement",
         )
 

@@ -98,7 +98,10 @@ def watch(child: "subprocess.Popen[bytes]", worker: socket.socket, lease: float)
             until = _boot_time() + lease
         if ended in readable:
             status = child.wait()
-            return status if status >= 0 else 128 - status
+            if status < 0:
+                kill_all()  # the command was killed; what it had started was not
+                return 128 - status
+            return status
         if not readable and _boot_time() >= until:
             kill_all()
             return STOPPED

@@ -6,12 +6,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError as SchemaViolation
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.usecases.ports import Problem
@@ -89,20 +87,31 @@ def _shorten(text: str, limit: int = 200) -> str:
 def read_yaml(path: Path) -> YamlDocument:
     """The document in a file. Raises INVALID for what cannot be read, naming file and line."""
     text = _read_text(path)
-    parser = YAML(typ="safe", pure=True)
     try:
-        node = parser.compose(text)
+        _refuse_what_blows_up(text, path)
+        loader = yaml.CSafeLoader(text)
+        node = loader.get_single_node()
         if node is None:
             raise _invalid(path, None, "is empty")
         lines = _lines(node, path)
-        return YamlDocument(file=str(path), data=_plain(node, parser), lines=lines)
-    except MarkedYAMLError as error:
+        return YamlDocument(file=str(path), data=_jsonable(loader.construct_document(node)), lines=lines)
+    except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise _invalid(path, mark.line + 1 if mark else None, error.problem or "is not YAML") from None
-    except RecursionError:
-        raise _invalid(path, None, "is nested too deep") from None
-    except (YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise _invalid(path, None, f"is not YAML: {_shorten(str(error))}") from None
+
+
+def _refuse_what_blows_up(text: str, path: Path) -> None:
+    """Deep nesting breaks parsers that recurse, and aliases make a small file large; neither is ever needed here."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark else None
+        if isinstance(event, yaml.AliasEvent):
+            raise _invalid(path, line, "aliases (&name, *name) are not allowed")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise _invalid(path, line, f"is nested more than {MAX_DEPTH} deep")
 
 
 def _read_text(path: Path) -> str:
@@ -122,34 +131,25 @@ def _invalid(path: Path, line: int | None, message: str) -> OrchestratorError:
     return OrchestratorError(Kind.INVALID, str(Problem(file=str(path), line=line, path="", message=message)))
 
 
-def _lines(root: Node, path: Path) -> dict[Path_, int]:
-    """Every part's line. Aliases are refused: they are never needed here and can blow a small file up."""
+def _lines(root: yaml.Node, path: Path) -> dict[Path_, int]:
+    """Every part's line. A key given twice is refused: one of the two would silently win."""
     lines: dict[Path_, int] = {}
-    seen: set[int] = set()
 
-    def visit(node: Node, at: Path_) -> None:
-        line = node.start_mark.line + 1
-        lines.setdefault(at, line)
-        if id(node) in seen:
-            raise _invalid(path, line, "aliases (&name, *name) are not allowed")
-        seen.add(id(node))
-        if len(at) > MAX_DEPTH:
-            raise _invalid(path, line, f"is nested more than {MAX_DEPTH} deep")
-        if isinstance(node, MappingNode):
+    def visit(node: Any, at: Path_) -> None:
+        lines.setdefault(at, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
-                lines[*at, str(key.value)] = key.start_mark.line + 1
-                visit(value, (*at, str(key.value)))
-        elif isinstance(node, SequenceNode):
+                inside = (*at, str(key.value))
+                if inside in lines:
+                    raise _invalid(path, key.start_mark.line + 1, f"key {key.value!r} is given twice")
+                lines[inside] = key.start_mark.line + 1
+                visit(value, inside)
+        elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
                 visit(value, (*at, index))
 
     visit(root, ())
     return lines
-
-
-def _plain(node: Node, parser: YAML) -> Any:
-    """Plain data of a composed node; dates become ISO text, as JSON would have them."""
-    return _jsonable(parser.constructor.construct_document(node))
 
 
 def _jsonable(value: Any) -> Any:

@@ -124,10 +124,7 @@ class Host:
             write(etc / "ssl/certs/ca-certificates.crt", trusted)
 
     def _network(self) -> str:
-        return (
-            "[Match]\nName=host0\n\n"
-            f"[Network]\nAddress={self.address}\nGateway={self.gateway}\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
-        )
+        return f"[Match]\nName=host0\n\n[Network]\nAddress={self.address}\nGateway={self.gateway}\nIPv6AcceptRA=no\n"
 
     def _boot(self) -> None:
         self.processes.start(

@@ -6,8 +6,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+import yaml
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 
@@ -57,12 +56,12 @@ def read_inventory(directory: Path) -> Inventory:
 
 def _load(path: Path) -> Mapping[str, Any]:
     try:
-        loaded = YAML(typ="safe").load(path)
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise OrchestratorError(
             Kind.NOT_FOUND, f"{path} does not exist", hint="Name an inventory directory of a practice site."
         ) from error
-    except YAMLError as error:
+    except yaml.YAMLError as error:
         raise OrchestratorError(Kind.INVALID, f"{path} is not valid YAML", details=(str(error),)) from error
     if not isinstance(loaded, dict):
         raise OrchestratorError(Kind.INVALID, f"{path} is not a mapping")

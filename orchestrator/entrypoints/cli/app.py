@@ -1,17 +1,15 @@
 """The command line: words into calls, and failures into exit codes."""
 
 import logging
-import os
 import sys
 import uuid
 
-import click
 import typer
 
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.entrypoints.cli import agencies, catalog, operating, ordering, practice, runs
 from orchestrator.entrypoints.cli.output import print_error, progress
-from orchestrator.entrypoints.failures import INTERRUPTED, MEANING, OUR_BUG
+from orchestrator.entrypoints.failures import MEANING, OUR_BUG
 
 app = typer.Typer(
     name="orchestrator",
@@ -39,26 +37,19 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; its exit code."""
+    """Run one command; its exit code. Usage errors (2), Ctrl-C (130) and closed pipes are Typer's."""
     try:
-        return int(app(arguments, standalone_mode=False) or 0)
+        app(arguments)
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
     except OrchestratorError as error:
         print_error(error)
         return MEANING[error.kind].exit_code
-    except click.exceptions.Exit as leaving:
-        return leaving.exit_code
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        return INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception:
         reference = uuid.uuid4().hex[:12]
         logging.getLogger(__name__).exception("bug, reference %s", reference)
         progress.print(
-            f"[bold red]Error:[/] this is a bug of the orchestrator; reference {reference}, see the log above"
+            f"[bold red]Error:[/] this is our bug; please report it with reference {reference}, see the log above"
         )
         return OUR_BUG
+    return 0

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.live import Live
 
@@ -21,11 +22,17 @@ POLL_SECONDS = 0.25
 
 
 def carry(app: Application, run_id: int, *, on_event: Callable[[Event], None] | None = None) -> RunView:
-    """Follow a run to its end; where no live worker would take it, work it here. Returns it as it ended."""
+    """Follow a run to its end, and return it as it ended.
+
+    While a worker lives, it is left to the workers; when none does, or the last one dies, it is worked here.
+    """
+    follower = _Follower(app, run_id, on_event)
     if app.live_workers():
-        return _watched(app, run_id, on_event, mine=False, alive=lambda: True)
+        run = _watched(follower, mine=False, alive=lambda: bool(app.live_workers()))
+        if not is_open(run):
+            return run
     with _working(app) as alive:
-        return _watched(app, run_id, on_event, mine=True, alive=alive)
+        return _watched(follower, mine=True, alive=alive)
 
 
 @contextmanager
@@ -51,19 +58,12 @@ def _working(app: Application) -> Iterator[Callable[[], bool]]:
             raise broken[0]
 
 
-def _watched(
-    app: Application,
-    run_id: int,
-    on_event: Callable[[Event], None] | None,
-    *,
-    mine: bool,
-    alive: Callable[[], bool],
-) -> RunView:
+def _watched(follower: "_Follower", *, mine: bool, alive: Callable[[], bool]) -> RunView:
     """Watch until the run is over. Ctrl-C cancels a run that is worked here and lets others go on."""
-    stopping = False
+    stopping, run_id = False, follower.run_id
     while True:
         try:
-            run = _watch(app, run_id, on_event, alive)
+            run = follower.watch(alive)
             break
         except KeyboardInterrupt:
             if not mine:
@@ -73,7 +73,7 @@ def _watched(
                 os._exit(INTERRUPTED)
             stopping = True
             say(f"\nStopping run {run_id} ... (Ctrl-C again to leave it as it is)")
-            _cancel(app, run_id)
+            _cancel(follower.app, run_id)
     if stopping:
         say(f"Run {run_id} is {run.state}. Go on with it: orchestrator run resume {run_id}")
         raise KeyboardInterrupt
@@ -88,32 +88,35 @@ def _cancel(app: Application, run_id: int) -> None:
             raise
 
 
-def _watch(
-    app: Application, run_id: int, on_event: Callable[[Event], None] | None, alive: Callable[[], bool]
-) -> RunView:
-    if on_event is None and progress.is_terminal:
-        return _live_table(app, run_id, alive)
-    tell = on_event or _plain_line
-    last = 0
-    while True:
-        run = app.observing.run(run_id)
-        for event in app.observing.events(run=run_id, after=last):
-            tell(event)
-            last = event.id
-        if not is_open(run) or not alive():
-            return run
-        time.sleep(POLL_SECONDS)
+@dataclass
+class _Follower:
+    """Shows what happens in a run, each event once, from `last` on."""
 
+    app: Application
+    run_id: int
+    on_event: Callable[[Event], None] | None
+    last: int = 0
 
-def _live_table(app: Application, run_id: int, alive: Callable[[], bool]) -> RunView:
-    run = app.observing.run(run_id)
-    with Live(run_table(run, app.clock.now()), console=progress, refresh_per_second=8) as live:
+    def watch(self, alive: Callable[[], bool]) -> RunView:
+        """Until the run has ended or nobody is left to end it."""
+        if self.on_event is None and progress.is_terminal:
+            with Live(console=progress, refresh_per_second=8) as live:
+                return self._watch(alive, lambda run: live.update(run_table(run, self.app.clock.now())))
+        return self._watch(alive, lambda _: self._tell())
+
+    def _watch(self, alive: Callable[[], bool], show: Callable[[RunView], None]) -> RunView:
         while True:
-            run = app.observing.run(run_id)
-            live.update(run_table(run, app.clock.now()))
-            if not is_open(run) or not alive():
+            living = alive()
+            run = self.app.observing.run(self.run_id)
+            show(run)
+            if not is_open(run) or not living:
                 return run
             time.sleep(POLL_SECONDS)
+
+    def _tell(self) -> None:
+        for event in self.app.observing.events(run=self.run_id, after=self.last):
+            (self.on_event or _plain_line)(event)
+            self.last = event.id
 
 
 def _plain_line(event: Event) -> None:

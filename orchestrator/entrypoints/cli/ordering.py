@@ -59,7 +59,7 @@ def apply(
             carry_out(app, int(what), no_follow=no_follow, as_json=as_json)
             return
         call_off = app.ordering.read(Path(what))
-        _finish_interrupted(app, call_off.agency.id)
+        _finish_open_run(app, call_off.agency.id)
         plan_and_carry_out(app, app.ordering.plan(call_off).id, yes=yes, no_follow=no_follow, as_json=as_json)
 
 
@@ -111,12 +111,12 @@ def finish(app: Application, run_id: int, *, as_json: bool) -> None:
         raise error
 
 
-def _finish_interrupted(app: Application, agency: str) -> None:
-    """A run whose worker died is taken up again before anything else is planned."""
+def _finish_open_run(app: Application, agency: str) -> None:
+    """A run of the agency that is still open, or whose worker died, is brought to its end before planning."""
     run = app.observing.open_run(agency)
-    if run is None or app.live_workers():
+    if run is None:
         return
-    say(f"Run {run.run} of {agency} was interrupted; going on with it.")
+    say(f"Run {run.run} of {agency} is still {run.state}; going on with it first.")
     from orchestrator.entrypoints.cli.following import carry, failure
 
     if error := failure(carry(app, run.run)):

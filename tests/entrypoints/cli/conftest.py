@@ -1,0 +1,169 @@
+"""The command line on the small world of tests/world: real processes, real Ansible, a state directory of their own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.entrypoints.cli.app import run
+from tests.conftest import WORLD
+
+
+@dataclass
+class CommandLine:
+    """Runs the orchestrator against one state directory."""
+
+    folder: Path
+    running: list["subprocess.Popen[str]"] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **{k: v for k, v in os.environ.items() if not k.startswith("ORCHESTRATOR_")},
+            "ORCHESTRATOR_HOME": str(self.folder / "home"),
+            "ORCHESTRATOR_CATALOG": str(WORLD / "catalog"),
+            "ORCHESTRATOR_PLAYBOOKS": str(WORLD / "playbooks"),
+            "ORCHESTRATOR_INVENTORIES": str(WORLD / "inventories"),
+            "ORCHESTRATOR_WORKER__LEASE_SECONDS": "4",
+            "ORCHESTRATOR_WORKER__BEAT_SECONDS": "0.5",
+            "COLUMNS": "200",
+        }
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    def __call__(self, *words: object, expect: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """One command, which must end with the expected exit code."""
+        done = subprocess.run(
+            [sys.executable, "-m", "orchestrator", *map(str, words)],
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        assert done.returncode == expect, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def json(self, *words: object, expect: int = 0) -> Any:
+        """The document a command prints with --json."""
+        return json.loads(self(*words, "--json", expect=expect).stdout)
+
+    def start(self, *words: object, **environment: str) -> "subprocess.Popen[str]":
+        """A command that goes on by itself."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator", *map(str, words)],
+            env=self.environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.running.append(process)
+        return process
+
+    def order(self, agency: str = "test-agency", *, services: dict[str, Any] | None = None, **parameters: Any) -> Path:
+        """A call-off file for the small world; `parameters` go to every service."""
+        chosen = services or {"alpha": {}, "beta": {}, "gamma": {}, "delta": {}}
+        document = {
+            "framework": "trial",
+            "agency": {
+                "id": agency,
+                "name": agency.title(),
+                "class": "agency",
+                "seats": 10,
+                "contacts": [{"role": "manager", "name": "M", "email": "m@a.example"}],
+            },
+            "site": "bench",
+            "term": {"start": "2026-12-01", "months": 12},
+            "services": {
+                name: {
+                    "tier": "standard",
+                    **{k: v for k, v in given.items() if k in ("tier", "quantity")},
+                    "parameters": {"journal": str(self.journal_file), **parameters}
+                    | {k: v for k, v in given.items() if k not in ("tier", "quantity")},
+                }
+                for name, given in chosen.items()
+            },
+        }
+        path = self.folder / f"{agency}.yml"
+        path.write_text(json.dumps(document))
+        return path
+
+    @property
+    def journal_file(self) -> Path:
+        return self.folder / "journal"
+
+    def journal(self) -> list[str]:
+        """What the steps really did, line by line."""
+        return self.journal_file.read_text().splitlines() if self.journal_file.exists() else []
+
+
+@dataclass
+class InProcess(CommandLine):
+    """The same in this process: for commands that start nothing, a hundred times faster."""
+
+    capture: Any = None
+
+    def __call__(self, *words: object, expect: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in (self.environment | environment).items():
+                patch.setenv(name, value)
+            self.capture.readouterr()
+            code = run([str(word) for word in words])
+            said = self.capture.readouterr()
+        assert code == expect, f"{words} ended with {code}:\n{said.out}\n{said.err}"
+        return subprocess.CompletedProcess(list(words), code, said.out, said.err)
+
+
+@pytest.fixture
+def swift(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> InProcess:
+    """A command line in this process with a fresh state directory."""
+    command = InProcess(tmp_path, capture=capsys)
+    command("init")
+    return command
+
+
+@pytest.fixture
+def orchestrator(tmp_path: Path) -> Iterator[CommandLine]:
+    """A command line with a fresh state directory; what it started is dead afterwards."""
+    command = CommandLine(tmp_path)
+    command("init")
+    yield command
+    for process in command.running:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def eventually(condition: Callable[[], Any], *, seconds: float = 30) -> Any:
+    """The first true value of the condition. Fails when there is none in time."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    pytest.fail("it did not happen in time")
+
+
+def processes_mentioning(text: str) -> list[str]:
+    """Command lines of living processes that mention a text, our own excepted."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if text in line:
+                found.append(line)
+    return found

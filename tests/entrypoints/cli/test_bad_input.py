@@ -1,0 +1,274 @@
+"""Bad input ends in a clear error with the right exit code, and leaves everything as it was."""
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import WORLD
+from tests.entrypoints.cli.conftest import InProcess
+
+GOOD = {
+    "framework": "trial",
+    "agency": {
+        "id": "good",
+        "name": "Good",
+        "class": "agency",
+        "seats": 10,
+        "contacts": [{"role": "manager", "name": "M", "email": "m@a.example"}],
+    },
+    "site": "bench",
+    "term": {"start": "2026-12-01", "months": 12},
+    "services": {"alpha": {"tier": "standard"}},
+}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The good order with one thing changed."""
+    document = json.loads(json.dumps(GOOD))
+    *parents, last = path.split(".")
+    at = document
+    for part in parents:
+        at = at[part]
+    at[last] = value
+    return document
+
+
+@pytest.fixture
+def orchestrator(swift: InProcess) -> InProcess:
+    return swift
+
+
+@pytest.fixture
+def refuse(orchestrator: InProcess) -> Any:
+    """Plans a file that must be refused; returns what the user reads."""
+
+    def refuse(content: str | bytes, *, expect: int) -> str:
+        file = orchestrator.folder / "bad.yml"
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        said = orchestrator("plan", file, expect=expect)
+        assert said.stdout == ""
+        assert "Traceback" not in said.stderr
+        assert orchestrator.json("agency", "list") == {"agencies": []}
+        return said.stderr
+
+    return refuse
+
+
+class TestAFileThatCannotBeRead:
+    @pytest.mark.parametrize(
+        ("content", "says"),
+        [
+            (b"\xff\xfe\x00", "is not UTF-8 text"),
+            ("", "is empty"),
+            ("a: [1\nb: 2\n", "bad.yml:2: did not find expected ',' or ']'"),
+            ("a: 1\nb: 2\na: 3\n", "bad.yml:3: key 'a' is given twice"),
+            ("a: &x [1]\nb: *x\n", "aliases (&name, *name) are not allowed"),
+            ("a: !!python/object:os.system 1\n", "could not determine a constructor"),
+            ("[" * 5000, "bad.yml:1: is nested more than 30 deep"),
+            ("# " + "x" * 300_000, "is larger than 256,000 bytes"),
+            ("just text", "must be a mapping"),
+        ],
+        ids=lambda value: str(value)[:20],
+    )
+    def test_is_refused_with_its_line(self, refuse: Any, content: str | bytes, says: str) -> None:
+        assert says in refuse(content, expect=2)
+
+    def test_or_does_not_exist(self, orchestrator: InProcess) -> None:
+        assert "no such file" in orchestrator("plan", "/nowhere/order.yml", expect=4).stderr
+
+
+class TestAnOrder:
+    @pytest.mark.parametrize(
+        ("path", "value", "says"),
+        [
+            ("agency.id", "../../etc/passwd", "agency.id: '../../etc/passwd': must be lower-case letters"),
+            ("agency.id", "a; rm -rf /", "must be lower-case letters"),
+            ("agency.id", "$(reboot)", "must be lower-case letters"),
+            ("agency.id", "a" * 21, "at most 20 characters"),
+            ("agency.name", "two\nlines", "must be one line of text"),
+            ("agency.seats", "many", "must be a whole number from 1 to 1,000,000"),
+            ("agency.seats", 0, "must be a whole number"),
+            ("agency.contacts", [], "must be a list of contacts"),
+            ("term.start", "soon", "must be a date such as 2026-12-01"),
+            ("term.months", -3, "must be a whole number"),
+            ("colour", "red", "colour: unknown key"),
+            ("framework", "trail", "'trail' is not one of trial, did you mean 'trial'?"),
+            ("site", "atlantis", "'atlantis' is not one of bench"),
+            ("services.alhpa", {"tier": "standard"}, "unknown key, did you mean 'alpha'?"),
+            ("services.alpha.tier", "golden", "'golden' is not one of large, standard"),
+            ("services.alpha.quantity", 3, "quantity: unknown key"),
+            ("services.alpha.parameters", {"sleep": 99999}, "services.alpha.parameters.sleep"),
+            ("services.alpha.parameters", {"slep": 1}, "did you mean 'sleep'?"),
+            ("services", {}, "must be a mapping of components"),
+        ],
+        ids=lambda value: str(value)[:30],
+    )
+    def test_with_a_wrong_value_is_told_what_would_be_right(
+        self, refuse: Any, path: str, value: Any, says: str
+    ) -> None:
+        said = refuse(json.dumps(changed(path, value), indent=1), expect=2)
+        assert says in said
+        assert "bad.yml:" in said
+
+    @pytest.mark.parametrize(
+        ("path", "value", "says"),
+        [
+            (
+                "agency.class",
+                "school",
+                "class 'school' may not buy under Trial agreement; eligible: central-government, agency",
+            ),
+            ("term", {"start": "2026-12-01", "months": 240}, "after the framework ends on 2033-01-01"),
+            ("term", {"start": "2020-01-01", "months": 12}, "outside the framework's"),
+            ("services", {"beta": {"tier": "standard"}}, "'beta' needs 'alpha', which is not ordered"),
+        ],
+    )
+    def test_that_the_agreement_does_not_cover_is_refused_as_such(
+        self, refuse: Any, path: str, value: Any, says: str
+    ) -> None:
+        assert says in refuse(json.dumps(changed(path, value), indent=1), expect=3)
+
+    def test_is_told_everything_at_once(self, refuse: Any) -> None:
+        said = refuse(
+            """\
+framework: trial
+agency:
+  id: UPPER
+  name: N
+  class: school
+  seats: 0
+  contacts: [{role: r, name: n, email: nobody}]
+  shoe: 43
+site: atlantis
+term: {start: 2026-12-01, months: 240}
+services:
+  delta: {tier: standard}
+""",
+            expect=2,
+        )
+        lines = [line.strip() for line in said.splitlines() if "bad.yml:" in line and "refused" not in line]
+        places = [line.split(": ")[:2] for line in lines]
+        assert [(p.rsplit(":", 1)[1], at) for p, at in places] == [
+            ("3", "agency.id"),
+            ("5", "agency.class"),
+            ("6", "agency.seats"),
+            ("7", "agency.contacts.0.email"),
+            ("8", "agency.shoe"),
+            ("9", "site"),
+            ("10", "term"),
+            ("12", "services.delta"),
+            ("12", "services.delta"),
+        ]
+
+    def test_over_the_ceiling_is_refused_to_the_penny(self, orchestrator: InProcess) -> None:
+        """1,000,000.00 is the ceiling: 124,987 seats at £8 and alpha at £100 for a year make £999,996.00."""
+        fits = orchestrator.folder / "fits.yml"
+        document = changed("agency.seats", 124_987)
+        fits.write_text(json.dumps(document))
+        assert orchestrator.json("plan", fits)["cost"]["term_total"] == "999996.00"
+        document["agency"]["seats"] += 1
+        fits.write_text(json.dumps(document))
+        said = orchestrator("plan", fits, expect=3).stderr
+        assert "would pass its ceiling of £1,000,000.00: with this order £1,000,004.00" in said
+
+
+class TestACatalog:
+    @pytest.fixture
+    def copy(self, orchestrator: InProcess) -> Path:
+        shutil.copytree(WORLD / "catalog", orchestrator.folder / "catalog")
+        return orchestrator.folder / "catalog"
+
+    def lint(self, orchestrator: InProcess, copy: Path) -> str:
+        return orchestrator("catalog", "lint", expect=2, ORCHESTRATOR_CATALOG=str(copy)).stderr
+
+    def test_with_a_component_twice_is_refused(self, orchestrator: InProcess, copy: Path) -> None:
+        shutil.copy(copy / "components/alpha.yml", copy / "components/zeta.yml")
+        assert "component 'alpha' is in the catalog twice" in self.lint(orchestrator, copy)
+
+    def test_with_a_circle_of_needs_is_refused(self, orchestrator: InProcess, copy: Path) -> None:
+        alpha = copy / "components/alpha.yml"
+        alpha.write_text(alpha.read_text().replace("needs: []", "needs: [delta]"))
+        said = self.lint(orchestrator, copy)
+        assert "needs run in a circle" in said
+        assert "delta" in said
+
+    def test_with_a_misspelt_key_is_refused_with_its_line(self, orchestrator: InProcess, copy: Path) -> None:
+        alpha = copy / "components/alpha.yml"
+        alpha.write_text(alpha.read_text().replace("tenancy: shared", "tenanzy: shared"))
+        said = self.lint(orchestrator, copy)
+        assert "alpha.yml:5: tenanzy: Extra inputs are not permitted" in said
+        assert "tenancy: Field required" in said
+
+    def test_whose_role_is_missing_is_refused(self, orchestrator: InProcess, copy: Path) -> None:
+        alpha = copy / "components/alpha.yml"
+        alpha.write_text(alpha.read_text().replace("role: journal", "role: ghost"))
+        assert "there is no role" in self.lint(orchestrator, copy)
+
+
+class TestAPool:
+    def test_that_is_full_says_which_and_what_to_do(self, orchestrator: InProcess) -> None:
+        for number in range(6):
+            orchestrator("plan", orchestrator.order(f"agency-{'abcdef'[number]}"))
+        said = orchestrator("plan", orchestrator.order("agency-g"), expect=5).stderr
+        assert "the pool agency_numbers of bench is full: all 6 are taken" in said
+        assert "What to do: enlarge agency_numbers" in said
+
+
+class TestADatabase:
+    def test_newer_than_the_code_is_left_alone(self, orchestrator: InProcess) -> None:
+        database = orchestrator.home / "orchestrator.db"
+        with sqlite3.connect(database) as connection:
+            connection.execute("update alembic_version set version_num = '9999'")
+        for words in (["agency", "list"], ["plan", orchestrator.order()], ["db", "upgrade"], ["init"]):
+            said = orchestrator(*words, expect=5).stderr
+            assert "newer than this version" in said
+        with sqlite3.connect(database) as connection:
+            assert connection.execute("select version_num from alembic_version").fetchall() == [("9999",)]
+
+    def test_that_is_locked_is_unavailable_and_works_again_after(self, orchestrator: InProcess) -> None:
+        order = orchestrator.order()
+        lock = sqlite3.connect(orchestrator.home / "orchestrator.db", isolation_level=None)
+        lock.execute("begin immediate")
+        said = orchestrator("plan", order, expect=75, ORCHESTRATOR_DATABASE__BUSY_SECONDS="0.3").stderr
+        assert "the database did not answer: database is locked" in said
+        lock.execute("rollback")
+        lock.close()
+        orchestrator("plan", order)
+
+    def test_that_is_no_database_is_said_to_be_none(self, orchestrator: InProcess) -> None:
+        (orchestrator.home / "orchestrator.db").write_bytes(b"not a database at all" * 100)
+        said = orchestrator("agency", "list", expect=75).stderr
+        assert "is not a database" in said
+
+
+class TestAnEncryptionKey:
+    def test_that_others_can_read_is_refused(self, orchestrator: InProcess) -> None:
+        (orchestrator.home / "secret.key").chmod(0o644)
+        said = orchestrator("apply", orchestrator.order(services={"alpha": {}}), "--yes", expect=2).stderr
+        assert "can be read by others (mode 0644)" in said
+
+    def test_that_is_missing_names_the_command_that_makes_it(self, orchestrator: InProcess) -> None:
+        (orchestrator.home / "secret.key").unlink()
+        said = orchestrator("apply", orchestrator.order(services={"alpha": {}}), "--yes", expect=4).stderr
+        assert "run: orchestrator init" in said
+
+
+class TestSettings:
+    def test_that_are_wrong_are_named_as_people_set_them(self, orchestrator: InProcess) -> None:
+        said = orchestrator("catalog", "list", expect=2, ORCHESTRATOR_HTTP__PORT="many").stderr
+        assert "ORCHESTRATOR_HTTP__PORT" in said
+
+
+class TestTheUnknown:
+    @pytest.mark.parametrize(
+        "words", [("run", "show", 7), ("agency", "show", "nobody"), ("catalog", "show", "nothing"), ("apply", 99)]
+    )
+    def test_is_not_found(self, orchestrator: InProcess, words: tuple[object, ...]) -> None:
+        assert "there is no" in orchestrator(*words, expect=4).stderr
+
+    def test_command_is_a_usage_error(self, orchestrator: InProcess) -> None:
+        orchestrator("fly", expect=2)

@@ -1,0 +1,210 @@
+"""Runs by the command line: durable, stoppable, resumable. Real Ansible on this machine, killed for real."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator.adapters.ansible.guard import descendants
+from orchestrator.adapters.ansible.workspace import TMPFS
+from tests.entrypoints.cli.conftest import CommandLine, eventually, processes_mentioning
+
+pytestmark = pytest.mark.slow
+
+
+def workspaces() -> set[Path]:
+    """Private data directories of steps."""
+    return set(TMPFS.glob("orchestrator-*"))
+
+
+def commands_below(pid: int) -> list[str]:
+    return [Path(f"/proc/{child}/cmdline").read_bytes().decode(errors="replace") for child in descendants(pid)]
+
+
+def steps_of(run: dict[str, object]) -> dict[str, str]:
+    return {s["id"]: s["state"] for s in run["steps"]}  # type: ignore[index, attr-defined]
+
+
+class TestApply:
+    def test_brings_every_component_into_service_once(self, orchestrator: CommandLine) -> None:
+        order = orchestrator.order()
+        run = orchestrator.json("apply", order, "--yes")
+        assert run["state"] == "succeeded"
+        assert set(steps_of(run).values()) == {"succeeded"}
+        agency = orchestrator.json("agency", "show", "test-agency")
+        assert {s["component"]: s["status"] for s in agency["services"]} == dict.fromkeys(
+            ["alpha", "beta", "gamma", "delta"], "in_service"
+        )
+        assert [s["endpoints"] for s in agency["services"]] == [[{"name": "place", "address": "127.0.0.1"}]] * 4
+        journal = orchestrator.journal()
+        assert journal[:4] == ["precheck test-agency place here"] * 4, "nothing is touched before every precheck"
+        assert journal.count("provisioned test-agency here") == 4
+
+        again = orchestrator("apply", order, "--yes")
+        assert "Nothing to change" in again.stdout
+        assert orchestrator.journal() == journal
+        orchestrator("plan", order, "--detailed-exitcode", expect=0)
+
+    def test_runs_independent_steps_in_parallel(self, orchestrator: CommandLine) -> None:
+        order = orchestrator.order(services={"alpha": {}, "beta": {"sleep": 2}, "gamma": {"sleep": 2}})
+        run = orchestrator.json("apply", order, "--yes")
+        at = {s["id"]: (s["started_at"], s["finished_at"]) for s in run["steps"]}
+        beta, gamma = at["beta.provision"], at["gamma.provision"]
+        assert beta[0] < gamma[1]
+        assert gamma[0] < beta[1]
+        assert at["alpha.verify"][1] <= min(beta[0], gamma[0]), "what is needed comes first"
+
+    def test_refuses_a_plan_that_is_no_longer_true(self, orchestrator: CommandLine) -> None:
+        order = orchestrator.order(services={"alpha": {}})
+        stale = orchestrator.json("plan", order)["plan"]
+        orchestrator("apply", order, "--yes")
+        refused = orchestrator("apply", stale, expect=5)
+        assert f"plan {stale} is stale" in refused.stderr
+        assert "plan again" in refused.stderr
+
+    def test_asks_before_it_acts(self, orchestrator: CommandLine) -> None:
+        refused = orchestrator("apply", orchestrator.order(), expect=2)
+        assert "add --yes" in refused.stderr
+        assert orchestrator.json("run", "list") == {"runs": []}
+
+
+class TestAFailedStep:
+    def test_stops_the_run_and_resume_goes_on_from_there(self, orchestrator: CommandLine) -> None:
+        obstacle = orchestrator.folder / "obstacle"
+        obstacle.touch()
+        order = orchestrator.order(services={"alpha": {}, "beta": {"fail_while": str(obstacle)}})
+        failed = orchestrator("apply", order, "--yes", expect=1)
+        assert "beta.provision failed" in failed.stderr
+        assert "orchestrator run resume 1" in failed.stderr
+        assert orchestrator.json("run", "show", 1)["state"] == "failed"
+        services = orchestrator.json("agency", "show", "test-agency")["services"]
+        assert {s["component"]: s["status"] for s in services} == {"alpha": "in_service", "beta": "failed"}
+        before = orchestrator.journal()
+
+        obstacle.unlink()
+        orchestrator("run", "resume", 1)
+        run = orchestrator.json("run", "show", 1)
+        assert (run["state"], run["attempt"]) == ("succeeded", 2)
+        assert orchestrator.journal()[len(before) :] == [
+            "provision test-agency place here",
+            "provisioned test-agency here",
+            "verify test-agency place here",
+        ], "what had finished is not done again"
+
+    def test_that_takes_too_long_is_stopped_and_called_so(self, orchestrator: CommandLine) -> None:
+        order = orchestrator.order(services={"alpha": {}, "gamma": {"sleep": 321.5}})
+        orchestrator("apply", order, "--yes", expect=1)
+        assert steps_of(orchestrator.json("run", "show", 1))["gamma.provision"] == "timed_out"
+        assert processes_mentioning("sleep 321.5") == []
+
+
+class TestCancel:
+    def test_kills_everything_within_five_seconds(self, orchestrator: CommandLine) -> None:
+        order = orchestrator.order(services={"alpha": {"sleep": 322.5}})
+        apply = orchestrator.start("apply", order, "--yes")
+        eventually(lambda: processes_mentioning("sleep 322.5"))
+        asked = time.monotonic()
+        orchestrator("run", "cancel", 1)
+        eventually(lambda: not processes_mentioning("sleep 322.5"), seconds=5)
+        assert time.monotonic() - asked < 5
+        assert apply.wait(20) == 1
+        run = orchestrator.json("run", "show", 1)
+        assert run["state"] == "cancelled"
+        assert steps_of(run)["alpha.provision"] == "cancelled"
+        orchestrator("run", "cancel", 1, expect=5)
+
+    def test_happens_on_ctrl_c_and_the_next_command_works(self, orchestrator: CommandLine) -> None:
+        order = orchestrator.order(services={"alpha": {"sleep": 323.5}})
+        apply = orchestrator.start("apply", order, "--yes")
+        eventually(lambda: processes_mentioning("sleep 323.5"))
+        apply.send_signal(signal.SIGINT)
+        assert apply.wait(20) == 130
+        assert processes_mentioning("sleep 323.5") == []
+        assert orchestrator.json("run", "show", 1)["state"] == "cancelled"
+        orchestrator("apply", orchestrator.order(services={"alpha": {}}), "--yes")
+
+
+class TestKillMinusNine:
+    def test_leaves_no_process_and_the_run_goes_on_without_repeating(self, orchestrator: CommandLine) -> None:
+        order = orchestrator.order(services={"alpha": {}, "beta": {"sleep": 8}})
+        apply = orchestrator.start("apply", order, "--yes")
+        eventually(lambda: orchestrator.journal().count("provision test-agency place here") == 2)
+        [private] = [w for w in workspaces() if any(str(w) in line for line in commands_below(apply.pid))]
+        apply.kill()
+        apply.wait()
+        eventually(lambda: not processes_mentioning("sleep 8"), seconds=5)
+        eventually(lambda: not processes_mentioning(str(private)), seconds=5)
+        eventually(lambda: not private.exists())
+        before = orchestrator.journal()
+        assert before.count("provisioned test-agency here") == 1
+
+        orchestrator("apply", order, "--yes")
+        run = orchestrator.json("run", "show", 1)
+        assert run["state"] == "succeeded"
+        assert {s["id"]: s["attempt"] for s in run["steps"]}["beta.provision"] == 2
+        assert [s["id"] for s in run["steps"] if s["attempt"] > 1] == ["beta.provision"]
+        assert orchestrator.journal()[len(before) :] == [
+            "provision test-agency place here",
+            "provisioned test-agency here",
+            "verify test-agency place here",
+        ]
+
+    def test_of_ansible_itself_is_a_failed_step_not_a_lost_run(self, orchestrator: CommandLine) -> None:
+        order = orchestrator.order(services={"alpha": {"sleep": 324.5}})
+        apply = orchestrator.start("apply", order, "--yes")
+        eventually(lambda: processes_mentioning("sleep 324.5"))
+        for pid in descendants(apply.pid):
+            program = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:2]
+            if program and program[0].endswith(b"/ansible-playbook"):
+                os.kill(pid, signal.SIGKILL)
+        assert apply.wait(30) == 1
+        assert processes_mentioning("sleep 324.5") == []
+        assert steps_of(orchestrator.json("run", "show", 1))["alpha.provision"] == "errored"
+
+
+class TestOneAgency:
+    def test_has_one_open_run(self, orchestrator: CommandLine) -> None:
+        order = orchestrator.order(services={"alpha": {"sleep": 325.5}})
+        orchestrator.start("apply", order, "--yes")
+        eventually(lambda: processes_mentioning("sleep 325.5"))
+        other = orchestrator.order(services={"alpha": {"sleep": 1}})
+        plan = orchestrator.json("plan", other)["plan"]
+        refused = orchestrator("apply", plan, expect=5)
+        assert "one open run at a time" in refused.stderr
+        orchestrator("run", "cancel", 1)
+
+
+class TestAWorker:
+    def test_takes_what_is_queued_and_leaves_running_steps_to_others(self, orchestrator: CommandLine) -> None:
+        order = orchestrator.order(services={"alpha": {"sleep": 6}})
+        orchestrator("apply", order, "--yes", "--no-follow")
+        first = orchestrator.start("worker")
+        eventually(lambda: processes_mentioning("sleep 6"))
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(15) == 0
+        assert processes_mentioning("sleep 6") == []
+        assert orchestrator.json("run", "show", 1)["state"] == "running"
+        orchestrator.start("worker")
+        eventually(lambda: orchestrator.json("run", "show", 1)["state"] == "succeeded", seconds=40)
+        assert orchestrator.journal().count("provisioned test-agency here") == 1
+
+
+class TestOffboarding:
+    def test_removes_everything_and_gives_the_blocks_back(self, orchestrator: CommandLine) -> None:
+        first, second = orchestrator.order("first-agency"), orchestrator.order("second-agency")
+        plans = [orchestrator.json("plan", order) for order in (first, second)]
+        subnets = [p["allocations"]["subnet"] for p in plans]
+        assert len(set(subnets)) == 2, "planned at once, they never share a block"
+        for plan in plans:
+            orchestrator("apply", plan["plan"])
+        run = orchestrator.json("agency", "offboard", "first-agency", "--yes")
+        assert [s["id"] for s in run["steps"]][-1] == "alpha.retire", "what others need goes last"
+        left = orchestrator.json("agency", "show", "first-agency")
+        assert {s["status"] for s in left["services"]} == {"retired"}
+        assert left["allocations"] == {}
+        third = orchestrator.json("plan", orchestrator.order("third-agency"))
+        assert third["allocations"]["subnet"] == subnets[0]
+        again = orchestrator("agency", "offboard", "first-agency", "--yes")
+        assert "Nothing to change" in again.stdout

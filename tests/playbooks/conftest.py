@@ -1,0 +1,221 @@
+"""A practice site of the tests' own, and steps on it by the real Ansible adapter.
+
+The site is the one of inventories/practice with other addresses and another bridge, so that it can be up beside the
+one that people use. It is booted once for all tests of this folder and erased afterwards.
+"""
+
+import base64
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.adapters.ansible.guarded import Guards
+from orchestrator.adapters.ansible.runner import AnsibleRunner
+from orchestrator.adapters.ansible.workspace import SiteAccess
+from orchestrator.adapters.catalog_files.source import CatalogFiles
+from orchestrator.adapters.practice.commands import PACKAGES
+from orchestrator.adapters.practice.site import PracticeSite
+from orchestrator.domain.agreement import Agency
+from orchestrator.domain.allocation import Allocation
+from orchestrator.domain.assignment import Placement, host_variables, secrets_variable
+from orchestrator.domain.catalog import SecretKind, Verb
+from orchestrator.domain.instance import InstanceState, ServiceInstance
+from orchestrator.domain.run import StepOutcome, StepState
+from orchestrator.domain.site import Site
+from orchestrator.usecases.ports import Assignment
+from tests.conftest import ROOT
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "shared-service-orchestrator"
+MISSING = sorted(tool for tool in PACKAGES if shutil.which(tool) is None)
+SUBSTITUTES = {"10.63.0.": "10.61.0.", "10.64.0.0/16": "10.65.0.0/16", "orch-practice": "orch-tests"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs the site."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.practice)
+            item.add_marker(pytest.mark.skipif(os.geteuid() != 0, reason="only root may boot practice hosts"))
+            item.add_marker(pytest.mark.skipif(bool(MISSING), reason=f"this machine has no {', '.join(MISSING)}"))
+
+
+@dataclass(frozen=True)
+class PracticeHome:
+    """Where the tests' site lives: the folders a command line needs to work on it."""
+
+    home: Path
+    inventories: Path
+    driver: PracticeSite
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "ORCHESTRATOR_HOME": str(self.home),
+            "ORCHESTRATOR_INVENTORIES": str(self.inventories),
+            "NO_COLOR": "1",
+            "COLUMNS": "160",
+        }
+
+
+@pytest.fixture(scope="session")
+def practice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeHome]:
+    """The tests' practice site, up."""
+    top = tmp_path_factory.mktemp("practice")
+    inventories = top / "inventories"
+    shutil.copytree(ROOT / "inventories" / "practice", inventories / "practice")
+    for file in inventories.rglob("*.yml"):
+        text = file.read_text()
+        for before, after in SUBSTITUTES.items():
+            text = text.replace(before, after)
+        file.write_text(text)
+    driver = PracticeSite(inventory=inventories / "practice", home=top / "home", cache=CACHE)
+    try:
+        driver.up(print)
+        yield PracticeHome(home=top / "home", inventories=inventories, driver=driver)
+    finally:
+        driver.down(print, erase=True)
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An agency as the steps of one test see it."""
+
+    id: str
+    number: int
+
+    @property
+    def agency(self) -> Agency:
+        contact = {"role": "manager", "name": "M", "email": f"m@{self.id}.example"}
+        plain = {"id": self.id, "name": self.id.title(), "class": "agency", "seats": 10, "contacts": [contact]}
+        return Agency.model_validate(plain)
+
+    def allocations(self) -> dict[str, Allocation]:
+        given = {
+            "number": str(self.number),
+            "subnet": f"10.65.{self.number}.0/24",
+            "vpn_port": str(51900 + self.number),
+        }
+        return {
+            name: Allocation(site="practice", pool=name, block=block, agency=self.id, name=name)
+            for name, block in given.items()
+        }
+
+
+ALPHA = Tenant("alpha-agency", 201)
+BRAVO = Tenant("bravo-agency", 202)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Carries out single steps with the real runner, as the engine would."""
+
+    source: CatalogFiles
+    site: Site
+    runner: AnsibleRunner
+    home: Path
+    said: list[Any] = field(default_factory=list)
+
+    def run(
+        self,
+        component: str,
+        verb: str,
+        *,
+        tenant: Tenant = ALPHA,
+        check: bool = False,
+        tier: str = "standard",
+        parameters: Mapping[str, Any] | None = None,
+        placement: Placement | None = None,
+    ) -> StepOutcome:
+        found = self.source.catalog().components[component]
+        hosts = placement or {f: self.site.group(group) for f, group in found.hosts.items()}
+        instance = ServiceInstance(
+            agency=tenant.id,
+            component=component,
+            tier=tier,
+            quantity=1,
+            parameters=found.resolve(tier, parameters or {}),
+            hosts=hosts,
+            state=InstanceState.PENDING,
+            changed_at="2026-01-01T00:00:00Z",
+        )
+        needed = {
+            n: {f: self.site.group(g) for f, g in self.source.catalog().components[n].hosts.items()}
+            for n in found.needs
+        }
+        assignment = Assignment(
+            run=0,
+            step=f"{component}.{verb}",
+            role=found.role,
+            verb=Verb(verb),
+            site=self.site,
+            variables=host_variables(
+                found,
+                instance,
+                placement=hosts,
+                agency=tenant.agency,
+                allocations=tenant.allocations(),
+                needed=needed,
+                site=self.site,
+            ),
+            secrets=secrets_of(tenant, component, self.source),
+            secrets_variable=secrets_variable(found),
+            timeout=found.timeout(Verb(verb)),
+            check=check,
+        )
+        self.said.clear()
+        return self.runner.run(assignment, on_events=self.said.extend, cancelled=lambda: False)
+
+    def succeed(self, component: str, verb: str, **options: Any) -> StepOutcome:
+        """The same, and it must succeed."""
+        outcome = self.run(component, verb, **options)
+        assert outcome.state is StepState.SUCCEEDED, outcome.error
+        return outcome
+
+    def changed(self, component: str, verb: str, **options: Any) -> list[str]:
+        """The tasks that changed something in a step that must succeed."""
+        self.succeed(component, verb, **options)
+        return [f"{e.host}: {e.task}" for e in self.said if e.outcome == "changed"]
+
+    def on(self, host: str, command: str) -> str:
+        """What a shell command says, run as root on a host of the site."""
+        done = self.try_on(host, command)
+        assert done.returncode == 0, f"{command!r} on {host}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def try_on(self, host: str, command: str) -> "subprocess.CompletedProcess[str]":
+        folder = self.home / "sites" / "practice"
+        options = [f"UserKnownHostsFile={folder / 'known_hosts'}", "StrictHostKeyChecking=yes", "BatchMode=yes"]
+        ssh = ["ssh", "-i", str(folder / "id_ed25519"), *(part for o in options for part in ("-o", o))]
+        target = f"provision@{self.site.hosts[host].address}"
+        return subprocess.run(
+            [*ssh, target, "sudo", "-n", "sh"], input=command, text=True, capture_output=True, timeout=300, check=False
+        )
+
+
+def secrets_of(tenant: Tenant, component: str, source: CatalogFiles) -> dict[str, str]:
+    """Secrets that are the same in every step of a test: made of the names, long enough to be redacted."""
+
+    def secret(name: str, kind: SecretKind) -> str:
+        text = f"{tenant.id}:{component}:{name}:secret-of-the-tests"
+        return base64.b64encode(text.encode()[:32].ljust(32, b"x")).decode() if kind is SecretKind.KEY else text
+
+    return {n: secret(n, kind) for n, kind in source.catalog().components[component].secrets.items()}
+
+
+@pytest.fixture(scope="session")
+def steps(practice: PracticeHome) -> Steps:
+    """Single steps on the tests' practice site."""
+    source = CatalogFiles(
+        catalog_dir=ROOT / "catalog", inventories_dir=practice.inventories, playbooks_dir=ROOT / "playbooks"
+    )
+    folder = practice.home / "sites" / "practice"
+    access = SiteAccess(key=folder / "id_ed25519", known_hosts=folder / "known_hosts")
+    runner = AnsibleRunner(playbooks=ROOT / "playbooks", guards=Guards(lease_seconds=7200), access_of=lambda _: access)
+    return Steps(source=source, site=source.site("practice"), runner=runner, home=practice.home)
