@@ -50,6 +50,6 @@ def translated() -> Iterator[None]:
         hint = "another command holds it; try again shortly" if "locked" in reason else "is it running, and reachable?"
         raise OrchestratorError(Kind.UNAVAILABLE, f"the database did not answer: {reason}", hint=hint) from error
     except sa.exc.DatabaseError as error:
-        if "file is not a database" in str(error.orig):
+        if any(sign in str(error.orig) for sign in ("file is not a database", "malformed")):
             raise OrchestratorError(Kind.UNAVAILABLE, "the database file is damaged or is not a database") from error
         raise

@@ -1,6 +1,10 @@
 """`serve`: the HTTP application, and one embedded worker beside it."""
 
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -50,10 +54,23 @@ def problem_document(error: OrchestratorError) -> JSONResponse:
     return JSONResponse(content, status_code=status, media_type="application/problem+json", headers=headers)
 
 
+class _Server(uvicorn.Server):
+    """uvicorn, but a signal ends it quietly: stopping a service is not a failure."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            self.should_exit = True
+
+        before = {sign: signal.signal(sign, stop) for sign in (signal.SIGINT, signal.SIGTERM)}
+        yield
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
+
+
 def serve_forever(app: Application, *, host: str, port: int, with_worker: bool) -> None:
     """Answer until SIGINT or SIGTERM. The worker's running steps are stopped and left to other workers."""
-    config = uvicorn.Config(http_application(app), host=host, port=port, log_level="warning", access_log=False)
-    server = uvicorn.Server(config)
+    server = _Server(uvicorn.Config(http_application(app), host=host, port=port, log_level="error", access_log=False))
     done = threading.Event()
     app.store  # noqa: B018 - a database that cannot be used is an error now, not at the first scrape
     worker = threading.Thread(target=app.work, args=(done.is_set,), name="worker", daemon=True)
@@ -62,7 +79,8 @@ def serve_forever(app: Application, *, host: str, port: int, with_worker: bool) 
     try:
         server.run()
     except SystemExit:
-        raise OrchestratorError(Kind.UNAVAILABLE, f"cannot listen on {host}:{port}", hint="is it taken?") from None
+        hint = "is another server running there? choose another with --port"
+        raise OrchestratorError(Kind.UNAVAILABLE, f"cannot listen on {host}:{port}", hint=hint) from None
     finally:
         done.set()
         if with_worker:

@@ -1,0 +1,267 @@
+"""The contract of the store: what every database behind it must do."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.adapters.database.connection import connect
+from orchestrator.adapters.database.migrating import HEAD, current_revision, require_current, upgrade
+from orchestrator.adapters.database.store import SqlStore
+from orchestrator.domain.agreement import CallOff, FrameworkAgreement
+from orchestrator.domain.allocation import Allocation, Holding
+from orchestrator.domain.catalog import Catalog
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.events import TaskFinished
+from orchestrator.domain.instance import InstanceState
+from orchestrator.domain.plan import make_plan
+from orchestrator.domain.run import Counts, RunState, StepState
+from orchestrator.domain.site import Site
+from orchestrator.usecases.ports import AgencyRecord, StoredPlan, Transaction
+from tests.domain.conftest import agreement, allocate, basis, call_off, catalog, site
+
+__all__ = ["agreement", "catalog", "site"]
+
+NOW = datetime(2026, 11, 22, 9, 30, 0, 123456, tzinfo=UTC)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'state.db'}"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[SqlStore]:
+    engine = connect(url, busy_milliseconds=5000)
+    require_current(engine)
+    yield SqlStore(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def order() -> CallOff:
+    return call_off({"network": {"tier": "standard"}})
+
+
+@pytest.fixture
+def plan(store: SqlStore, order: CallOff, catalog: Catalog, agreement: FrameworkAgreement, site: Site) -> StoredPlan:
+    """A stored plan of a recorded agency."""
+    given = allocate(order, catalog=catalog, site=site)
+    made = make_plan(basis(order, catalog=catalog, agreement=agreement, site=site, allocations=given))
+    with store.begin() as tx:
+        tx.agencies.put(record(order))
+        return tx.plans.add(made, order=order, at=NOW)
+
+
+def record(order: CallOff, **changes: Any) -> AgencyRecord:
+    plain = {"id": "a1", "name": "A One", "framework": "trial", "site": "here", "call_off": order}
+    return AgencyRecord(**{**plain, "committed": Decimal("1234.56"), "created_at": NOW, **changes})
+
+
+def given(block: str, *, agency: str = "a1", name: str = "subnet", pool: str = "networks") -> Allocation:
+    return Allocation(site="here", pool=pool, block=block, agency=agency, name=name)
+
+
+class TestATransaction:
+    def test_keeps_everything_or_nothing(self, store: SqlStore, order: CallOff) -> None:
+        with pytest.raises(ZeroDivisionError), store.begin() as tx:
+            tx.agencies.put(record(order))
+            raise ZeroDivisionError
+        with store.read() as tx:
+            assert tx.agencies.all() == []
+
+    def test_that_reads_does_not_wait_for_one_that_writes(self, store: SqlStore, order: CallOff) -> None:
+        with store.begin() as writing:
+            writing.agencies.put(record(order))
+            with store.read() as reading:
+                assert reading.agencies.all() == []
+
+
+class TestWhatIsStored:
+    def test_comes_back_equal(self, store: SqlStore, plan: StoredPlan, order: CallOff) -> None:
+        with store.read() as tx:
+            assert tx.plans.get(plan.id) == plan
+            assert tx.agencies.get("a1") == record(order)
+        wish = plan.plan.desired["network"]
+        assert wish is not None
+        instance = wish.model_copy(update={"changed_at": NOW, "state": InstanceState.FAILED, "error": "why"})
+        with store.begin() as tx:
+            tx.instances.put(instance)
+        with store.read() as tx:
+            assert tx.instances.of("a1") == {"network": instance}
+            assert tx.plans.get(plan.id + 1) is None
+
+    def test_counts_commitments_of_agencies_in_service(self, store: SqlStore, order: CallOff) -> None:
+        with store.begin() as tx:
+            tx.agencies.put(record(order, id="a1", committed=Decimal("0.01")))
+            tx.agencies.put(record(order, id="a2", committed=Decimal("99.99")))
+            tx.agencies.put(record(order, id="a3", committed=Decimal("7.00"), offboarded_at=NOW))
+            tx.agencies.put(record(order, id="a4", committed=Decimal("9.00"), framework="other"))
+        with store.read() as tx:
+            assert tx.agencies.committed("trial", without="nobody") == Decimal("100.00")
+            assert tx.agencies.committed("trial", without="a1") == Decimal("99.99")
+
+
+class TestAnAllocation:
+    def test_belongs_to_one_agency(self, store: SqlStore) -> None:
+        with store.begin() as tx:
+            tx.allocations.add(given("10.64.1.0/24"), at=NOW)
+        with pytest.raises(OrchestratorError) as refused, store.begin() as tx:
+            tx.allocations.add(given("10.64.1.0/24", agency="a2"), at=NOW)
+        assert refused.value.kind is Kind.CONFLICT
+
+    def test_that_was_only_reserved_is_forgotten_in_time(self, store: SqlStore) -> None:
+        with store.begin() as tx:
+            tx.allocations.add(given("10.64.1.0/24", agency="old"), at=NOW - timedelta(days=2))
+            tx.allocations.add(given("10.64.2.0/24", agency="held"), at=NOW - timedelta(days=2))
+            tx.allocations.add(given("10.64.3.0/24", agency="new"), at=NOW)
+            tx.allocations.hold("held")
+            tx.allocations.forget_reserved(before=NOW - timedelta(days=1))
+            assert tx.allocations.taken("here", "networks") == {"10.64.2.0/24", "10.64.3.0/24"}
+            assert tx.allocations.of("held", site="here")["subnet"].holding is Holding.HELD
+
+    def test_can_be_given_back(self, store: SqlStore) -> None:
+        with store.begin() as tx:
+            tx.allocations.add(given("10.64.1.0/24"), at=NOW)
+            tx.allocations.add(given("7", name="number", pool="numbers"), at=NOW)
+            tx.allocations.release("a1", ["subnet", "unknown"])
+            assert set(tx.allocations.of("a1", site="here")) == {"number"}
+
+
+class TestARun:
+    def test_has_the_steps_of_its_plan(self, store: SqlStore, plan: StoredPlan) -> None:
+        with store.begin() as tx:
+            run = tx.runs.open(plan, at=NOW)
+        with store.read() as tx:
+            assert tx.runs.get(run.id) == run
+            steps = tx.runs.steps(run.id)
+        assert [s.id for s in steps] == [s.id for s in plan.plan.steps]
+        assert {s.state for s in steps} == {StepState.PENDING}
+
+    def test_is_the_only_open_one_of_its_agency(self, store: SqlStore, plan: StoredPlan) -> None:
+        with store.begin() as tx:
+            run = tx.runs.open(plan, at=NOW)
+        with pytest.raises(OrchestratorError) as refused, store.begin() as tx:
+            tx.runs.open(plan, at=NOW)
+        assert refused.value.kind is Kind.CONFLICT
+        assert refused.value.ids == {"run": str(run.id)}
+
+    def test_stays_the_only_one_whatever_the_code_forgets(self, store: SqlStore, plan: StoredPlan) -> None:
+        with store.begin() as tx:
+            first = tx.runs.open(plan, at=NOW)
+            tx.runs.put(first.model_copy(update={"state": RunState.FAILED}))
+            tx.runs.open(plan, at=NOW)
+        with pytest.raises(OrchestratorError) as refused, store.begin() as tx:
+            tx.runs.put(first.model_copy(update={"state": RunState.QUEUED}))
+        assert refused.value.kind is Kind.CONFLICT
+
+    def test_opened_twice_at_once_is_opened_once(self, store: SqlStore, plan: StoredPlan) -> None:
+        results: list[object] = []
+
+        def open_it() -> None:
+            try:
+                with store.begin() as tx:
+                    results.append(tx.runs.open(plan, at=NOW))
+            except OrchestratorError as error:
+                results.append(error.kind)
+
+        threads = [threading.Thread(target=open_it) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert results.count(Kind.CONFLICT) == 7
+
+    def test_records_how_its_steps_ended(self, store: SqlStore, plan: StoredPlan) -> None:
+        with store.begin() as tx:
+            run = tx.runs.open(plan, at=NOW)
+            step = tx.runs.steps(run.id)[0]
+            done = {"state": StepState.FAILED, "attempt": 2, "counts": Counts(ok=1, failed=1), "error": "no"}
+            ended = step.model_copy(update={**done, "started_at": NOW, "finished_at": NOW + timedelta(seconds=90)})
+            tx.runs.put_step(run.id, ended)
+        with store.read() as tx:
+            assert tx.runs.steps(run.id)[0] == ended
+            [histogram] = tx.figures.step_durations()
+        assert histogram.labels == ("network", "precheck", "failed")
+        assert (histogram.count, histogram.total_seconds) == (1, 90.0)
+        assert histogram.at_most == (0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1)
+
+
+class TestEvents:
+    def test_are_read_from_any_id_without_gap_or_repeat(self, store: SqlStore) -> None:
+        def task(number: int) -> TaskFinished:
+            return TaskFinished(host="h", task=str(number), outcome="ok", seconds=0.1)
+
+        for start in range(0, 1000, 100):
+            with store.begin() as tx:
+                tx.events.add([task(n) for n in range(start, start + 100)], agency="a1", at=NOW, run=start % 200 + 1)
+        seen: list[str] = []
+        last = 0
+        with store.read() as tx:
+            while batch := tx.events.after(last, run=1, limit=77):
+                seen += [e.what.task for e in batch if isinstance(e.what, TaskFinished)]
+                last = batch[-1].id
+        assert seen == [str(n) for n in range(1000) if n // 100 % 2 == 0]
+
+
+class TestAWorker:
+    def test_is_alive_while_it_beats(self, store: SqlStore) -> None:
+        lease = timedelta(seconds=30)
+        with store.begin() as tx:
+            tx.workers.join("w1", host="h")
+            tx.workers.join("w2", host="h")
+            assert tx.workers.beat("w1")
+            assert tx.workers.alive(lease=lease) == {"w1", "w2"}
+            tx.workers.leave("w2")
+            assert tx.workers.unburied() == {"w1"}
+            assert not tx.workers.beat("w2"), "who has left cannot come back by beating"
+
+    def test_that_does_not_beat_is_buried(self, store: SqlStore) -> None:
+        with store.begin() as tx:
+            tx.workers.join("w1", host="h")
+            tx.workers.bury(lease=timedelta(seconds=-1))
+            assert tx.workers.unburied() == set()
+            assert not tx.workers.beat("w1")
+
+
+class TestASchema:
+    def test_is_the_one_the_migrations_make(self, url: str) -> None:
+        from alembic.autogenerate import compare_metadata
+        from alembic.migration import MigrationContext
+
+        from orchestrator.adapters.database.tables import metadata
+
+        engine = connect(url)
+        assert upgrade(engine) == (None, HEAD)
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": False})
+            assert compare_metadata(context, metadata) == []
+        assert current_revision(engine) == HEAD
+        assert upgrade(engine) == (HEAD, HEAD)
+        engine.dispose()
+
+    def test_head_is_the_newest_revision(self, root: Path) -> None:
+        folder = root / "orchestrator/adapters/database/migrations/versions"
+        assert max(p.name.split("_")[0] for p in folder.glob("*.py")) == HEAD
+
+    def test_that_is_older_asks_for_an_upgrade(self, url: str) -> None:
+        import sqlalchemy as sa
+
+        engine = connect(url)
+        upgrade(engine)
+        with engine.begin() as connection:
+            connection.execute(sa.text("update alembic_version set version_num = '0000'"))
+        with pytest.raises(OrchestratorError) as refused:
+            require_current(engine)
+        assert "orchestrator db upgrade" in (refused.value.hint or "")
+        engine.dispose()
+
+
+def test_a_transaction_offers_what_the_port_promises(store: SqlStore) -> None:
+    with store.read() as tx:
+        for name in (n for n in vars(Transaction) if not n.startswith("_")):
+            assert hasattr(tx, name)
