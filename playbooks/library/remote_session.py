@@ -1,0 +1,187 @@
+#!/usr/bin/python
+"""Starts a remote desktop session as a user does, looks at it, and ends it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: remote_session
+short_description: Logs a user in to the sessions of an xrdp server and ends the session again
+description:
+  - Asks the sessions' manager of xrdp, as its listener does on a user's behalf, for a session of the user's, sees that
+    a display and a desktop run in it, and ends it. Does not count as a change.
+  - The session has a colour depth that nobody works in, so it is never one that the user has open.
+options:
+  config:
+    description: Configuration file of the sessions' manager.
+    type: path
+    required: true
+  user:
+    description: Who logs in.
+    type: str
+    required: true
+  password:
+    description: Their password.
+    type: str
+    required: true
+  admitted:
+    description: Whether they should get a session. When not, the module fails if they do.
+    type: bool
+    default: true
+  slice:
+    description: The systemd slice that the session must run in.
+    type: str
+  timeout:
+    description: Seconds until the desktop must run, and until the session must have ended.
+    type: int
+    default: 20
+author:
+  - The shared service orchestrator's authors
+"""
+
+EXAMPLES = r"""
+- name: Log in
+  remote_session:
+    config: /etc/xrdp/sesman.ini
+    user: user1
+    password: "{{ password }}"
+"""
+
+RETURN = r"""
+display:
+  description: The display that the session had.
+  type: str
+  returned: when admitted
+"""
+
+import os
+import pwd
+import re
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+STARTED = re.compile(r"^ok data=\d+ display=(:\d+)", re.MULTILINE)
+REFUSED = "Connection denied"
+
+
+class UnfitError(Exception):
+    """There is a session, but not one to work in."""
+
+
+def processes() -> dict[int, tuple[int, list[str]]]:
+    """Return parent and command line of every process by its id."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_text().split("\0")
+            parent = int((folder / "stat").read_text().rpartition(") ")[2].split()[1])
+        except (OSError, ValueError):
+            continue  # it ended while we looked
+        found[int(folder.name)] = (parent, command)
+    return found
+
+
+def servers(display: str) -> list[int]:
+    """Return the X servers of a display."""
+    return [pid for pid, (_, command) in processes().items() if command[0].endswith("/Xorg") and display in command]
+
+
+def desktops(server: int) -> list[int]:
+    """Return what the sessions' manager started beside this X server, apart from parts of itself."""
+    found = processes()
+    parent = found[server][0] if server in found else None
+    return [
+        pid
+        for pid, (other, command) in found.items()
+        if other == parent and pid != server and not command[0].startswith("/usr/sbin/xrdp-")
+    ]
+
+
+def within(seconds: int, found: Callable[[], list[int]]) -> list[int]:
+    """Return what is found, as soon as there is any, or nothing."""
+    deadline = time.monotonic() + seconds
+    while not (result := found()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return result
+
+
+def look(display: str, user: str, slice_name: str | None, seconds: int) -> None:
+    """Return when the session is one to work in."""
+    running = within(seconds, lambda: servers(display))
+    if not running:
+        raise UnfitError("has no display")
+    begun = within(seconds, lambda: desktops(running[0]))
+    time.sleep(1)
+    if not begun or not desktops(running[0]):
+        raise UnfitError("has no desktop that stays")
+    owner = pwd.getpwuid(Path(f"/proc/{running[0]}").stat().st_uid).pw_name
+    if owner != user:
+        raise UnfitError(f"runs as {owner}")
+    if slice_name and f"/{slice_name}/" not in Path(f"/proc/{running[0]}/cgroup").read_text():
+        raise UnfitError(f"does not run in {slice_name}")
+
+
+def end(display: str, seconds: int) -> None:
+    """End the session as leaving the desktop does, and return when it has."""
+    deadline = time.monotonic() + seconds
+    while left := servers(display):
+        if time.monotonic() > deadline:
+            raise UnfitError("does not end")
+        # Again and again: a desktop that is just starting does not listen yet.
+        for pid in desktops(left[0]) or left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        time.sleep(0.2)
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    module = AnsibleModule(
+        argument_spec={
+            "config": {"type": "path", "required": True},
+            "user": {"type": "str", "required": True},
+            "password": {"type": "str", "required": True, "no_log": True},
+            "admitted": {"type": "bool", "default": True},
+            "slice": {"type": "str"},
+            "timeout": {"type": "int", "default": 20},
+        },
+        supports_check_mode=True,
+    )
+    wanted = module.params
+    ask = [
+        "timeout",
+        str(wanted["timeout"]),
+        "xrdp-sesrun",
+        "-c",
+        wanted["config"],
+        "-t",
+        "Xorg",
+        "-b",
+        "16",
+        "-F",
+        "0",
+    ]
+    _, output, errors = module.run_command([*ask, wanted["user"]], data=wanted["password"], binary_data=True)
+    started = STARTED.search(output + errors)
+    said = ((output + errors).strip().splitlines() or ["nothing"])[-1]
+    try:
+        if started:
+            try:
+                look(started[1], wanted["user"], wanted["slice"], wanted["timeout"])
+            finally:
+                end(started[1], wanted["timeout"])
+    except UnfitError as error:
+        module.fail_json(msg=f"The session of {wanted['user']} {error}")
+    if started and not wanted["admitted"]:
+        module.fail_json(msg=f"{wanted['user']} got a session and should not")
+    if not started and (wanted["admitted"] or REFUSED not in output + errors):
+        module.fail_json(msg=f"{wanted['user']} got no session: {said}")
+    module.exit_json(changed=False, display=started[1] if started else None)
+
+
+if __name__ == "__main__":
+    main()
