@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.adapters.catalog_files.documents import YamlDocument, read_yaml
+import yaml
+
+from orchestrator.adapters.catalog_files.documents import YamlDocument
 from orchestrator.domain.catalog import Component, Verb
 from orchestrator.domain.site import Site
 from orchestrator.usecases.ports import Problem
@@ -27,19 +29,19 @@ def role_problems(document: YamlDocument, component: Component, role: Path) -> I
     if not role.is_dir():
         yield document.problem(("role",), f"there is no role {role}")
         return
-    specs = read_yaml(role / "meta" / "argument_specs.yml").data.get("argument_specs", {})
+    specs = _role_file(role / "meta" / "argument_specs.yml").get("argument_specs", {})
     for verb in REQUIRED_VERBS:
         if not (role / "tasks" / f"{verb}.yml").is_file():
             yield document.problem(("role",), f"role {role.name} has no tasks/{verb}.yml")
         if verb not in specs:
             yield document.problem(("role",), f"{role.name}/meta/argument_specs.yml has no entry for {verb}")
     options = specs.get(Verb.PROVISION, {}).get("options", {})
-    yield from _parameter_problems(document, component, options, _defaults(role))
+    yield from _parameter_problems(document, component, options, _role_file(role / "defaults" / "main.yml"))
 
 
-def _defaults(role: Path) -> Mapping[str, Any]:
-    file = role / "defaults" / "main.yml"
-    return read_yaml(file).data if file.is_file() else {}
+def _role_file(file: Path) -> Mapping[str, Any]:
+    """A role's own YAML, empty when it is missing. It is ours, so aliases are welcome."""
+    return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.is_file() else {}
 
 
 def _parameter_problems(

@@ -1,5 +1,6 @@
 """`orchestrator catalog`: what is sold."""
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -62,7 +63,7 @@ def _show(component: Component) -> None:
         tiers.add_column(heading, header_style="dim")
     for name, tier in component.tiers.items():
         price = f"£{tier.price.per_year:,} per {tier.price.per}"
-        tiers.add_row(name, tier.title, price, str(tier.recovery.rto), str(tier.recovery.rpo), f"{tier.watts:g}")
+        tiers.add_row(name, tier.title, price, _hours(tier.recovery.rto), _hours(tier.recovery.rpo), f"{tier.watts:g}")
     console.print(tiers)
     parameters = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("parameter", "type", "default", ""):
@@ -71,6 +72,10 @@ def _show(component: Component) -> None:
         default = escape(str(schema.get("default", "")))
         parameters.add_row(name, str(schema.get("type", "")), default, escape(schema.get("description", "")))
     console.print(parameters)
+
+
+def _hours(length: timedelta) -> str:
+    return f"{length.total_seconds() / 3600:g} h"
 
 
 @app.command()

@@ -1,6 +1,8 @@
 """How the command line speaks: documents on standard output, everything else on standard error."""
 
 import json
+import os
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -12,8 +14,18 @@ from orchestrator.entrypoints.failures import sentences
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
-console = Console(highlight=False, soft_wrap=True)
-progress = Console(stderr=True, highlight=False, soft_wrap=True)
+PIPE_WIDTH = 160
+"""Columns of a table that nobody's terminal bounds."""
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=width)
+
+
+console = _console(stderr=False)
+progress = _console(stderr=True)
 
 
 def print_json(document: Value | dict[str, Any] | list[Any]) -> None:

@@ -67,8 +67,8 @@ def _difference(before: object, after: object) -> str:
 
 def _value(value: object) -> str:
     if isinstance(value, list | tuple):
-        return escape(", ".join(map(str, value)))
-    return escape(str(value))
+        return escape(", ".join(map(str, value)) or "none")
+    return escape(str(value)) if value != "" else '""'
 
 
 def _show_allocations(plan: PlanView) -> None:

@@ -142,7 +142,7 @@ def orchestrator(tmp_path: Path) -> Iterator[CommandLine]:
     for process in command.running:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+            process.communicate()
 
 
 def eventually(condition: Callable[[], Any], *, seconds: float = 30) -> Any:
