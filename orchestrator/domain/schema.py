@@ -87,6 +87,7 @@ def _service(component: Component) -> dict[str, Any]:
         "tier": {"enum": sorted(component.tiers), "description": component.title},
         "parameters": component.parameters,
     }
-    if component.tenancy is Tenancy.DEDICATED:
+    sold_by_unit = any(tier.price.per == "unit" for tier in component.tiers.values())
+    if component.tenancy is Tenancy.DEDICATED or sold_by_unit:
         properties["quantity"] = _whole(1, 10_000)
     return {"description": component.description, **_object(properties, optional=("parameters", "quantity"))}

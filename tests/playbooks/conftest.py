@@ -101,6 +101,7 @@ class Tenant:
             "number": str(self.number),
             "subnet": f"10.65.{self.number}.0/24",
             "vpn_port": str(51900 + self.number),
+            "session_port": str(13000 + self.number),
         }
         return {
             name: Allocation(site="practice", pool=name, block=block, agency=self.id, name=name)

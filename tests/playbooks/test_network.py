@@ -1,0 +1,109 @@
+"""The network of two agencies on a real gateway: made, used, broken, made again and removed."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from orchestrator.domain.run import StepState
+from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant
+
+LEFT = """
+ip -brief link | grep -E 'agency|vpn' || true
+nft list tables 2>/dev/null | grep agency || true
+find /etc /var/lib /run/systemd/system -name '*{id}*' -o -name '60-agency{n}.*' -o -name '*vpn{n}.*'
+ip netns
+"""
+
+
+def _left(steps: Steps, tenant: Tenant) -> list[str]:
+    return steps.on("gw1", LEFT.format(id=tenant.id, n=tenant.number)).split()
+
+
+@pytest.fixture
+def networks(steps: Steps) -> Iterator[Steps]:
+    """Both agencies have a network, provisioned at the same time."""
+    with ThreadPoolExecutor() as pool:
+        outcomes = list(pool.map(lambda tenant: steps.run("network", "provision", tenant=tenant), (ALPHA, BRAVO)))
+    assert [outcome.state for outcome in outcomes] == [StepState.SUCCEEDED] * 2, [o.error for o in outcomes]
+    yield steps
+    for tenant in (ALPHA, BRAVO):
+        steps.succeed("network", "retire", tenant=tenant)
+
+
+def test_a_prediction_for_a_fresh_gateway_changes_nothing(steps: Steps) -> None:
+    before = steps.on("gw1", "dpkg --get-selections | sha256sum")
+    steps.succeed("network", "precheck")
+    assert steps.changed("network", "provision", check=True) != []
+    assert _left(steps, ALPHA) == []
+    assert steps.on("gw1", "dpkg --get-selections | sha256sum") == before
+
+
+def test_what_was_made_stays_as_it_is_and_serves_both_agencies(networks: Steps) -> None:
+    for tenant in (ALPHA, BRAVO):
+        assert networks.changed("network", "provision", tenant=tenant) == []
+        assert networks.changed("network", "provision", tenant=tenant, check=True) == []
+        assert networks.changed("network", "precheck", tenant=tenant) == []
+    with ThreadPoolExecutor() as pool:
+        outcomes = list(pool.map(lambda tenant: networks.run("network", "verify", tenant=tenant), (ALPHA, BRAVO)))
+    assert [outcome.state for outcome in outcomes] == [StepState.SUCCEEDED] * 2, [o.error for o in outcomes]
+    assert [outcome.counts.changed for outcome in outcomes] == [0, 0]
+    assert networks.on("gw1", "ip netns; ls /sys/class/net | grep agencyx || true") == ""
+
+
+def test_it_survives_a_reboot(networks: Steps) -> None:
+    networks.on("gw1", "systemd-run --on-active=1 systemctl reboot")
+    before = networks.on("gw1", "cat /proc/sys/kernel/random/boot_id")
+    for _ in range(60):
+        now = networks.try_on("gw1", "sleep 0.5; cat /proc/sys/kernel/random/boot_id")
+        if now.returncode == 0 and now.stdout != before:
+            break
+    networks.on("gw1", "systemctl is-system-running --wait || systemctl --failed")
+    assert networks.changed("network", "provision") == []
+    networks.succeed("network", "verify")
+
+
+@pytest.mark.parametrize(
+    ("broken", "complaint"),
+    [
+        (f"systemctl stop agency-dns@{ALPHA.id}", "no DHCP server answered"),
+        (f"nft delete table inet agency{ALPHA.number}", "answers device"),
+        (f"ip link delete agency{ALPHA.number}", f"agency{ALPHA.number}"),
+        (f"systemctl stop wg-quick@vpn{ALPHA.number}", "wg set"),
+        (f"wg genkey | wg set vpn{ALPHA.number} private-key /dev/stdin", "does not answer"),
+    ],
+)
+def test_what_is_broken_is_noticed_and_mended(networks: Steps, broken: str, complaint: str) -> None:
+    networks.on("gw1", broken)
+    outcome = networks.run("network", "verify")
+    assert outcome.state is StepState.FAILED
+    assert complaint in str(outcome.error)
+    networks.succeed("network", "verify", tenant=BRAVO)
+    networks.on("gw1", f"systemctl restart agency-dns@{ALPHA.id} wg-quick@vpn{ALPHA.number}")
+    networks.succeed("network", "provision")
+    networks.succeed("network", "verify")
+
+
+def test_what_the_agency_chooses_reaches_its_devices(networks: Steps) -> None:
+    worker = {"name": "someone", "public_key": "YAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk="}
+    chosen = {"dhcp_lease_hours": 2, "remote_workers": [worker]}
+    networks.succeed("network", "provision", parameters=chosen)
+    networks.succeed("network", "verify", parameters=chosen)
+    assert worker["public_key"] in networks.on("gw1", f"wg show vpn{ALPHA.number} peers")
+    assert networks.run("network", "verify").state is StepState.FAILED, "leases are for 2 hours, not for 12"
+
+
+def test_nothing_of_an_agency_that_left_remains_and_its_neighbour_stays(networks: Steps) -> None:
+    networks.succeed("network", "retire")
+    assert networks.changed("network", "retire") == []
+    assert [line for line in _left(networks, ALPHA) if str(BRAVO.number) not in line] == []
+    networks.succeed("network", "verify", tenant=BRAVO)
+
+
+def test_an_address_that_is_in_use_is_named_before_anything_happens(networks: Steps) -> None:
+    networks.on("gw1", "ip address add 10.65.203.9/24 dev lo")
+    try:
+        outcome = networks.run("network", "precheck", tenant=Tenant("charlie-agency", 203))
+    finally:
+        networks.on("gw1", "ip address delete 10.65.203.9/24 dev lo")
+    assert "lo already has an address in 10.65.203.0/24" in str(outcome.error)
