@@ -40,9 +40,13 @@ RETURN = r"""#"""
 
 import crypt
 import grp
+import os
 import pwd
 import shutil
+import signal
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -74,13 +78,33 @@ def has_password(name: str, password: str) -> bool:
     return False
 
 
+def end_processes(owner: int) -> None:
+    """Kill what runs as this user, also what was started while we looked."""
+    for _attempt in range(10):
+        running = [entry for entry in Path("/proc").glob("[0-9]*") if belongs_to(entry, owner)]
+        if not running:
+            return
+        for entry in running:
+            with suppress(ProcessLookupError):
+                os.kill(int(entry.name), signal.SIGKILL)
+        time.sleep(0.1)
+
+
+def belongs_to(path: Path, owner: int) -> bool:
+    """Tell whether the path is there and this user's."""
+    try:
+        return path.lstat().st_uid == owner
+    except FileNotFoundError:
+        return False
+
+
 def delete(module: AnsibleModule, account: pwd.struct_passwd) -> None:
     """Remove an account, its home, its processes and what it left in shared directories."""
-    module.run_command(["systemctl", "kill", "--signal=KILL", f"user-{account.pw_uid}.slice"])
+    end_processes(account.pw_uid)
     module.run_command(["userdel", "--force", "--remove", account.pw_name], check_rc=True)
     for directory in map(Path, SHARED_DIRECTORIES):
         for entry in directory.iterdir() if directory.is_dir() else ():
-            if entry.lstat().st_uid != account.pw_uid:
+            if not belongs_to(entry, account.pw_uid):
                 continue
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
