@@ -1,0 +1,66 @@
+"""The house rules that a machine can check."""
+
+import ast
+import re
+import statistics
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from orchestrator.settings import Settings
+
+MODULES = sorted((Path(__file__).parents[2] / "orchestrator").rglob("*.py"))
+
+
+def length(path: Path) -> int:
+    return len(path.read_text().splitlines())
+
+
+def test_modules_are_short() -> None:
+    """Median at most 120 lines, 90th percentile 300, none over 400."""
+    lengths = sorted(length(m) for m in MODULES if length(m) > 3)
+    assert statistics.median(lengths) <= 120
+    assert statistics.quantiles(lengths, n=10)[-1] <= 300
+    assert lengths[-1] <= 400
+
+
+def test_functions_are_short() -> None:
+    """Median at most 10 lines, 90th percentile 35."""
+    lengths = [
+        node.end_lineno - node.lineno + 1
+        for module in MODULES
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.end_lineno
+    ]
+    assert statistics.median(lengths) <= 10
+    assert statistics.quantiles(lengths, n=10)[-1] <= 35
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.stem)
+def test_every_module_says_what_it_is(module: Path) -> None:
+    assert module.stem == "__init__" or ast.get_docstring(ast.parse(module.read_text()))
+
+
+def settings_of(model: type[BaseModel], prefix: str) -> list[str]:
+    names = []
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            names += settings_of(inner, f"{prefix}{name.upper()}__")
+        else:
+            assert field.description, name
+            names.append(f"{prefix}{name.upper()}")
+    return names
+
+
+def test_every_setting_is_documented(root: Path) -> None:
+    documented = set(re.findall(r"^\| `(ORCHESTRATOR_\w+)`", (root / "docs/operating.md").read_text(), re.MULTILINE))
+    assert documented == set(settings_of(Settings, "ORCHESTRATOR_"))
+
+
+def test_links_between_documents_lead_somewhere(root: Path) -> None:
+    documents = [root / "README.md", *root.glob("docs/**/*.md"), root / "playbooks/README.md"]
+    for document in documents:
+        for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name} -> {target}"
