@@ -148,13 +148,39 @@ sub shred {
     return 1;
 }
 
+# People outside the agency who are known to the desk only because they wrote to this queue.
+sub requesters {
+    my $tickets = RT::Tickets->new(RT->SystemUser);
+    $tickets->{allow_deleted_search} = 1;
+    $tickets->FromSQL("Queue = '$id'");
+    my %people;
+    while (my $ticket = $tickets->Next) {
+        for my $role (qw(Requestor Cc AdminCc)) {
+            $people{ $_->id } = $_ for @{ $ticket->RoleGroup($role)->UserMembersObj->ItemsArrayRef };
+        }
+    }
+    return grep { !$_->Privileged } values %people;
+}
+
+sub without_tickets {
+    my ($user) = @_;
+    my $tickets = RT::Tickets->new(RT->SystemUser);
+    $tickets->{allow_deleted_search} = 1;
+    $tickets->FromSQL('Watcher.id = ' . $user->id);
+    return !$tickets->First;
+}
+
 sub absent {
+    my @requesters = requesters();
     my @gone = (['queue', grep { $_->id } queue()], ['group', grep { $_->id } group()], ['agent', logins()]);
     for my $kind (@gone) {
         my ($what, @objects) = @$kind;
         settle("$what " . $_->Name, 'present', 'absent', sub { 1 }) for @objects;
         shred(@objects) if @objects && !$input->{check};
     }
+    return if $input->{check};
+    my @strangers = grep { without_tickets($_) } @requesters;
+    shred(@strangers) if @strangers;
 }
 
 if ($input->{action} eq 'present') { present() }
