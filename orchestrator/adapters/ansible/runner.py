@@ -82,6 +82,7 @@ def _environment(playbooks: Path, place: Workspace, access: SiteAccess) -> dict[
     return {
         "PATH": f"{place.path}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "ANSIBLE_CONFIG": str(Path(__file__).with_name("ansible.cfg")),
+        "ANSIBLE_HOST_KEY_CHECKING": "True",  # ansible-runner would switch it off
         "ANSIBLE_SSH_ARGS": " ".join(ssh),
         "ANSIBLE_ROLES_PATH": str(playbooks / "roles"),
         "ANSIBLE_LIBRARY": str(playbooks / "library"),

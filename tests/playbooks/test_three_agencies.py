@@ -1,0 +1,138 @@
+"""Three agencies onboarded at once onto one practice site, by the command line, and kept apart."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import paramiko
+import pytest
+
+from orchestrator.adapters.secret_box import SecretBox
+from tests.conftest import ROOT
+from tests.playbooks.conftest import PracticeHome, Steps
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
+AGENCIES = [path.stem for path in EXAMPLES]
+
+
+class Command:
+    """The command line on the tests' practice site."""
+
+    def __init__(self, practice: PracticeHome) -> None:
+        self.practice = practice
+
+    def start(self, *words: object) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "orchestrator", *map(str, words)],
+            cwd=ROOT,
+            env=self.practice.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *words: object, expect: int = 0) -> str:
+        process = self.start(*words)
+        out, err = process.communicate(timeout=1800)
+        assert process.returncode == expect, f"{words} ended with {process.returncode}\n{out}\n{err}"
+        return out
+
+    def json(self, *words: object) -> Any:
+        return json.loads(self(*words, "--json"))
+
+
+@pytest.fixture(scope="module")
+def command(practice: PracticeHome) -> Command:
+    made = Command(practice)
+    made("init")
+    return made
+
+
+class TestThreeAgencies:
+    """In their order: onboarded at once, used, found unchanged, and offboarded."""
+
+    def test_are_onboarded_at_the_same_time(self, command: Command) -> None:
+        assert len(EXAMPLES) == 3
+        started = [(path, command.start("apply", path, "--yes")) for path in EXAMPLES]
+        for path, process in started:
+            out, err = process.communicate(timeout=2400)
+            assert process.returncode == 0, f"{path.name}\n{out}\n{err}"
+        for agency in AGENCIES:
+            view = command.json("agency", "show", agency)
+            assert {s["status"] for s in view["services"]} == {"in_service"}
+
+    def test_share_no_block(self, command: Command) -> None:
+        held = [command.json("agency", "show", agency)["allocations"] for agency in AGENCIES]
+        for name in ("number", "subnet", "vpn_port"):
+            assert len({h[name] for h in held}) == 3
+
+    def test_have_nothing_to_change_afterwards(self, command: Command) -> None:
+        for path in EXAMPLES:
+            command("plan", path, "--detailed-exitcode", expect=0)
+            assert "Nothing to change" in command("apply", path, "--yes")
+
+    def test_log_in_to_their_own_desktop_with_the_password_made_for_them(
+        self, command: Command, practice: PracticeHome
+    ) -> None:
+        """An agency's user, over ssh, against the pinned host key; and with a wrong password not."""
+        import hashlib
+        import sqlite3
+
+        desktops = next(
+            s for s in command.json("agency", "show", "cabinet-office")["services"] if s["component"] == "desktop"
+        )
+        with sqlite3.connect(practice.home / "orchestrator.db") as connection:
+            query = "select token from secret where agency = ? and component = ? and name = ?"
+            [(token,)] = connection.execute(query, ["cabinet-office", "desktop", "users_password"])
+        secret = SecretBox(practice.home / "secret.key").open(token)
+        password = hashlib.sha256(f"{secret}/user1".encode()).hexdigest()[:24]
+        address = next(e["address"] for e in desktops["endpoints"] if e["name"] == "ssh").split("/")[-1].split(":")[0]
+        client = paramiko.SSHClient()
+        client.load_host_keys(str(practice.home / "sites" / "practice" / "known_hosts"))
+        client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        client.connect(address, username="user1", password=password, look_for_keys=False, allow_agent=False)
+        _, output, _ = client.exec_command("id -Gn")
+        assert "agency-cabinet-office" in output.read().decode().split()
+        client.close()
+        with pytest.raises(paramiko.AuthenticationException):
+            client.connect(address, username="user1", password="wrong", look_for_keys=False, allow_agent=False)
+
+    def test_can_be_changed_one_by_one(self, command: Command, practice: PracticeHome) -> None:
+        changed = practice.home / "changed.yml"
+        text = (ROOT / "examples/land-registry-north.yml").read_text()
+        changed.write_text(text.replace("network: {tier: standard}", "network: {tier: enhanced}"))
+        plan = command.json("plan", changed)
+        assert {c["component"]: c["effect"] for c in plan["changes"]} == {"network": "update", "service-desk": "none"}
+        command("apply", changed, "--yes")
+
+    def test_are_offboarded_and_leave_the_others_working(self, command: Command, steps: Steps) -> None:
+        command("agency", "offboard", "coastal-inspectorate", "--yes")
+        view = command.json("agency", "show", "coastal-inspectorate")
+        assert {s["status"] for s in view["services"]} == {"retired"}
+        assert view["allocations"] == {}
+        assert "coastal-inspectorate" not in steps.on("gw1", "ls /etc/agency-network")
+        assert "coastal-inspectorate" not in steps.on("thin1", "getent passwd; ls /etc/thin-client /home")
+        assert "cabinet-office" in steps.on("gw1", "ls /etc/agency-network")
+        for agency in ("cabinet-office", "land-registry-north"):
+            command("agency", "offboard", agency, "--yes")
+
+    def test_a_host_that_does_not_answer_is_called_unreachable(self, command: Command, practice: PracticeHome) -> None:
+        """Its ssh is stopped; the command ends with 75, and once it is back the run goes on."""
+        from orchestrator.domain.practice import HostState
+
+        example = ROOT / "examples/land-registry-north.yml"
+        inventory = practice.inventories / "practice" / "hosts.yml"
+        right = inventory.read_text()
+        inventory.write_text(right.replace("10.61.0.21", "10.61.0.254"))
+        try:
+            command("apply", example, "--yes", expect=75)
+            run = command.json("run", "list", "--agency", "land-registry-north")["runs"][0]
+            states = {s["id"]: s["state"] for s in command.json("run", "show", run["run"])["steps"]}
+            assert states["service-desk.precheck"] == "unreachable"
+            assert states["network.provision"] == "pending", "nothing was touched"
+        finally:
+            inventory.write_text(right)
+        command("run", "resume", run["run"])
+        assert command.json("run", "show", run["run"])["state"] == "succeeded"
+        assert all(h.state is HostState.RUNNING for h in practice.driver.status())
