@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface
 from pathlib import Path
 
+from rich.text import Text
+
 from orchestrator.adapters.practice import machine
 from orchestrator.adapters.practice.commands import run
 from orchestrator.adapters.practice.files import write
@@ -64,7 +66,8 @@ class Host:
         self._configure(login)
         self._boot()
         if not self._lets_in_within(_BOOT_SECONDS, login):
-            console = (self.home / "console.log").read_text(errors="replace").strip().splitlines()
+            said = (self.home / "console.log").read_text(errors="replace")
+            console = Text.from_ansi(said.strip()).plain.splitlines()
             raise OrchestratorError(
                 Kind.FAILED, f"Practice host {self.name} does not come up", details=tuple(console[-10:])
             )

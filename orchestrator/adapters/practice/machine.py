@@ -1,4 +1,4 @@
-"""What this machine knows about the way out, for its practice hosts to know too."""
+"""What this machine offers its practice hosts: room to run, and what it knows about the way out."""
 
 import os
 from ipaddress import ip_address
@@ -13,6 +13,17 @@ _FETCHING = tuple(
 )
 # The second is where systemd-resolved says what stands behind its own address on the loopback.
 _RESOLVERS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
+_INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+_INOTIFY_INSTANCES = 1024
+
+
+def make_room() -> None:
+    """Let a dozen and more systems run beside ours: each takes eight inotify instances of the 128 there are at first.
+
+    The limit stays raised: lowering it would not take anything back.
+    """
+    if int(_INOTIFY.read_text()) < _INOTIFY_INSTANCES:
+        _INOTIFY.write_text(str(_INOTIFY_INSTANCES))
 
 
 def resolver() -> str:

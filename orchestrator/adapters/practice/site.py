@@ -19,6 +19,7 @@ from orchestrator.adapters.practice.files import write
 from orchestrator.adapters.practice.host import Host, Login
 from orchestrator.adapters.practice.inventory import Inventory, InventoryHost, read_inventory
 from orchestrator.adapters.practice.keys import host_key, key_pair
+from orchestrator.adapters.practice.machine import make_room
 from orchestrator.adapters.practice.processes import hosts_with_processes
 from orchestrator.domain.practice import PracticeHost
 
@@ -45,6 +46,7 @@ class PracticeSite:
         """
         require_machine()
         with self._only_one(progress):
+            make_room()
             self._bridge.up()
             for name in self._strangers():
                 progress(f"{name}: stopping, as it is not in the inventory")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.value import Value
@@ -35,15 +36,10 @@ def print_json(document: Value | dict[str, Any] | list[Any]) -> None:
 
 def print_error(error: OrchestratorError) -> None:
     first, *rest = sentences(error)
-    progress.print(f"[bold red]Error:[/] {_plain(first)}")
+    progress.print(f"[bold red]Error:[/] {escape(first)}")
     for line in rest:
-        progress.print(_plain(line))
+        progress.print(escape(line))
 
 
 def say(line: str) -> None:
-    progress.print(_plain(line))
-
-
-def _plain(text: str) -> str:
-    """Text that is shown as it is, whatever brackets it holds."""
-    return text.replace("[", r"\[")
+    progress.print(escape(line))
