@@ -1,7 +1,7 @@
 """The site's network on this machine: one bridge, and a way out for those on it.
 
-The bridge's alias says whose it is and what the kernel's settings were before the first practice site. The kernel keeps
-it exactly as long as the bridge, so no file can disagree with it.
+The bridge's alias says whose it is and what IP forwarding was before the first practice site. The kernel keeps it
+exactly as long as the bridge, so no file can disagree with it.
 """
 
 import json
@@ -11,12 +11,12 @@ from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any
 
-from orchestrator.adapters.practice import kernel
 from orchestrator.adapters.practice.commands import run
 from orchestrator.domain.errors import Kind, OrchestratorError
 
+_FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 _INTERFACES = Path("/sys/class/net")
-_ALIAS = re.compile(r"practice site former=(?P<former>[0-9,]+) (?P<home>.*)")
+_ALIAS = re.compile(r"practice site forwarding=(?P<forwarding>[01]) (?P<home>.*)")
 _RULES = """
 table ip {name}
 delete table ip {name}
@@ -43,13 +43,13 @@ class Bridge:
     home: Path
 
     def up(self) -> None:
-        """Make the bridge, the way out and the kernel's settings fit; share none of it with a stranger."""
+        """Make the bridge, the way out and forwarding what they should be; share none of it with a stranger."""
         links = _links()
         self._refuse_strangers(links)
         if self._owner(links) is None:
-            first = next(iter(_practice_sites(links).values()), None)
-            former = first["former"] if first else kernel.settings()
-            alias = f"practice site former={former} {self.home}"
+            former = next(iter(_practice_sites(links).values()), None)
+            forwarding = former["forwarding"] if former else _FORWARDING.read_text().strip()
+            alias = f"practice site forwarding={forwarding} {self.home}"
             # The address is named, or it would change with the hosts that come and go.
             hardware = "02:" + ":".join(f"{byte:02x}" for byte in (0x53, *self.interface.ip.packed))
             if not any(link["ifname"] == self.name for link in links):
@@ -58,17 +58,17 @@ class Bridge:
         run("ip", "address", "replace", str(self.interface), "dev", self.name)
         run("ip", "link", "set", "dev", self.name, "up")
         run("nft", "-f", "-", text=_RULES.format(name=self.name, network=self.interface.network))
-        kernel.suffice()
+        _FORWARDING.write_text("1")
 
     def down(self) -> None:
-        """Remove what `up` made. Settings go back with the last practice site of the machine."""
+        """Remove what `up` made. Forwarding goes back with the last practice site of the machine."""
         links = _links()
         sites = _practice_sites(links)
         if self._owner(links) != str(self.home):
             return
         run("nft", "-f", "-", text=f"table ip {self.name}\ndelete table ip {self.name}\n")
         if len(sites) == 1:
-            kernel.restore(sites[self.name]["former"])
+            _FORWARDING.write_text(sites[self.name]["forwarding"])
         run("ip", "link", "delete", "dev", self.name)
 
     def _owner(self, links: list[dict[str, Any]]) -> str | None:

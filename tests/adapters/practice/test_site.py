@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.practice import PracticeSite, kernel
+from orchestrator.adapters.practice import PracticeSite
 from orchestrator.adapters.practice.commands import PACKAGES
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.practice import HostState
@@ -33,12 +33,12 @@ BOTH_RUN = {"edge": HostState.RUNNING, "seat": HostState.RUNNING}
 @pytest.fixture
 def site(inventory: Path, tmp_path: Path) -> Iterator[PracticeSite]:
     """The site, not yet up; whatever the test leaves is taken down and nothing may be left."""
-    before = kernel.settings()
+    forwarding = Path("/proc/sys/net/ipv4/ip_forward").read_text()
     site = PracticeSite(inventory=inventory, home=tmp_path / "home", cache=CACHE)
     yield site
     site.down(print, erase=True)
     assert _left_behind(tmp_path) == []
-    assert kernel.settings() == before
+    assert Path("/proc/sys/net/ipv4/ip_forward").read_text() == forwarding
 
 
 def test_up_again_changes_nothing_and_repairs_what_was_killed(site: PracticeSite) -> None:
