@@ -7,15 +7,15 @@ import pytest
 HOSTS = """\
 network_gateways:
   hosts:
-    edge: {ansible_host: 10.62.0.11}
+    edge: {ansible_host: 10.62.1.11}
 desktops:
   hosts:
-    seat: {ansible_host: 10.62.0.31}
+    seat: {ansible_host: 10.62.1.31}
 """
 VARIABLES = """\
 ansible_user: provision
-practice_bridge: orch-test
-practice_address: 10.62.0.1/24
+practice_bridge: orch-rehearse
+practice_address: 10.62.1.1/24
 """
 
 

@@ -9,29 +9,29 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 
 def test_hosts_come_in_the_inventorys_order_with_all_their_groups(inventory: Path) -> None:
     (inventory / "hosts.yml").write_text(
-        "all:\n  children:\n    desktops:\n      hosts:\n        seat: {ansible_host: 10.62.0.31}\n"
-        "    spares:\n      hosts:\n        seat:\n        edge: {ansible_host: 10.62.0.11}\n"
+        "all:\n  children:\n    desktops:\n      hosts:\n        seat: {ansible_host: 10.62.1.31}\n"
+        "    spares:\n      hosts:\n        seat:\n        edge: {ansible_host: 10.62.1.11}\n"
     )
     read = read_inventory(inventory)
     assert [(host.name, host.address, host.groups) for host in read.hosts] == [
-        ("seat", IPv4Address("10.62.0.31"), ("desktops", "spares")),
-        ("edge", IPv4Address("10.62.0.11"), ("spares",)),
+        ("seat", IPv4Address("10.62.1.31"), ("desktops", "spares")),
+        ("edge", IPv4Address("10.62.1.11"), ("spares",)),
     ]
     assert (read.site, read.bridge, str(read.interface), read.user) == (
-        "rehearsal", "orch-test", "10.62.0.1/24", "provision",
+        "rehearsal", "orch-rehearse", "10.62.1.1/24", "provision",
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("file", "before", "after", "problem"),
     [
-        ("hosts.yml", "10.62.0.31", "10.61.0.31", "host seat: 10.61.0.31 is outside 10.62.0.0/24"),
-        ("hosts.yml", "10.62.0.31", "10.62.0.11", "host seat: 10.62.0.11 is already that of host edge"),
-        ("hosts.yml", "10.62.0.31", "10.62.0.1", "host seat: 10.62.0.1 is already that of practice_address"),
-        ("hosts.yml", "ansible_host: 10.62.0.31", "", "host seat has no ansible_host"),
-        ("hosts.yml", "10.62.0.31", "nowhere", "cannot be booted.*nowhere"),
+        ("hosts.yml", "10.62.1.31", "10.61.0.31", "host seat: 10.61.0.31 is outside 10.62.1.0/24"),
+        ("hosts.yml", "10.62.1.31", "10.62.1.11", "host seat: 10.62.1.11 is already that of host edge"),
+        ("hosts.yml", "10.62.1.31", "10.62.1.1", "host seat: 10.62.1.1 is already that of practice_address"),
+        ("hosts.yml", "ansible_host: 10.62.1.31", "", "host seat has no ansible_host"),
+        ("hosts.yml", "10.62.1.31", "nowhere", "cannot be booted.*nowhere"),
         ("group_vars/all.yml", "practice_bridge", "other", "practice_bridge is not set"),
-        ("group_vars/all.yml", "orch-test", "orch-test-too-long", "is longer than 15 characters"),
+        ("group_vars/all.yml", "orch-rehearse", "orch-rehearse-too-long", "is longer than 15 characters"),
     ],
 )
 def test_an_inventory_that_cannot_be_booted_says_why(

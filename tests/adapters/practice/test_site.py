@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "shared-service-orchestrator"
-EDGE, SEAT = "10.62.0.11", "10.62.0.31"
+EDGE, SEAT = "10.62.1.11", "10.62.1.31"
 BOTH_RUN = {"edge": HostState.RUNNING, "seat": HostState.RUNNING}
 
 
@@ -113,9 +113,9 @@ def test_a_second_checkout_is_told_whose_site_is_in_the_way(
     site: PracticeSite, inventory: Path, tmp_path: Path
 ) -> None:
     site.up(print)
-    for bridge in ("orch-test", "orch-other"):
+    for bridge in ("orch-rehearse", "orch-other"):
         variables = inventory / "group_vars" / "all.yml"
-        variables.write_text(variables.read_text().replace("orch-test", bridge))
+        variables.write_text(variables.read_text().replace("orch-rehearse", bridge))
         other = PracticeSite(inventory=inventory, home=tmp_path / "elsewhere", cache=CACHE)
         with pytest.raises(OrchestratorError) as caught:
             other.up(print)
@@ -159,7 +159,7 @@ def _processes(host: str) -> list[int]:
     for membership in Path("/proc").glob("[0-9]*/cgroup"):
         try:
             ended = membership.with_name("stat").read_text().rpartition(") ")[2].startswith("Z")
-            if not ended and re.search(rf"/orch-test[^/]*/{host}/", membership.read_text()):
+            if not ended and re.search(rf"/orch-rehearse[^/]*/{host}/", membership.read_text()):
                 found.append(int(membership.parent.name))
         except (FileNotFoundError, ProcessLookupError):
             continue
@@ -169,12 +169,12 @@ def _processes(host: str) -> list[int]:
 def _left_behind(home: Path) -> list[str]:
     seen = subprocess.run(
         "ip -oneline link; ip netns; nft list tables; ls /run/systemd/nspawn/propagate;"
-        " find /sys/fs/cgroup -type d -path '*orch-test*'",
+        " find /sys/fs/cgroup -type d -path '*orch-rehearse*'",
         shell=True,
         capture_output=True,
         text=True,
         check=False,
     ).stdout.splitlines()
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    left = [line for line in seen if "orch-test" in line] + [line for line in mounts if str(home) in line]
+    left = [line for line in seen if "orch-rehearse" in line] + [line for line in mounts if str(home) in line]
     return left + [f"process {pid}" for host in ("edge", "seat") for pid in _processes(host)]
