@@ -20,7 +20,7 @@ def _left(steps: Steps, tenant: Tenant) -> list[str]:
     return steps.on("gw1", LEFT.format(id=tenant.id, n=tenant.number)).split()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def networks(steps: Steps) -> Iterator[Steps]:
     """Both agencies have a network, provisioned at the same time."""
     with ThreadPoolExecutor() as pool:
@@ -78,26 +78,20 @@ def test_what_is_broken_is_noticed_and_mended(networks: Steps, broken: str, comp
     outcome = networks.run("network", "verify")
     assert outcome.state is StepState.FAILED
     assert complaint in str(outcome.error)
-    networks.succeed("network", "verify", tenant=BRAVO)
-    networks.on("gw1", f"systemctl restart agency-dns@{ALPHA.id} wg-quick@vpn{ALPHA.number}")
     networks.succeed("network", "provision")
+    if "wg genkey" in broken:  # which leaves no trace that provisioning could see
+        networks.on("gw1", f"systemctl reload wg-quick@vpn{ALPHA.number}")
     networks.succeed("network", "verify")
 
 
 def test_what_the_agency_chooses_reaches_its_devices(networks: Steps) -> None:
+    networks.succeed("network", "provision")
     worker = {"name": "someone", "public_key": "YAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk="}
     chosen = {"dhcp_lease_hours": 2, "remote_workers": [worker]}
     networks.succeed("network", "provision", parameters=chosen)
     networks.succeed("network", "verify", parameters=chosen)
     assert worker["public_key"] in networks.on("gw1", f"wg show vpn{ALPHA.number} peers")
     assert networks.run("network", "verify").state is StepState.FAILED, "leases are for 2 hours, not for 12"
-
-
-def test_nothing_of_an_agency_that_left_remains_and_its_neighbour_stays(networks: Steps) -> None:
-    networks.succeed("network", "retire")
-    assert networks.changed("network", "retire") == []
-    assert [line for line in _left(networks, ALPHA) if str(BRAVO.number) not in line] == []
-    networks.succeed("network", "verify", tenant=BRAVO)
 
 
 def test_an_address_that_is_in_use_is_named_before_anything_happens(networks: Steps) -> None:
@@ -107,3 +101,10 @@ def test_an_address_that_is_in_use_is_named_before_anything_happens(networks: St
     finally:
         networks.on("gw1", "ip address delete 10.65.203.9/24 dev lo")
     assert "lo already has an address in 10.65.203.0/24" in str(outcome.error)
+
+
+def test_nothing_of_an_agency_that_left_remains_and_its_neighbour_stays(networks: Steps) -> None:
+    networks.succeed("network", "retire")
+    assert networks.changed("network", "retire") == []
+    assert [line for line in _left(networks, ALPHA) if str(BRAVO.number) not in line] == []
+    networks.succeed("network", "verify", tenant=BRAVO)

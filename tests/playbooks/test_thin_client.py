@@ -1,0 +1,100 @@
+"""Thin clients of two agencies on a real session server and gateway: used as devices, users and strangers do."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from orchestrator.domain.run import StepState
+from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant
+
+BOTH = (ALPHA, BRAVO)
+FOLDER = f"/etc/thin-client/{ALPHA.id}"
+ADMIT_ALL = "-e s/^TerminalServerUsers=.*/TerminalServerUsers=none/ -e s/GroupCheck=true/GroupCheck=false/"
+RESTART = f"systemctl restart thin-client-sessions@{ALPHA.id} thin-client-desktop@{ALPHA.id}"
+SHUT = f"rm /etc/agency-network/{ALPHA.id}/firewall.d/boot.nft; systemctl reload agency-firewall@{ALPHA.id}"
+LEFT = """
+find /etc /home /srv /var/lib -name '*{id}*'
+grep -r {id} /etc/passwd /etc/group || true
+systemctl list-units --plain --no-legend 'agency{n}.slice' 'thin-client-*@{id}.service'
+"""
+
+
+def _together(steps: Steps, component: str, verb: str) -> None:
+    with ThreadPoolExecutor() as pool:
+        outcomes = list(pool.map(lambda tenant: steps.run(component, verb, tenant=tenant), BOTH))
+    assert [outcome.state for outcome in outcomes] == [StepState.SUCCEEDED] * 2, [o.error for o in outcomes]
+
+
+def _left(steps: Steps, tenant: Tenant) -> str:
+    script = LEFT.format(id=tenant.id, n=tenant.number)
+    return steps.on("thin1", script) + steps.on("gw1", f"ls -d /srv/thin-client/{tenant.id} 2>/dev/null || true")
+
+
+@pytest.fixture(scope="module")
+def sessions(steps: Steps) -> Iterator[Steps]:
+    """Both agencies have a network and thin clients, provisioned at the same time."""
+    _together(steps, "network", "provision")
+    _together(steps, "thin-client", "provision")
+    yield steps
+    for tenant in BOTH:
+        steps.succeed("thin-client", "retire", tenant=tenant)
+        steps.succeed("network", "retire", tenant=tenant)
+
+
+def test_a_prediction_for_fresh_hosts_changes_nothing(steps: Steps) -> None:
+    steps.succeed("thin-client", "precheck")
+    assert steps.changed("thin-client", "provision", check=True) != []
+    assert _left(steps, ALPHA) == ""
+
+
+def test_what_was_made_stays_as_it_is_and_serves_both_agencies(sessions: Steps) -> None:
+    for tenant in BOTH:
+        assert sessions.changed("thin-client", "provision", tenant=tenant) == []
+        assert sessions.changed("thin-client", "provision", tenant=tenant, check=True) == []
+        assert sessions.changed("thin-client", "precheck", tenant=tenant) == []
+        assert sessions.changed("thin-client", "verify", tenant=tenant) == []
+    assert sessions.on("thin1", "pgrep Xorg || true; grep agencyx /etc/passwd || true") == ""
+
+
+def test_agencies_are_kept_apart_on_the_session_server(sessions: Steps) -> None:
+    other = f"{BRAVO.id}-user1"
+    assert sessions.try_on("thin1", f"runuser -u {other} -- ls /home/{ALPHA.id}-user1").returncode != 0
+    assert sessions.try_on("thin1", f"runuser -u {other} -- cat {FOLDER}/server.key").returncode != 0
+    limits = sessions.on("thin1", f"systemctl show agency{ALPHA.number}.slice -p CPUWeight")
+    assert limits == "CPUWeight=100\n"
+
+
+@pytest.mark.parametrize(
+    ("host", "broken", "complaint"),
+    [
+        ("thin1", f"systemctl stop thin-client-desktop@{ALPHA.id}", "No remote desktop"),
+        ("thin1", f"sed -i s/allow_channels=true/allow_channels=false/ {FOLDER}/xrdp.ini; {RESTART}", "no channels"),
+        ("thin1", f"sed -i {ADMIT_ALL} {FOLDER}/sesman.ini; {RESTART}", "got a session and should not"),
+        ("thin1", f"echo {ALPHA.id}-user1:another | chpasswd", "got no session"),
+        ("thin1", "printf '#!/bin/sh\\n' > /usr/local/lib/thin-client/session", "no desktop that stays"),
+        ("gw1", f"rm /srv/thin-client/{ALPHA.id}/boot.ipxe", "boot.ipxe"),
+        ("gw1", SHUT, "Cannot fetch"),
+    ],
+)
+def test_what_is_broken_is_noticed_and_mended(sessions: Steps, host: str, broken: str, complaint: str) -> None:
+    sessions.on(host, broken)
+    outcome = sessions.run("thin-client", "verify")
+    assert outcome.state is StepState.FAILED
+    assert complaint in str(outcome.error)
+    sessions.succeed("thin-client", "provision")
+    sessions.succeed("thin-client", "verify")
+
+
+def test_who_leaves_the_list_loses_their_home(sessions: Steps) -> None:
+    sessions.succeed("thin-client", "provision", parameters={"users": ["user2", "user3"]})
+    assert sessions.on("thin1", f"ls /home | grep {ALPHA.id}").split() == [f"{ALPHA.id}-user2", f"{ALPHA.id}-user3"]
+    sessions.succeed("thin-client", "verify", parameters={"users": ["user2", "user3"]})
+
+
+def test_nothing_of_an_agency_that_left_remains_and_its_neighbour_stays(sessions: Steps) -> None:
+    sessions.succeed("thin-client", "retire")
+    assert sessions.changed("thin-client", "retire") == []
+    assert _left(sessions, ALPHA) == ""
+    sessions.succeed("network", "verify")
+    sessions.succeed("thin-client", "verify", tenant=BRAVO)
