@@ -1,0 +1,78 @@
+"""The README tells the truth about commands, exit codes and examples."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from typer.main import get_command
+
+from orchestrator.entrypoints.cli.app import app, run
+from orchestrator.entrypoints.failures import CHANGES_PENDING, INTERRUPTED, MEANING, OUR_BUG
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Every command, with its help."""
+
+    def walk(command: object, words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        children = getattr(command, "commands", None)
+        if children is None:
+            yield " ".join(words), str(getattr(command, "help", ""))
+            return
+        for name, child in children.items():
+            yield from walk(child, (*words, name))
+
+    assert isinstance(app, typer.Typer)
+    return walk(get_command(app), ())
+
+
+def test_every_command_is_in_the_readme(root: Path) -> None:
+    readme = (root / "README.md").read_text()
+    table = readme[readme.index("| command | does |") : readme.index("### Exit codes")]
+    documented = {" ".join(w for w in words.split() if w.islower()) for words in re.findall(r"`([a-z][^`]*)`", table)}
+    assert {name for name, _ in commands()} <= documented
+
+
+@pytest.mark.parametrize(("name", "text"), list(commands()), ids=lambda value: str(value)[:20])
+def test_the_help_of_every_command_shows_an_example_of_it(name: str, text: str) -> None:
+    assert f"Example: orchestrator {name}" in text
+
+
+def test_every_exit_code_is_in_the_readme(root: Path) -> None:
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", (root / "README.md").read_text(), re.MULTILINE)}
+    assert documented == {0, CHANGES_PENDING, INTERRUPTED, OUR_BUG, *(m.exit_code for m in MEANING.values())}
+
+
+class TestTheExamples:
+    @pytest.fixture(autouse=True)
+    def state(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
+        monkeypatch.chdir(root)
+        monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path))
+
+    @pytest.mark.parametrize("agency", ["cabinet-office", "coastal-inspectorate", "land-registry-north"])
+    def test_can_be_planned(self, agency: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run(["plan", f"examples/{agency}.yml", "--detailed-exitcode"]) == CHANGES_PENDING
+        assert agency in capsys.readouterr().out
+
+    def test_of_what_is_refused_reads_as_the_readme_says(
+        self, tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The three lines in the README come from this file."""
+        order = (root / "examples/land-registry-north.yml").read_text()
+        order = order[: order.index("services:")].replace("class: agency", "class: school")
+        (tmp_path / "my-agency.yml").write_text(order + "services:\n  dekstop: {}\n  thin-client: {tier: standard}\n")
+        assert run(["plan", str(tmp_path / "my-agency.yml")]) == 2
+        said = capsys.readouterr().err
+        readme = (root / "README.md").read_text()
+        for line in re.findall(r"my-agency.yml:\d+: (.*)", readme):
+            assert line.removesuffix(", ...") in said
+        assert len(re.findall(r"my-agency.yml:\d+: ", readme)) == 3
+
+
+def test_the_catalog_is_consistent(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(root)
+    assert run(["catalog", "lint"]) == 0
+    assert "no problems" in capsys.readouterr().out
