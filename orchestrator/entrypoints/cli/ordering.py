@@ -8,6 +8,7 @@ import typer
 
 from orchestrator.bootstrap import Application
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.run import RunState
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json, say
 from orchestrator.entrypoints.failures import CHANGES_PENDING
@@ -119,5 +120,6 @@ def _finish_open_run(app: Application, agency: str) -> None:
     say(f"Run {run.run} of {agency} is still {run.state}; going on with it first.")
     from orchestrator.entrypoints.cli.following import carry, failure
 
-    if error := failure(carry(app, run.run)):
+    ended = carry(app, run.run)
+    if ended.state is RunState.FAILED and (error := failure(ended)):
         raise error

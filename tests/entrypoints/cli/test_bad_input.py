@@ -200,7 +200,7 @@ class TestACatalog:
         alpha = copy / "components/alpha.yml"
         alpha.write_text(alpha.read_text().replace("tenancy: shared", "tenanzy: shared"))
         said = self.lint(orchestrator, copy)
-        assert "alpha.yml:5: tenanzy: Extra inputs are not permitted" in said
+        assert "alpha.yml:6: tenanzy: Extra inputs are not permitted" in said
         assert "tenancy: Field required" in said
 
     def test_whose_role_is_missing_is_refused(self, orchestrator: InProcess, copy: Path) -> None:

@@ -1,0 +1,91 @@
+"""The use-cases over a real store and the small world's files, with a clock that tests can turn."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.adapters.catalog_files.source import CatalogFiles
+from orchestrator.adapters.database.connection import connect
+from orchestrator.adapters.database.migrating import require_current
+from orchestrator.adapters.database.store import SqlStore
+from orchestrator.adapters.secret_box import SecretBox, make_key
+from orchestrator.domain.agreement import CallOff
+from orchestrator.domain.run import Counts, Run, StepOutcome, StepState
+from orchestrator.usecases.observing import Observing
+from orchestrator.usecases.ordering import Ordering
+from orchestrator.usecases.provisioning import Provisioning
+from tests.conftest import WORLD
+
+
+class TurnableClock:
+    def __init__(self) -> None:
+        self.time = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+    def turn(self, **how: float) -> None:
+        self.time += timedelta(**how)
+
+
+@dataclass(frozen=True)
+class House:
+    """The use-cases of one state directory."""
+
+    store: SqlStore
+    clock: TurnableClock
+    ordering: Ordering
+    provisioning: Provisioning
+    observing: Observing
+
+    def drive(self, run: Run, **ends: StepState) -> Run:
+        """The run to its end, as the engine would; `alpha_verify=FAILED` makes that step end so."""
+        self.provisioning.admit(lambda _tx, _run: None)
+        self.provisioning.begin(run.id)
+        while steps := self.provisioning.next_steps(run.id):
+            for step in steps:
+                self.clock.turn(seconds=10)
+                started = self.provisioning.start(run.id, step.id, worker="w")
+                end = ends.get(step.id.replace(".", "_"), StepState.SUCCEEDED)
+                error = None if end is StepState.SUCCEEDED else f"{step.id} went wrong"
+                self.provisioning.finish(started, StepOutcome(state=end, counts=Counts(ok=1), error=error))
+        return self.provisioning.conclude(run.id)
+
+    def apply(self, order: CallOff, **ends: StepState) -> Run:
+        return self.drive(self.provisioning.open_run(self.ordering.plan(order).id), **ends)
+
+    def states(self, agency: str) -> dict[str, str]:
+        return {s.component: s.status for s in self.observing.agency(agency).services}
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    engine = connect(f"sqlite:///{tmp_path / 'state.db'}")
+    require_current(engine)
+    make_key(tmp_path / "key")
+    store, clock = SqlStore(engine), TurnableClock()
+    source = CatalogFiles(
+        catalog_dir=WORLD / "catalog", inventories_dir=WORLD / "inventories", playbooks_dir=WORLD / "playbooks"
+    )
+    ordering = Ordering(source=source, store=store, clock=clock)
+    secrets = SecretBox(tmp_path / "key")
+    provisioning = Provisioning(source=source, store=store, clock=clock, secrets=secrets, ordering=ordering)
+    yield House(store, clock, ordering, provisioning, Observing(source=source, store=store, clock=clock))
+    engine.dispose()
+
+
+def order(agency: str = "a-one", *, site: str = "bench", seats: int = 10, **services: dict[str, Any]) -> CallOff:
+    contact = {"role": "manager", "name": "M", "email": "m@a.example"}
+    return CallOff.model_validate(
+        {
+            "framework": "trial",
+            "agency": {"id": agency, "name": agency, "class": "agency", "seats": seats, "contacts": [contact]},
+            "site": site,
+            "term": {"start": "2026-12-01", "months": 12},
+            "services": {name: {"tier": "standard", **given} for name, given in (services or {"alpha": {}}).items()},
+        }
+    )

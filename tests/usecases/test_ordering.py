@@ -1,0 +1,80 @@
+"""Planning: what is reserved, for whom, and for how long."""
+
+import threading
+
+import pytest
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.usecases.ports import StoredPlan
+from tests.usecases.conftest import House, order
+
+
+class TestPlansMadeAtOnce:
+    def test_never_share_a_block_and_all_can_be_applied(self, house: House) -> None:
+        agencies = [f"agency-{letter}" for letter in "abcdef"]
+        plans: list[StoredPlan] = []
+        barrier = threading.Barrier(len(agencies))
+
+        def plan(agency: str) -> None:
+            barrier.wait()
+            plans.append(house.ordering.plan(order(agency)))
+
+        threads = [threading.Thread(target=plan, args=(agency,)) for agency in agencies]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len({p.plan.allocations["subnet"] for p in plans}) == 6
+        for stored in plans:
+            house.provisioning.open_run(stored.id)
+
+    def test_of_dedicated_hosts_get_hosts_of_their_own(self, house: House) -> None:
+        first = house.ordering.plan(order("a-one", epsilon={"quantity": 2}))
+        second = house.ordering.plan(order("a-two", epsilon={"quantity": 1}))
+        hosts = [s.hosts for p in (first, second) for s in p.plan.steps if s.id == "epsilon.provision"]
+        assert hosts == [("m1", "m2"), ("m3",)]
+        with pytest.raises(OrchestratorError) as full:
+            house.ordering.plan(order("a-three", epsilon={"quantity": 1}))
+        assert full.value.kind is Kind.CONFLICT
+        with house.store.read() as tx:
+            assert tx.allocations.of("a-three", site="bench") == {}, "nothing half-reserved"
+
+
+class TestAPlan:
+    def test_made_again_is_the_same_plan(self, house: House) -> None:
+        first, second = house.ordering.plan(order()), house.ordering.plan(order())
+        assert first.id != second.id
+        assert first.plan == second.plan
+
+    def test_lets_its_reservations_go_after_a_day(self, house: House) -> None:
+        old = house.ordering.plan(order("a-one"))
+        house.clock.turn(hours=25)
+        new = house.ordering.plan(order("a-two"))
+        assert new.plan.allocations == old.plan.allocations
+        with pytest.raises(OrchestratorError) as refused:
+            house.provisioning.open_run(old.id)
+        assert refused.value.kind is Kind.CONFLICT
+        assert "no longer holds its reservations" in refused.value.message
+
+    def test_keeps_what_is_in_use_for_ever(self, house: House) -> None:
+        house.apply(order("a-one"))
+        house.clock.turn(days=400)
+        assert house.ordering.plan(order("a-two")).plan.allocations["number"] == "2"
+        assert house.ordering.plan(order("a-one")).plan.empty
+
+    def test_of_nothing_cannot_be_applied(self, house: House) -> None:
+        house.apply(order())
+        with pytest.raises(OrchestratorError) as refused:
+            house.provisioning.open_run(house.ordering.plan(order()).id)
+        assert refused.value.kind is Kind.CONFLICT
+
+    def test_counts_what_others_committed_to(self, house: House) -> None:
+        """The ceiling is £1,000,000; 62,000 seats at £8 and alpha are £496,100 a year."""
+        house.apply(order("a-one", seats=62_000))
+        house.ordering.plan(order("a-two", seats=62_000))
+        house.apply(order("a-two", seats=62_000))
+        with pytest.raises(OrchestratorError) as refused:
+            house.ordering.plan(order("a-three", seats=1_000))
+        assert refused.value.kind is Kind.NOT_COVERED
+        house.drive(house.provisioning.open_run(house.ordering.plan_offboarding("a-one").id))
+        house.ordering.plan(order("a-three", seats=1_000))

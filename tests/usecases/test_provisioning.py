@@ -1,0 +1,103 @@
+"""Runs, as the engine drives them: what is recorded at every turn."""
+
+import pytest
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.events import InstanceMoved, RunMoved
+from orchestrator.domain.run import RunState, StepState
+from tests.usecases.conftest import House, order
+
+
+class TestARun:
+    def test_that_succeeds_brings_the_agency_into_service(self, house: House) -> None:
+        run = house.apply(order(alpha={}, beta={}))
+        assert run.state is RunState.SUCCEEDED
+        assert house.states("a-one") == {"alpha": "in_service", "beta": "in_service"}
+
+    def test_tells_its_story_in_order(self, house: House) -> None:
+        run = house.apply(order())
+        told = [e.what for e in house.observing.events(run=run.id)]
+        assert [m.state for m in told if isinstance(m, RunMoved)] == ["queued", "running", "succeeded"]
+        assert [m.state for m in told if isinstance(m, InstanceMoved)] == ["provisioning", "in_service"]
+
+    def test_that_fails_leaves_what_worked_in_service(self, house: House) -> None:
+        run = house.apply(order(alpha={}, beta={}), beta_provision=StepState.FAILED)
+        assert (run.state, run.error) == (RunState.FAILED, "beta.provision failed")
+        assert house.states("a-one") == {"alpha": "in_service", "beta": "failed"}
+
+    def test_that_is_resumed_does_only_what_is_left(self, house: House) -> None:
+        run = house.apply(order(alpha={}, beta={}), beta_verify=StepState.UNREACHABLE)
+        resumed = house.drive(house.provisioning.resume(run.id))
+        assert (resumed.state, resumed.attempt) == (RunState.SUCCEEDED, 2)
+        attempts = {s.id: s.attempt for s in house.observing.run(run.id).steps}
+        assert {a for step, a in attempts.items() if step != "beta.verify"} == {1}
+        assert attempts["beta.verify"] == 2
+        assert house.states("a-one")["beta"] == "in_service"
+
+    def test_cannot_be_resumed_once_another_came_after_it(self, house: House) -> None:
+        first = house.apply(order(), alpha_provision=StepState.FAILED)
+        house.apply(order())
+        with pytest.raises(OrchestratorError) as refused:
+            house.provisioning.resume(first.id)
+        assert refused.value.kind is Kind.CONFLICT
+
+    def test_cancelled_before_it_began_never_begins(self, house: House) -> None:
+        run = house.provisioning.open_run(house.ordering.plan(order()).id)
+        assert house.provisioning.cancel(run.id).state is RunState.CANCELLED
+        assert house.states("a-one") == {"alpha": "failed"}
+        assert house.drive(house.provisioning.resume(run.id)).state is RunState.SUCCEEDED
+
+    def test_given_up_says_so_and_leaves_no_step_running(self, house: House) -> None:
+        run = house.provisioning.open_run(house.ordering.plan(order()).id)
+        house.provisioning.admit(lambda _tx, _run: None)
+        house.provisioning.begin(run.id)
+        house.provisioning.start(run.id, "alpha.precheck", worker="w")
+        assert house.provisioning.give_up(run.id, "internal error").state is RunState.FAILED
+        assert house.observing.run(run.id).steps[0].state is StepState.ERRORED
+
+
+class TestAnUpdate:
+    def test_records_what_was_ordered(self, house: House) -> None:
+        house.apply(order(alpha={}))
+        house.apply(order(alpha={"tier": "large"}))
+        assert house.observing.agency("a-one").services[0].tier == "large"
+        assert house.ordering.plan(order(alpha={"tier": "large"})).plan.empty
+
+    def test_to_fewer_hosts_gives_the_others_back(self, house: House) -> None:
+        house.apply(order(epsilon={"quantity": 3}))
+        run = house.apply(order(epsilon={"quantity": 1}))
+        assert [s.id for s in house.observing.run(run.id).steps][-1] == "epsilon.retire"
+        assert house.states("a-one") == {"epsilon": "in_service"}
+        second = house.ordering.plan(order("a-two", epsilon={"quantity": 2}))
+        assert next(s.hosts for s in second.plan.steps) == ("m2", "m3")
+
+    def test_without_a_component_retires_it_and_forgets_its_secrets(self, house: House) -> None:
+        house.apply(order(alpha={}, beta={}))
+        with house.store.read() as tx:
+            before = tx.secrets.of("a-one", "alpha")
+        house.apply(order(alpha={}))
+        assert house.states("a-one") == {"alpha": "in_service", "beta": "retired"}
+        with house.store.read() as tx:
+            assert tx.secrets.of("a-one", "beta") == {}
+            assert tx.secrets.of("a-one", "alpha") == before
+
+
+class TestOffboarding:
+    def test_returns_everything_and_the_agency_may_come_back(self, house: House) -> None:
+        house.apply(order(alpha={}, epsilon={"quantity": 2}))
+        house.drive(house.provisioning.open_run(house.ordering.plan_offboarding("a-one").id))
+        view = house.observing.agency("a-one")
+        assert view.offboarded_at == house.clock.now()
+        assert view.allocations == {}
+        assert house.states("a-one") == {"alpha": "retired", "epsilon": "retired"}
+        assert house.apply(order(alpha={})).state is RunState.SUCCEEDED
+        assert house.observing.agency("a-one").offboarded_at is None
+
+    def test_that_fails_half_way_keeps_what_is_still_there(self, house: House) -> None:
+        house.apply(order(alpha={}, beta={}))
+        plan = house.ordering.plan_offboarding("a-one")
+        house.drive(house.provisioning.open_run(plan.id), alpha_retire=StepState.FAILED)
+        view = house.observing.agency("a-one")
+        assert house.states("a-one") == {"alpha": "failed", "beta": "retired"}
+        assert view.allocations["subnet"]
+        assert view.offboarded_at is None
