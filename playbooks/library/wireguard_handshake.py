@@ -110,7 +110,9 @@ def main() -> None:
     peer = output.strip()
     at_server = ["wg", "set", wanted["interface"], "peer", peer]
     at_peer = ["wg", "set", INTERFACE, "peer", wanted["public_key"], "endpoint", wanted["endpoint"]]
-    module.run_command([*at_server, "allowed-ips", wanted["address"]], check_rc=True)
+    status, _, errors = module.run_command([*at_server, "allowed-ips", wanted["address"]])
+    if status != 0:
+        module.fail_json(msg=f"{wanted['interface']} cannot be dialled: {errors.strip()}")
     try:
         with dialler(module, within, private_key):
             # Keeping the way open makes the peer dial at once, with nothing to send.

@@ -77,12 +77,15 @@ def test_agencies_are_kept_apart_on_the_session_server(sessions: Steps) -> None:
         ("gw1", SHUT, "Cannot fetch"),
     ],
 )
-def test_what_is_broken_is_noticed_and_mended(sessions: Steps, host: str, broken: str, complaint: str) -> None:
+def test_what_is_broken_is_noticed(sessions: Steps, host: str, broken: str, complaint: str) -> None:
     sessions.on(host, broken)
     outcome = sessions.run("thin-client", "verify")
     assert outcome.state is StepState.FAILED
     assert complaint in str(outcome.error)
     sessions.succeed("thin-client", "provision")
+
+
+def test_what_was_broken_is_mended_by_provisioning(sessions: Steps) -> None:
     sessions.succeed("thin-client", "verify")
 
 

@@ -10,7 +10,7 @@ from orchestrator.bootstrap import Application
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.run import RunState
 from orchestrator.entrypoints.cli.context import application
-from orchestrator.entrypoints.cli.output import AsJson, console, print_json, say
+from orchestrator.entrypoints.cli.output import AsJson, console, print_json, progress, say
 from orchestrator.entrypoints.failures import CHANGES_PENDING
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -101,14 +101,17 @@ def carry_out(app: Application, plan_id: int, *, no_follow: bool, as_json: bool)
 def finish(app: Application, run_id: int, *, as_json: bool) -> None:
     """Follow a run to its end and report it; a run that does not succeed is an error."""
     from orchestrator.entrypoints.cli.following import carry, failure
-    from orchestrator.entrypoints.cli.showing import show_run
+    from orchestrator.entrypoints.cli.showing import show_run, show_run_line
 
     ended = carry(app, run_id)
+    error = failure(ended)
     if as_json:
         print_json(ended)
-    elif not (error := failure(ended)):
+    elif progress.is_terminal:
+        show_run_line(ended)  # its table stands above, as it was when the run ended
+    elif error is None:
         show_run(ended, app.clock.now())
-    if error := failure(ended):
+    if error:
         raise error
 
 

@@ -43,7 +43,9 @@ def show_plan(plan: PlanView) -> None:
         console.print("\nNothing to change: what is ordered is what is recorded.")
         return
     _show_allocations(plan)
+    console.print()
     console.print(_steps_table(plan))
+    console.print()
     _show_cost(plan)
     counted = {e: sum(c.effect is e for c in plan.changes) for e in Effect}
     words = [f"{n} to {effect}" for effect, n in counted.items() if n and effect is not Effect.NONE]
@@ -122,10 +124,16 @@ def run_table(run: RunView, now: datetime) -> Table:
     return table
 
 
-def show_run(run: RunView, now: datetime) -> None:
+def show_run_line(run: RunView) -> None:
+    """The run in one line."""
     style = RUN_STYLE.get(run.state, "cyan")
     attempt = f", attempt {run.attempt}" if run.attempt > 1 else ""
     console.print(f"Run {run.run}: {run.kind} [bold]{run.agency}[/] [{style}]{run.state}[/]{attempt}")
+
+
+def show_run(run: RunView, now: datetime) -> None:
+    """The run, its steps, and what went wrong in them."""
+    show_run_line(run)
     console.print(run_table(run, now))
     for step in run.steps:
         if step.error:
