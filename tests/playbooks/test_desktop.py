@@ -1,0 +1,146 @@
+"""An agency's desktops on real hosts: made, used, broken, mended, removed and given to the next agency."""
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import paramiko
+import pytest
+
+from orchestrator.domain.run import StepOutcome, StepState
+from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, secrets_of
+
+PLACES = {ALPHA: {"desktop": ("pc1",)}, BRAVO: {"desktop": ("pc2",)}}
+LEFT = """
+ls /home; ls -A /tmp /var/tmp | grep left; ps -eo args= | grep '[s]leep 3210'
+find /etc /usr/local -name '*managed-desktop*' -not -type d
+grep -rl {id} /etc --exclude='*-'
+getent group | grep agency; ip route | grep 10.65.; grep 127.0.0.1 /etc/resolv.conf; true
+"""
+
+
+def _run(steps: Steps, verb: str, tenant: Tenant = ALPHA, **options: Any) -> StepOutcome:
+    return steps.run("desktop", verb, tenant=tenant, placement=PLACES[tenant], **options)
+
+
+def _changed(steps: Steps, verb: str, tenant: Tenant = ALPHA, **options: Any) -> list[str]:
+    return steps.changed("desktop", verb, tenant=tenant, placement=PLACES[tenant], **options)
+
+
+def _same_time(steps: Steps, verb: str) -> None:
+    with ThreadPoolExecutor() as pool:
+        outcomes = list(pool.map(lambda tenant: _run(steps, verb, tenant), (ALPHA, BRAVO)))
+    assert [outcome.state for outcome in outcomes] == [StepState.SUCCEEDED] * 2, [o.error for o in outcomes]
+
+
+def _as_user1(steps: Steps, command: str) -> str:
+    """What a command says to the first user of the first agency, who logs in with a password."""
+    secret = secrets_of(ALPHA, "desktop", steps.source)["users_password"]
+    with paramiko.SSHClient() as client:
+        client.load_host_keys(str(steps.home / "sites" / "practice" / "known_hosts"))
+        password = hashlib.sha256(f"{secret}/user1".encode()).hexdigest()[:24]
+        address = steps.site.hosts["pc1"].address
+        client.connect(address, username="user1", password=password, allow_agent=False, look_for_keys=False)
+        _stdin, stdout, _stderr = client.exec_command(command)
+        return stdout.read().decode()
+
+
+@pytest.fixture(scope="module")
+def desktops(steps: Steps) -> Iterator[Steps]:
+    """Each agency has a network and a desktop of its own, provisioned at the same time."""
+    for tenant in (ALPHA, BRAVO):
+        steps.succeed("network", "provision", tenant=tenant)
+    _same_time(steps, "provision")
+    yield steps
+    _same_time(steps, "retire")
+    for tenant in (ALPHA, BRAVO):
+        steps.succeed("network", "retire", tenant=tenant)
+
+
+def test_a_prediction_for_a_fresh_host_changes_nothing(steps: Steps) -> None:
+    assert _changed(steps, "precheck") == []
+    assert _changed(steps, "provision", check=True) != []
+    assert _changed(steps, "retire") == []
+    steps.on("pc1", "test ! -e /etc/managed-desktop && ! dpkg -s xrdp")
+
+
+def test_what_was_made_stays_as_it_is_and_serves_its_agency(desktops: Steps) -> None:
+    for tenant in (ALPHA, BRAVO):
+        assert _changed(desktops, "provision", tenant) == []
+        assert _changed(desktops, "provision", tenant, check=True) == []
+        assert _changed(desktops, "verify", tenant) == []
+    assert _as_user1(desktops, "id -gn; stat -c %a .").split() == [f"agency-{ALPHA.id}", "700"]
+
+
+def test_names_are_resolved_with_and_without_the_agency(desktops: Steps) -> None:
+    ask = f"getent ahostsv4 gateway.{ALPHA.id}.practice.internal"
+    assert f"10.65.{ALPHA.number}.1" in desktops.on("pc1", ask)
+    desktops.on("pc1", "systemctl stop dnsmasq; getent ahostsv4 pc1")
+    assert desktops.try_on("pc1", ask).returncode != 0
+    assert _changed(desktops, "provision") != []
+    assert f"10.65.{ALPHA.number}.1" in desktops.on("pc1", ask)
+
+
+@pytest.mark.parametrize(
+    ("broken", "complaint"),
+    [
+        ("systemctl stop xrdp", "No remote desktop"),
+        ("userdel --force --remove user2", "user2 cannot log in"),
+        ("echo user1:not-the-password | chpasswd", "user1 cannot log in"),
+        ("systemctl stop dnsmasq", "getent ahostsv4"),
+        ("rm /etc/ssl/certs/managed-desktop.pem", "openssl verify"),
+        ("sed -i 's/alpha/other/' /etc/managed-desktop/build.json", "build.json"),
+        (
+            "sed -i 's/^PermitRootLogin.*/PermitRootLogin yes/' /etc/ssh/sshd_config.d/10-managed-desktop.conf"
+            " && systemctl restart ssh",
+            "sshd -T",
+        ),
+        (
+            "cp /etc/ssl/certs/ssl-cert-snakeoil.pem /etc/managed-desktop/desktop.pem"
+            " && cp /etc/ssl/private/ssl-cert-snakeoil.key /etc/managed-desktop/desktop.key"
+            " && systemctl restart xrdp",
+            "presents the certificate",
+        ),
+    ],
+)
+def test_what_is_broken_is_noticed_and_mended(desktops: Steps, broken: str, complaint: str) -> None:
+    desktops.on("pc1", broken)
+    outcome = _run(desktops, "verify")
+    assert outcome.state is StepState.FAILED
+    assert complaint in str(outcome.error)
+    assert _changed(desktops, "provision") != []
+    assert _changed(desktops, "verify") == []
+
+
+def test_what_the_agency_chooses_is_what_it_gets(desktops: Steps) -> None:
+    desktops.on("pc1", "touch ~user2/letter; ls -d ~user2")
+    assert _changed(desktops, "provision", parameters={"users": ["user1", "ada"]}, tier="secure") != []
+    assert _changed(desktops, "verify", parameters={"users": ["user1", "ada"]}, tier="secure") == []
+    assert desktops.on("pc1", "ls /home").split() == ["ada", "provision", "user1"]
+    assert "cliprdr=false" in desktops.on("pc1", "cat /etc/managed-desktop/xrdp.ini")
+    assert _changed(desktops, "provision") != []
+
+
+def test_passwords_are_nowhere_on_the_host(desktops: Steps) -> None:
+    secret = secrets_of(ALPHA, "desktop", desktops.source)["users_password"]
+    password = hashlib.sha256(f"{secret}/user1".encode()).hexdigest()[:24]
+    for hidden in (secret, password):
+        assert desktops.on("pc1", f"grep -rsl {hidden} /etc /var/log /var/lib /tmp /home || true") == ""
+
+
+def test_a_desktop_is_freed_from_its_people_and_goes_to_the_next_agency(desktops: Steps) -> None:
+    _as_user1(desktops, "touch /tmp/left; mkdir -p /var/tmp/left/deep; setsid sleep 3210 >/dev/null 2>&1 &")
+    place = {"desktop": ("pc1",)}
+    refused = desktops.run("desktop", "precheck", tenant=BRAVO, placement=place)
+    assert f"the host is a desktop of {ALPHA.id}" in str(refused.error)
+    assert desktops.changed("desktop", "retire", tenant=BRAVO, placement=place) == [], "it is not BRAVO's"
+    assert _changed(desktops, "retire") != []
+    assert _changed(desktops, "retire") == []
+    assert desktops.on("pc1", LEFT.format(id=ALPHA.id)).split() == ["provision"]
+    desktops.succeed("desktop", "precheck", tenant=BRAVO, placement=place)
+    desktops.succeed("desktop", "provision", tenant=BRAVO, placement=place)
+    desktops.succeed("desktop", "verify", tenant=BRAVO, placement=place)
+    desktops.succeed("desktop", "retire", tenant=BRAVO, placement=place)
+    desktops.succeed("desktop", "provision", placement=place)
+    assert _changed(desktops, "verify") == []
