@@ -81,7 +81,8 @@ def processes() -> dict[int, tuple[int, list[str]]]:
             parent = int((folder / "stat").read_text().rpartition(") ")[2].split()[1])
         except (OSError, ValueError):
             continue  # it ended while we looked
-        found[int(folder.name)] = (parent, command)
+        if command[0]:  # else it has ended, and nobody has asked how
+            found[int(folder.name)] = (parent, command)
     return found
 
 
