@@ -281,7 +281,8 @@ class StartedStep:
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: the step has no outcome yet
-    """The step was stopped because its worker is stopping; whoever takes the run over starts it again."""
+    """The step was stopped for its worker's sake (it is stopping, or fell silent); whoever drives the run next starts
+    it again."""
 
 
 class PlaybookRunner(Protocol):

@@ -35,6 +35,7 @@ from orchestrator.usecases.ports import (
     Assignment,
     CatalogSource,
     Clock,
+    Interrupted,
     Secrets,
     StartedStep,
     Store,
@@ -169,6 +170,9 @@ class Provisioning:
         """Record how the attempt ended, and what that means for the instance."""
         run, step = started.run, started.step
         with self.store.begin() as tx:
+            recorded = next(s for s in tx.runs.steps(run.id) if s.id == step.id)
+            if recorded.attempt != step.attempt:
+                raise Interrupted  # another worker has started it again; this attempt no longer counts
             now = self.clock.now()
             done = step.model_copy(
                 update={

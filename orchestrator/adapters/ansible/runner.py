@@ -9,7 +9,7 @@ from typing import Any
 
 import ansible_runner
 
-from orchestrator.adapters.ansible import translate
+from orchestrator.adapters.ansible import guard, translate
 from orchestrator.adapters.ansible.guarded import GuardLine, Guards
 from orchestrator.adapters.ansible.redaction import Redactor
 from orchestrator.adapters.ansible.workspace import SiteAccess, Workspace, workspace
@@ -50,10 +50,10 @@ class AnsibleRunner:
                 cancel_callback=lambda: watch.look() or listener.flush_due(),
             )
             listener.flush()
-        if self.guards.stopping:
-            raise Interrupted
         if watch.verdict:
             return watch.verdict.model_copy(update={"counts": listener.counts or Counts()})
+        if self.guards.stopping or finished.rc == guard.STOPPED:
+            raise Interrupted
         return translate.outcome(
             status=finished.rc, recap=listener.counts, failures=listener.failures, output=listener.tail()
         )

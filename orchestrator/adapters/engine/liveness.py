@@ -51,6 +51,18 @@ class Lease:
         with self._store.begin() as tx:
             tx.workers.leave(self._worker)
 
+    def confirm(self) -> None:
+        """Return when this worker is certain to be alive in the eyes of others; otherwise it ends here."""
+        while True:
+            try:
+                with self._store.begin() as tx:
+                    if not tx.workers.beat(self._worker):
+                        self._fence("declared dead by another worker")
+            except OrchestratorError:
+                time.sleep(self._beat.total_seconds())
+            else:
+                return
+
     def bury_the_dead(self) -> None:
         """Declare workers dead whose lease ran out, and have their runs taken up again.
 
@@ -61,6 +73,8 @@ class Lease:
         if since is None or time.monotonic() - since < self._lease.total_seconds():
             return
         with self._store.begin() as tx:
+            if not tx.workers.beat(self._worker):
+                self._fence("declared dead by another worker")
             tx.workers.bury(lease=self._lease)
         self.requeue_orphans()
 

@@ -1,10 +1,13 @@
 """What this package asks of DBOS. Everything that touches its private parts is here; the version is pinned."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient
+
+from orchestrator.domain.errors import Kind, OrchestratorError
 
 APPLICATION = "orchestrator"
 VERSION = "1"
@@ -72,13 +75,24 @@ def stop() -> None:
 
 def holders() -> set[str]:
     """Executors that hold unfinished runs."""
-    pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+    with _answering():
+        pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
     return {w.executor_id for w in pending if w.executor_id}
 
 
 def requeue_runs_of(executors: set[str]) -> None:
     """Give the unfinished runs of dead executors to the living. Compare-and-set: any number of workers may call it."""
-    DBOS._recover_pending_workflows(sorted(executors))
+    with _answering():
+        DBOS._recover_pending_workflows(sorted(executors))
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """A queue that does not answer is unavailable, and asked again."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        raise OrchestratorError(Kind.UNAVAILABLE, f"the queue did not answer: {error}") from error
 
 
 def url_for(engine: sa.Engine) -> str:

@@ -115,9 +115,8 @@ class Worker:
         while self._driving:
             time.sleep(0.05)
         self._lease.stop()
-        # The interrupted runs must stay pending in the queue: their threads are parked and never return.
         logging.shutdown()
-        os._exit(0)
+        os._exit(0)  # past the threads that wait for ever
 
     def _loop(self, submitter: queueing.Submitter, until: Callable[[], bool]) -> None:
         def hand_over(tx: Any, run: Run) -> None:
@@ -138,15 +137,24 @@ class Worker:
         """One run to its end, or to the end of this worker."""
         self._driving.add(run_id)
         try:
-            self._drive_steps(run_id)
-        except Interrupted:
-            self._driving.discard(run_id)
-            threading.Event().wait()
+            while not self._driven(run_id):
+                self._lease.confirm()
         except Exception:
             reference = uuid.uuid4().hex[:12]
             log.exception("run %s gave up, reference %s", run_id, reference)
             _patiently(self._driver.give_up, run_id, f"internal error, reference {reference} in the log")
         self._driving.discard(run_id)
+
+    def _driven(self, run_id: int) -> bool:
+        """Whether the run came to its end. False when its guards stopped it because this worker had fallen silent."""
+        try:
+            self._drive_steps(run_id)
+        except Interrupted:
+            if self._stopping.is_set():
+                self._driving.discard(run_id)
+                threading.Event().wait()  # the run must stay pending in the queue: this thread never returns
+            return False
+        return True
 
     def _drive_steps(self, run_id: int) -> None:
         """Whatever is ready, side by side, until nothing more may start."""

@@ -151,6 +151,20 @@ class TestKillMinusNine:
             "verify test-agency place here",
         ]
 
+    def test_has_a_sibling_that_pauses_a_worker_past_its_lease(self, orchestrator: CommandLine) -> None:
+        """A machine that was suspended: the guards stopped the step, and the worker starts it again when it wakes."""
+        order = orchestrator.order(services={"alpha": {"sleep": 7.25}})
+        apply = orchestrator.start("apply", order, "--yes")
+        eventually(lambda: processes_mentioning("sleep 7.25"))
+        apply.send_signal(signal.SIGSTOP)
+        eventually(lambda: not processes_mentioning("sleep 7.25"), seconds=6)
+        time.sleep(3)
+        apply.send_signal(signal.SIGCONT)
+        assert apply.wait(60) == 0
+        steps = {s["id"]: s["attempt"] for s in orchestrator.json("run", "show", 1)["steps"]}
+        assert steps == {"alpha.precheck": 1, "alpha.provision": 2, "alpha.verify": 1}
+        assert orchestrator.journal().count("provisioned test-agency here") == 1
+
     def test_of_ansible_itself_is_a_failed_step_not_a_lost_run(self, orchestrator: CommandLine) -> None:
         order = orchestrator.order(services={"alpha": {"sleep": 324.5}})
         apply = orchestrator.start("apply", order, "--yes")
