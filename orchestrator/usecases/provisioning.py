@@ -115,19 +115,24 @@ class Provisioning:
                 hand_over(tx, admitted)
             return len(queued)
 
-    def begin(self, run_id: int) -> Run:
-        """The run is being worked on, for the first time or again after its worker died."""
+    def begin(self, run_id: int, attempt: int) -> bool:
+        """The run is being worked on, for the first time or again after its worker died.
+
+        False when there is nothing left to drive: this attempt has ended, though its worker died before the queue knew.
+        """
         with self.store.begin() as tx:
             run = _run(tx, run_id)
+            if run.attempt != attempt or not RUN_LIFE.allows(run.state, RunEvent.START):
+                return False
             if run.state is RunState.RUNNING:
-                return run
+                return True
             now = self.clock.now()
             run = run.model_copy(
                 update={"state": RUN_LIFE.after(run.state, RunEvent.START), "started_at": run.started_at or now}
             )
             tx.runs.put(run)
             tx.events.add([_moved(run)], agency=run.agency, at=now, run=run_id)
-            return run
+            return True
 
     def next_steps(self, run_id: int) -> tuple[StepRecord, ...]:
         """Steps that may start now; none when the run is finished, has failed, or is to be cancelled."""

@@ -45,7 +45,7 @@ class House:
     def drive(self, run: Run, **ends: StepState) -> Run:
         """The run to its end, as the engine would; `alpha_verify=FAILED` makes that step end so."""
         self.provisioning.admit(lambda _tx, _run: None)
-        self.provisioning.begin(run.id)
+        assert self.provisioning.begin(run.id, run.attempt)
         while steps := self.provisioning.next_steps(run.id):
             for step in steps:
                 self.clock.turn(seconds=10)

@@ -4,7 +4,8 @@ import pytest
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import InstanceMoved, RunMoved
-from orchestrator.domain.run import RunState, StepState
+from orchestrator.domain.run import RunState, StepOutcome, StepState
+from orchestrator.usecases.ports import Interrupted
 from tests.usecases.conftest import House, order
 
 
@@ -50,10 +51,28 @@ class TestARun:
     def test_given_up_says_so_and_leaves_no_step_running(self, house: House) -> None:
         run = house.provisioning.open_run(house.ordering.plan(order()).id)
         house.provisioning.admit(lambda _tx, _run: None)
-        house.provisioning.begin(run.id)
+        house.provisioning.begin(run.id, run.attempt)
         house.provisioning.start(run.id, "alpha.precheck", worker="w")
         assert house.provisioning.give_up(run.id, "internal error").state is RunState.FAILED
         assert house.observing.run(run.id).steps[0].state is StepState.ERRORED
+
+    def test_that_has_ended_is_not_driven_again_by_a_worker_that_missed_it(self, house: House) -> None:
+        run = house.apply(order(), alpha_verify=StepState.FAILED)
+        assert not house.provisioning.begin(run.id, 1)
+        house.provisioning.resume(run.id)
+        house.provisioning.admit(lambda _tx, _run: None)
+        assert not house.provisioning.begin(run.id, 1), "the first attempt is over"
+        assert house.provisioning.begin(run.id, 2)
+
+    def test_counts_only_the_last_attempt_of_a_step(self, house: House) -> None:
+        run = house.provisioning.open_run(house.ordering.plan(order()).id)
+        house.provisioning.admit(lambda _tx, _run: None)
+        house.provisioning.begin(run.id, 1)
+        lost = house.provisioning.start(run.id, "alpha.precheck", worker="paused")
+        house.provisioning.start(run.id, "alpha.precheck", worker="successor")
+        with pytest.raises(Interrupted):
+            house.provisioning.finish(lost, StepOutcome(state=StepState.FAILED))
+        assert house.observing.run(run.id).steps[0].state is StepState.RUNNING
 
 
 class TestAnUpdate:

@@ -37,7 +37,7 @@ class Submitter:
             "workflow_id": workflow_id(run, attempt),
             "app_version": VERSION,
         }
-        self._client.enqueue_in_transaction(session, options, run)
+        self._client.enqueue_in_transaction(session, options, run, attempt)
 
     def close(self) -> None:
         self._client.destroy()
@@ -48,7 +48,7 @@ def migrate(url: str) -> None:
     DBOS.migrate(url)
 
 
-def launch(url: str, *, worker: str, drive: Callable[[int], None], runs: int, poll_seconds: float) -> None:
+def launch(url: str, *, worker: str, drive: Callable[[int, int], None], runs: int, poll_seconds: float) -> None:
     """Start taking runs from the queue. One engine per process."""
     DBOS(
         config={
@@ -62,8 +62,8 @@ def launch(url: str, *, worker: str, drive: Callable[[int], None], runs: int, po
     )
 
     @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_RECOVERIES)
-    def _drive_run(run: int) -> None:
-        drive(run)
+    def _drive_run(run: int, attempt: int) -> None:
+        drive(run, attempt)
 
     DBOS.launch()
     DBOS.register_queue(QUEUE, worker_concurrency=runs, polling_interval_sec=poll_seconds)

@@ -33,7 +33,7 @@ class RunDriver(Protocol):
     """What the engine asks of the use-cases, run by run."""
 
     def admit(self, hand_over: Callable[[Any, Run], None]) -> int: ...
-    def begin(self, run_id: int) -> Run: ...
+    def begin(self, run_id: int, attempt: int) -> bool: ...
     def next_steps(self, run_id: int) -> tuple[StepRecord, ...]: ...
     def start(self, run_id: int, step_id: str, *, worker: str) -> StartedStep: ...
     def note(self, started: StartedStep, happenings: Sequence[Happening]) -> None: ...
@@ -133,11 +133,11 @@ class Worker:
                 log.warning("%s", error.message)
             time.sleep(self._options.tick_seconds)
 
-    def _drive(self, run_id: int) -> None:
+    def _drive(self, run_id: int, attempt: int) -> None:
         """One run to its end, or to the end of this worker."""
         self._driving.add(run_id)
         try:
-            while not self._driven(run_id):
+            while not self._driven(run_id, attempt):
                 self._lease.confirm()
         except Exception:
             reference = uuid.uuid4().hex[:12]
@@ -145,10 +145,11 @@ class Worker:
             _patiently(self._driver.give_up, run_id, f"internal error, reference {reference} in the log")
         self._driving.discard(run_id)
 
-    def _driven(self, run_id: int) -> bool:
+    def _driven(self, run_id: int, attempt: int) -> bool:
         """Whether the run came to its end. False when its guards stopped it because this worker had fallen silent."""
         try:
-            self._drive_steps(run_id)
+            if _patiently(self._driver.begin, run_id, attempt):
+                self._drive_steps(run_id)
         except Interrupted:
             if self._stopping.is_set():
                 self._driving.discard(run_id)
@@ -158,7 +159,6 @@ class Worker:
 
     def _drive_steps(self, run_id: int) -> None:
         """Whatever is ready, side by side, until nothing more may start."""
-        _patiently(self._driver.begin, run_id)
         running: dict[Future[None], str] = {}
         with ThreadPoolExecutor(self._options.steps, thread_name_prefix=f"run-{run_id}") as pool:
             while True:
