@@ -62,30 +62,35 @@ from contextlib import contextmanager
 
 from ansible.module_utils.basic import AnsibleModule
 
-INTERFACE = "dial"
+LONGEST_INTERFACE_NAME = 15
+
+
+def interface_of(namespace: str) -> str:
+    """Name the interface after its namespace: wireguard-go's control socket is in one folder for all namespaces."""
+    return f"dial-{namespace}"[:LONGEST_INTERFACE_NAME]
 
 
 @contextmanager
-def dialler(module: AnsibleModule, within: list[str], private_key: str) -> Iterator[None]:
+def dialler(module: AnsibleModule, within: list[str], interface: str, private_key: str) -> Iterator[None]:
     """Have an interface with this key in the namespace: the kernel's where it can, else in user space."""
-    status, _, _ = module.run_command([*within, "ip", "link", "add", INTERFACE, "type", "wireguard"])
+    status, _, _ = module.run_command([*within, "ip", "link", "add", interface, "type", "wireguard"])
     if status != 0:
-        module.run_command([*within, "wireguard-go", INTERFACE], check_rc=True)
+        module.run_command([*within, "wireguard-go", interface], check_rc=True)
     try:
         module.run_command(
-            [*within, "wg", "set", INTERFACE, "private-key", "/dev/stdin"], data=private_key, check_rc=True
+            [*within, "wg", "set", interface, "private-key", "/dev/stdin"], data=private_key, check_rc=True
         )
         yield
     finally:
         # Ends a wireguard-go as well.
-        module.run_command([*within, "ip", "link", "delete", INTERFACE])
+        module.run_command([*within, "ip", "link", "delete", interface])
 
 
-def shaken(module: AnsibleModule, within: list[str], timeout: int) -> bool:
+def shaken(module: AnsibleModule, within: list[str], interface: str, timeout: int) -> bool:
     """Wait for the first handshake."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        _, output, _ = module.run_command([*within, "wg", "show", INTERFACE, "latest-handshakes"])
+        _, output, _ = module.run_command([*within, "wg", "show", interface, "latest-handshakes"])
         if output.split()[-1:] not in ([], ["0"]):
             return True
         time.sleep(0.1)
@@ -105,21 +110,22 @@ def main() -> None:
     module.params["public_key"] = module.params["public_key"].strip()
     wanted = module.params
     within = ["ip", "netns", "exec", wanted["namespace"]]
+    interface = interface_of(wanted["namespace"])
     _, private_key, _ = module.run_command(["wg", "genkey"], check_rc=True)
     _, output, _ = module.run_command(["wg", "pubkey"], data=private_key, check_rc=True)
     peer = output.strip()
     at_server = ["wg", "set", wanted["interface"], "peer", peer]
-    at_peer = ["wg", "set", INTERFACE, "peer", wanted["public_key"], "endpoint", wanted["endpoint"]]
+    at_peer = ["wg", "set", interface, "peer", wanted["public_key"], "endpoint", wanted["endpoint"]]
     status, _, errors = module.run_command([*at_server, "allowed-ips", wanted["address"]])
     if status != 0:
         module.fail_json(msg=f"{wanted['interface']} cannot be dialled: {errors.strip()}")
     try:
-        with dialler(module, within, private_key):
+        with dialler(module, within, interface, private_key):
             # Keeping the way open makes the peer dial at once, with nothing to send.
             keepalive = ["allowed-ips", "0.0.0.0/0", "persistent-keepalive", "1"]
-            module.run_command([*within, "ip", "link", "set", INTERFACE, "up"], check_rc=True)
+            module.run_command([*within, "ip", "link", "set", interface, "up"], check_rc=True)
             module.run_command([*within, *at_peer, *keepalive], check_rc=True)
-            done = shaken(module, within, wanted["timeout"])
+            done = shaken(module, within, interface, wanted["timeout"])
     finally:
         module.run_command([*at_server, "remove"])
     if not done:
