@@ -64,6 +64,13 @@ class TestARun:
         assert not house.provisioning.begin(run.id, 1), "the first attempt is over"
         assert house.provisioning.begin(run.id, 2)
 
+    def test_in_the_way_of_another_is_named_rather_than_called_stale(self, house: House) -> None:
+        first, second = house.ordering.plan(order()), house.ordering.plan(order())
+        run = house.provisioning.open_run(first.id)
+        with pytest.raises(OrchestratorError) as refused:
+            house.provisioning.open_run(second.id)
+        assert f"run {run.id} of a-one is queued" in refused.value.message
+
     def test_counts_only_the_last_attempt_of_a_step(self, house: House) -> None:
         run = house.provisioning.open_run(house.ordering.plan(order()).id)
         house.provisioning.admit(lambda _tx, _run: None)
