@@ -11,7 +11,7 @@ PRACTICE_PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-clie
 TEST_PACKAGES := prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format serve clean practice-packages test-packages
+.PHONY: help demo test check format serve bench clean practice-packages test-packages
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ check: $(INSTALLED) ## Format, lint, types, import contracts, fast tests
 format: $(INSTALLED) ## Format the Python sources
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench: $(INSTALLED) ## Measure against the bare tools, in interleaved pairs
+	@$(BIN)/python -m tests.bench
 
 serve: $(INSTALLED) ## Answer HTTP on port 8080 and work on runs
 	$(ORCHESTRATOR) serve
