@@ -8,9 +8,7 @@ from orchestrator.domain.agreement import Agency
 from orchestrator.domain.allocation import Allocation, values
 from orchestrator.domain.catalog import Component
 from orchestrator.domain.instance import ServiceInstance
-from orchestrator.domain.site import Site
-
-Placement = Mapping[str, tuple[str, ...]]
+from orchestrator.domain.site import Placement, Site, hosts_in
 
 
 def secrets_variable(component: Component) -> str:
@@ -47,11 +45,10 @@ def host_variables(
         "allocation": allocated,
         **instance.parameters,
     }
-    names = sorted({host for hosts in placement.values() for host in hosts})
     return {
         name: {f"{component.role}_{key}": value for key, value in shared.items()}
         | {f"{component.role}_functions": [f for f, hosts in sorted(placement.items()) if name in hosts]}
-        for name in names
+        for name in hosts_in(placement)
     }
 
 

@@ -32,6 +32,3 @@ class Lifecycle(Generic[S, E]):
                 f"a {self.subject} that is {state.value} cannot {event.value}",
                 hint=f"possible now: {', '.join(possible)}" if possible else f"{state.value} is final",
             ) from None
-
-    def final(self, state: S) -> bool:
-        return all(s != state for s, _ in self.table)

@@ -13,7 +13,7 @@ from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import NUMBERS, Allocation, host_pool
 from orchestrator.domain.catalog import Catalog, Component, Tenancy, Verb
 from orchestrator.domain.instance import InstanceState, ServiceInstance
-from orchestrator.domain.site import Site
+from orchestrator.domain.site import Placement, Site, hosts_in
 from orchestrator.domain.value import Value, digest_of
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -55,13 +55,13 @@ class Step(Value):
     id: str
     component: str
     verb: Verb
-    placement: Mapping[str, tuple[str, ...]]
+    placement: Placement
     needs: tuple[str, ...]
     because: str
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        return tuple(sorted({host for hosts in self.placement.values() for host in hosts}))
+        return hosts_in(self.placement)
 
 
 class CostLine(Value):

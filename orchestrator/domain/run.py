@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from orchestrator.domain.catalog import Verb
 from orchestrator.domain.lifecycle import Lifecycle
-from orchestrator.domain.plan import Purpose
+from orchestrator.domain.plan import Purpose, Step
 from orchestrator.domain.value import Value
 
 
@@ -123,25 +122,15 @@ class StepOutcome(Value):
     error: str | None = None
 
 
-class StepRecord(Value):
+class StepRecord(Step):
     """A step as the run's records hold it."""
 
-    id: str
-    component: str
-    verb: Verb
-    placement: Mapping[str, tuple[str, ...]]
-    needs: tuple[str, ...]
-    because: str
     state: StepState = StepState.PENDING
     attempt: int = 0
     started_at: datetime | None = None
     finished_at: datetime | None = None
     counts: Counts = Counts()
     error: str | None = None
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        return tuple(sorted({host for hosts in self.placement.values() for host in hosts}))
 
 
 class Run(Value):

@@ -6,6 +6,14 @@ from typing import Any
 from orchestrator.domain.allocation import Pool
 from orchestrator.domain.value import Value
 
+Placement = Mapping[str, tuple[str, ...]]
+"""function -> names of the hosts that serve it."""
+
+
+def hosts_in(placement: Placement) -> tuple[str, ...]:
+    """Every host of a placement once, in name order."""
+    return tuple(sorted({host for hosts in placement.values() for host in hosts}))
+
 
 class Host(Value):
     """`variables` are the host's own, as the inventory gives them."""

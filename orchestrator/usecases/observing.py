@@ -8,14 +8,13 @@ from typing import Any
 from orchestrator.domain.allocation import Allocation
 from orchestrator.domain.assignment import endpoint_facts
 from orchestrator.domain.catalog import Verb
-from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Event
 from orchestrator.domain.instance import InstanceState, ServiceInstance, display_status
 from orchestrator.domain.plan import Effect, FieldChange, Purpose
 from orchestrator.domain.run import OPEN_RUN, Run, RunState, StepRecord, StepState
-from orchestrator.domain.site import Site
+from orchestrator.domain.site import Site, hosts_in
 from orchestrator.domain.value import Value
-from orchestrator.usecases.ordering import unknown_agency
+from orchestrator.usecases.finding import find_agency, find_run
 from orchestrator.usecases.ports import CatalogSource, Clock, Snapshot, Store, StoredPlan, Transaction
 
 HEALTH_UNKNOWN = "unknown"
@@ -171,10 +170,7 @@ class Observing:
 
     def run(self, run_id: int) -> RunView:
         with self.store.read() as tx:
-            run = tx.runs.get(run_id)
-            if run is None:
-                hint = "orchestrator run list shows them"
-                raise OrchestratorError(Kind.NOT_FOUND, f"there is no run {run_id}", hint=hint)
+            run = find_run(tx, run_id)
             return run_view(run, tx.runs.steps(run_id))
 
     def open_run(self, agency: str) -> RunView | None:
@@ -205,9 +201,7 @@ class Observing:
             )
 
     def _agency(self, tx: Transaction, agency: str) -> AgencyView:
-        record = tx.agencies.get(agency)
-        if record is None:
-            raise unknown_agency(agency, tx)
+        record = find_agency(tx, agency)
         site, run = self.source.site(record.site), tx.runs.open_of(agency)
         allocations = tx.allocations.of(agency, site=site.name)
         return AgencyView(
@@ -237,7 +231,7 @@ class Observing:
             lifecycle=instance.state,
             health=HEALTH_UNKNOWN,
             status=display_status(instance.state, run_open=run_open),
-            hosts=tuple(sorted({h for hosts in instance.hosts.values() for h in hosts})),
+            hosts=hosts_in(instance.hosts),
             endpoints=tuple(EndpointView(name=e.name, address=e.address.format_map(facts)) for e in endpoints),
             error=instance.error,
         )

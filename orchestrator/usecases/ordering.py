@@ -14,6 +14,7 @@ from orchestrator.domain.events import PlanMade
 from orchestrator.domain.plan import Basis, Plan, make_plan, requests
 from orchestrator.domain.schema import call_off_schema
 from orchestrator.domain.site import Site
+from orchestrator.usecases.finding import find_agency, find_plan
 from orchestrator.usecases.ports import (
     AgencyRecord,
     CatalogSource,
@@ -52,32 +53,23 @@ class Ordering:
     def plan(self, call_off: CallOff) -> StoredPlan:
         """Plan the order, reserve what it needs from the site's pools, and keep the plan."""
         with self.store.begin() as tx:
-            return self.plan_in(tx, call_off)
-
-    def plan_in(self, tx: Transaction, call_off: CallOff) -> StoredPlan:
-        """The same inside the caller's transaction."""
-        _check_site(tx.agencies.get(call_off.agency.id), call_off)
-        site = self.source.site(call_off.site)
-        reserved = self._reserve(tx, call_off, site)
-        plan = make_plan(self._basis(tx, call_off.agency.id, call_off, site=site, allocations=reserved))
-        _check_placement(plan)
-        check_ceiling(tx, plan, self.agreement(call_off.framework))
-        return self._keep(tx, plan, call_off)
+            _check_site(tx.agencies.get(call_off.agency.id), call_off)
+            site = self.source.site(call_off.site)
+            reserved = self._reserve(tx, call_off, site)
+            plan = make_plan(self._basis(tx, call_off.agency.id, call_off, site=site, allocations=reserved))
+            _check_placement(plan)
+            check_ceiling(tx, plan, self.agreement(call_off.framework))
+            return self._keep(tx, plan, call_off)
 
     def plan_offboarding(self, agency: str) -> StoredPlan:
         """The plan that removes everything the agency has."""
         with self.store.begin() as tx:
-            if tx.agencies.get(agency) is None:
-                raise unknown_agency(agency, tx)
             return self._keep(tx, self._offboarding(tx, agency), None)
 
     def stored(self, plan: int) -> StoredPlan:
         """A plan as it was shown."""
         with self.store.read() as tx:
-            found = tx.plans.get(plan)
-        if found is None:
-            raise OrchestratorError(Kind.NOT_FOUND, f"there is no plan {plan}")
-        return found
+            return find_plan(tx, plan)
 
     def still_true(self, tx: Transaction, stored: StoredPlan) -> bool:
         """Whether planning again now would give the same plan."""
@@ -105,9 +97,7 @@ class Ordering:
         return make_plan(self._basis(tx, stored.plan.agency, stored.order, site=site, allocations=needed))
 
     def _offboarding(self, tx: Transaction, agency: str) -> Plan:
-        record = tx.agencies.get(agency)
-        assert record is not None
-        site = self.source.site(record.site)
+        site = self.source.site(find_agency(tx, agency).site)
         allocations = tx.allocations.of(agency, site=site.name)
         return make_plan(self._basis(tx, agency, None, site=site, allocations=allocations))
 
@@ -120,7 +110,7 @@ class Ordering:
         site: Site,
         allocations: Mapping[str, Allocation],
     ) -> Basis:
-        framework = call_off.framework if call_off else _record(tx, agency).framework
+        framework = call_off.framework if call_off else find_agency(tx, agency).framework
         return Basis(
             agency=agency,
             call_off=call_off,
@@ -195,20 +185,6 @@ def _refusal(path: Path, problems: list[Problem], *, kind: Kind) -> Orchestrator
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
     ordered = sorted(problems, key=lambda p: (p.line or 0, p.path))
     return OrchestratorError(kind, f"{path} is refused: {count}", details=tuple(str(p) for p in ordered))
-
-
-def _record(tx: Transaction, agency: str) -> AgencyRecord:
-    record = tx.agencies.get(agency)
-    if record is None:
-        raise unknown_agency(agency, tx)
-    return record
-
-
-def unknown_agency(agency: str, tx: Transaction) -> OrchestratorError:
-    known = [a.id for a in tx.agencies.all()][:20]
-    return OrchestratorError(
-        Kind.NOT_FOUND, f"there is no agency {agency!r}", hint=f"agencies: {', '.join(known) or 'none yet'}"
-    )
 
 
 def _check_site(record: AgencyRecord | None, call_off: CallOff) -> None:

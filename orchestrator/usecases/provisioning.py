@@ -17,6 +17,7 @@ from orchestrator.domain.instance import INSTANCE_LIFE, InstanceEvent, InstanceS
 from orchestrator.domain.plan import Effect, Purpose
 from orchestrator.domain.run import (
     EVENT_OF,
+    OPEN_RUN,
     RUN_LIFE,
     STEP_LIFE,
     Run,
@@ -29,6 +30,7 @@ from orchestrator.domain.run import (
     conclusion,
     ready,
 )
+from orchestrator.usecases.finding import find_agency, find_plan, find_run
 from orchestrator.usecases.ordering import Ordering, check_ceiling
 from orchestrator.usecases.ports import (
     AgencyRecord,
@@ -57,9 +59,7 @@ class Provisioning:
     def open_run(self, plan: int) -> Run:
         """A queued run of a stored plan. Refuses a plan that no longer describes the difference."""
         with self.store.begin() as tx:
-            stored = tx.plans.get(plan)
-            if stored is None:
-                raise OrchestratorError(Kind.NOT_FOUND, f"there is no plan {plan}")
+            stored = find_plan(tx, plan)
             if stored.plan.empty:
                 raise OrchestratorError(Kind.CONFLICT, f"plan {plan} has nothing to do")
             if tx.runs.open_of(stored.plan.agency) is None:  # else opening says which run is in the way
@@ -72,7 +72,7 @@ class Provisioning:
     def cancel(self, run_id: int) -> Run:
         """Ask for a run to stop. What nobody works on is cancelled at once; a running step is stopped by its worker."""
         with self.store.begin() as tx:
-            run = _run(tx, run_id)
+            run = find_run(tx, run_id)
             if not RUN_LIFE.allows(run.state, RunEvent.CANCEL):
                 raise OrchestratorError(Kind.CONFLICT, f"run {run_id} is already {run.state.value}")
             run = run.model_copy(update={"cancel_requested": True})
@@ -84,7 +84,7 @@ class Provisioning:
     def resume(self, run_id: int) -> Run:
         """Queue a failed or cancelled run again; finished steps stay finished."""
         with self.store.begin() as tx:
-            run = _run(tx, run_id)
+            run = find_run(tx, run_id)
             state = RUN_LIFE.after(run.state, RunEvent.RESUME)
             if newer := [r.id for r in tx.runs.newest(agency=run.agency, limit=1) if r.id != run.id]:
                 raise OrchestratorError(
@@ -122,7 +122,7 @@ class Provisioning:
         False when there is nothing left to drive: this attempt has ended, though its worker died before the queue knew.
         """
         with self.store.begin() as tx:
-            run = _run(tx, run_id)
+            run = find_run(tx, run_id)
             if run.attempt != attempt or not RUN_LIFE.allows(run.state, RunEvent.START):
                 return False
             if run.state is RunState.RUNNING:
@@ -138,16 +138,16 @@ class Provisioning:
     def next_steps(self, run_id: int) -> tuple[StepRecord, ...]:
         """Steps that may start now; none when the run is finished, has failed, or is to be cancelled."""
         with self.store.read() as tx:
-            return () if _run(tx, run_id).cancel_requested else ready(tx.runs.steps(run_id))
+            return () if find_run(tx, run_id).cancel_requested else ready(tx.runs.steps(run_id))
 
     def cancel_requested(self, run_id: int) -> bool:
         with self.store.read() as tx:
-            return _run(tx, run_id).cancel_requested
+            return find_run(tx, run_id).cancel_requested
 
     def start(self, run_id: int, step_id: str, *, worker: str) -> StartedStep:
         """Record that a step is being worked on, and say what it is to do."""
         with self.store.begin() as tx:
-            run, now = _run(tx, run_id), self.clock.now()
+            run, now = find_run(tx, run_id), self.clock.now()
             found = next(s for s in tx.runs.steps(run_id) if s.id == step_id)
             step = found.model_copy(
                 update={
@@ -200,8 +200,8 @@ class Provisioning:
     def conclude(self, run_id: int) -> Run:
         """Close a run in which nothing more may start."""
         with self.store.begin() as tx:
-            run = _run(tx, run_id)
-            if RUN_LIFE.final(run.state) or run.state in (RunState.FAILED, RunState.CANCELLED):
+            run = find_run(tx, run_id)
+            if run.state not in OPEN_RUN:
                 return run
             event, reason = conclusion(tx.runs.steps(run_id))
             return self._end(tx, run, event, reason)
@@ -213,7 +213,7 @@ class Provisioning:
                 if step.state is StepState.RUNNING:
                     broken = {"state": STEP_LIFE.after(step.state, StepEvent.BREAK), "error": reason}
                     tx.runs.put_step(run_id, step.model_copy(update=broken))
-            return self._end(tx, _run(tx, run_id), RunEvent.FAIL, reason)
+            return self._end(tx, find_run(tx, run_id), RunEvent.FAIL, reason)
 
     # Inside
 
@@ -241,16 +241,14 @@ class Provisioning:
     def _intended(self, tx: Transaction, run: Run, step: StepRecord) -> tuple[ServiceInstance, bool]:
         """The instance as the plan wants it, and whether it is to leave altogether."""
         recorded = tx.instances.of(run.agency)[step.component]
-        stored = tx.plans.get(run.plan)
-        assert stored is not None
+        stored = find_plan(tx, run.plan)
         wish = stored.plan.desired.get(step.component)
         if wish is None:
             return recorded, True
         return wish.model_copy(update={"state": recorded.state, "changed_at": recorded.changed_at}), False
 
     def _assignment(self, tx: Transaction, run: Run, step: StepRecord, instance: ServiceInstance) -> Assignment:
-        record = tx.agencies.get(run.agency)
-        assert record is not None
+        record = find_agency(tx, run.agency)
         component, site = self.source.catalog().components[step.component], self.source.site(run.site)
         needed = {n: i.hosts for n, i in tx.instances.of(run.agency).items() if n in component.needs}
         return Assignment(
@@ -320,8 +318,7 @@ class Provisioning:
 
     def _settle(self, tx: Transaction, run: Run) -> None:
         """Give back to the pools what the agency no longer has."""
-        stored = tx.plans.get(run.plan)
-        assert stored is not None
+        stored = find_plan(tx, run.plan)
         held = tx.allocations.of(run.agency, site=run.site)
         kept = stored.plan.allocations if stored.order else {}
         tx.allocations.release(run.agency, [name for name in held if name not in kept])
@@ -340,13 +337,6 @@ def _on_finish(step: StepRecord, *, leaving: bool) -> InstanceEvent | None:
 
 def _moved(run: Run) -> RunMoved:
     return RunMoved(state=run.state, attempt=run.attempt, reason=run.error)
-
-
-def _run(tx: Transaction, run: int) -> Run:
-    found = tx.runs.get(run)
-    if found is None:
-        raise OrchestratorError(Kind.NOT_FOUND, f"there is no run {run}", hint="orchestrator run list shows them")
-    return found
 
 
 def _agency_record(order: CallOff, before: AgencyRecord | None, stored: StoredPlan, *, at: Any) -> AgencyRecord:

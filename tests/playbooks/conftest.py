@@ -23,11 +23,11 @@ from orchestrator.adapters.practice.commands import PACKAGES
 from orchestrator.adapters.practice.site import PracticeSite
 from orchestrator.domain.agreement import Agency
 from orchestrator.domain.allocation import Allocation
-from orchestrator.domain.assignment import Placement, host_variables, secrets_variable
+from orchestrator.domain.assignment import host_variables, secrets_variable
 from orchestrator.domain.catalog import SecretKind, Verb
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.run import StepOutcome, StepState
-from orchestrator.domain.site import Site
+from orchestrator.domain.site import Placement, Site
 from orchestrator.usecases.ports import Assignment
 from tests.conftest import ROOT
 

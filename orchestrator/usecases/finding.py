@@ -1,0 +1,32 @@
+"""Finding what a request names, or saying that it is not there."""
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.run import Run
+from orchestrator.usecases.ports import AgencyRecord, StoredPlan, Transaction
+
+NAMED = 20
+"""How many agencies an error lists at most."""
+
+
+def find_agency(tx: Transaction, agency: str) -> AgencyRecord:
+    found = tx.agencies.get(agency)
+    if found is None:
+        known = ", ".join(a.id for a in tx.agencies.all()[:NAMED])
+        raise OrchestratorError(
+            Kind.NOT_FOUND, f"there is no agency {agency!r}", hint=f"agencies: {known or 'none yet'}"
+        )
+    return found
+
+
+def find_plan(tx: Transaction, plan: int) -> StoredPlan:
+    found = tx.plans.get(plan)
+    if found is None:
+        raise OrchestratorError(Kind.NOT_FOUND, f"there is no plan {plan}")
+    return found
+
+
+def find_run(tx: Transaction, run: int) -> Run:
+    found = tx.runs.get(run)
+    if found is None:
+        raise OrchestratorError(Kind.NOT_FOUND, f"there is no run {run}", hint="orchestrator run list shows them")
+    return found
