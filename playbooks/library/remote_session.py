@@ -66,6 +66,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 STARTED = re.compile(r"^ok data=\d+ display=(:\d+)", re.MULTILINE)
 REFUSED = "Connection denied"
+STAYS_SECONDS = 3
 
 
 class UnfitError(Exception):
@@ -116,7 +117,7 @@ def look(display: str, user: str, slice_name: str | None, seconds: int) -> None:
     if not running:
         raise UnfitError("has no display")
     begun = within(seconds, lambda: desktops(running[0]))
-    time.sleep(1)
+    time.sleep(STAYS_SECONDS)
     if not begun or not desktops(running[0]):
         raise UnfitError("has no desktop that stays")
     owner = pwd.getpwuid(Path(f"/proc/{running[0]}").stat().st_uid).pw_name
@@ -126,14 +127,36 @@ def look(display: str, user: str, slice_name: str | None, seconds: int) -> None:
         raise UnfitError(f"does not run in {slice_name}")
 
 
+def members(display: str) -> dict[int, tuple[int, list[str]]]:
+    """Return what the sessions' manager started on a display, and what that started."""
+    environment = f"DISPLAY={display}.0\0".encode()
+    found = {}
+    for pid, process in processes().items():
+        with suppress(OSError):
+            if environment in Path(f"/proc/{pid}/environ").read_bytes() + b"\0":
+                found[pid] = process
+    return found
+
+
 def end(display: str, seconds: int) -> None:
-    """End the session as leaving the desktop does, and return when it has."""
+    """End the session as leaving the desktop does, and return when its manager has done with it.
+
+    A manager ends its channel server when the desktop has ended. One that has only just been started misses that, and
+    the session would stay for ever, a display that nobody can use: then it is told again, here.
+    """
     deadline = time.monotonic() + seconds
-    while left := servers(display):
+    managers: set[int] = set()
+    while True:
+        left, running = members(display), processes()
+        parents = {parent for parent, _ in left.values()}
+        managers |= {pid for pid in parents if pid in running and running[pid][1][0].endswith("/xrdp-sesman")}
+        if not left and not managers & running.keys():
+            return
         if time.monotonic() > deadline:
             raise UnfitError("does not end")
         # Again and again: a desktop that is just starting does not listen yet.
-        for pid in desktops(left[0]) or left:
+        server = next(iter(servers(display)), None)
+        for pid in (desktops(server) if server else []) or left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
         time.sleep(0.2)

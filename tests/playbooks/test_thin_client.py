@@ -86,6 +86,7 @@ def test_what_is_broken_is_noticed(sessions: Steps, host: str, broken: str, comp
     outcome = sessions.run("thin-client", "verify")
     assert outcome.state is StepState.FAILED
     assert complaint in str(outcome.error)
+    assert sessions.on("thin1", "pgrep -xa 'Xorg|xrdp-chansrv' || true") == "", "the check leaves no session behind"
     sessions.succeed("thin-client", "provision")
 
 
