@@ -18,8 +18,10 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.adapters.database.store import SqlStore
     from orchestrator.adapters.metrics import Exposition
     from orchestrator.adapters.practice.site import PracticeSite
+    from orchestrator.usecases.admitting import Admitting
     from orchestrator.usecases.observing import Observing
     from orchestrator.usecases.provisioning import Provisioning
+    from orchestrator.usecases.retaining import Retaining
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,26 @@ class Application:
     def observing(self) -> "Observing":
         from orchestrator.usecases.observing import Observing
 
-        return Observing(source=self.source, store=self.store, clock=self.clock)
+        return Observing(source=self.source, store=self.store, clock=self.clock, admitting=self.admitting)
+
+    @cached_property
+    def admitting(self) -> "Admitting":
+        from orchestrator.domain.admission import Limits
+        from orchestrator.usecases.admitting import Admitting
+
+        limits = Limits.model_validate(self.settings.limits.model_dump())
+        return Admitting(store=self.store, limits=limits, lease=self.lease)
+
+    @cached_property
+    def retaining(self) -> "Retaining":
+        from orchestrator.usecases.retaining import Retaining
+
+        kept = self.settings.retention
+        return Retaining(store=self.store, clock=self.clock, days=kept.days, agencies=kept.agencies)
+
+    @property
+    def lease(self) -> timedelta:
+        return timedelta(seconds=self.settings.worker.lease_seconds)
 
     @cached_property
     def exposition(self) -> "Exposition":
@@ -84,7 +105,7 @@ class Application:
     def live_workers(self) -> set[str]:
         """Workers whose lease is running."""
         with self.store.read() as tx:
-            return tx.workers.alive(lease=timedelta(seconds=self.settings.worker.lease_seconds))
+            return tx.workers.alive(lease=self.lease)
 
     def work(self, until: Callable[[], bool]) -> None:
         """Be a worker until told otherwise."""
@@ -106,14 +127,16 @@ class Application:
             url=queueing.url_for(self.database),
             store=self.store,
             driver=self.provisioning,
+            admission=self.admitting,
             runner=AnsibleRunner(playbooks=self.settings.playbooks, guards=guards, access_of=access_of),
             options=WorkerOptions(
-                lease=timedelta(seconds=knobs.lease_seconds),
+                lease=self.lease,
                 beat=timedelta(seconds=knobs.beat_seconds),
                 tick_seconds=knobs.tick_seconds,
                 runs=knobs.runs,
                 steps=knobs.steps,
             ),
+            prune=self.retaining.prune,
             renew_guards=guards.renew,
             stop_guards=guards.stop_all,
         )

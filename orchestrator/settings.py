@@ -34,6 +34,23 @@ class WorkerSettings(BaseModel):
     )
 
 
+class LimitSettings(BaseModel):
+    runs: int = Field(default=16, ge=1, description="Runs at the same time, whatever the workers could take.")
+    site: int = Field(default=8, ge=1, description="Runs at the same time at one site.")
+    host: int = Field(
+        default=4,
+        ge=1,
+        description="Runs at the same time that touch one host. Two steps of one component never change it together.",
+    )
+
+
+class RetentionSettings(BaseModel):
+    days: int = Field(default=400, ge=1, description="How long events are kept, and plans that were never applied.")
+    agencies: dict[str, int] = Field(
+        default={}, description='Other lengths for single agencies, in days, as JSON: {"cabinet-office": 2555}.'
+    )
+
+
 class HttpSettings(BaseModel):
     host: str = Field(default="127.0.0.1", description="Address that serve listens on; this machine only by default.")
     port: int = Field(default=8080, ge=0, le=65535, description="TCP port that serve listens on.")
@@ -53,6 +70,8 @@ class Settings(BaseSettings):
     )
     database: DatabaseSettings = DatabaseSettings()
     worker: WorkerSettings = WorkerSettings()
+    limits: LimitSettings = LimitSettings()
+    retention: RetentionSettings = RetentionSettings()
     http: HttpSettings = HttpSettings()
 
     @property

@@ -80,6 +80,15 @@ class RecoveryScope(Value):
     data: tuple[str, ...]
 
 
+class Retry(Value):
+    """How often a step is tried before the run fails, and the pause before the second try, doubled before each
+    further one. Only a host that did not answer and a step that took too long are tried again: what failed for a reason
+    of its own would fail again."""
+
+    attempts: Annotated[int, Field(ge=1, le=10)] = 1
+    pause: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(hours=1))] = timedelta(seconds=10)
+
+
 DEFAULT_TIMEOUTS: Mapping[Verb, timedelta] = {
     Verb.PRECHECK: timedelta(minutes=5),
     Verb.PROVISION: timedelta(minutes=30),
@@ -108,6 +117,10 @@ class Component(Value):
     endpoints: tuple[Endpoint, ...] = ()
     recovery: RecoveryScope
     timeouts: Mapping[Verb, timedelta] = {}
+    retries: Mapping[Verb, Retry] = {}
+
+    def retry(self, verb: Verb) -> Retry:
+        return self.retries.get(verb, Retry())
 
     def timeout(self, verb: Verb) -> timedelta:
         return self.timeouts.get(verb, DEFAULT_TIMEOUTS[verb])

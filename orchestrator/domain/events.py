@@ -39,6 +39,14 @@ class StepFinished(Value):
     error: str | None = None
 
 
+class StepPostponed(Value):
+    """A step whose host did not answer, or that took too long, is tried again from an instant on."""
+
+    kind: Literal["step_postponed"] = "step_postponed"
+    until: datetime
+    tries: int
+
+
 class InstanceMoved(Value):
     kind: Literal["instance_moved"] = "instance_moved"
     component: str
@@ -56,7 +64,7 @@ class TaskFinished(Value):
     message: str | None = None
 
 
-Happening = PlanMade | RunMoved | StepStarted | StepFinished | InstanceMoved | TaskFinished
+Happening = PlanMade | RunMoved | StepStarted | StepFinished | StepPostponed | InstanceMoved | TaskFinished
 
 HAPPENING: TypeAdapter[Any] = TypeAdapter(cast("Any", Happening))
 """Reads a stored happening back."""

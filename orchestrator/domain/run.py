@@ -1,9 +1,10 @@
 """Runs and their steps: how far an execution of a plan has come, and what may happen next."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from orchestrator.domain.catalog import Retry, Verb
 from orchestrator.domain.lifecycle import Lifecycle
 from orchestrator.domain.plan import Purpose, Step
 from orchestrator.domain.value import Value
@@ -49,6 +50,34 @@ RUN_LIFE = Lifecycle(
         (_R.CANCELLED, _E.RESUME): _R.QUEUED,
     },
 )
+
+
+class Priority(StrEnum):
+    """Why a run should not wait: an incident before a change before a drill before a look for drift."""
+
+    INCIDENT = "incident"
+    CHANGE = "change"
+    DRILL = "drill"
+    DRIFT = "drift"
+
+
+PATIENCE: Mapping[Priority, timedelta] = {
+    Priority.INCIDENT: timedelta(0),
+    Priority.CHANGE: timedelta(minutes=10),
+    Priority.DRILL: timedelta(hours=1),
+    Priority.DRIFT: timedelta(hours=4),
+}
+"""How long a run of each priority gives way to more urgent ones. The queue is in the order of creation plus patience,
+so that every run comes first some day."""
+
+
+class OnFailure(StrEnum):
+    """What becomes of an onboarding that failed."""
+
+    KEEP = "keep"
+    """What was built stays for inspection, and the run can be resumed."""
+    ROLL_BACK = "roll_back"
+    """A second run removes it, in the reverse order of the needs."""
 
 
 class StepState(StrEnum):
@@ -123,10 +152,13 @@ class StepOutcome(Value):
 
 
 class StepRecord(Step):
-    """A step as the run's records hold it."""
+    """A step as the run's records hold it. `attempt` counts every start, `tries` those since the run was opened or
+    resumed; `not_before` is when a step that is tried again may start."""
 
     state: StepState = StepState.PENDING
     attempt: int = 0
+    tries: int = 0
+    not_before: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     counts: Counts = Counts()
@@ -134,7 +166,8 @@ class StepRecord(Step):
 
 
 class Run(Value):
-    """One execution of a plan. `attempt` counts how often it was opened or resumed."""
+    """One execution of a plan. `attempt` counts how often it was opened or resumed; `cause` is the failed run that this
+    one rolls back."""
 
     id: int
     agency: str
@@ -142,12 +175,21 @@ class Run(Value):
     purpose: Purpose
     plan: int
     state: RunState
+    priority: Priority = Priority.CHANGE
+    on_failure: OnFailure = OnFailure.KEEP
+    cause: int | None = None
+    hosts: tuple[str, ...] = ()
     attempt: int = 1
     cancel_requested: bool = False
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
     error: str | None = None
+
+    @property
+    def due_at(self) -> datetime:
+        """Its place in the queue."""
+        return self.created_at + PATIENCE[self.priority]
 
 
 def ready(steps: Sequence[StepRecord]) -> tuple[StepRecord, ...]:
@@ -160,6 +202,39 @@ def ready(steps: Sequence[StepRecord]) -> tuple[StepRecord, ...]:
     done = {s.id for s in steps if s.state is StepState.SUCCEEDED}
     waiting = (s for s in steps if s.state in (StepState.PENDING, StepState.RUNNING))
     return tuple(s for s in waiting if set(s.needs) <= done)
+
+
+CHANGING = (Verb.PROVISION, Verb.RESTORE, Verb.RETIRE)
+"""Verbs that change a host. Two of the same component never do so on one host at the same time."""
+
+
+class Busy(Value):
+    """A step of another run that is changing hosts now."""
+
+    run: int
+    agency: str
+    component: str
+    hosts: tuple[str, ...]
+
+
+def obstacle(step: StepRecord, elsewhere: Sequence[Busy], *, now: datetime) -> str | None:
+    """What a step whose needs have succeeded waits for, None when it may start."""
+    if step.not_before and step.not_before > now:
+        return f"until {step.not_before:%H:%M:%S}Z, to be tried again"
+    for other in elsewhere if step.verb in CHANGING else ():
+        shared = [host for host in step.hosts if host in other.hosts]
+        if other.component == step.component and shared:
+            return f"for run {other.run} of {other.agency} on {shared[0]}"
+    return None
+
+
+def tried_again(step: StepRecord, retry: Retry, *, now: datetime) -> StepRecord | None:
+    """The step as it waits for another try; None when it has had all it gets, or another would not help."""
+    if step.state not in (StepState.UNREACHABLE, StepState.TIMED_OUT) or step.tries >= retry.attempts:
+        return None
+    pause = retry.pause * 2 ** (step.tries - 1)
+    again = STEP_LIFE.after(step.state, StepEvent.RETRY)
+    return step.model_copy(update={"state": again, "not_before": now + pause})
 
 
 def conclusion(steps: Sequence[StepRecord]) -> tuple[RunEvent, str | None]:

@@ -1,8 +1,9 @@
 """Observing: what people, scripts and dashboards are shown. Reads only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator.domain.allocation import Allocation
@@ -11,9 +12,10 @@ from orchestrator.domain.catalog import Verb
 from orchestrator.domain.events import Event
 from orchestrator.domain.instance import InstanceState, ServiceInstance, display_status
 from orchestrator.domain.plan import Effect, FieldChange, Purpose
-from orchestrator.domain.run import OPEN_RUN, Run, RunState, StepRecord, StepState
+from orchestrator.domain.run import OPEN_RUN, OnFailure, Priority, Run, RunState, StepRecord, StepState
 from orchestrator.domain.site import Site, hosts_in
 from orchestrator.domain.value import Value
+from orchestrator.usecases.admitting import Admitting, next_steps
 from orchestrator.usecases.finding import find_agency, find_run
 from orchestrator.usecases.ports import CatalogSource, Clock, Snapshot, Store, StoredPlan, Transaction
 
@@ -73,6 +75,7 @@ class StepView(Value):
     failed: int
     unreachable: int
     error: str | None
+    waits_for: str | None
 
 
 class RunView(Value):
@@ -80,6 +83,10 @@ class RunView(Value):
     agency: str
     kind: Purpose
     state: RunState
+    priority: Priority
+    on_failure: OnFailure
+    cause: int | None
+    waits_for: str | None
     attempt: int
     cancel_requested: bool
     created_at: datetime
@@ -139,14 +146,21 @@ def plan_view(stored: StoredPlan) -> PlanView:
     )
 
 
-def run_view(run: Run, steps: list[StepRecord]) -> RunView:
-    same = run.model_dump(exclude={"id", "purpose", "plan", "site"})
-    return RunView(**same, run=run.id, kind=run.purpose, steps=tuple(_step_view(s) for s in steps))
+def run_view(
+    run: Run,
+    steps: list[StepRecord],
+    *,
+    waits_for: str | None = None,
+    steps_wait_for: Mapping[str, str] = MappingProxyType({}),
+) -> RunView:
+    same = run.model_dump(exclude={"id", "purpose", "plan", "site", "hosts"})
+    views = tuple(_step_view(s, steps_wait_for.get(s.id)) for s in steps)
+    return RunView(**same, run=run.id, kind=run.purpose, waits_for=waits_for, steps=views)
 
 
-def _step_view(step: StepRecord) -> StepView:
-    same = step.model_dump(exclude={"placement", "because", "counts"})
-    return StepView(**same, **step.counts.model_dump(), hosts=step.hosts)
+def _step_view(step: StepRecord, waits_for: str | None) -> StepView:
+    same = step.model_dump(exclude={"placement", "because", "counts", "tries", "not_before"})
+    return StepView(**same, **step.counts.model_dump(), hosts=step.hosts, waits_for=waits_for)
 
 
 @dataclass(frozen=True)
@@ -154,6 +168,7 @@ class Observing:
     source: CatalogSource
     store: Store
     clock: Clock
+    admitting: Admitting
 
     def agencies(self) -> list[AgencyView]:
         with self.store.read() as tx:
@@ -171,7 +186,15 @@ class Observing:
     def run(self, run_id: int) -> RunView:
         with self.store.read() as tx:
             run = find_run(tx, run_id)
-            return run_view(run, tx.runs.steps(run_id))
+            waits = self.admitting.waits_for(tx, run)
+            steps_wait = next_steps(tx, run, now=self.clock.now()).waiting if run.state is RunState.RUNNING else {}
+            return run_view(run, tx.runs.steps(run_id), waits_for=waits, steps_wait_for=steps_wait)
+
+    def rolling_back(self, run_id: int) -> RunView | None:
+        """The run that removes what a failed one has built."""
+        with self.store.read() as tx:
+            undoing = tx.runs.caused_by(run_id)
+            return run_view(undoing, []) if undoing else None
 
     def open_run(self, agency: str) -> RunView | None:
         with self.store.read() as tx:

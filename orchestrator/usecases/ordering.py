@@ -64,7 +64,11 @@ class Ordering:
     def plan_offboarding(self, agency: str) -> StoredPlan:
         """The plan that removes everything the agency has."""
         with self.store.begin() as tx:
-            return self._keep(tx, self._offboarding(tx, agency), None)
+            return self.keep_offboarding(tx, agency)
+
+    def keep_offboarding(self, tx: Transaction, agency: str) -> StoredPlan:
+        """The same, within somebody else's transaction."""
+        return self._keep(tx, self._offboarding(tx, agency), None)
 
     def stored(self, plan: int) -> StoredPlan:
         """A plan as it was shown."""

@@ -8,13 +8,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
+from orchestrator.domain.admission import Place
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import Allocation
 from orchestrator.domain.catalog import Catalog, SecretKind, Verb
 from orchestrator.domain.events import Event, Happening
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.plan import Plan
-from orchestrator.domain.run import Run, RunState, StepOutcome, StepRecord
+from orchestrator.domain.run import Busy, OnFailure, Priority, Run, RunState, StepOutcome, StepRecord
 from orchestrator.domain.site import Site
 from orchestrator.domain.value import Value
 
@@ -118,10 +119,21 @@ class Allocations(Protocol):
 class Plans(Protocol):
     def add(self, plan: Plan, *, order: CallOff | None, at: datetime) -> StoredPlan: ...
     def get(self, plan: int) -> StoredPlan | None: ...
+    def forget_unapplied(self, *, before: datetime, limit: int) -> int:
+        """Delete plans that no run carried out, `limit` at most. How many."""
+        ...
 
 
 class Runs(Protocol):
-    def open(self, plan: StoredPlan, *, at: datetime) -> Run:
+    def open(
+        self,
+        plan: StoredPlan,
+        *,
+        at: datetime,
+        priority: Priority = Priority.CHANGE,
+        on_failure: OnFailure = OnFailure.KEEP,
+        cause: int | None = None,
+    ) -> Run:
         """A queued run with the plan's steps. A second open run of an agency is a conflict."""
         ...
 
@@ -129,7 +141,23 @@ class Runs(Protocol):
     def put(self, run: Run) -> None: ...
     def open_of(self, agency: str) -> Run | None: ...
     def newest(self, *, agency: str | None = None, limit: int = 50) -> list[Run]: ...
-    def in_state(self, *states: RunState) -> list[Run]: ...
+    def queue(self) -> list[Place]:
+        """Queued runs, the one that is due first in front."""
+        ...
+
+    def active(self) -> list[Place]:
+        """Runs that are admitted or running."""
+        ...
+
+    def caused_by(self, run: int) -> Run | None:
+        """The run that rolls this one back."""
+        ...
+
+    def count(self, state: RunState) -> int: ...
+    def changing_elsewhere(self, run: Run) -> list[Busy]:
+        """Steps of other runs at the run's site that are changing hosts now."""
+        ...
+
     def steps(self, run: int) -> list[StepRecord]: ...
     def put_step(self, run: int, step: StepRecord) -> None: ...
 
@@ -139,6 +167,11 @@ class Events(Protocol):
             step: str | None = None) -> None: ...  # fmt: skip
 
     def after(self, event: int, *, run: int | None = None, limit: int = 500) -> list[Event]: ...
+    def forget(self, *, before: datetime, apart_from: Sequence[str], limit: int) -> int:
+        """Delete events of all agencies but some, `limit` at most. How many."""
+        ...
+
+    def forget_of(self, agency: str, *, before: datetime, limit: int) -> int: ...
 
 
 class SecretRows(Protocol):
@@ -156,11 +189,15 @@ class Workers(Protocol):
         """Renew the lease. False when the worker has been declared dead."""
         ...
 
-    def join(self, worker: str, *, host: str) -> None: ...
+    def join(self, worker: str, *, host: str, runs: int) -> None: ...
     def leave(self, worker: str) -> None: ...
     def bury(self, *, lease: timedelta) -> None: ...
     def alive(self, *, lease: timedelta) -> set[str]:
         """Workers whose lease is running."""
+        ...
+
+    def capacity(self, *, lease: timedelta) -> int:
+        """How many runs the living workers can work on at a time."""
         ...
 
     def unburied(self) -> set[str]:
@@ -236,6 +273,10 @@ class Transaction(Protocol):
     @property
     def figures(self) -> Figures: ...
 
+    def exclusive(self, what: str) -> None:
+        """Wait until no other writing transaction is exclusive about the same; until this one ends, none will be."""
+        ...
+
 
 class Store(Protocol):
     def begin(self) -> AbstractContextManager[Transaction]:
@@ -269,6 +310,13 @@ class Assignment:
     secrets_variable: str
     timeout: timedelta
     check: bool = False
+
+
+class NextSteps(Value):
+    """Steps of a run that may start now, and what those wait for that may start later by themselves."""
+
+    ready: tuple[StepRecord, ...] = ()
+    waiting: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ The step table is the checkpoint: a step's outcome, the instance it moved and th
 together, so a run that is driven again after a crash goes on from exactly what was finished.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +12,17 @@ from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.assignment import host_variables, secrets_variable
 from orchestrator.domain.catalog import Component, Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.events import Happening, InstanceMoved, RunMoved, StepFinished, StepStarted
+from orchestrator.domain.events import Happening, InstanceMoved, RunMoved, StepFinished, StepPostponed, StepStarted
 from orchestrator.domain.instance import INSTANCE_LIFE, InstanceEvent, InstanceState, ServiceInstance
 from orchestrator.domain.plan import Effect, Purpose
 from orchestrator.domain.run import (
+    CHANGING,
     EVENT_OF,
     OPEN_RUN,
     RUN_LIFE,
     STEP_LIFE,
+    OnFailure,
+    Priority,
     Run,
     RunEvent,
     RunState,
@@ -28,8 +31,10 @@ from orchestrator.domain.run import (
     StepRecord,
     StepState,
     conclusion,
-    ready,
+    obstacle,
+    tried_again,
 )
+from orchestrator.usecases.admitting import next_steps
 from orchestrator.usecases.finding import find_agency, find_plan, find_run
 from orchestrator.usecases.ordering import Ordering, check_ceiling
 from orchestrator.usecases.ports import (
@@ -38,12 +43,15 @@ from orchestrator.usecases.ports import (
     CatalogSource,
     Clock,
     Interrupted,
+    NextSteps,
     Secrets,
     StartedStep,
     Store,
     StoredPlan,
     Transaction,
 )
+
+CHANGES = "changes"
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,9 @@ class Provisioning:
 
     # Opening, stopping and resuming runs
 
-    def open_run(self, plan: int) -> Run:
+    def open_run(
+        self, plan: int, *, priority: Priority = Priority.CHANGE, on_failure: OnFailure = OnFailure.KEEP
+    ) -> Run:
         """A queued run of a stored plan. Refuses a plan that no longer describes the difference."""
         with self.store.begin() as tx:
             stored = find_plan(tx, plan)
@@ -65,7 +75,7 @@ class Provisioning:
             if tx.runs.open_of(stored.plan.agency) is None:  # else opening says which run is in the way
                 self._refuse_stale(tx, stored)
             self._record_order(tx, stored)
-            run = tx.runs.open(stored, at=self.clock.now())
+            run = tx.runs.open(stored, at=self.clock.now(), priority=priority, on_failure=on_failure)
             tx.events.add([_moved(run)], agency=run.agency, at=run.created_at, run=run.id)
             return run
 
@@ -94,27 +104,15 @@ class Provisioning:
                 )
             for step in tx.runs.steps(run_id):
                 if STEP_LIFE.allows(step.state, StepEvent.RETRY):
-                    tx.runs.put_step(run_id, step.model_copy(update={"state": StepState.PENDING, "error": None}))
-            again = {"state": state, "attempt": run.attempt + 1, "cancel_requested": False}
-            run = run.model_copy(update={**again, "finished_at": None, "error": None})
+                    again = {"state": StepState.PENDING, "tries": 0, "not_before": None, "error": None}
+                    tx.runs.put_step(run_id, step.model_copy(update=again))
+            reopened = {"state": state, "attempt": run.attempt + 1, "cancel_requested": False}
+            run = run.model_copy(update={**reopened, "finished_at": None, "error": None})
             tx.runs.put(run)
             tx.events.add([_moved(run)], agency=run.agency, at=self.clock.now(), run=run.id)
             return run
 
     # Driving a run: called by the engine
-
-    def admit(self, hand_over: Callable[[Transaction, Run], None]) -> int:
-        """Hand every queued run to the engine, each together with its change of state. How many there were."""
-        with self.store.read() as tx:
-            if not tx.runs.in_state(RunState.QUEUED):
-                return 0
-        with self.store.begin() as tx:
-            queued = tx.runs.in_state(RunState.QUEUED)
-            for run in queued:
-                admitted = run.model_copy(update={"state": RUN_LIFE.after(run.state, RunEvent.ADMIT)})
-                tx.runs.put(admitted)
-                hand_over(tx, admitted)
-            return len(queued)
 
     def begin(self, run_id: int, attempt: int) -> bool:
         """The run is being worked on, for the first time or again after its worker died.
@@ -135,24 +133,30 @@ class Provisioning:
             tx.events.add([_moved(run)], agency=run.agency, at=now, run=run_id)
             return True
 
-    def next_steps(self, run_id: int) -> tuple[StepRecord, ...]:
-        """Steps that may start now; none when the run is finished, has failed, or is to be cancelled."""
+    def next_steps(self, run_id: int) -> NextSteps:
+        """What may start now or later; nothing when the run is finished, has failed, or is to be cancelled."""
         with self.store.read() as tx:
-            return () if find_run(tx, run_id).cancel_requested else ready(tx.runs.steps(run_id))
+            return next_steps(tx, find_run(tx, run_id), now=self.clock.now())
 
     def cancel_requested(self, run_id: int) -> bool:
         with self.store.read() as tx:
             return find_run(tx, run_id).cancel_requested
 
-    def start(self, run_id: int, step_id: str, *, worker: str) -> StartedStep:
-        """Record that a step is being worked on, and say what it is to do."""
+    def start(self, run_id: int, step_id: str, *, worker: str) -> StartedStep | None:
+        """Record that a step is being worked on, and say what it is to do. None when it has to wait after all."""
         with self.store.begin() as tx:
             run, now = find_run(tx, run_id), self.clock.now()
             found = next(s for s in tx.runs.steps(run_id) if s.id == step_id)
+            if found.verb in CHANGING:
+                tx.exclusive(CHANGES)
+            if obstacle(found, tx.runs.changing_elsewhere(run), now=now):
+                return None
             step = found.model_copy(
                 update={
                     "state": STEP_LIFE.after(found.state, StepEvent.START),
                     "attempt": found.attempt + 1,
+                    "tries": found.tries + 1,
+                    "not_before": None,
                     "started_at": now,
                     "finished_at": None,
                 }
@@ -188,13 +192,17 @@ class Provisioning:
                     "error": outcome.error,
                 }
             )
-            tx.runs.put_step(run.id, done)
             happenings: list[Happening] = [
                 StepFinished(state=done.state, attempt=done.attempt, counts=done.counts, error=done.error)
             ]
-            instance, leaving = self._intended(tx, run, done)
-            if event := _on_finish(done, leaving=leaving):
-                self._move(tx, instance, event, happenings, error=done.error)
+            again = tried_again(done, self.source.catalog().components[step.component].retry(step.verb), now=now)
+            tx.runs.put_step(run.id, again or done)
+            if again and again.not_before:
+                happenings.append(StepPostponed(until=again.not_before, tries=again.tries))
+            else:
+                instance, leaving = self._intended(tx, run, done)
+                if event := _on_finish(done, leaving=leaving):
+                    self._move(tx, instance, event, happenings, error=done.error)
             tx.events.add(happenings, agency=run.agency, at=now, run=run.id, step=step.id)
 
     def conclude(self, run_id: int) -> Run:
@@ -314,7 +322,16 @@ class Provisioning:
             for instance in tx.instances.of(run.agency).values():
                 self._move(tx, instance, InstanceEvent.FAIL, happenings, error=instance.error or reason)
         tx.events.add(happenings, agency=run.agency, at=now, run=run.id)
+        if state is RunState.FAILED and run.purpose is Purpose.ONBOARD and run.on_failure is OnFailure.ROLL_BACK:
+            self._roll_back(tx, ended)
         return ended
+
+    def _roll_back(self, tx: Transaction, failed: Run) -> None:
+        """Open the run that removes what a failed onboarding has built."""
+        now = self.clock.now()
+        plan = self.ordering.keep_offboarding(tx, failed.agency)
+        run = tx.runs.open(plan, at=now, priority=failed.priority, cause=failed.id)
+        tx.events.add([_moved(run)], agency=run.agency, at=now, run=run.id)
 
     def _settle(self, tx: Transaction, run: Run) -> None:
         """Give back to the pools what the agency no longer has."""

@@ -13,8 +13,10 @@ from orchestrator.adapters.database.connection import connect
 from orchestrator.adapters.database.migrating import require_current
 from orchestrator.adapters.database.store import SqlStore
 from orchestrator.adapters.secret_box import SecretBox, make_key
+from orchestrator.domain.admission import Limits
 from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.run import Counts, Run, StepOutcome, StepState
+from orchestrator.usecases.admitting import Admitting
 from orchestrator.usecases.observing import Observing
 from orchestrator.usecases.ordering import Ordering
 from orchestrator.usecases.provisioning import Provisioning
@@ -41,15 +43,21 @@ class House:
     ordering: Ordering
     provisioning: Provisioning
     observing: Observing
+    admitting: Admitting
+
+    def admit(self) -> int:
+        """What the queue lets go on, as a worker would ask for it."""
+        return self.admitting.admit(lambda _tx, _run: None)
 
     def drive(self, run: Run, **ends: StepState) -> Run:
         """The run to its end, as the engine would; `alpha_verify=FAILED` makes that step end so."""
-        self.provisioning.admit(lambda _tx, _run: None)
+        self.admit()
         assert self.provisioning.begin(run.id, run.attempt)
-        while steps := self.provisioning.next_steps(run.id):
+        while steps := self.provisioning.next_steps(run.id).ready:
             for step in steps:
                 self.clock.turn(seconds=10)
                 started = self.provisioning.start(run.id, step.id, worker="w")
+                assert started is not None
                 end = ends.get(step.id.replace(".", "_"), StepState.SUCCEEDED)
                 error = None if end is StepState.SUCCEEDED else f"{step.id} went wrong"
                 self.provisioning.finish(started, StepOutcome(state=end, counts=Counts(ok=1), error=error))
@@ -74,7 +82,12 @@ def house(tmp_path: Path) -> Iterator[House]:
     ordering = Ordering(source=source, store=store, clock=clock)
     secrets = SecretBox(tmp_path / "key")
     provisioning = Provisioning(source=source, store=store, clock=clock, secrets=secrets, ordering=ordering)
-    yield House(store, clock, ordering, provisioning, Observing(source=source, store=store, clock=clock))
+    limits = Limits(runs=4, site=3, host=2)
+    admitting = Admitting(store=store, limits=limits, lease=timedelta(days=1))
+    observing = Observing(source=source, store=store, clock=clock, admitting=admitting)
+    with store.begin() as tx:
+        tx.workers.join("w", host="here", runs=100)
+    yield House(store, clock, ordering, provisioning, observing, admitting)
     engine.dispose()
 
 

@@ -50,7 +50,7 @@ class TestARun:
 
     def test_given_up_says_so_and_leaves_no_step_running(self, house: House) -> None:
         run = house.provisioning.open_run(house.ordering.plan(order()).id)
-        house.provisioning.admit(lambda _tx, _run: None)
+        house.admit()
         house.provisioning.begin(run.id, run.attempt)
         house.provisioning.start(run.id, "alpha.precheck", worker="w")
         assert house.provisioning.give_up(run.id, "internal error").state is RunState.FAILED
@@ -60,7 +60,7 @@ class TestARun:
         run = house.apply(order(), alpha_verify=StepState.FAILED)
         assert not house.provisioning.begin(run.id, 1)
         house.provisioning.resume(run.id)
-        house.provisioning.admit(lambda _tx, _run: None)
+        house.admit()
         assert not house.provisioning.begin(run.id, 1), "the first attempt is over"
         assert house.provisioning.begin(run.id, 2)
 
@@ -73,7 +73,7 @@ class TestARun:
 
     def test_counts_only_the_last_attempt_of_a_step(self, house: House) -> None:
         run = house.provisioning.open_run(house.ordering.plan(order()).id)
-        house.provisioning.admit(lambda _tx, _run: None)
+        house.admit()
         house.provisioning.begin(run.id, 1)
         lost = house.provisioning.start(run.id, "alpha.precheck", worker="paused")
         house.provisioning.start(run.id, "alpha.precheck", worker="successor")

@@ -72,11 +72,13 @@ def stored_plan(row: PlanRow) -> StoredPlan:
 
 
 def run_row(value: Run) -> RunRow:
-    return RunRow(**value.model_dump(), seconds=seconds_between(value.started_at, value.finished_at))
+    plain = value.model_dump(exclude={"hosts"})
+    seconds = seconds_between(value.started_at, value.finished_at)
+    return RunRow(**plain, hosts=list(value.hosts), due_at=value.due_at, seconds=seconds)
 
 
 def run(row: RunRow) -> Run:
-    return Run.model_validate(row.model_dump(exclude={"seconds"}))
+    return Run.model_validate(row.model_dump(exclude={"seconds", "due_at"}))
 
 
 def step_row(value: StepRecord, *, run: int, position: int) -> StepRow:

@@ -1,6 +1,6 @@
 """The small repositories of one transaction."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,13 +20,25 @@ from orchestrator.adapters.database.tables import (
     StepRow,
     WorkerRow,
 )
+from orchestrator.domain.admission import Place
 from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.allocation import Allocation, Holding
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Event, Happening
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.plan import Plan
-from orchestrator.domain.run import OPEN_RUN, Run, RunState, StepRecord
+from orchestrator.domain.run import (
+    CHANGING,
+    OPEN_RUN,
+    Busy,
+    OnFailure,
+    Priority,
+    Run,
+    RunState,
+    StepRecord,
+    StepState,
+)
+from orchestrator.domain.site import hosts_in
 from orchestrator.usecases.ports import AgencyRecord, StoredPlan
 
 
@@ -128,20 +140,39 @@ class PlanRepository(Repository):
         row = self._session.get(PlanRow, plan)
         return mapping.stored_plan(row) if row else None
 
+    def forget_unapplied(self, *, before: datetime, limit: int) -> int:
+        applied = sa.exists().where(col(RunRow.plan) == col(PlanRow.id))
+        old = sa.select(col(PlanRow.id)).where(col(PlanRow.created_at) < before, ~applied).limit(limit)
+        return self._run(sa.delete(PlanRow).where(col(PlanRow.id).in_(old)))
+
 
 class RunRepository(Repository):
-    def open(self, plan: StoredPlan, *, at: datetime) -> Run:
+    def open(
+        self,
+        plan: StoredPlan,
+        *,
+        at: datetime,
+        priority: Priority = Priority.CHANGE,
+        on_failure: OnFailure = OnFailure.KEEP,
+        cause: int | None = None,
+    ) -> Run:
         if already := self.open_of(plan.plan.agency):
             raise _already_open(already)
-        row = RunRow(
+        run = Run(
+            id=0,
             agency=plan.plan.agency,
             site=plan.plan.site,
             purpose=plan.plan.purpose,
             plan=plan.id,
             state=RunState.QUEUED,
-            attempt=1,
+            priority=priority,
+            on_failure=on_failure,
+            cause=cause,
+            hosts=tuple(sorted({host for step in plan.plan.steps for host in step.hosts})),
             created_at=at,
         )
+        row = mapping.run_row(run)
+        row.id = None
         self._session.add(row)
         self._session.flush()
         assert row.id is not None
@@ -167,15 +198,46 @@ class RunRepository(Repository):
         ).one_or_none()
         return mapping.run(row) if row else None
 
+    def caused_by(self, run: int) -> Run | None:
+        query = select(RunRow).where(RunRow.cause == run).order_by(col(RunRow.id).desc())
+        row = self._session.exec(query).first()
+        return mapping.run(row) if row else None
+
     def newest(self, *, agency: str | None = None, limit: int = 50) -> list[Run]:
         query = select(RunRow).order_by(col(RunRow.id).desc()).limit(limit)
         if agency is not None:
             query = query.where(RunRow.agency == agency)
         return [mapping.run(r) for r in self._session.exec(query)]
 
-    def in_state(self, *states: RunState) -> list[Run]:
-        query = select(RunRow).where(col(RunRow.state).in_(states)).order_by(col(RunRow.id))
-        return [mapping.run(r) for r in self._session.exec(query)]
+    def queue(self) -> list[Place]:
+        return self._places(RunState.QUEUED)
+
+    def active(self) -> list[Place]:
+        return self._places(RunState.ADMITTED, RunState.RUNNING)
+
+    def _places(self, *states: RunState) -> list[Place]:
+        query = (
+            select(RunRow.id, RunRow.agency, RunRow.site, RunRow.hosts)
+            .where(col(RunRow.state).in_(states))
+            .order_by(col(RunRow.due_at), col(RunRow.id))
+        )
+        rows = self._session.exec(query)
+        return [Place(run or 0, agency, site, tuple(hosts)) for run, agency, site, hosts in rows]
+
+    def count(self, state: RunState) -> int:
+        return self._session.exec(select(sa.func.count()).select_from(RunRow).where(RunRow.state == state)).one()
+
+    def changing_elsewhere(self, run: Run) -> list[Busy]:
+        query = (
+            select(StepRow.run, RunRow.agency, StepRow.component, StepRow.placement)
+            .join(RunRow, col(RunRow.id) == col(StepRow.run))
+            .where(col(RunRow.state) == RunState.RUNNING, col(RunRow.site) == run.site, col(RunRow.id) != run.id)
+            .where(col(StepRow.state) == StepState.RUNNING, col(StepRow.verb).in_(CHANGING))
+        )
+        return [
+            Busy(run=other, agency=agency, component=component, hosts=hosts_in(placement))
+            for other, agency, component, placement in self._session.exec(query)
+        ]
 
     def steps(self, run: int) -> list[StepRecord]:
         query = select(StepRow).where(StepRow.run == run).order_by(col(StepRow.position))
@@ -219,6 +281,16 @@ class EventRepository(Repository):
             query = query.where(EventRow.run == run)
         return [mapping.event(r) for r in self._session.exec(query)]
 
+    def forget(self, *, before: datetime, apart_from: Sequence[str], limit: int) -> int:
+        return self._forget(col(EventRow.at) < before, col(EventRow.agency).not_in(apart_from), limit=limit)
+
+    def forget_of(self, agency: str, *, before: datetime, limit: int) -> int:
+        return self._forget(col(EventRow.agency) == agency, col(EventRow.at) < before, limit=limit)
+
+    def _forget(self, *which: Any, limit: int) -> int:
+        old = sa.select(col(EventRow.id)).where(*which).limit(limit)
+        return self._run(sa.delete(EventRow).where(col(EventRow.id).in_(old)))
+
 
 class SecretRepository(Repository):
     def of(self, agency: str, component: str) -> dict[str, bytes]:
@@ -233,8 +305,8 @@ class SecretRepository(Repository):
 
 
 class WorkerRepository(Repository):
-    def join(self, worker: str, *, host: str) -> None:
-        self._session.merge(WorkerRow(id=worker, host=host, beat=self._clock(), alive=True))
+    def join(self, worker: str, *, host: str, runs: int) -> None:
+        self._session.merge(WorkerRow(id=worker, host=host, beat=self._clock(), alive=True, runs=runs))
 
     def beat(self, worker: str) -> bool:
         mine = sa.and_(col(WorkerRow.id) == worker, col(WorkerRow.alive).is_(True))
@@ -250,6 +322,10 @@ class WorkerRepository(Repository):
     def alive(self, *, lease: timedelta) -> set[str]:
         fresh = WorkerRow.beat >= self._clock() - lease.total_seconds()
         return set(self._session.exec(select(WorkerRow.id).where(WorkerRow.alive, fresh)))
+
+    def capacity(self, *, lease: timedelta) -> int:
+        fresh = WorkerRow.beat >= self._clock() - lease.total_seconds()
+        return self._session.exec(select(sa.func.sum(WorkerRow.runs)).where(WorkerRow.alive, fresh)).one() or 0
 
     def unburied(self) -> set[str]:
         return set(self._session.exec(select(WorkerRow.id).where(WorkerRow.alive)))

@@ -35,6 +35,10 @@ class SqlTransaction:
         self.workers = WorkerRepository(session)
         self.figures = FigureRepository(session)
 
+    def exclusive(self, what: str) -> None:
+        if self.session.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time anyway
+            self.session.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(what))))
+
 
 class SqlStore:
     """State in SQLite or PostgreSQL, same code path."""

@@ -11,7 +11,7 @@ from orchestrator.domain.allocation import Holding
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.plan import Purpose
-from orchestrator.domain.run import OPEN_RUN, RunState, StepState
+from orchestrator.domain.run import OPEN_RUN, OnFailure, Priority, RunState, StepState
 
 metadata = SQLModel.metadata
 metadata.naming_convention = {
@@ -95,7 +95,7 @@ class PlanRow(SQLModel, table=True):
     digest: str
     order: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON(none_as_null=True))
     body: dict[str, Any] = Field(sa_type=Json)
-    created_at: datetime = Field(sa_type=Instant)
+    created_at: datetime = Field(sa_type=Instant, index=True)
 
 
 class RunRow(SQLModel, table=True):
@@ -104,8 +104,13 @@ class RunRow(SQLModel, table=True):
     agency: str = Field(foreign_key="agency.id", index=True)
     site: str
     purpose: Purpose = Field(sa_type=_one_of(Purpose, "purpose"))
-    plan: int = Field(foreign_key="plan.id", sa_type=sa.BigInteger)
-    state: RunState = Field(sa_type=_one_of(RunState, "state"), index=True)
+    plan: int = Field(foreign_key="plan.id", sa_type=sa.BigInteger, index=True)
+    state: RunState = Field(sa_type=_one_of(RunState, "state"))
+    priority: Priority = Field(sa_type=_one_of(Priority, "priority"))
+    due_at: datetime = Field(sa_type=Instant)
+    on_failure: OnFailure = Field(sa_type=_one_of(OnFailure, "on_failure"))
+    cause: int | None = Field(default=None, foreign_key="run.id", sa_type=sa.BigInteger, index=True)
+    hosts: list[str] = Field(sa_type=Json)
     attempt: int
     cancel_requested: bool = False
     created_at: datetime = Field(sa_type=Instant)
@@ -115,6 +120,7 @@ class RunRow(SQLModel, table=True):
     error: str | None = None
     __table_args__ = (
         sa.Index("uq_run_open_agency", "agency", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
+        sa.Index("ix_run_state_due_at", "state", "due_at"),
     )
 
 
@@ -130,6 +136,8 @@ class StepRow(SQLModel, table=True):
     because: str
     state: StepState = Field(sa_type=_one_of(StepState, "state"))
     attempt: int
+    tries: int = 0
+    not_before: datetime | None = Field(default=None, sa_type=Instant)
     started_at: datetime | None = Field(default=None, sa_type=Instant)
     finished_at: datetime | None = Field(default=None, sa_type=Instant)
     seconds: float | None = None
@@ -143,12 +151,15 @@ class StepRow(SQLModel, table=True):
 class EventRow(SQLModel, table=True):
     __tablename__ = "event"
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
-    at: datetime = Field(sa_type=Instant)
-    agency: str = Field(index=True)
+    at: datetime = Field(sa_type=Instant, index=True)
+    agency: str
     run: int | None = Field(default=None, sa_type=sa.BigInteger)
     step: str | None = None
     what: dict[str, Any] = Field(sa_type=Json)
-    __table_args__ = (sa.Index("ix_event_run_id", "run", "id"),)
+    __table_args__ = (
+        sa.Index("ix_event_run_id", "run", "id"),
+        sa.Index("ix_event_agency_at", "agency", "at"),
+    )
 
 
 class SecretRow(SQLModel, table=True):
@@ -161,10 +172,11 @@ class SecretRow(SQLModel, table=True):
 
 
 class WorkerRow(SQLModel, table=True):
-    """A live worker renews `beat`, in seconds of the database's clock."""
+    """A live worker renews `beat`, in seconds of the database's clock. `runs` is how many it works on at a time."""
 
     __tablename__ = "worker"
     id: str = Field(primary_key=True)
     host: str
     beat: float = Field(sa_type=sa.Double)
     alive: bool
+    runs: int = 0

@@ -28,12 +28,13 @@ class Lease:
         *,
         worker: str,
         host: str,
+        runs: int,
         lease: timedelta,
         beat: timedelta,
         on_beat: Callable[[], None],
         on_loss: Callable[[], None],
     ) -> None:
-        self._store, self._worker, self._host = store, worker, host
+        self._store, self._worker, self._host, self._runs = store, worker, host, runs
         self._lease, self._beat = lease, beat
         self._on_beat, self._on_loss = on_beat, on_loss
         self._done = threading.Event()
@@ -42,7 +43,7 @@ class Lease:
 
     def start(self) -> None:
         with self._store.begin() as tx:
-            tx.workers.join(self._worker, host=self._host)
+            tx.workers.join(self._worker, host=self._host, runs=self._runs)
         self._thread.start()
 
     def stop(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ would strand them at every release."""
 
 QUEUE = "runs"
 WORKFLOW = "drive_run"
+FORGOTTEN_AT_ONCE = 1_000
 MAX_RECOVERIES = 1_000_000
 """A run is given up by people, not by a counter."""
 
@@ -84,6 +86,20 @@ def requeue_runs_of(executors: set[str]) -> None:
     """Give the unfinished runs of dead executors to the living. Compare-and-set: any number of workers may call it."""
     with _answering():
         DBOS._recover_pending_workflows(sorted(executors))
+
+
+def forget_finished(before: datetime) -> None:
+    """Delete what the queue still holds of runs that ended before an instant: our own tables tell of them."""
+    with _answering():
+        ended = DBOS.list_workflows(
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            completed_before=before.isoformat(),
+            load_input=False,
+            load_output=False,
+            limit=FORGOTTEN_AT_ONCE,
+        )
+        if ended:
+            DBOS.delete_workflows([w.workflow_id for w in ended])
 
 
 @contextmanager

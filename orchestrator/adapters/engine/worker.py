@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from tenacity import Retrying, retry_if_exception, wait_fixed
@@ -18,8 +18,8 @@ from orchestrator.adapters.engine import queueing
 from orchestrator.adapters.engine.liveness import Lease
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening
-from orchestrator.domain.run import Run, StepOutcome, StepRecord, StepState
-from orchestrator.usecases.ports import Interrupted, PlaybookRunner, StartedStep, Store
+from orchestrator.domain.run import Run, StepOutcome, StepState
+from orchestrator.usecases.ports import Interrupted, NextSteps, PlaybookRunner, StartedStep, Store
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,20 +27,29 @@ R = TypeVar("R")
 log = logging.getLogger(__name__)
 
 OUTAGE_PAUSE_SECONDS = 0.5
+TIDYING = timedelta(minutes=15)
+FINISHED_KEPT = timedelta(days=1)
+"""How long the queue remembers what it has done: long enough for a late worker to be told that a run has ended."""
+
+WAITING_SECONDS = 0.5
+"""How often a run looks whether a step that waits may start."""
 
 
 class RunDriver(Protocol):
     """What the engine asks of the use-cases, run by run."""
 
-    def admit(self, hand_over: Callable[[Any, Run], None]) -> int: ...
     def begin(self, run_id: int, attempt: int) -> bool: ...
-    def next_steps(self, run_id: int) -> tuple[StepRecord, ...]: ...
-    def start(self, run_id: int, step_id: str, *, worker: str) -> StartedStep: ...
+    def next_steps(self, run_id: int) -> NextSteps: ...
+    def start(self, run_id: int, step_id: str, *, worker: str) -> StartedStep | None: ...
     def note(self, started: StartedStep, happenings: Sequence[Happening]) -> None: ...
     def cancel_requested(self, run_id: int) -> bool: ...
     def finish(self, started: StartedStep, outcome: StepOutcome) -> None: ...
     def conclude(self, run_id: int) -> Run: ...
     def give_up(self, run_id: int, reason: str) -> Run: ...
+
+
+class Admission(Protocol):
+    def admit(self, hand_over: Callable[[Any, Run], None]) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -67,13 +76,17 @@ class Worker:
         url: str,
         store: Store,
         driver: RunDriver,
+        admission: Admission,
         runner: PlaybookRunner,
         options: WorkerOptions,
+        prune: Callable[[], object],
         renew_guards: Callable[[], None],
         stop_guards: Callable[[], None],
     ) -> None:
         self.name = name
-        self._url, self._driver, self._runner, self._options = url, driver, runner, options
+        self._prune = prune
+        self._url, self._driver, self._admission, self._runner = url, driver, admission, runner
+        self._options = options
         self._stop_guards = stop_guards
         self._stopping = threading.Event()
         self._driving: set[int] = set()
@@ -81,6 +94,7 @@ class Worker:
             store,
             worker=name,
             host=socket.gethostname(),
+            runs=options.runs,
             lease=options.lease,
             beat=options.beat,
             on_beat=renew_guards,
@@ -122,16 +136,20 @@ class Worker:
         def hand_over(tx: Any, run: Run) -> None:
             submitter.enqueue(tx.session, run=run.id, attempt=run.attempt)
 
-        next_burial = 0.0
+        burying = _Chore(self._lease.bury_the_dead, every=self._options.beat)
+        tidying = _Chore(self._tidy, every=TIDYING)
         while not until():
             try:
-                self._driver.admit(hand_over)
-                if time.monotonic() >= next_burial:
-                    self._lease.bury_the_dead()
-                    next_burial = time.monotonic() + self._options.beat.total_seconds()
+                self._admission.admit(hand_over)
+                burying.do_when_due()
+                tidying.do_when_due()
             except OrchestratorError as error:
                 log.warning("%s", error.message)
             time.sleep(self._options.tick_seconds)
+
+    def _tidy(self) -> None:
+        self._prune()
+        queueing.forget_finished(datetime.now(UTC) - FINISHED_KEPT)
 
     def _drive(self, run_id: int, attempt: int) -> None:
         """One run to its end, or to the end of this worker."""
@@ -164,19 +182,29 @@ class Worker:
             while True:
                 if self._stopping.is_set():
                     raise Interrupted
-                for step in _patiently(self._driver.next_steps, run_id):
+                steps = _patiently(self._driver.next_steps, run_id)
+                for step in steps.ready:
                     if step.id not in running.values():
                         running[pool.submit(self._perform, run_id, step.id)] = step.id
-                if not running:
+                if not running and not steps.waiting:
                     break
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    running.pop(future)
-                    future.result()
+                self._await(running, waiting=bool(steps.waiting))
         _patiently(self._driver.conclude, run_id)
+
+    def _await(self, running: dict[Future[None], str], *, waiting: bool) -> None:
+        """Until a step has ended, or it is time to ask again for one that waits."""
+        if not running:
+            self._stopping.wait(WAITING_SECONDS)
+            return
+        done, _ = wait(running, timeout=WAITING_SECONDS if waiting else None, return_when=FIRST_COMPLETED)
+        for future in done:
+            running.pop(future)
+            future.result()
 
     def _perform(self, run_id: int, step_id: str) -> None:
         started = _patiently(self._driver.start, run_id, step_id, worker=self.name)
+        if started is None:
+            return  # somebody else was quicker: it is asked again in a moment
         outcome = self._outcome(started)
         _patiently(self._driver.finish, started, outcome)
 
@@ -195,6 +223,19 @@ class Worker:
             return self._driver.cancel_requested(run_id)
         except OrchestratorError:
             return False  # asked again in a moment; the lease decides when to give up
+
+
+class _Chore:
+    """Something to do again and again, the first time after one pause."""
+
+    def __init__(self, work: Callable[[], None], *, every: timedelta) -> None:
+        self._work, self._pause = work, every.total_seconds()
+        self._due = time.monotonic() + self._pause
+
+    def do_when_due(self) -> None:
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + self._pause
+            self._work()
 
 
 def _unavailable(error: BaseException) -> bool:

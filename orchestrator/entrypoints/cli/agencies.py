@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.entrypoints.cli.context import application
-from orchestrator.entrypoints.cli.ordering import NoFollow, Yes, plan_and_carry_out
+from orchestrator.entrypoints.cli.ordering import NoFollow, Wishes, Yes, plan_and_carry_out
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
 
 app = typer.Typer(no_args_is_help=True, help="Agencies and what they have.")
@@ -53,4 +53,4 @@ def offboard(agency: AgencyId, yes: Yes = False, no_follow: NoFollow = False, as
     """
     with application() as application_:
         plan = application_.ordering.plan_offboarding(agency)
-        plan_and_carry_out(application_, plan.id, yes=yes, no_follow=no_follow, as_json=as_json)
+        plan_and_carry_out(application_, plan.id, Wishes(no_follow=no_follow, as_json=as_json), yes=yes)

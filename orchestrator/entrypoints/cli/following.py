@@ -11,7 +11,7 @@ from rich.live import Live
 
 from orchestrator.bootstrap import Application
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.events import Event, RunMoved, StepFinished, StepStarted, TaskFinished
+from orchestrator.domain.events import Event, RunMoved, StepFinished, StepPostponed, StepStarted, TaskFinished
 from orchestrator.domain.run import RunState, StepState
 from orchestrator.entrypoints.cli.output import progress, say
 from orchestrator.entrypoints.cli.showing import run_table
@@ -21,12 +21,12 @@ from orchestrator.usecases.observing import RunView, is_open
 POLL_SECONDS = 0.25
 
 
-def carry(app: Application, run_id: int, *, on_event: Callable[[Event], None] | None = None) -> RunView:
-    """Follow a run to its end, and return it as it ended.
+def carry(app: Application, run_id: int, *, on_event: Callable[[Event], None] | None = None, after: int = 0) -> RunView:
+    """Follow a run to its end, from the first event behind `after` on, and return it as it ended.
 
     While a worker lives, it is left to the workers; when none does, or the last one dies, it is worked here.
     """
-    follower = _Follower(app, run_id, on_event)
+    follower = _Follower(app, run_id, on_event, last=after)
     if app.live_workers():
         run = _watched(follower, mine=False, alive=lambda: bool(app.live_workers()))
         if not is_open(run):
@@ -96,13 +96,14 @@ class _Follower:
     run_id: int
     on_event: Callable[[Event], None] | None
     last: int = 0
+    _waited_for: str | None = None
 
     def watch(self, alive: Callable[[], bool]) -> RunView:
         """Until the run has ended or nobody is left to end it."""
         if self.on_event is None and progress.is_terminal:
             with Live(console=progress, refresh_per_second=8) as live:
                 return self._watch(alive, lambda run: live.update(run_table(run, self.app.clock.now())))
-        return self._watch(alive, lambda _: self._tell())
+        return self._watch(alive, self._tell)
 
     def _watch(self, alive: Callable[[], bool], show: Callable[[RunView], None]) -> RunView:
         while True:
@@ -113,7 +114,11 @@ class _Follower:
                 return run
             time.sleep(POLL_SECONDS)
 
-    def _tell(self) -> None:
+    def _tell(self, run: RunView) -> None:
+        if run.waits_for != self._waited_for and self.on_event is None:
+            self._waited_for = run.waits_for
+            if run.waits_for:
+                say(f"run {run.run} waits {run.waits_for}")
         for event in self.app.observing.events(run=self.run_id, after=self.last):
             (self.on_event or _plain_line)(event)
             self.last = event.id
@@ -134,21 +139,36 @@ def _sentence(event: Event) -> str | None:
         return f"{event.step} {what.state.replace('_', ' ')} {counts}"
     if isinstance(what, TaskFinished) and what.outcome in ("failed", "unreachable"):
         return f"{event.step} {what.host}: {what.task}: {what.outcome}: {what.message}"
+    if isinstance(what, StepPostponed):
+        return f"{event.step} is tried again at {what.until:%H:%M:%S}"
     if isinstance(what, RunMoved):
         return f"run {event.run} {what.state}" + (f": {what.reason}" if what.reason else "")
     return None
 
 
-def failure(run: RunView) -> OrchestratorError | None:
-    """What a run that did not succeed means to the one who asked for it."""
+def carry_back(app: Application, run: RunView) -> RunView | None:
+    """Follow the run that rolls a failed one back, if there is one, to its end."""
+    undoing = app.observing.rolling_back(run.run) if run.state is RunState.FAILED else None
+    if undoing is None:
+        return None
+    say(f"Run {run.run} failed; run {undoing.run} removes what it has built.")
+    return carry(app, undoing.run)
+
+
+def failure(run: RunView, *, undone: RunView | None = None) -> OrchestratorError | None:
+    """What a run that did not succeed means to the one who asked for it. `undone` is the run that rolled it back."""
     if run.state is RunState.SUCCEEDED:
         return None
+    hint = f"mend the cause, then go on from the failed step: orchestrator run resume {run.run}"
+    if undone:
+        gone = undone.state is RunState.SUCCEEDED
+        hint = "mend the cause, then apply again" if gone else f"orchestrator run resume {undone.run}"
     unreachable = any(s.state is StepState.UNREACHABLE for s in run.steps)
     details = tuple(f"{s.id} {s.state.replace('_', ' ')}: {s.error}" for s in run.steps if s.error)
     return OrchestratorError(
         Kind.UNAVAILABLE if unreachable else Kind.FAILED,
         f"run {run.run} of {run.agency} {run.state}: {run.error or 'its worker stopped'}",
-        details=details,
-        hint=f"mend the cause, then go on from the failed step: orchestrator run resume {run.run}",
+        details=(*details, f"run {undone.run}, which removes what was built, {undone.state}") if undone else details,
+        hint=hint,
         ids={"run": str(run.run)},
     )

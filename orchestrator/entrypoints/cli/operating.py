@@ -70,3 +70,14 @@ def upgrade() -> None:
     """
     for line in bootstrap.initialise(read_settings()):
         console.print(line)
+
+
+@db.command()
+def prune() -> None:
+    """Forget events and unused plans that are older than ORCHESTRATOR_RETENTION__ says. Workers do so by themselves.
+
+    Example: orchestrator db prune
+    """
+    with application() as app:
+        gone = app.retaining.prune()
+    console.print(f"{gone:,} rows forgotten")

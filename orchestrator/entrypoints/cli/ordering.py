@@ -1,6 +1,7 @@
 """`orchestrator plan` and `orchestrator apply`."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -8,13 +9,30 @@ import typer
 
 from orchestrator.bootstrap import Application
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.run import RunState
+from orchestrator.domain.run import OnFailure, Priority, RunState
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json, progress, say
 from orchestrator.entrypoints.failures import CHANGES_PENDING
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue the run and return at once.")]
+
+
+AskedPriority = Annotated[Priority, typer.Option("--priority", help="What it gives way to in the queue.")]
+AskedOnFailure = Annotated[
+    OnFailure,
+    typer.Option("--on-failure", help="Of an onboarding that fails: keep what was built, or remove it again."),
+]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How a run is to be carried out and reported."""
+
+    priority: Priority = Priority.CHANGE
+    on_failure: OnFailure = OnFailure.KEEP
+    no_follow: bool = False
+    as_json: bool = False
 
 
 def plan(
@@ -47,6 +65,8 @@ def apply(
     what: Annotated[str, typer.Argument(help="A call-off file, or the number of a stored plan.", metavar="FILE|PLAN")],
     yes: Yes = False,
     no_follow: NoFollow = False,
+    priority: AskedPriority = Priority.CHANGE,
+    on_failure: AskedOnFailure = OnFailure.KEEP,
     as_json: AsJson = False,
 ) -> None:
     """Make it so: plan, ask, and drive the run to its end.
@@ -55,30 +75,31 @@ def apply(
 
     Example: orchestrator apply examples/cabinet-office.yml --yes
     """
+    wishes = Wishes(priority, on_failure, no_follow, as_json)
     with application() as app:
         if what.isdigit() and not Path(what).exists():
-            carry_out(app, int(what), no_follow=no_follow, as_json=as_json)
+            carry_out(app, int(what), wishes)
             return
         call_off = app.ordering.read(Path(what))
         _finish_open_run(app, call_off.agency.id)
-        plan_and_carry_out(app, app.ordering.plan(call_off).id, yes=yes, no_follow=no_follow, as_json=as_json)
+        plan_and_carry_out(app, app.ordering.plan(call_off).id, wishes, yes=yes)
 
 
-def plan_and_carry_out(app: Application, plan_id: int, *, yes: bool, no_follow: bool, as_json: bool) -> None:
+def plan_and_carry_out(app: Application, plan_id: int, wishes: Wishes, *, yes: bool) -> None:
     """Show a stored plan, ask, and carry it out."""
     from orchestrator.entrypoints.cli.showing import show_plan
     from orchestrator.usecases.observing import plan_view
 
     view = plan_view(app.ordering.stored(plan_id))
-    if not as_json:
+    if not wishes.as_json:
         show_plan(view)
     if not view.steps:
-        if as_json:
+        if wishes.as_json:
             print_json({"plan": view.plan, "run": None, "steps": []})
         return
     if not yes:
         _ask()
-    carry_out(app, plan_id, no_follow=no_follow, as_json=as_json)
+    carry_out(app, plan_id, wishes)
 
 
 def _ask() -> None:
@@ -88,23 +109,23 @@ def _ask() -> None:
         raise typer.Exit(0)
 
 
-def carry_out(app: Application, plan_id: int, *, no_follow: bool, as_json: bool) -> None:
-    run = app.provisioning.open_run(plan_id)
-    if no_follow:
+def carry_out(app: Application, plan_id: int, wishes: Wishes) -> None:
+    run = app.provisioning.open_run(plan_id, priority=wishes.priority, on_failure=wishes.on_failure)
+    if wishes.no_follow:
         if not app.live_workers():
             say("No worker is running; the run starts with the next: orchestrator worker, or orchestrator serve")
-        print_json(app.observing.run(run.id)) if as_json else console.print(f"Run {run.id} is queued")
+        print_json(app.observing.run(run.id)) if wishes.as_json else console.print(f"Run {run.id} is queued")
         return
-    finish(app, run.id, as_json=as_json)
+    finish(app, run.id, as_json=wishes.as_json)
 
 
 def finish(app: Application, run_id: int, *, as_json: bool) -> None:
     """Follow a run to its end and report it; a run that does not succeed is an error."""
-    from orchestrator.entrypoints.cli.following import carry, failure
+    from orchestrator.entrypoints.cli.following import carry, carry_back, failure
     from orchestrator.entrypoints.cli.showing import show_run, show_run_line
 
     ended = carry(app, run_id)
-    error = failure(ended)
+    error = failure(ended, undone=carry_back(app, ended))
     if as_json:
         print_json(ended)
     elif progress.is_terminal:

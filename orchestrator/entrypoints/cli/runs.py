@@ -1,6 +1,5 @@
 """`orchestrator run`: runs and their steps."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -51,10 +50,14 @@ def show(run: RunId, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def follow(run: RunId, as_json: AsJson = False) -> None:
+def follow(
+    run: RunId,
+    after: Annotated[int, typer.Option(help="Only events behind this id: go on where you stopped.", min=0)] = 0,
+    as_json: AsJson = False,
+) -> None:
     """Follow a run to its end. With --json, every event as one line of JSON.
 
-    Example: orchestrator run follow 12
+    Example: orchestrator run follow 12 --json --after 345
     """
     from orchestrator.entrypoints.cli.following import carry, failure
 
@@ -62,13 +65,13 @@ def follow(run: RunId, as_json: AsJson = False) -> None:
         if not as_json:
             finish(application_, run, as_json=False)
             return
-        ended = carry(application_, run, on_event=_json_line)
+        ended = carry(application_, run, on_event=_json_line, after=after)
         if error := failure(ended):
             raise error
 
 
 def _json_line(event: Event) -> None:
-    typer.echo(json.dumps(event.model_dump(mode="json")))
+    typer.echo(event.model_dump_json())
 
 
 @app.command()

@@ -105,9 +105,11 @@ def money(pounds: str) -> str:
 
 
 def run_table(run: RunView, now: datetime) -> Table:
-    """One row a step, with how long it took or has been running."""
+    """One row a step, with how long it took or has been running, and what it waits for."""
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("", "step", "hosts", "ok", "changed", "time"):
+    if run.waits_for:
+        table.title, table.title_justify = f"waits {run.waits_for}", "left"
+    for heading in ("", "step", "hosts", "ok", "changed", "time", ""):
         table.add_column(
             heading, header_style="dim", justify="right" if heading in ("ok", "changed", "time") else "left"
         )
@@ -120,6 +122,7 @@ def run_table(run: RunView, now: datetime) -> Table:
             str(step.ok) if ran else "",
             str(step.changed) if ran else "",
             _duration(step.started_at, step.finished_at or now) if step.started_at else "",
+            f"[dim]waits {step.waits_for}[/]" if step.waits_for else "",
         )
     return table
 
@@ -128,7 +131,8 @@ def show_run_line(run: RunView) -> None:
     """The run in one line."""
     style = RUN_STYLE.get(run.state, "cyan")
     attempt = f", attempt {run.attempt}" if run.attempt > 1 else ""
-    console.print(f"Run {run.run}: {run.kind} [bold]{run.agency}[/] [{style}]{run.state}[/]{attempt}")
+    cause = f", because run {run.cause} failed" if run.cause else ""
+    console.print(f"Run {run.run}: {run.kind} [bold]{run.agency}[/] [{style}]{run.state}[/]{attempt}{cause}")
 
 
 def show_run(run: RunView, now: datetime) -> None:

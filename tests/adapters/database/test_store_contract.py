@@ -212,8 +212,8 @@ class TestAWorker:
     def test_is_alive_while_it_beats(self, store: SqlStore) -> None:
         lease = timedelta(seconds=30)
         with store.begin() as tx:
-            tx.workers.join("w1", host="h")
-            tx.workers.join("w2", host="h")
+            tx.workers.join("w1", host="h", runs=4)
+            tx.workers.join("w2", host="h", runs=4)
             assert tx.workers.beat("w1")
             assert tx.workers.alive(lease=lease) == {"w1", "w2"}
             tx.workers.leave("w2")
@@ -222,7 +222,7 @@ class TestAWorker:
 
     def test_that_does_not_beat_is_buried(self, store: SqlStore) -> None:
         with store.begin() as tx:
-            tx.workers.join("w1", host="h")
+            tx.workers.join("w1", host="h", runs=4)
             tx.workers.bury(lease=timedelta(seconds=-1))
             assert tx.workers.unburied() == set()
             assert not tx.workers.beat("w1")

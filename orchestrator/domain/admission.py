@@ -1,0 +1,75 @@
+"""Admission: which queued runs may start now, within the limits, and what the others wait for."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from orchestrator.domain.value import Value
+
+
+class Limits(Value):
+    """How many runs may be open to workers at the same time: in all, at one site, and on one host."""
+
+    runs: int
+    site: int
+    host: int
+
+
+class Place(NamedTuple):
+    """What admission needs to know of a run: whose it is, and which hosts its steps touch."""
+
+    run: int
+    agency: str
+    site: str
+    hosts: tuple[str, ...]
+
+
+def admissible(queue: Sequence[Place], active: Sequence[Place], limits: Limits) -> tuple[Place, ...]:
+    """The queued runs that may start now, in the order of the queue."""
+    return tuple(place for place, obstacle in review(queue, active, limits) if obstacle is None)
+
+
+def review(queue: Sequence[Place], active: Sequence[Place], limits: Limits) -> Iterator[tuple[Place, str | None]]:
+    """Each queued run with what it waits for, None when it may start.
+
+    A run that has to wait keeps its place on every host it needs: a later one does not overtake it there. So a run
+    that needs many hosts gets them some day. It may be overtaken by runs that share no host with it.
+    """
+    held = _Held()
+    for place in active:
+        held.claim(place)
+        held.start(place)
+    for place in queue:
+        obstacle = held.obstacle(place, limits)
+        held.claim(place)
+        if obstacle is None:
+            held.start(place)
+        yield place, obstacle
+
+
+class _Held:
+    """What is taken: slots by runs that may work, hosts by these and by those that wait for them."""
+
+    def __init__(self) -> None:
+        self._runs = 0
+        self._at_site: dict[str, int] = {}
+        self._on_host: dict[tuple[str, str], list[Place]] = {}
+
+    def start(self, place: Place) -> None:
+        self._runs += 1
+        self._at_site[place.site] = self._at_site.get(place.site, 0) + 1
+
+    def claim(self, place: Place) -> None:
+        for host in place.hosts:
+            self._on_host.setdefault((place.site, host), []).append(place)
+
+    def obstacle(self, place: Place, limits: Limits) -> str | None:
+        if self._runs >= limits.runs:
+            return f"for one of {limits.runs} places for runs" if limits.runs else "for a worker"
+        if self._at_site.get(place.site, 0) >= limits.site:
+            return f"for one of {limits.site} places for runs at site {place.site}"
+        for host in place.hosts:
+            claims = self._on_host.get((place.site, host), [])
+            if len(claims) >= limits.host:
+                first = claims[0]
+                return f"for run {first.run} of {first.agency} on {host}"
+        return None

@@ -1,0 +1,64 @@
+"""Admitting: which queued runs the workers may take next, and what the others wait for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from orchestrator.domain.admission import Limits, Place, admissible, review
+from orchestrator.domain.run import RUN_LIFE, Run, RunEvent, RunState, obstacle, ready
+from orchestrator.usecases.finding import find_run
+from orchestrator.usecases.ports import NextSteps, Store, Transaction
+
+ADMISSION = "admission"
+
+
+@dataclass(frozen=True)
+class Admitting:
+    """`lease` is how long a worker that was heard of counts as alive: no more is admitted than the living can take."""
+
+    store: Store
+    limits: Limits
+    lease: timedelta
+
+    def admit(self, hand_over: Callable[[Transaction, Run], None]) -> int:
+        """Hand the queued runs that may start to the engine, each together with its change of state. How many."""
+        with self.store.read() as tx:
+            if not tx.runs.count(RunState.QUEUED) or not self._admissible(tx):
+                return 0
+        with self.store.begin() as tx:
+            tx.exclusive(ADMISSION)
+            places = self._admissible(tx)
+            for place in places:
+                run = find_run(tx, place.run)
+                admitted = run.model_copy(update={"state": RUN_LIFE.after(run.state, RunEvent.ADMIT)})
+                tx.runs.put(admitted)
+                hand_over(tx, admitted)
+            return len(places)
+
+    def waits_for(self, tx: Transaction, run: Run) -> str | None:
+        """What a queued or admitted run waits for; None for any other."""
+        if run.state is RunState.ADMITTED:
+            return "for a worker"
+        if run.state is not RunState.QUEUED:
+            return None
+        reviewed = review(tx.runs.queue(), tx.runs.active(), self._limits(tx))
+        return next((reason or "for a worker" for place, reason in reviewed if place.run == run.id), None)
+
+    def _admissible(self, tx: Transaction) -> tuple[Place, ...]:
+        return admissible(tx.runs.queue(), tx.runs.active(), self._limits(tx))
+
+    def _limits(self, tx: Transaction) -> Limits:
+        capacity = tx.workers.capacity(lease=self.lease)
+        return self.limits.model_copy(update={"runs": min(self.limits.runs, capacity)})
+
+
+def next_steps(tx: Transaction, run: Run, *, now: datetime) -> NextSteps:
+    """Steps of a run whose needs have succeeded: those that may start, and those that something is in the way of."""
+    if run.cancel_requested:
+        return NextSteps()
+    candidates, elsewhere = ready(tx.runs.steps(run.id)), tx.runs.changing_elsewhere(run)
+    found = {step.id: obstacle(step, elsewhere, now=now) for step in candidates}
+    return NextSteps(
+        ready=tuple(step for step in candidates if found[step.id] is None),
+        waiting={step: reason for step, reason in found.items() if reason},
+    )

@@ -1,0 +1,40 @@
+"""Retaining: how long what happened is kept, and forgetting the rest in small bites that hold nobody up."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from orchestrator.usecases.ports import Clock, Store, Transaction
+
+BITE = 5_000
+"""Rows deleted in one transaction: some tens of milliseconds."""
+
+
+@dataclass(frozen=True)
+class Retaining:
+    """`days` is for every agency that `agencies` does not name."""
+
+    store: Store
+    clock: Clock
+    days: int
+    agencies: Mapping[str, int]
+
+    def prune(self) -> int:
+        """Forget events that are old enough, and plans that were never applied. How many rows went."""
+        now, others = self.clock.now(), tuple(self.agencies)
+        before = now - timedelta(days=self.days)
+        gone = self._bite_by_bite(lambda tx: tx.events.forget(before=before, apart_from=others, limit=BITE))
+        gone += self._bite_by_bite(lambda tx: tx.plans.forget_unapplied(before=before, limit=BITE))
+        return gone + sum(self._prune_agency(a, before=now - timedelta(days=d)) for a, d in self.agencies.items())
+
+    def _prune_agency(self, agency: str, *, before: datetime) -> int:
+        return self._bite_by_bite(lambda tx: tx.events.forget_of(agency, before=before, limit=BITE))
+
+    def _bite_by_bite(self, forget: Callable[[Transaction], int]) -> int:
+        total = 0
+        while True:
+            with self.store.begin() as tx:
+                gone = forget(tx)
+            total += gone
+            if gone < BITE:
+                return total
