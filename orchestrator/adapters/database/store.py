@@ -1,7 +1,8 @@
 """The store: one transaction per use-case."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -45,6 +46,9 @@ class SqlStore:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        # SQLite lets one write at a time and makes the others sleep and ask again. Threads of one process are better
+        # off in a queue: they go on the moment the lock is free.
+        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:
@@ -53,5 +57,5 @@ class SqlStore:
 
     @contextmanager
     def begin(self) -> Iterator[SqlTransaction]:
-        with translated(), Session(self._engine, expire_on_commit=False) as session, session.begin():
+        with self._turn, translated(), Session(self._engine, expire_on_commit=False) as session, session.begin():
             yield SqlTransaction(session)

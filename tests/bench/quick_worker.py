@@ -1,0 +1,50 @@
+"""A worker whose playbooks take no time: everything but Ansible is real. `python -m tests.bench.quick_worker`
+
+Ends by itself when no run is open. Prints the most memory it used, in MiB.
+"""
+
+import resource
+from collections.abc import Callable, Sequence
+
+from orchestrator.adapters.ansible import runner
+from orchestrator.bootstrap import build
+from orchestrator.domain.events import Happening, TaskFinished
+from orchestrator.domain.run import Counts, RunState, StepOutcome, StepState
+from orchestrator.settings import Settings
+from orchestrator.usecases.ports import Assignment
+
+EVENTS_A_STEP = 10
+
+
+class QuickRunner:
+    """Reports a step's events and says that it went well."""
+
+    def __init__(self, **_: object) -> None: ...
+
+    def run(
+        self,
+        assignment: Assignment,
+        *,
+        on_events: Callable[[Sequence[Happening]], None],
+        cancelled: Callable[[], bool],
+    ) -> StepOutcome:
+        host = next(iter(assignment.variables))
+        told = [TaskFinished(host=host, task=f"Task {n}", outcome="ok", seconds=0.1) for n in range(EVENTS_A_STEP)]
+        on_events(told)
+        return StepOutcome(state=StepState.SUCCEEDED, counts=Counts(ok=EVENTS_A_STEP))
+
+
+def main() -> None:
+    runner.AnsibleRunner = QuickRunner  # type: ignore[assignment, misc]
+    with build(Settings()) as app:
+
+        def done() -> bool:
+            with app.store.read() as tx:
+                return not any(tx.runs.count(s) for s in (RunState.QUEUED, RunState.ADMITTED, RunState.RUNNING))
+
+        app.work(done)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+
+if __name__ == "__main__":
+    main()
