@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ORCHESTRATOR := $(BIN)/orchestrator
 
-# Debian packages: of the practice site, and of the tests (promtool). Installed only as root, and only when missing.
+# Debian packages: of the practice site, and of the tests (promtool, PostgreSQL). Installed only as root, and only when missing.
 PRACTICE_PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-client
-TEST_PACKAGES := prometheus
+TEST_PACKAGES := prometheus postgresql
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format serve bench clean practice-packages test-packages

@@ -161,12 +161,14 @@ def initialise(settings: Settings) -> list[str]:
     """Create what is missing: state directory, encryption key, database. What was done, in sentences."""
     from orchestrator.adapters.database.connection import connect
     from orchestrator.adapters.database.migrating import upgrade
+    from orchestrator.adapters.engine import queueing
     from orchestrator.adapters.secret_box import make_key
 
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     made_key = make_key(settings.key_file)
     database = connect(settings.database_url)
     before, after = upgrade(database)
+    queueing.migrate(queueing.url_for(database))
     database.dispose()
     key = "created, mode 0600; back it up apart from the database" if made_key else "kept"
     state = "created" if before is None else "kept" if before == after else f"upgraded from {before}"

@@ -1,8 +1,12 @@
 """What all tests share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.databases import Databases, PostgresDatabases, SqliteDatabases
+from tests.postgres import Postgres, binaries
 
 ROOT = Path(__file__).parent.parent
 WORLD = Path(__file__).parent / "world"
@@ -12,3 +16,45 @@ WORLD = Path(__file__).parent / "world"
 def root() -> Path:
     """The project's top folder."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A running PostgreSQL server."""
+    programs = binaries()
+    if programs is None:
+        pytest.skip("there is no PostgreSQL here: apt-get install postgresql")
+    server = Postgres(programs)
+    server.create()
+    yield server
+    server.erase()
+
+
+@pytest.fixture(scope="session")
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabases:
+    return SqliteDatabases(tmp_path_factory.mktemp("template") / "template.db")
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(postgres: Postgres) -> PostgresDatabases:
+    return PostgresDatabases(postgres)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Each kind of database in turn."""
+    name = "sqlite_databases" if request.param == "sqlite" else "postgres_databases"
+    made: Databases = request.getfixturevalue(name)
+    return made
+
+
+@pytest.fixture
+def url(databases: Databases, tmp_path: Path) -> str:
+    """A database with the schema of this version."""
+    return databases.current(tmp_path)
+
+
+@pytest.fixture
+def empty_url(databases: Databases, tmp_path: Path) -> str:
+    """A database without tables."""
+    return databases.empty(tmp_path)

@@ -9,8 +9,6 @@ from orchestrator.domain.run import RUN_LIFE, Run, RunEvent, RunState, obstacle,
 from orchestrator.usecases.finding import find_run
 from orchestrator.usecases.ports import NextSteps, Store, Transaction
 
-ADMISSION = "admission"
-
 
 @dataclass(frozen=True)
 class Admitting:
@@ -26,7 +24,6 @@ class Admitting:
             if not tx.runs.count(RunState.QUEUED) or not self._admissible(tx):
                 return 0
         with self.store.begin() as tx:
-            tx.exclusive(ADMISSION)
             places = self._admissible(tx)
             for place in places:
                 run = find_run(tx, place.run)

@@ -273,14 +273,10 @@ class Transaction(Protocol):
     @property
     def figures(self) -> Figures: ...
 
-    def exclusive(self, what: str) -> None:
-        """Wait until no other writing transaction is exclusive about the same; until this one ends, none will be."""
-        ...
-
 
 class Store(Protocol):
     def begin(self) -> AbstractContextManager[Transaction]:
-        """A transaction that may write; writers wait for each other."""
+        """A transaction that may write; writers wait for each other, so each sees what those before it have done."""
         ...
 
     def read(self) -> AbstractContextManager[Transaction]:

@@ -16,7 +16,6 @@ from orchestrator.domain.events import Happening, InstanceMoved, RunMoved, StepF
 from orchestrator.domain.instance import INSTANCE_LIFE, InstanceEvent, InstanceState, ServiceInstance
 from orchestrator.domain.plan import Effect, Purpose
 from orchestrator.domain.run import (
-    CHANGING,
     EVENT_OF,
     OPEN_RUN,
     RUN_LIFE,
@@ -50,8 +49,6 @@ from orchestrator.usecases.ports import (
     StoredPlan,
     Transaction,
 )
-
-CHANGES = "changes"
 
 
 @dataclass(frozen=True)
@@ -147,8 +144,6 @@ class Provisioning:
         with self.store.begin() as tx:
             run, now = find_run(tx, run_id), self.clock.now()
             found = next(s for s in tx.runs.steps(run_id) if s.id == step_id)
-            if found.verb in CHANGING:
-                tx.exclusive(CHANGES)
             if obstacle(found, tx.runs.changing_elsewhere(run), now=now):
                 return None
             step = found.model_copy(

@@ -4,6 +4,7 @@ Ends by itself when no run is open. Prints the most memory it used, in MiB.
 """
 
 import resource
+import sys
 from collections.abc import Callable, Sequence
 
 from orchestrator.adapters.ansible import runner
@@ -43,7 +44,7 @@ def main() -> None:
                 return not any(tx.runs.count(s) for s in (RunState.QUEUED, RunState.ADMITTED, RunState.RUNNING))
 
         app.work(done)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    sys.stdout.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024))
 
 
 if __name__ == "__main__":

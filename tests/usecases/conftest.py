@@ -10,7 +10,6 @@ import pytest
 
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.database.connection import connect
-from orchestrator.adapters.database.migrating import require_current
 from orchestrator.adapters.database.store import SqlStore
 from orchestrator.adapters.secret_box import SecretBox, make_key
 from orchestrator.domain.admission import Limits
@@ -71,9 +70,8 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    engine = connect(f"sqlite:///{tmp_path / 'state.db'}")
-    require_current(engine)
+def house(url: str, tmp_path: Path) -> Iterator[House]:
+    engine = connect(url)
     make_key(tmp_path / "key")
     store, clock = SqlStore(engine), TurnableClock()
     source = CatalogFiles(

@@ -1,36 +1,80 @@
 """Engines for SQLite (WAL) and PostgreSQL, and what their failures mean."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 
 BUSY_MILLISECONDS = 15_000
-"""How long a writer waits for another on SQLite before it gives up."""
+"""How long a writer waits for another before it gives up."""
+
+IDLE_MILLISECONDS = 3_000
+"""PostgreSQL ends the session of a writer that fell silent in the middle of a transaction (its machine was suspended,
+the network parted), so that the others wait no longer than this for it. Below what makes a worker fence itself."""
+
+_GIVE_UP = {"connect_timeout": "5", "tcp_user_timeout": "5000", "keepalives_idle": "5", "keepalives_interval": "2"}
+"""libpq's patience with a server that does not answer; the URL may say otherwise."""
+
+_TURN = 0x0511AB1E
+"""The advisory lock that writers on PostgreSQL hold one after the other."""
 
 
 def connect(url: str, *, busy_milliseconds: int = BUSY_MILLISECONDS) -> sa.Engine:
     """An engine for `sqlite:///...` or `postgresql://...`. Transactions on SQLite take the write lock at once."""
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "postgresql":
-        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        return _postgresql(parsed, busy_milliseconds=busy_milliseconds)
     if parsed.get_backend_name() != "sqlite":
         raise OrchestratorError(
             Kind.INVALID, f"unknown database {parsed.get_backend_name()!r}: use sqlite or postgresql"
         )
-    if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(parsed, connect_args={"timeout": busy_milliseconds / 1000})
+    return _sqlite(parsed, busy_milliseconds=busy_milliseconds)
+
+
+def _postgresql(url: sa.URL, *, busy_milliseconds: int) -> sa.Engine:
+    patience = {name: value for name, value in _GIVE_UP.items() if name not in url.query}
+    engine = sa.create_engine(url.set(drivername="postgresql+psycopg").update_query_dict(patience), pool_pre_ping=True)
+
+    @sa.event.listens_for(engine, "connect")
+    def _settings(connection: Any, _: Any) -> None:
+        connection.execute(f"SET idle_in_transaction_session_timeout = {IDLE_MILLISECONDS}")
+        connection.execute(f"SET lock_timeout = {busy_milliseconds}")
+        connection.commit()
+
+    return engine
+
+
+def take_turn(connection: sa.Connection) -> None:
+    """Wait until every writer before us has committed; those after us wait until we have.
+
+    SQLite's write lock does it by itself. On PostgreSQL it makes plans, admission and step records as safe as there,
+    and the ids of events, given by a sequence, grow in the order they were committed.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TURN)))
+
+
+def _sqlite(url: sa.URL, *, busy_milliseconds: int) -> sa.Engine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url, connect_args={"timeout": busy_milliseconds / 1000})
 
     @sa.event.listens_for(engine, "connect")
     def _settings(connection: Any, _: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
+        patience = stop_after_delay(busy_milliseconds / 1000)
+        # SQLite does not wait by itself for whoever is making the same file a write-ahead one.
+        for attempt in Retrying(stop=patience, wait=wait_fixed(0.05), retry=retry_if_exception(_locked), reraise=True):
+            with attempt:
+                connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
 
     @sa.event.listens_for(engine, "begin")
     def _write_lock(connection: sa.Connection) -> None:
@@ -40,16 +84,30 @@ def connect(url: str, *, busy_milliseconds: int = BUSY_MILLISECONDS) -> sa.Engin
     return engine
 
 
+def _locked(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Database failures as errors people can act on."""
     try:
         yield
-    except sa.exc.OperationalError as error:
-        reason = str(error.orig).splitlines()[0]
-        hint = "another command holds it; try again shortly" if "locked" in reason else "is it running, and reachable?"
-        raise OrchestratorError(Kind.UNAVAILABLE, f"the database did not answer: {reason}", hint=hint) from error
-    except sa.exc.DatabaseError as error:
-        if any(sign in str(error.orig) for sign in ("file is not a database", "malformed")):
-            raise OrchestratorError(Kind.UNAVAILABLE, "the database file is damaged or is not a database") from error
+    except sa.exc.TimeoutError as error:
+        raise OrchestratorError(Kind.UNAVAILABLE, "every connection to the database is in use") from error
+    except sa.exc.DBAPIError as error:
+        if failure := _failure(error):
+            raise failure from error
         raise
+
+
+def _failure(error: sa.exc.DBAPIError) -> OrchestratorError | None:
+    """What a database's error means to people; None for what would be our own bug."""
+    reason = " ".join(str(error.orig).split()) or type(error.orig).__name__
+    if any(sign in reason for sign in ("file is not a database", "malformed")):
+        return OrchestratorError(Kind.UNAVAILABLE, "the database file is damaged or is not a database")
+    if isinstance(error, sa.exc.OperationalError) or error.connection_invalidated:
+        waiting = "locked" in reason or "lock timeout" in reason
+        hint = "another command holds it; try again shortly" if waiting else "is it running, and reachable?"
+        return OrchestratorError(Kind.UNAVAILABLE, f"the database did not answer: {reason}", hint=hint)
+    return None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from orchestrator.adapters.database.connection import translated
+from orchestrator.adapters.database.connection import take_turn, translated
 from orchestrator.domain.errors import Kind, OrchestratorError
 
 HEAD = "0002"
@@ -56,6 +56,7 @@ def upgrade(engine: sa.Engine) -> tuple[str | None, str]:
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))
     with translated(), engine.begin() as connection:
+        take_turn(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return before, HEAD

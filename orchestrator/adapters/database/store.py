@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from orchestrator.adapters.database.connection import translated
+from orchestrator.adapters.database.connection import take_turn, translated
 from orchestrator.adapters.database.figures import FigureRepository
 from orchestrator.adapters.database.repositories import (
     AgencyRepository,
@@ -22,23 +22,54 @@ from orchestrator.adapters.database.repositories import (
 
 
 class SqlTransaction:
-    """The repositories over one session. `session` lets the engine enqueue in the same transaction."""
+    """The repositories over one session. `session` lets the engine enqueue in the same transaction.
 
-    def __init__(self, session: Session) -> None:
+    A writer waits for its turn when it first reaches for anything but `workers`: each call there is one statement that
+    needs no turn, and signs of life must not wait behind a long plan.
+    """
+
+    def __init__(self, session: Session, *, writes: bool) -> None:
         self.session = session
-        self.agencies = AgencyRepository(session)
-        self.instances = InstanceRepository(session)
-        self.allocations = AllocationRepository(session)
-        self.plans = PlanRepository(session)
-        self.runs = RunRepository(session)
-        self.events = EventRepository(session)
-        self.secrets = SecretRepository(session)
         self.workers = WorkerRepository(session)
-        self.figures = FigureRepository(session)
+        self._waits = writes
 
-    def exclusive(self, what: str) -> None:
-        if self.session.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time anyway
-            self.session.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(what))))
+    @property
+    def agencies(self) -> AgencyRepository:
+        return AgencyRepository(self._in_turn())
+
+    @property
+    def instances(self) -> InstanceRepository:
+        return InstanceRepository(self._in_turn())
+
+    @property
+    def allocations(self) -> AllocationRepository:
+        return AllocationRepository(self._in_turn())
+
+    @property
+    def plans(self) -> PlanRepository:
+        return PlanRepository(self._in_turn())
+
+    @property
+    def runs(self) -> RunRepository:
+        return RunRepository(self._in_turn())
+
+    @property
+    def events(self) -> EventRepository:
+        return EventRepository(self._in_turn())
+
+    @property
+    def secrets(self) -> SecretRepository:
+        return SecretRepository(self._in_turn())
+
+    @property
+    def figures(self) -> FigureRepository:
+        return FigureRepository(self._in_turn())
+
+    def _in_turn(self) -> Session:
+        if self._waits:
+            take_turn(self.session.connection())
+            self._waits = False
+        return self.session
 
 
 class SqlStore:
@@ -49,13 +80,17 @@ class SqlStore:
         # SQLite lets one write at a time and makes the others sleep and ask again. Threads of one process are better
         # off in a queue: they go on the moment the lock is free.
         self._turn = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
+        self._reading = engine.execution_options(read_only=True)
+        if engine.dialect.name == "postgresql":
+            snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            self._reading = self._reading.execution_options(**snapshot)
 
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:
-        with translated(), Session(self._engine.execution_options(read_only=True)) as session:
-            yield SqlTransaction(session)
+        with translated(), Session(self._reading) as session:
+            yield SqlTransaction(session, writes=False)
 
     @contextmanager
     def begin(self) -> Iterator[SqlTransaction]:
         with self._turn, translated(), Session(self._engine, expire_on_commit=False) as session, session.begin():
-            yield SqlTransaction(session)
+            yield SqlTransaction(session, writes=True)

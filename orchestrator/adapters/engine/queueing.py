@@ -47,7 +47,8 @@ class Submitter:
 
 def migrate(url: str) -> None:
     """Create or upgrade the queue's own tables."""
-    DBOS.migrate(url)
+    with _answering():
+        DBOS.migrate(url)
 
 
 def launch(url: str, *, worker: str, drive: Callable[[int, int], None], runs: int, poll_seconds: float) -> None:

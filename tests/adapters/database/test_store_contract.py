@@ -4,13 +4,11 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.adapters.database.connection import connect
-from orchestrator.adapters.database.migrating import HEAD, current_revision, require_current, upgrade
 from orchestrator.adapters.database.store import SqlStore
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import Allocation, Holding
@@ -30,14 +28,8 @@ NOW = datetime(2026, 11, 22, 9, 30, 0, 123456, tzinfo=UTC)
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'state.db'}"
-
-
-@pytest.fixture
 def store(url: str) -> Iterator[SqlStore]:
     engine = connect(url, busy_milliseconds=5000)
-    require_current(engine)
     yield SqlStore(engine)
     engine.dispose()
 
@@ -226,39 +218,6 @@ class TestAWorker:
             tx.workers.bury(lease=timedelta(seconds=-1))
             assert tx.workers.unburied() == set()
             assert not tx.workers.beat("w1")
-
-
-class TestASchema:
-    def test_is_the_one_the_migrations_make(self, url: str) -> None:
-        from alembic.autogenerate import compare_metadata
-        from alembic.migration import MigrationContext
-
-        from orchestrator.adapters.database.tables import metadata
-
-        engine = connect(url)
-        assert upgrade(engine) == (None, HEAD)
-        with engine.connect() as connection:
-            context = MigrationContext.configure(connection, opts={"compare_type": False})
-            assert compare_metadata(context, metadata) == []
-        assert current_revision(engine) == HEAD
-        assert upgrade(engine) == (HEAD, HEAD)
-        engine.dispose()
-
-    def test_head_is_the_newest_revision(self, root: Path) -> None:
-        folder = root / "orchestrator/adapters/database/migrations/versions"
-        assert max(p.name.split("_")[0] for p in folder.glob("*.py")) == HEAD
-
-    def test_that_is_older_asks_for_an_upgrade(self, url: str) -> None:
-        import sqlalchemy as sa
-
-        engine = connect(url)
-        upgrade(engine)
-        with engine.begin() as connection:
-            connection.execute(sa.text("update alembic_version set version_num = '0000'"))
-        with pytest.raises(OrchestratorError) as refused:
-            require_current(engine)
-        assert "orchestrator db upgrade" in (refused.value.hint or "")
-        engine.dispose()
 
 
 def test_a_transaction_offers_what_the_port_promises(store: SqlStore) -> None:

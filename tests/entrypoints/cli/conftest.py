@@ -23,6 +23,8 @@ class CommandLine:
 
     folder: Path
     running: list["subprocess.Popen[str]"] = field(default_factory=list)
+    database: str | None = None
+    """Another database than the one in the state directory."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -35,6 +37,7 @@ class CommandLine:
             "ORCHESTRATOR_WORKER__LEASE_SECONDS": "4",
             "ORCHESTRATOR_WORKER__BEAT_SECONDS": "0.5",
             "COLUMNS": "200",
+            **({"ORCHESTRATOR_DATABASE__URL": self.database} if self.database else {}),
         }
 
     @property

@@ -1,0 +1,124 @@
+"""The schema, from an empty database to a newer one than ours, on both databases."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from orchestrator.adapters.database import migrating
+from orchestrator.adapters.database.connection import connect
+from orchestrator.adapters.database.migrating import HEAD, current_revision, require_current, upgrade
+from orchestrator.adapters.database.tables import metadata
+from orchestrator.adapters.engine import queueing
+from orchestrator.domain.errors import Kind, OrchestratorError
+from tests.entrypoints.cli.conftest import InProcess
+
+
+@pytest.fixture
+def engine(empty_url: str) -> Iterator[sa.Engine]:
+    engine = connect(empty_url)
+    yield engine
+    engine.dispose()
+
+
+def pretend(engine: sa.Engine, revision: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("update alembic_version set version_num = :revision"), {"revision": revision})
+
+
+class TestASchema:
+    def test_is_the_one_the_migrations_make(self, engine: sa.Engine, empty_url: str) -> None:
+        assert upgrade(engine) == (None, HEAD)
+        queueing.migrate(empty_url)
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrating.__file__).parent / "migrations"))
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.check(config)  # raises when a migration is missing, and must not propose to drop the queue's tables
+        assert current_revision(engine) == HEAD
+        assert upgrade(engine) == (HEAD, HEAD)
+
+    def test_head_is_the_newest_revision(self, root: Path) -> None:
+        folder = root / "orchestrator/adapters/database/migrations/versions"
+        assert max(p.name.split("_")[0] for p in folder.glob("*.py")) == HEAD
+
+    def test_that_is_older_asks_for_an_upgrade(self, engine: sa.Engine) -> None:
+        upgrade(engine)
+        pretend(engine, "0000")
+        with pytest.raises(OrchestratorError) as refused:
+            require_current(engine)
+        assert "orchestrator db upgrade" in (refused.value.hint or "")
+
+    def test_made_by_many_at_once_is_made_once(self, empty_url: str) -> None:
+        outcomes: list[object] = []
+        barrier = threading.Barrier(4)
+
+        def start() -> None:
+            engine = connect(empty_url)
+            barrier.wait()
+            try:
+                require_current(engine)
+                outcomes.append(current_revision(engine))
+            except BaseException as error:
+                outcomes.append(error)
+            engine.dispose()
+
+        threads = [threading.Thread(target=start) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert outcomes == [HEAD] * 4
+
+
+class TestDbUpgrade:
+    @pytest.fixture
+    def command_line(self, tmp_path: Path, empty_url: str, capsys: pytest.CaptureFixture[str]) -> InProcess:
+        return InProcess(tmp_path, capture=capsys, database=empty_url)
+
+    def test_makes_our_tables_and_the_queues(self, command_line: InProcess, engine: sa.Engine) -> None:
+        assert f"database: created, schema {HEAD}" in command_line("db", "upgrade").stdout
+        inspector = sa.inspect(engine)
+        assert set(metadata.tables) <= set(inspector.get_table_names())
+        apart = "dbos" if engine.dialect.name == "postgresql" else None
+        assert "workflow_status" in inspector.get_table_names(schema=apart)
+        assert f"database: kept, schema {HEAD}" in command_line("db", "upgrade").stdout
+
+    def test_refuses_a_newer_database_and_changes_nothing(self, command_line: InProcess, engine: sa.Engine) -> None:
+        command_line("init")
+        pretend(engine, "9999")
+        for words in (["db", "upgrade"], ["init"], ["run", "list"]):
+            refused = command_line(*words, expect=5).stderr
+            assert f"the database is at schema 9999, newer than this version of the orchestrator ({HEAD})" in refused
+            assert "nothing was changed" in refused
+        assert current_revision(engine) == "9999"
+
+    def test_refuses_an_older_database_to_everything_else(self, command_line: InProcess, engine: sa.Engine) -> None:
+        command_line("init")
+        pretend(engine, "0000")
+        refused = command_line("run", "list", expect=5).stderr
+        assert f"the database is at schema 0000; this version works with {HEAD}" in refused
+        assert "orchestrator db upgrade" in refused
+
+
+class TestADatabaseThatIsNotThere:
+    def test_is_said_to_be_so(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        url = "postgresql://nobody@127.0.0.1:1/nothing"
+        command_line = InProcess(tmp_path, capture=capsys, database=url)
+        said = command_line("run", "list", expect=75).stderr
+        assert "the database did not answer" in said
+        assert "is it running, and reachable?" in said
+
+    def test_is_never_told_with_its_password(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        url = "postgresql://nobody:hunter2@127.0.0.1:1/nothing"
+        done = InProcess(tmp_path, capture=capsys, database=url)("init", expect=75)
+        assert "hunter2" not in done.stdout + done.stderr
+
+    def test_is_refused_when_it_is_of_another_kind(self, empty_url: str) -> None:
+        with pytest.raises(OrchestratorError) as refused:
+            connect("mysql://somewhere/else")
+        assert refused.value.kind is Kind.INVALID

@@ -1,0 +1,140 @@
+"""A database, real worker processes on it, and what they did."""
+
+import multiprocessing
+import multiprocessing.process
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.adapters.secret_box import make_key
+from orchestrator.bootstrap import Application
+from orchestrator.domain.agreement import CallOff
+from orchestrator.domain.run import OPEN_RUN, RunState
+from orchestrator.settings import DatabaseSettings, Settings, WorkerSettings
+from orchestrator.usecases.observing import RunView
+from tests.adapters.engine import program
+from tests.adapters.engine.program import Mishap
+from tests.conftest import WORLD
+from tests.entrypoints.cli.conftest import eventually, processes_mentioning
+from tests.usecases.conftest import order
+
+QUICK = WorkerSettings(lease_seconds=2, beat_seconds=0.3, tick_seconds=0.05)
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload([program.__name__])
+
+Worker = multiprocessing.process.BaseProcess
+
+
+@dataclass
+class Engine:
+    """One database, and the workers of a test."""
+
+    settings: Settings
+    journal: Path
+    workers: list[Worker] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.app = Application(self.settings)
+
+    def start(self, *, mishap: Mishap | None = None, port: int | None = None, lease: float | None = None) -> Worker:
+        settings = self.settings
+        if lease:
+            knobs = settings.worker.model_copy(update={"lease_seconds": lease, "beat_seconds": lease / 4})
+            settings = settings.model_copy(update={"worker": knobs})
+        worker = _processes.Process(target=program.main, args=(settings, port, mishap))
+        worker.start()
+        self.workers.append(worker)
+        return worker
+
+    def order(self, agency: str = "a-one", *, seconds: float = 0, services: str = "alpha beta") -> CallOff:
+        parameters = {"journal": str(self.journal), "sleep": seconds}
+        return order(agency, **{name: {"parameters": parameters} for name in services.split()})
+
+    def apply(self, call_off: CallOff) -> int:
+        """The id of a run that has been queued."""
+        return self.app.provisioning.open_run(self.app.ordering.plan(call_off).id).id
+
+    def run(self, run: int) -> RunView:
+        return self.app.observing.run(run)
+
+    def ended(self, run: int, *, seconds: float = 40) -> RunView:
+        """The run when it is over."""
+        return eventually(lambda: (r := self.run(run)).state not in OPEN_RUN and r, seconds=seconds)
+
+    def lines(self, what: str = "") -> list[str]:
+        """The journal's lines that say something: `AGENCY RUN STEP` after the time and the word."""
+        lines = self.journal.read_text().splitlines() if self.journal.exists() else []
+        return [line for line in lines if what in line]
+
+    def count(self, word: str, step: str) -> int:
+        return sum(line.split()[1] == word and line.split()[4] == step for line in self.lines())
+
+    def in_step(self, step: str = "alpha.provision", times: int = 1) -> None:
+        """Return when the step has been started so often."""
+        eventually(lambda: self.count("starts", step) >= times)
+
+    def check_succeeded(self, run: int, *, again: str | None = None, attempts: int = 2) -> None:
+        """The run succeeded, every step was done once (`again` as often as it was attempted), and nothing is left."""
+        view = self.ended(run)
+        assert view.state is RunState.SUCCEEDED, view
+        assert {s.id: s.attempt for s in view.steps} == {s.id: attempts if s.id == again else 1 for s in view.steps}
+        for step in view.steps:
+            assert self.count("starts", step.id) <= step.attempt
+            assert step.id == again or self.count("ends", step.id) == 1
+        self.check_nothing_overlapped()
+        assert self.left() == []
+
+    def check_nothing_overlapped(self) -> None:
+        assert self.lines(" overlaps ") == []
+        agencies: dict[str, list[str]] = {}
+        for line in self.lines():
+            agencies.setdefault(line.split()[2], []).append(line.split()[3])
+        for runs in agencies.values():
+            changes = [b for a, b in pairwise(runs) if a != b]
+            assert len(changes) == len(set(runs)) - 1, "one run of an agency after the other"
+
+    def left(self) -> list[str]:
+        """Processes of steps that are still there."""
+        return processes_mentioning(str(self.journal))
+
+
+@pytest.fixture
+def settings(url: str, tmp_path: Path) -> Settings:
+    inventories = tmp_path / "inventories"
+    shutil.copytree(WORLD / "inventories", inventories)
+    facts = inventories / "bench" / "group_vars" / "all.yml"
+    facts.write_text(facts.read_text().replace("last: 6", "last: 99"))
+    make_key(tmp_path / "secret.key")
+    return Settings(
+        home=tmp_path,
+        catalog=WORLD / "catalog",
+        playbooks=WORLD / "playbooks",
+        inventories=inventories,
+        database=DatabaseSettings(url=url),
+        worker=QUICK,
+    )
+
+
+@pytest.fixture
+def engine(settings: Settings, tmp_path: Path) -> Iterator[Engine]:
+    """The engine; its workers are dead afterwards."""
+    engine = Engine(settings, tmp_path / "journal")
+    yield engine
+    for worker in engine.workers:
+        if worker.is_alive() and worker.pid:
+            os.kill(worker.pid, signal.SIGKILL)
+            worker.join(10)
+    engine.app.close()
+
+
+def signalled(worker: Worker, sign: signal.Signals) -> Any:
+    assert worker.pid
+    os.kill(worker.pid, sign)
