@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from ipaddress import IPv4Network
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -28,6 +28,11 @@ class NetworkPool(Value):
         next(blocks)
         return (str(block) for block in blocks)
 
+    def block(self, position: int) -> str | None:
+        size = 1 << (32 - self.prefix)
+        start = int(self.network.network_address) + (position + 1) * size
+        return str(IPv4Network((start, self.prefix))) if start <= int(self.network.broadcast_address) else None
+
 
 class NumberPool(Value):
     """Whole numbers from `first` to `last`, both included: ports, or the numbers agencies go by on a site."""
@@ -38,6 +43,10 @@ class NumberPool(Value):
     def blocks(self) -> Iterator[str]:
         return (str(n) for n in range(self.first, self.last + 1))
 
+    def block(self, position: int) -> str | None:
+        number = self.first + position
+        return str(number) if number <= self.last else None
+
 
 class HostPool(Value):
     """Hosts that serve one agency each."""
@@ -47,8 +56,12 @@ class HostPool(Value):
     def blocks(self) -> Iterator[str]:
         return iter(self.hosts)
 
+    def block(self, position: int) -> str | None:
+        return self.hosts[position] if position < len(self.hosts) else None
+
 
 Pool = NetworkPool | NumberPool | HostPool
+"""Blocks in an order; `block` is the one at a position from 0, None behind the last."""
 
 NUMBERS = "agency_numbers"
 """The pool every agency takes its number on the site from."""
@@ -77,11 +90,18 @@ def host_pool(group: str) -> str:
     return f"hosts:{group}"
 
 
-def lowest_free(pool: Pool, *, taken: set[str], named: str) -> str:
+class Spot(NamedTuple):
+    """A block, and where in its pool it stands."""
+
+    position: int
+    block: str
+
+
+def lowest_free(pool: Pool, *, taken: set[str], named: str) -> Spot:
     """The first block nobody holds. A full pool is a conflict."""
-    for block in pool.blocks():
+    for position, block in enumerate(pool.blocks()):
         if block not in taken:
-            return block
+            return Spot(position, block)
     raise OrchestratorError(
         Kind.CONFLICT,
         f"the pool {named} is full: all {len(taken)} are taken",

@@ -3,7 +3,7 @@
 `make_plan` is pure and total: the same input gives the same plan, byte for byte, and an empty plan is a valid plan.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
@@ -120,14 +120,15 @@ class Basis(Value):
     recorded: Mapping[str, ServiceInstance]
     allocations: Mapping[str, Allocation] = {}
 
-    def digest(self) -> str:
+    def digest(self, hosts: Iterable[str]) -> str:
+        """Of everything that bears on the plan. `hosts` are those it would touch: others of the site do not."""
         involved = {*self.recorded, *(self.call_off.services if self.call_off else ())}
         return digest_of(
             {
                 "call_off": self.call_off and self.call_off.document(),
                 "agreement": self.agreement.model_dump(mode="json"),
                 "components": [self.catalog.components[c].model_dump(mode="json") for c in sorted(involved)],
-                "hosts": [h.model_dump(mode="json") for _, h in sorted(self.site.hosts.items())],
+                "hosts": [self.site.hosts[h].model_dump(mode="json") for h in sorted(hosts) if h in self.site.hosts],
                 "facts": dict(self.site.facts),
                 "recorded": [
                     i.model_dump(mode="json", exclude={"changed_at", "error"}) for _, i in sorted(self.recorded.items())
@@ -171,8 +172,12 @@ def make_plan(basis: Basis) -> Plan:
         allocations={name: a.block for name, a in sorted(basis.allocations.items())},
         cost=_cost(basis),
         desired={c.component: wanted.get(c.component) for c in changes if c.effect is not Effect.NONE},
-        basis=basis.digest(),
+        basis=basis.digest(_touched(recorded, wanted)),
     )
+
+
+def _touched(*instances: Mapping[str, ServiceInstance]) -> set[str]:
+    return {host for some in instances for i in some.values() for host in hosts_in(i.hosts)}
 
 
 def _purpose(basis: Basis, recorded: Mapping[str, ServiceInstance]) -> Purpose:

@@ -1,6 +1,7 @@
 """A site: hosts the provider owns, and the pools agencies are given from."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from orchestrator.domain.allocation import Pool
@@ -35,4 +36,12 @@ class Site(Value):
 
     def group(self, name: str) -> tuple[str, ...]:
         """Names of the hosts in a group, in name order."""
-        return tuple(sorted(h.name for h in self.hosts.values() if name in h.groups))
+        return self._members.get(name, ())
+
+    @cached_property
+    def _members(self) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for host in sorted(self.hosts.values(), key=lambda h: h.name):
+            for group in host.groups:
+                found.setdefault(group, []).append(host.name)
+        return {group: tuple(names) for group, names in found.items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement, Term
-from orchestrator.domain.allocation import Allocation, lowest_free
+from orchestrator.domain.allocation import Allocation, Spot, lowest_free
 from orchestrator.domain.catalog import Catalog
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import PlanMade
@@ -143,12 +143,11 @@ class Ordering:
                     raise OrchestratorError(
                         Kind.INVALID, f"site {site.name} has no pool {request.pool!r}, which the order needs"
                     )
-                taken = tx.allocations.taken(site.name, request.pool)
-                block = lowest_free(site.pools[request.pool], taken=taken, named=f"{request.pool} of {site.name}")
+                spot = _free_spot(tx, site, request.pool)
                 held[request.name] = Allocation(
-                    site=site.name, pool=request.pool, block=block, agency=agency, name=request.name
+                    site=site.name, pool=request.pool, block=spot.block, agency=agency, name=request.name
                 )
-                tx.allocations.add(held[request.name], at=now)
+                tx.allocations.add(held[request.name], at=now, position=spot.position)
             needed[request.name] = held[request.name]
         return needed
 
@@ -166,6 +165,17 @@ class Ordering:
         if isinstance(data.get("services"), dict):
             found += _uncovered_services(document, agreement, self.source.catalog())
         return found
+
+
+def _free_spot(tx: Transaction, site: Site, pool: str) -> Spot:
+    """The first block of a pool that nobody holds, however many are held."""
+    gap = tx.allocations.first_gap(site.name, pool)
+    block = None if gap is None else site.pools[pool].block(gap)
+    if gap is not None and block is not None and not tx.allocations.held(site.name, pool, block):
+        return Spot(gap, block)
+    # The pool is full, or was defined otherwise when blocks were given from it: look at every one.
+    taken = tx.allocations.taken(site.name, pool)
+    return lowest_free(site.pools[pool], taken=taken, named=f"{pool} of {site.name}")
 
 
 def _at(data: Mapping[str, Any], *path: str) -> str:

@@ -143,7 +143,7 @@ class Provisioning:
         """Record that a step is being worked on, and say what it is to do. None when it has to wait after all."""
         with self.store.begin() as tx:
             run, now = find_run(tx, run_id), self.clock.now()
-            found = next(s for s in tx.runs.steps(run_id) if s.id == step_id)
+            found = tx.runs.step(run_id, step_id)
             if obstacle(found, tx.runs.changing_elsewhere(run), now=now):
                 return None
             step = found.model_copy(
@@ -175,8 +175,7 @@ class Provisioning:
         """Record how the attempt ended, and what that means for the instance."""
         run, step = started.run, started.step
         with self.store.begin() as tx:
-            recorded = next(s for s in tx.runs.steps(run.id) if s.id == step.id)
-            if recorded.attempt != step.attempt:
+            if tx.runs.step(run.id, step.id).attempt != step.attempt:
                 raise Interrupted  # another worker has started it again; this attempt no longer counts
             now = self.clock.now()
             done = step.model_copy(
@@ -244,8 +243,7 @@ class Provisioning:
     def _intended(self, tx: Transaction, run: Run, step: StepRecord) -> tuple[ServiceInstance, bool]:
         """The instance as the plan wants it, and whether it is to leave altogether."""
         recorded = tx.instances.of(run.agency)[step.component]
-        stored = find_plan(tx, run.plan)
-        wish = stored.plan.desired.get(step.component)
+        wish = tx.plans.desired(run.plan, step.component)
         if wish is None:
             return recorded, True
         return wish.model_copy(update={"state": recorded.state, "changed_at": recorded.changed_at}), False

@@ -112,7 +112,7 @@ def allocate(order: CallOff, *, catalog: Catalog, site: Site, held: dict[str, Al
     for request in requests(order, catalog):
         if request.name not in given:
             used = {a.block for a in given.values() if a.pool == request.pool} | (taken or {}).get(request.pool, set())
-            block = lowest_free(site.pools[request.pool], taken=used, named=request.pool)
+            block = lowest_free(site.pools[request.pool], taken=used, named=request.pool).block
             given[request.name] = Allocation(
                 site=site.name, pool=request.pool, block=block, agency=order.agency.id, name=request.name
             )

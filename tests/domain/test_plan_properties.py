@@ -109,7 +109,7 @@ class TestEveryAllocation:
     def test_gives_every_block_once_and_then_says_full(self, pool: Pool) -> None:
         taken: set[str] = set()
         for _ in pool.blocks():
-            block = lowest_free(pool, taken=taken, named="p")
+            block = lowest_free(pool, taken=taken, named="p").block
             assert block not in taken
             taken.add(block)
         with pytest.raises(OrchestratorError) as full:
@@ -121,7 +121,9 @@ class TestEveryAllocation:
     def test_gives_back_what_was_returned(self, pool: Pool, data: st.DataObject) -> None:
         blocks = list(pool.blocks())
         returned = data.draw(st.sampled_from(blocks))
-        assert lowest_free(pool, taken=set(blocks) - {returned}, named="p") == returned
+        spot = lowest_free(pool, taken=set(blocks) - {returned}, named="p")
+        assert spot.block == returned == pool.block(spot.position)
+        assert pool.block(len(blocks)) is None
 
 
 @pytest.mark.parametrize("life", [INSTANCE_LIFE, RUN_LIFE, STEP_LIFE], ids=lambda life: life.subject)

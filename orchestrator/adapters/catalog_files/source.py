@@ -20,7 +20,7 @@ from orchestrator.usecases.ports import Problem
 
 @dataclass(frozen=True)
 class CatalogFiles:
-    """The catalog source that reads folders. Every folder is read at most once per object."""
+    """The catalog source that reads folders. It reads the catalog once, a site again when its files change."""
 
     catalog_dir: Path
     inventories_dir: Path
@@ -76,7 +76,16 @@ class CatalogFiles:
             raise OrchestratorError(
                 Kind.NOT_FOUND, f"there is no site {name!r}", hint=f"sites: {', '.join(self.sites()) or 'none'}"
             )
-        return read_site(self.inventories_dir / name)
+        folder = self.inventories_dir / name
+        as_read = _state_of(folder / "hosts.yml", folder / "group_vars" / "all.yml")
+        if name not in self._sites or self._sites[name][0] != as_read:
+            self._sites[name] = (as_read, read_site(folder))
+        return self._sites[name][1]
+
+    @cached_property
+    def _sites(self) -> dict[str, tuple[object, Site]]:
+        """Sites as they were read, each with the state its files were in: hosts come and go while workers work."""
+        return {}
 
     def document(self, path: Path) -> YamlDocument:
         return read_yaml(path)
@@ -93,6 +102,11 @@ class CatalogFiles:
             for site in map(self.site, self.sites()):
                 problems += site_problems(document, component, site)
         return problems
+
+
+def _state_of(*paths: Path) -> tuple[object, ...]:
+    """Equal as long as the files are what they were."""
+    return tuple((s.st_mtime_ns, s.st_size, s.st_ino) if p.exists() and (s := p.stat()) else None for p in paths)
 
 
 def _yaml_files(folder: Path) -> list[Path]:

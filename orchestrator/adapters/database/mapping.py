@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from orchestrator.adapters.database.tables import (
     AgencyRow,
@@ -16,8 +17,8 @@ from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.allocation import Allocation
 from orchestrator.domain.events import HAPPENING, Event
 from orchestrator.domain.instance import ServiceInstance
-from orchestrator.domain.plan import Plan
-from orchestrator.domain.run import Counts, Run, StepRecord
+from orchestrator.domain.plan import Plan, Step
+from orchestrator.domain.run import Counts, Run, StepRecord, StepState
 from orchestrator.usecases.ports import AgencyRecord, StoredPlan
 
 PENCE = 100
@@ -47,12 +48,12 @@ def instance(row: InstanceRow) -> ServiceInstance:
     return ServiceInstance.model_validate(row.model_dump())
 
 
-def allocation_row(value: Allocation, *, at: datetime) -> AllocationRow:
-    return AllocationRow(**value.model_dump(), at=at)
+def allocation_row(value: Allocation, *, at: datetime, position: int | None) -> AllocationRow:
+    return AllocationRow(**value.model_dump(), at=at, position=position)
 
 
 def allocation(row: AllocationRow) -> Allocation:
-    return Allocation.model_validate(row.model_dump(exclude={"at"}))
+    return Allocation.model_validate(row.model_dump(exclude={"at", "position"}))
 
 
 def plan_row(value: Plan, *, order: CallOff | None, at: datetime) -> PlanRow:
@@ -92,6 +93,22 @@ def step_row(value: StepRecord, *, run: int, position: int) -> StepRow:
         needs=list(value.needs),
         seconds=seconds_between(value.started_at, value.finished_at),
     )
+
+
+def new_step(value: Step, *, run: int, position: int) -> dict[str, Any]:
+    """The row of a step that has not begun, as an insert of many takes it."""
+    return {
+        "run": run,
+        "id": value.id,
+        "position": position,
+        "component": value.component,
+        "verb": value.verb,
+        "placement": {f: list(h) for f, h in value.placement.items()},
+        "needs": list(value.needs),
+        "because": value.because,
+        "state": StepState.PENDING,
+        "attempt": 0,
+    }
 
 
 def step(row: StepRow) -> StepRecord:

@@ -7,18 +7,18 @@ from contextlib import contextmanager, nullcontext
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from orchestrator.adapters.database.allocations import AllocationRepository
 from orchestrator.adapters.database.connection import take_turn, translated
 from orchestrator.adapters.database.figures import FigureRepository
 from orchestrator.adapters.database.repositories import (
     AgencyRepository,
-    AllocationRepository,
     EventRepository,
     InstanceRepository,
     PlanRepository,
-    RunRepository,
     SecretRepository,
     WorkerRepository,
 )
+from orchestrator.adapters.database.runs import RunRepository
 
 
 class SqlTransaction:

@@ -85,7 +85,11 @@ class AllocationRow(SQLModel, table=True):
     name: str
     holding: Holding = Field(sa_type=_one_of(Holding, "holding"))
     at: datetime = Field(sa_type=Instant)
-    __table_args__ = (sa.UniqueConstraint("site", "agency", "name"),)
+    position: int | None = None
+    __table_args__ = (
+        sa.UniqueConstraint("site", "agency", "name"),
+        sa.Index("ix_allocation_site_pool_position", "site", "pool", "position"),
+    )
 
 
 class PlanRow(SQLModel, table=True):

@@ -116,6 +116,23 @@ class TestAnAllocation:
             assert tx.allocations.taken("here", "networks") == {"10.64.2.0/24", "10.64.3.0/24"}
             assert tx.allocations.of("held", site="here")["subnet"].holding is Holding.HELD
 
+    def test_is_the_lowest_that_is_free_however_many_are_held(self, store: SqlStore) -> None:
+        with store.begin() as tx:
+            assert tx.allocations.first_gap("here", "networks") == 0
+            for position in range(5):
+                assert tx.allocations.first_gap("here", "networks") == position
+                block = given(f"10.64.{position}.0/24", agency=f"a{position}")
+                tx.allocations.add(block, at=NOW, position=position)
+            tx.allocations.release("a3", ["subnet"])
+            assert tx.allocations.first_gap("here", "networks") == 3
+            tx.allocations.release("a0", ["subnet"])
+            assert tx.allocations.first_gap("here", "networks") == 0
+            assert tx.allocations.first_gap("here", "others") == 0
+            assert tx.allocations.held("here", "networks", "10.64.1.0/24")
+            assert not tx.allocations.held("here", "networks", "10.64.3.0/24")
+            tx.allocations.add(given("10.64.9.0/24", agency="old"), at=NOW)
+            assert tx.allocations.first_gap("here", "networks") is None, "nobody knows where that one stands"
+
     def test_can_be_given_back(self, store: SqlStore) -> None:
         with store.begin() as tx:
             tx.allocations.add(given("10.64.1.0/24"), at=NOW)

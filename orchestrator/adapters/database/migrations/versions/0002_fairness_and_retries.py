@@ -38,6 +38,9 @@ def upgrade() -> None:
     with op.batch_alter_table("step") as batch:
         batch.add_column(sa.Column("tries", sa.Integer(), nullable=False, server_default="0"))
         batch.add_column(sa.Column("not_before", sa.DateTime(timezone=True), nullable=True))
+    with op.batch_alter_table("allocation") as batch:
+        batch.add_column(sa.Column("position", sa.Integer(), nullable=True))
+        batch.create_index("ix_allocation_site_pool_position", ["site", "pool", "position"])
     with op.batch_alter_table("worker") as batch:
         batch.add_column(sa.Column("runs", sa.Integer(), nullable=False, server_default="0"))
     with op.batch_alter_table("event") as batch:

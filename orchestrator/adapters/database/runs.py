@@ -1,0 +1,142 @@
+"""Runs, their steps, and the queue."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import col, select
+
+from orchestrator.adapters.database import mapping
+from orchestrator.adapters.database.repository import Repository
+from orchestrator.adapters.database.tables import RunRow, StepRow
+from orchestrator.domain.admission import Place
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.run import (
+    CHANGING,
+    OPEN_RUN,
+    Busy,
+    OnFailure,
+    Priority,
+    Run,
+    RunState,
+    StepRecord,
+    StepState,
+)
+from orchestrator.domain.site import hosts_in
+from orchestrator.usecases.ports import StoredPlan
+
+
+class RunRepository(Repository):
+    def open(
+        self,
+        plan: StoredPlan,
+        *,
+        at: datetime,
+        priority: Priority = Priority.CHANGE,
+        on_failure: OnFailure = OnFailure.KEEP,
+        cause: int | None = None,
+    ) -> Run:
+        if already := self.open_of(plan.plan.agency):
+            raise _already_open(already)
+        run = Run(
+            id=0,
+            agency=plan.plan.agency,
+            site=plan.plan.site,
+            purpose=plan.plan.purpose,
+            plan=plan.id,
+            state=RunState.QUEUED,
+            priority=priority,
+            on_failure=on_failure,
+            cause=cause,
+            hosts=tuple(sorted({host for step in plan.plan.steps for host in step.hosts})),
+            created_at=at,
+        )
+        row = mapping.run_row(run)
+        row.id = None
+        self._session.add(row)
+        self._session.flush()
+        assert row.id is not None
+        steps = [mapping.new_step(step, run=row.id, position=n) for n, step in enumerate(plan.plan.steps)]
+        if steps:
+            self._session.execute(sa.insert(StepRow), steps)
+        return mapping.run(row)
+
+    def get(self, run: int) -> Run | None:
+        row = self._session.get(RunRow, run)
+        return mapping.run(row) if row else None
+
+    def put(self, run: Run) -> None:
+        self._session.merge(mapping.run_row(run))
+        try:
+            self._session.flush()
+        except sa.exc.IntegrityError as error:
+            raise OrchestratorError(Kind.CONFLICT, f"another run of {run.agency} is open") from error
+
+    def open_of(self, agency: str) -> Run | None:
+        row = self._session.exec(
+            select(RunRow).where(RunRow.agency == agency, col(RunRow.state).in_(OPEN_RUN))
+        ).one_or_none()
+        return mapping.run(row) if row else None
+
+    def caused_by(self, run: int) -> Run | None:
+        query = select(RunRow).where(RunRow.cause == run).order_by(col(RunRow.id).desc())
+        row = self._session.exec(query).first()
+        return mapping.run(row) if row else None
+
+    def newest(self, *, agency: str | None = None, limit: int = 50) -> list[Run]:
+        query = select(RunRow).order_by(col(RunRow.id).desc()).limit(limit)
+        if agency is not None:
+            query = query.where(RunRow.agency == agency)
+        return [mapping.run(r) for r in self._session.exec(query)]
+
+    def queue(self) -> list[Place]:
+        return self._places(RunState.QUEUED)
+
+    def active(self) -> list[Place]:
+        return self._places(RunState.ADMITTED, RunState.RUNNING)
+
+    def _places(self, *states: RunState) -> list[Place]:
+        query = (
+            select(RunRow.id, RunRow.agency, RunRow.site, RunRow.hosts)
+            .where(col(RunRow.state).in_(states))
+            .order_by(col(RunRow.due_at), col(RunRow.id))
+        )
+        rows = self._session.exec(query)
+        return [Place(run or 0, agency, site, tuple(hosts)) for run, agency, site, hosts in rows]
+
+    def count(self, state: RunState) -> int:
+        return self._session.exec(select(sa.func.count()).select_from(RunRow).where(RunRow.state == state)).one()
+
+    def changing_elsewhere(self, run: Run) -> list[Busy]:
+        query = (
+            select(StepRow.run, RunRow.agency, StepRow.component, StepRow.placement)
+            .join(RunRow, col(RunRow.id) == col(StepRow.run))
+            .where(col(RunRow.state) == RunState.RUNNING, col(RunRow.site) == run.site, col(RunRow.id) != run.id)
+            .where(col(StepRow.state) == StepState.RUNNING, col(StepRow.verb).in_(CHANGING))
+        )
+        return [
+            Busy(run=other, agency=agency, component=component, hosts=hosts_in(placement))
+            for other, agency, component, placement in self._session.exec(query)
+        ]
+
+    def step(self, run: int, step: str) -> StepRecord:
+        row = self._session.get(StepRow, (run, step))
+        assert row is not None
+        return mapping.step(row)
+
+    def steps(self, run: int) -> list[StepRecord]:
+        query = select(StepRow).where(StepRow.run == run).order_by(col(StepRow.position))
+        return [mapping.step(r) for r in self._session.exec(query)]
+
+    def put_step(self, run: int, step: StepRecord) -> None:
+        row = self._session.get(StepRow, (run, step.id))
+        assert row is not None
+        self._session.merge(mapping.step_row(step, run=run, position=row.position))
+
+
+def _already_open(run: Run) -> OrchestratorError:
+    return OrchestratorError(
+        Kind.CONFLICT,
+        f"run {run.id} of {run.agency} is {run.state.value}; an agency has one open run at a time",
+        hint=f"follow it with: orchestrator run follow {run.id}, or stop it with: orchestrator run cancel {run.id}",
+        ids={"run": str(run.id)},
+    )
