@@ -235,10 +235,9 @@ class Provisioning:
         if stored.order:
             tx.agencies.put(_agency_record(stored.order, tx.agencies.get(plan.agency), stored, at=now))
             tx.allocations.hold(plan.agency)
-        for change in plan.changes:
-            wish = plan.desired.get(change.component)
-            if wish and change.effect is Effect.CREATE:
-                tx.instances.put(wish.model_copy(update={"state": InstanceState.PENDING, "changed_at": now}))
+        created = (plan.desired.get(c.component) for c in plan.changes if c.effect is Effect.CREATE)
+        pending = {"state": InstanceState.PENDING, "changed_at": now}
+        tx.instances.put_all([wish.model_copy(update=pending) for wish in created if wish])
 
     def _intended(self, tx: Transaction, run: Run, step: StepRecord) -> tuple[ServiceInstance, bool]:
         """The instance as the plan wants it, and whether it is to leave altogether."""

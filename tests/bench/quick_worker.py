@@ -1,16 +1,16 @@
-"""A worker whose playbooks take no time: everything but Ansible is real. `python -m tests.bench.quick_worker`
+"""A worker whose playbooks take no time: everything but Ansible is real. `python -m tests.bench.quick_worker SECONDS`
 
-Ends by itself when no run is open. Prints the most memory it used, in MiB.
+Ends when nothing is open any more, or after SECONDS.
 """
 
-import resource
 import sys
+import time
 from collections.abc import Callable, Sequence
 
 from orchestrator.adapters.ansible import runner
 from orchestrator.bootstrap import build
 from orchestrator.domain.events import Happening, TaskFinished
-from orchestrator.domain.run import Counts, RunState, StepOutcome, StepState
+from orchestrator.domain.run import OPEN_RUN, Counts, StepOutcome, StepState
 from orchestrator.settings import Settings
 from orchestrator.usecases.ports import Assignment
 
@@ -35,17 +35,18 @@ class QuickRunner:
         return StepOutcome(state=StepState.SUCCEEDED, counts=Counts(ok=EVENTS_A_STEP))
 
 
-def main() -> None:
+def main(seconds: float) -> None:
+    """Work."""
     runner.AnsibleRunner = QuickRunner  # type: ignore[assignment, misc]
+    until = time.monotonic() + seconds
     with build(Settings()) as app:
 
         def done() -> bool:
             with app.store.read() as tx:
-                return not any(tx.runs.count(s) for s in (RunState.QUEUED, RunState.ADMITTED, RunState.RUNNING))
+                return time.monotonic() > until or not any(tx.runs.count(state) for state in OPEN_RUN)
 
         app.work(done)
-    sys.stdout.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024))
 
 
 if __name__ == "__main__":
-    main()
+    main(float(sys.argv[1]))

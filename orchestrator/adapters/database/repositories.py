@@ -59,6 +59,15 @@ class InstanceRepository(Repository):
     def put(self, instance: ServiceInstance) -> None:
         self._session.merge(mapping.instance_row(instance))
 
+    def put_all(self, instances: Iterable[ServiceInstance]) -> None:
+        rows = [mapping.instance_row(i) for i in instances]
+        agencies = {row.agency for row in rows}
+        known = {(r.agency, r.component): r for r in self._session.exec(
+            select(InstanceRow).where(col(InstanceRow.agency).in_(agencies)))}  # fmt: skip
+        for row in rows:
+            self._session.merge(row) if (row.agency, row.component) in known else self._session.add(row)
+        self._session.flush()
+
 
 class PlanRepository(Repository):
     def add(self, plan: Plan, *, order: CallOff | None, at: datetime) -> StoredPlan:
