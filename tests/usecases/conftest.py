@@ -66,6 +66,8 @@ def house(url: str, tmp_path: Path) -> Iterator[House]:
     engine = connect(url)
     make_key(tmp_path / "key")
     store, clock = SqlStore(engine), TurnableClock()
+    with store.begin() as tx:
+        tx.workers.join("w", host="h")
     source = CatalogFiles(
         catalog_dir=WORLD / "catalog", inventories_dir=WORLD / "inventories", playbooks_dir=WORLD / "playbooks"
     )

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 OUTAGE_PAUSE_SECONDS = 0.5
 
+BURIAL_SHARE = 0.25
+"""How often the dead are looked for, in beats: what a takeover takes beyond the lease."""
+
 
 class RunDriver(Protocol):
     """What the engine asks of the use-cases, run by run."""
@@ -128,7 +131,7 @@ class Worker:
                 self._driver.admit(hand_over)
                 if time.monotonic() >= next_burial:
                     self._lease.bury_the_dead()
-                    next_burial = time.monotonic() + self._options.beat.total_seconds()
+                    next_burial = time.monotonic() + self._options.beat.total_seconds() * BURIAL_SHARE
             except OrchestratorError as error:
                 log.warning("%s", error.message)
             time.sleep(self._options.tick_seconds)
@@ -173,6 +176,7 @@ class Worker:
                 for future in done:
                     running.pop(future)
                     future.result()
+        self._lease.confirm()
         _patiently(self._driver.conclude, run_id)
 
     def _perform(self, run_id: int, step_id: str) -> None:

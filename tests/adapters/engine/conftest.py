@@ -16,6 +16,7 @@ import pytest
 from orchestrator.adapters.secret_box import make_key
 from orchestrator.bootstrap import Application
 from orchestrator.domain.agreement import CallOff
+from orchestrator.domain.events import StepStarted
 from orchestrator.domain.run import OPEN_RUN, RunState
 from orchestrator.settings import DatabaseSettings, Settings, WorkerSettings
 from orchestrator.usecases.observing import RunView
@@ -68,6 +69,10 @@ class Engine:
     def ended(self, run: int, *, seconds: float = 40) -> RunView:
         """The run when it is over."""
         return eventually(lambda: (r := self.run(run)).state not in OPEN_RUN and r, seconds=seconds)
+
+    def at_work(self, run: int) -> str:
+        """The worker that started the run's latest step."""
+        return [e.what.worker for e in self.app.observing.events(run=run) if isinstance(e.what, StepStarted)][-1]
 
     def lines(self, what: str = "") -> list[str]:
         """The journal's lines that say something: `AGENCY RUN STEP` after the time and the word."""
