@@ -55,6 +55,11 @@ class WorkerOptions:
     steps: int
 
 
+class _Left(BaseException):
+    """This worker is stopping. Not an Exception, which the queue would record as the run's outcome: the run stays
+    pending there, and goes to another worker when this one has left."""
+
+
 def worker_name() -> str:
     """Unique per process: two processes under one name would each take the other's live runs for their own."""
     return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -109,17 +114,13 @@ class Worker:
 
     def _leave(self, submitter: queueing.Submitter) -> None:
         self._stopping.set()
-        if not self._driving:
-            queueing.stop()
-            submitter.close()
-            self._lease.stop()
-            return
-        self._stop_guards()
+        if self._driving:
+            self._stop_guards()
         while self._driving:
             time.sleep(0.05)
+        queueing.stop()
+        submitter.close()
         self._lease.stop()
-        logging.shutdown()
-        os._exit(0)  # past the threads that wait for ever
 
     def _loop(self, submitter: queueing.Submitter, until: Callable[[], bool]) -> None:
         def hand_over(tx: Any, run: Run) -> None:
@@ -138,6 +139,8 @@ class Worker:
 
     def _drive(self, run_id: int, attempt: int) -> None:
         """One run to its end, or to the end of this worker."""
+        if self._stopping.is_set():
+            raise _Left
         self._driving.add(run_id)
         try:
             while not self._driven(run_id, attempt):
@@ -146,7 +149,8 @@ class Worker:
             reference = uuid.uuid4().hex[:12]
             log.exception("run %s gave up, reference %s", run_id, reference)
             _patiently(self._driver.give_up, run_id, f"internal error, reference {reference} in the log")
-        self._driving.discard(run_id)
+        finally:
+            self._driving.discard(run_id)
 
     def _driven(self, run_id: int, attempt: int) -> bool:
         """Whether the run came to its end. False when its guards stopped it because this worker had fallen silent."""
@@ -155,8 +159,7 @@ class Worker:
                 self._drive_steps(run_id)
         except Interrupted:
             if self._stopping.is_set():
-                self._driving.discard(run_id)
-                threading.Event().wait()  # the run must stay pending in the queue: this thread never returns
+                raise _Left from None
             return False
         return True
 
