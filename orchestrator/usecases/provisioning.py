@@ -148,8 +148,8 @@ class Provisioning:
         """Record that a step is being worked on, and say what it is to do. Nothing a worker declared dead may start."""
         with self.store.begin() as tx:
             run, now = find_run(tx, run_id), self.clock.now()
-            if not tx.workers.beat(worker):
-                raise Interrupted  # it slept past its lease: another may be in this very step
+            if run.state is not RunState.RUNNING or not tx.workers.beat(worker):
+                raise Interrupted  # the worker slept: the run is over, or another may be in this very step
             found = next(s for s in tx.runs.steps(run_id) if s.id == step_id)
             step = found.model_copy(
                 update={
