@@ -14,7 +14,7 @@ class DatabaseSettings(BaseModel):
     busy_seconds: float = Field(
         default=15.0,
         gt=0,
-        description="How long a writer waits for another on SQLite before it gives up, in seconds.",
+        description="How long a writer waits for another before it gives up, in seconds.",
     )
 
 

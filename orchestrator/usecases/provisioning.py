@@ -140,9 +140,12 @@ class Provisioning:
             return find_run(tx, run_id).cancel_requested
 
     def start(self, run_id: int, step_id: str, *, worker: str) -> StartedStep | None:
-        """Record that a step is being worked on, and say what it is to do. None when it has to wait after all."""
+        """Record that a step is being worked on, and say what it is to do. None when it has to wait after all. Nothing
+        a worker declared dead may start."""
         with self.store.begin() as tx:
             run, now = find_run(tx, run_id), self.clock.now()
+            if run.state is not RunState.RUNNING or not tx.workers.beat(worker):
+                raise Interrupted  # the worker slept: the run is over, or another may be in this very step
             found = tx.runs.step(run_id, step_id)
             if obstacle(found, tx.runs.changing_elsewhere(run), now=now):
                 return None
@@ -175,8 +178,9 @@ class Provisioning:
         """Record how the attempt ended, and what that means for the instance."""
         run, step = started.run, started.step
         with self.store.begin() as tx:
-            if tx.runs.step(run.id, step.id).attempt != step.attempt:
-                raise Interrupted  # another worker has started it again; this attempt no longer counts
+            recorded = tx.runs.step(run.id, step.id)
+            if recorded.attempt != step.attempt or recorded.state is not StepState.RUNNING:
+                raise Interrupted  # started again by another worker, or recorded already: this no longer counts
             now = self.clock.now()
             done = step.model_copy(
                 update={
@@ -205,19 +209,24 @@ class Provisioning:
             run = find_run(tx, run_id)
             if run.state not in OPEN_RUN:
                 return run
+            self._stop_steps(tx, run_id, StepEvent.CANCEL, "stopped when its worker died, and not to be started again")
             event, reason = conclusion(tx.runs.steps(run_id))
             return self._end(tx, run, event, reason)
 
     def give_up(self, run_id: int, reason: str) -> Run:
         """Close a run that could not be driven: our own bug, said plainly."""
         with self.store.begin() as tx:
-            for step in tx.runs.steps(run_id):
-                if step.state is StepState.RUNNING:
-                    broken = {"state": STEP_LIFE.after(step.state, StepEvent.BREAK), "error": reason}
-                    tx.runs.put_step(run_id, step.model_copy(update=broken))
+            self._stop_steps(tx, run_id, StepEvent.BREAK, reason)
             return self._end(tx, find_run(tx, run_id), RunEvent.FAIL, reason)
 
     # Inside
+
+    def _stop_steps(self, tx: Transaction, run_id: int, event: StepEvent, reason: str) -> None:
+        """No step is left running in a run that ends, whatever became of the worker it ran on."""
+        for step in tx.runs.steps(run_id):
+            if step.state is StepState.RUNNING:
+                ended = {"state": STEP_LIFE.after(step.state, event), "finished_at": self.clock.now(), "error": reason}
+                tx.runs.put_step(run_id, step.model_copy(update=ended))
 
     def _refuse_stale(self, tx: Transaction, stored: StoredPlan) -> None:
         if not self.ordering.still_true(tx, stored):

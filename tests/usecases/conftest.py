@@ -84,7 +84,8 @@ def house(url: str, tmp_path: Path) -> Iterator[House]:
     admitting = Admitting(store=store, limits=limits, lease=timedelta(days=1))
     observing = Observing(source=source, store=store, clock=clock, admitting=admitting)
     with store.begin() as tx:
-        tx.workers.join("w", host="here", runs=100)
+        for worker in ("w", "v"):
+            tx.workers.join(worker, host="here", runs=100)
     yield House(store, clock, ordering, provisioning, observing, admitting)
     engine.dispose()
 

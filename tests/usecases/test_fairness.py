@@ -48,6 +48,7 @@ class TestTheQueue:
     def test_admits_no_more_than_the_living_workers_take(self, house: House) -> None:
         with house.store.begin() as tx:
             tx.workers.leave("w")
+            tx.workers.leave("v")
         run = queued(house, order())
         assert house.admit() == 0
         assert house.observing.run(run.id).waits_for == "for a worker"

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.events import InstanceMoved, RunMoved
+from orchestrator.domain.events import InstanceMoved, RunMoved, StepFinished
 from orchestrator.domain.run import RunState, StepOutcome, StepState
 from orchestrator.usecases.ports import Interrupted
 from tests.usecases.conftest import House, order
@@ -75,11 +75,48 @@ class TestARun:
         run = house.provisioning.open_run(house.ordering.plan(order()).id)
         house.admit()
         house.provisioning.begin(run.id, 1)
-        lost = house.provisioning.start(run.id, "alpha.precheck", worker="paused")
-        house.provisioning.start(run.id, "alpha.precheck", worker="successor")
+        lost = house.provisioning.start(run.id, "alpha.precheck", worker="w")
+        house.provisioning.start(run.id, "alpha.precheck", worker="w")
         with pytest.raises(Interrupted):
             house.provisioning.finish(lost, StepOutcome(state=StepState.FAILED))
         assert house.observing.run(run.id).steps[0].state is StepState.RUNNING
+
+    def test_records_an_outcome_once_though_its_commit_was_not_heard_of(self, house: House) -> None:
+        run = house.provisioning.open_run(house.ordering.plan(order()).id)
+        house.admit()
+        house.provisioning.begin(run.id, 1)
+        started = house.provisioning.start(run.id, "alpha.precheck", worker="w")
+        house.provisioning.finish(started, StepOutcome(state=StepState.SUCCEEDED))
+        with pytest.raises(Interrupted):
+            house.provisioning.finish(started, StepOutcome(state=StepState.SUCCEEDED))
+        told = [e.what for e in house.observing.events(run=run.id)]
+        assert len([t for t in told if isinstance(t, StepFinished)]) == 1
+
+    def test_has_no_step_started_by_a_worker_declared_dead(self, house: House) -> None:
+        run = house.provisioning.open_run(house.ordering.plan(order()).id)
+        house.admit()
+        house.provisioning.begin(run.id, 1)
+        with house.store.begin() as tx:
+            tx.workers.leave("w")
+        with pytest.raises(Interrupted):
+            house.provisioning.start(run.id, "alpha.precheck", worker="w")
+        assert house.observing.run(run.id).steps[0].state is StepState.PENDING
+
+    def test_that_ends_leaves_no_step_running(self, house: House) -> None:
+        """One of two steps failed, and the worker died in the other."""
+        run = house.provisioning.open_run(house.ordering.plan(order(alpha={}, beta={})).id)
+        house.admit()
+        house.provisioning.begin(run.id, 1)
+        failed = house.provisioning.start(run.id, "alpha.precheck", worker="w")
+        house.provisioning.start(run.id, "beta.precheck", worker="w")
+        house.provisioning.finish(failed, StepOutcome(state=StepState.FAILED, error="no"))
+        assert house.provisioning.begin(run.id, 1), "another worker takes over"
+        assert house.provisioning.next_steps(run.id).ready == ()
+        ended = house.provisioning.conclude(run.id)
+        assert (ended.state, ended.error) == (RunState.FAILED, "alpha.precheck failed")
+        states = {s.id: s.state for s in house.observing.run(run.id).steps}
+        assert states["beta.precheck"] is StepState.CANCELLED
+        assert house.drive(house.provisioning.resume(run.id)).state is RunState.SUCCEEDED
 
 
 class TestAnUpdate:

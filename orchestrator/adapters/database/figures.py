@@ -18,7 +18,7 @@ class FigureRepository:
     def runs(self) -> list[tuple[str, str, int]]:
         labels = (col(RunRow.purpose), col(RunRow.state))
         query = sa.select(*labels, sa.func.count()).group_by(*labels)
-        return [(str(row[0]), str(row[1]), int(row[2])) for row in self._session.execute(query).tuples().all()]
+        return [(str(row[0]), str(row[1]), int(row[2])) for row in self._session.execute(query)]
 
     def run_durations(self) -> list[Histogram]:
         return self._histograms(col(RunRow.seconds), (col(RunRow.purpose), col(RunRow.state)))

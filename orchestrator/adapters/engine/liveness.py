@@ -39,11 +39,13 @@ class Lease:
         self._on_beat, self._on_loss = on_beat, on_loss
         self._done = threading.Event()
         self._unbroken_since: float | None = None
+        self._renewed = _now()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
 
     def start(self) -> None:
         with self._store.begin() as tx:
             tx.workers.join(self._worker, host=self._host, runs=self._runs)
+        self._renewed = self._unbroken_since = _now()
         self._thread.start()
 
     def stop(self) -> None:
@@ -70,14 +72,21 @@ class Lease:
         After an outage of the database everybody's lease looks old: nobody is buried until our own beats have
         succeeded for a whole lease, so that the others had time to beat again.
         """
-        since = self._unbroken_since
-        if since is None or time.monotonic() - since < self._lease.total_seconds():
+        if not self._trusted():
             return
-        with self._store.begin() as tx:
-            if not tx.workers.beat(self._worker):
-                self._fence("declared dead by another worker")
-            tx.workers.bury(lease=self._lease)
+        with self._store.read() as tx:
+            late = tx.workers.unburied() - tx.workers.alive(lease=self._lease)
+        if late:
+            with self._store.begin() as tx:
+                if not tx.workers.beat(self._worker):
+                    self._fence("declared dead by another worker")
+                tx.workers.bury(lease=self._lease)
         self.requeue_orphans()
+
+    def _trusted(self) -> bool:
+        """Whether our own beats have come through for a whole lease, up to now."""
+        now, since, lease = _now(), self._unbroken_since, self._lease.total_seconds()
+        return since is not None and now - since >= lease and now - self._renewed < lease
 
     def requeue_orphans(self) -> None:
         """Runs held by workers that have left or been buried go back to the queue."""
@@ -91,20 +100,21 @@ class Lease:
             return holders - tx.workers.unburied()
 
     def _keep(self) -> None:
-        last = time.monotonic()
         while not self._done.wait(self._beat.total_seconds()):
             try:
                 with self._store.begin() as tx:
                     renewed = tx.workers.beat(self._worker)
             except OrchestratorError as error:
                 self._unbroken_since = None
-                if time.monotonic() - last > self._lease.total_seconds() * FENCE_SHARE:
+                if _now() - self._renewed > self._lease.total_seconds() * FENCE_SHARE:
                     self._fence(f"the lease could not be renewed: {error.message}")
                 continue
             if not renewed:
                 self._fence("declared dead by another worker")
-            last = time.monotonic()
-            self._unbroken_since = self._unbroken_since or last
+            now = _now()
+            if now - self._renewed > self._lease.total_seconds():
+                self._unbroken_since = None  # we slept, and so may the others have
+            self._renewed, self._unbroken_since = now, self._unbroken_since or now
             self._on_beat()
 
     def _fence(self, why: str) -> None:
@@ -112,3 +122,8 @@ class Lease:
         log.critical("worker %s stops itself: %s", self._worker, why)
         self._on_loss()
         os._exit(FENCED)
+
+
+def _now() -> float:
+    """Seconds, counting also while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

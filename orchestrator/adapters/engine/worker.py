@@ -34,6 +34,9 @@ FINISHED_KEPT = timedelta(days=1)
 WAITING_SECONDS = 0.5
 """How often a run looks whether a step that waits may start."""
 
+BURIAL_SHARE = 0.25
+"""How often the dead are looked for, in beats: what a takeover takes beyond the lease."""
+
 
 class RunDriver(Protocol):
     """What the engine asks of the use-cases, run by run."""
@@ -59,6 +62,11 @@ class WorkerOptions:
     tick_seconds: float
     runs: int
     steps: int
+
+
+class _Left(BaseException):
+    """This worker is stopping. Not an Exception, which the queue would record as the run's outcome: the run stays
+    pending there, and goes to another worker when this one has left."""
 
 
 def worker_name() -> str:
@@ -120,23 +128,19 @@ class Worker:
 
     def _leave(self, submitter: queueing.Submitter) -> None:
         self._stopping.set()
-        if not self._driving:
-            queueing.stop()
-            submitter.close()
-            self._lease.stop()
-            return
-        self._stop_guards()
+        if self._driving:
+            self._stop_guards()
         while self._driving:
             time.sleep(0.05)
+        queueing.stop()
+        submitter.close()
         self._lease.stop()
-        logging.shutdown()
-        os._exit(0)  # past the threads that wait for ever
 
     def _loop(self, submitter: queueing.Submitter, until: Callable[[], bool]) -> None:
         def hand_over(tx: Any, run: Run) -> None:
             submitter.enqueue(tx.session, run=run.id, attempt=run.attempt)
 
-        burying = _Chore(self._lease.bury_the_dead, every=self._options.beat)
+        burying = _Chore(self._lease.bury_the_dead, every=self._options.beat * BURIAL_SHARE)
         tidying = _Chore(self._tidy, every=TIDYING)
         while not until():
             try:
@@ -153,6 +157,8 @@ class Worker:
 
     def _drive(self, run_id: int, attempt: int) -> None:
         """One run to its end, or to the end of this worker."""
+        if self._stopping.is_set():
+            raise _Left
         self._driving.add(run_id)
         try:
             while not self._driven(run_id, attempt):
@@ -161,7 +167,8 @@ class Worker:
             reference = uuid.uuid4().hex[:12]
             log.exception("run %s gave up, reference %s", run_id, reference)
             _patiently(self._driver.give_up, run_id, f"internal error, reference {reference} in the log")
-        self._driving.discard(run_id)
+        finally:
+            self._driving.discard(run_id)
 
     def _driven(self, run_id: int, attempt: int) -> bool:
         """Whether the run came to its end. False when its guards stopped it because this worker had fallen silent."""
@@ -170,8 +177,7 @@ class Worker:
                 self._drive_steps(run_id)
         except Interrupted:
             if self._stopping.is_set():
-                self._driving.discard(run_id)
-                threading.Event().wait()  # the run must stay pending in the queue: this thread never returns
+                raise _Left from None
             return False
         return True
 
@@ -189,6 +195,7 @@ class Worker:
                 if not running and not steps.waiting:
                     break
                 self._await(running, waiting=bool(steps.waiting))
+        self._lease.confirm()
         _patiently(self._driver.conclude, run_id)
 
     def _await(self, running: dict[Future[None], str], *, waiting: bool) -> None:

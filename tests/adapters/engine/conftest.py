@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from orchestrator.adapters.secret_box import make_key
 from orchestrator.bootstrap import Application
 from orchestrator.domain.agreement import CallOff
+from orchestrator.domain.events import StepStarted
 from orchestrator.domain.run import OPEN_RUN, RunState
 from orchestrator.settings import DatabaseSettings, Settings, WorkerSettings
 from orchestrator.usecases.observing import RunView
@@ -25,7 +25,7 @@ from tests.conftest import WORLD
 from tests.entrypoints.cli.conftest import eventually, processes_mentioning
 from tests.usecases.conftest import order
 
-QUICK = WorkerSettings(lease_seconds=2, beat_seconds=0.3, tick_seconds=0.05)
+QUICK = WorkerSettings(lease_seconds=2, beat_seconds=0.3, tick_seconds=0.1)
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload([program.__name__])
@@ -69,6 +69,10 @@ class Engine:
         """The run when it is over."""
         return eventually(lambda: (r := self.run(run)).state not in OPEN_RUN and r, seconds=seconds)
 
+    def at_work(self, run: int) -> str:
+        """The worker that started the run's latest step."""
+        return [e.what.worker for e in self.app.observing.events(run=run) if isinstance(e.what, StepStarted)][-1]
+
     def lines(self, what: str = "") -> list[str]:
         """The journal's lines that say something: `AGENCY RUN STEP` after the time and the word."""
         lines = self.journal.read_text().splitlines() if self.journal.exists() else []
@@ -101,20 +105,27 @@ class Engine:
             changes = [b for a, b in pairwise(runs) if a != b]
             assert len(changes) == len(set(runs)) - 1, "one run of an agency after the other"
 
+    def close(self) -> None:
+        for worker in self.workers:
+            if worker.is_alive():
+                worker.kill()
+                worker.join(10)
+        self.app.close()
+
     def left(self) -> list[str]:
         """Processes of steps that are still there."""
         return processes_mentioning(str(self.journal))
 
 
-@pytest.fixture
-def settings(url: str, tmp_path: Path) -> Settings:
-    inventories = tmp_path / "inventories"
+def settings_for(url: str, folder: Path) -> Settings:
+    """The small world on a database, with room for many agencies."""
+    inventories = folder / "inventories"
     shutil.copytree(WORLD / "inventories", inventories)
     facts = inventories / "bench" / "group_vars" / "all.yml"
     facts.write_text(facts.read_text().replace("last: 6", "last: 99"))
-    make_key(tmp_path / "secret.key")
+    make_key(folder / "secret.key")
     return Settings(
-        home=tmp_path,
+        home=folder,
         catalog=WORLD / "catalog",
         playbooks=WORLD / "playbooks",
         inventories=inventories,
@@ -124,17 +135,13 @@ def settings(url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def engine(settings: Settings, tmp_path: Path) -> Iterator[Engine]:
+def engine(url: str, tmp_path: Path) -> Iterator[Engine]:
     """The engine; its workers are dead afterwards."""
-    engine = Engine(settings, tmp_path / "journal")
+    engine = Engine(settings_for(url, tmp_path), tmp_path / "journal")
     yield engine
-    for worker in engine.workers:
-        if worker.is_alive() and worker.pid:
-            os.kill(worker.pid, signal.SIGKILL)
-            worker.join(10)
-    engine.app.close()
+    engine.close()
 
 
-def signalled(worker: Worker, sign: signal.Signals) -> Any:
+def signalled(worker: Worker, sign: signal.Signals) -> None:
     assert worker.pid
     os.kill(worker.pid, sign)

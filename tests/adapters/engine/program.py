@@ -1,4 +1,4 @@
-"""A worker (or a server with one) as tests start it: the real application and engine, whose steps are shell scripts.
+"""A worker (or a server with one) as tests start it: the real application and engine, steps that are shell scripts.
 
 Real Ansible is shown to work elsewhere. Here every step is a real process tree behind the real guard, which writes a
 line to a journal when it starts and when it ends, and says so if it ever meets itself. A worker can be told to kill or

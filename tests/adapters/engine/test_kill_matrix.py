@@ -1,11 +1,14 @@
 """kill -9 at every transition of a run's life, on both databases."""
 
 import signal
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from orchestrator.domain.errors import Kind, OrchestratorError
-from tests.adapters.engine.conftest import Engine
+from tests.adapters.engine.conftest import Engine, settings_for
 from tests.adapters.engine.program import Mishap
 
 pytestmark = pytest.mark.slow
@@ -29,18 +32,48 @@ MATRIX = {
 }
 """Where the worker dies, and the step that is started again because of it."""
 
+AT_ONCE = 4
+"""Most of a case is waiting for a lease to run out."""
+
+
+def killed(engine: Engine, mishap: Mishap) -> int:
+    """Let a worker die and another take over. The run, when it is over."""
+    run = engine.apply(engine.order())
+    other = engine.app.ordering.plan(engine.order(services="alpha"))
+    victim = engine.start(mishap=mishap)
+    victim.join(40)
+    assert victim.exitcode == -signal.SIGKILL
+    if str(mishap) != "after-conclude":
+        with pytest.raises(OrchestratorError) as refused:
+            engine.app.provisioning.open_run(other.id)
+        assert refused.value.kind is Kind.CONFLICT, "the agency is still taken"
+    engine.start()
+    engine.ended(run)
+    return run
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def cases(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[Mishap, tuple[Engine, "Future[int]"]]]:
+    """Every case, each on a database of its own, some at once."""
+    databases = request.getfixturevalue("sqlite_databases" if request.param == "sqlite" else "postgres_databases")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        started = {}
+        for mishap in MATRIX:
+            folder: Path = tmp_path_factory.mktemp(str(mishap))
+            engine = Engine(settings_for(databases.current(folder), folder), folder / "journal")
+            started[mishap] = (engine, pool.submit(killed, engine, mishap))
+        yield started
+    for engine, _ in started.values():
+        engine.close()
+
 
 class TestAWorkerKilled:
     @pytest.mark.parametrize(("mishap", "again"), MATRIX.items(), ids=map(str, MATRIX))
-    def test_leaves_its_run_to_another(self, engine: Engine, mishap: Mishap, again: str | None) -> None:
-        run = engine.apply(engine.order())
-        other = engine.app.ordering.plan(engine.order(services="alpha"))
-        victim = engine.start(mishap=mishap)
-        victim.join(30)
-        assert victim.exitcode == -signal.SIGKILL
-        if str(mishap) != "after-conclude":
-            with pytest.raises(OrchestratorError) as refused:
-                engine.app.provisioning.open_run(other.id)
-            assert refused.value.kind is Kind.CONFLICT, "the agency is still taken"
-        engine.start()
-        engine.check_succeeded(run, again=again)
+    def test_leaves_its_run_to_another(
+        self, cases: dict[Mishap, tuple[Engine, "Future[int]"]], mishap: Mishap, again: str | None
+    ) -> None:
+        engine, run = cases[mishap]
+        engine.check_succeeded(run.result(120), again=again)
+        engine.close()

@@ -74,6 +74,13 @@ class CommandLine:
         self.running.append(process)
         return process
 
+    def end(self) -> None:
+        """Kill what was started and still runs."""
+        for process in self.running:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+
     def order(self, agency: str = "test-agency", *, services: dict[str, Any] | None = None, **parameters: Any) -> Path:
         """A call-off file for the small world; `parameters` go to every service."""
         chosen = services or {"alpha": {}, "beta": {}, "gamma": {}, "delta": {}}
@@ -142,10 +149,7 @@ def orchestrator(tmp_path: Path) -> Iterator[CommandLine]:
     command = CommandLine(tmp_path)
     command("init")
     yield command
-    for process in command.running:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+    command.end()
 
 
 def eventually(condition: Callable[[], Any], *, seconds: float = 30) -> Any:

@@ -204,6 +204,23 @@ class TestAWorker:
         eventually(lambda: orchestrator.json("run", "show", 1)["state"] == "succeeded", seconds=40)
         assert orchestrator.journal().count("provisioned test-agency here") == 1
 
+    def test_inside_apply_leaves_what_is_not_its_own_and_says_how_its_own_ended(
+        self, orchestrator: CommandLine
+    ) -> None:
+        orchestrator(
+            "apply", orchestrator.order("other-agency", services={"alpha": {"sleep": 326.5}}), "--yes", "--no-follow"
+        )
+        obstacle = orchestrator.folder / "obstacle"
+        obstacle.touch()
+        order = orchestrator.order(services={"alpha": {"sleep": 4, "fail_while": str(obstacle)}})
+        apply = orchestrator.start("apply", order, "--yes")
+        eventually(lambda: processes_mentioning("sleep 326.5"))
+        said, _ = apply.communicate(timeout=60)
+        assert apply.returncode == 1, said
+        assert "alpha.provision failed" in said
+        assert processes_mentioning("sleep 326.5") == []
+        assert orchestrator.json("run", "show", 1)["state"] == "running"
+
 
 class TestOffboarding:
     def test_removes_everything_and_gives_the_blocks_back(self, orchestrator: CommandLine) -> None:

@@ -1,0 +1,95 @@
+"""The database goes away under a running step, shortly or for long. And: many workers on one PostgreSQL."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator.adapters.engine.liveness import FENCED
+from orchestrator.domain.run import RunState
+from tests.adapters.engine.conftest import Engine
+from tests.databases import PostgresDatabases
+from tests.entrypoints.cli.conftest import eventually
+from tests.entrypoints.http.test_serve import answers, free_port
+from tests.postgres import Postgres
+
+pytestmark = pytest.mark.slow
+
+STEP = "alpha.provision"
+
+
+@pytest.fixture
+def url(postgres_databases: PostgresDatabases, tmp_path: Path) -> str:
+    return postgres_databases.current(tmp_path)
+
+
+class TestPostgresql:
+    def test_restarted_in_mid_step_is_not_noticed_by_the_run(self, engine: Engine, postgres: Postgres) -> None:
+        engine.start(lease=8)
+        run = engine.apply(engine.order(seconds=3))
+        engine.in_step()
+        postgres.stop()
+        time.sleep(1)
+        postgres.start()
+        engine.check_succeeded(run)
+
+    def test_away_when_a_step_ends_gets_its_outcome_later(self, engine: Engine, postgres: Postgres) -> None:
+        engine.start(lease=12)
+        run = engine.apply(engine.order(seconds=1))
+        engine.in_step()
+        postgres.stop()
+        eventually(lambda: engine.count("ends", STEP) == 1)
+        time.sleep(1)
+        postgres.start()
+        engine.check_succeeded(run)
+
+    def test_away_for_longer_than_the_lease_stops_the_worker_and_its_step(
+        self, engine: Engine, postgres: Postgres
+    ) -> None:
+        worker = engine.start()
+        run = engine.apply(engine.order(seconds=2.5))
+        engine.in_step()
+        postgres.stop()
+        try:
+            worker.join(10)
+            assert worker.exitcode == FENCED
+            eventually(lambda: engine.left() == [], seconds=5)
+        finally:
+            postgres.start()
+        engine.start()
+        engine.check_succeeded(run, again=STEP)
+
+    def test_away_buries_nobody_who_came_through_it(self, engine: Engine, postgres: Postgres) -> None:
+        """Every lease looks old when the database comes back: nobody may be declared dead for that."""
+        workers = [engine.start(lease=6) for _ in range(3)]
+        eventually(lambda: len(engine.app.live_workers()) == 3)
+        time.sleep(6.5)
+        postgres.stop()
+        time.sleep(2.5)
+        postgres.start()
+        time.sleep(4)
+        assert all(w.is_alive() for w in workers)
+
+
+class TestManyWorkers:
+    def test_and_servers_end_every_run_and_repeat_no_step(self, engine: Engine) -> None:
+        ports = [free_port(), free_port()]
+        for port in ports:
+            engine.start(port=port)
+        for _ in range(3):
+            engine.start()
+        agencies = [f"agency-{number}" for number in range(12)]
+        runs = [engine.apply(engine.order(agency, seconds=0.1)) for agency in agencies]
+        again = []
+        for agency, run in zip(agencies, runs, strict=True):
+            assert engine.ended(run, seconds=60).state is RunState.SUCCEEDED
+            again.append(engine.apply(engine.order(agency, seconds=0.2)))
+        for run in again:
+            assert engine.ended(run, seconds=60).state is RunState.SUCCEEDED
+        for run in runs + again:
+            assert {s.attempt for s in engine.run(run).steps} == {1}
+        lines = [line.split(maxsplit=1)[1] for line in engine.lines()]
+        assert len(lines) == len(set(lines)), "every step of every run was done once"
+        engine.check_nothing_overlapped()
+        assert all(answers(port) for port in ports)
+        assert engine.left() == []

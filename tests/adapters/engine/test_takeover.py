@@ -1,0 +1,150 @@
+"""Workers that die, sleep or lose their database, and who goes on with their runs."""
+
+import signal
+import time
+
+import pytest
+
+from orchestrator.adapters.engine.liveness import FENCED
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.run import RunState
+from orchestrator.settings import WorkerSettings
+from tests.adapters.engine.conftest import Engine, signalled
+from tests.adapters.engine.program import Mishap
+from tests.entrypoints.cli.conftest import eventually
+from tests.entrypoints.http.test_serve import answers, free_port
+
+pytestmark = pytest.mark.slow
+
+STEP = "alpha.provision"
+
+
+class TestADeadWorker:
+    def test_noticed_by_several_is_succeeded_by_one(self, engine: Engine) -> None:
+        victim = engine.start()
+        run = engine.apply(engine.order(seconds=1.5))
+        engine.in_step()
+        for _ in range(3):
+            engine.start()
+        signalled(victim, signal.SIGKILL)
+        engine.check_succeeded(run, again=STEP)
+
+    def test_is_succeeded_within_ten_seconds_with_the_default_lease(self, engine: Engine) -> None:
+        engine.settings = engine.settings.model_copy(update={"worker": WorkerSettings()})
+        workers = [engine.start(), engine.start()]
+        eventually(lambda: len(engine.app.live_workers()) == 2)
+        run = engine.apply(engine.order(seconds=3))
+        engine.in_step()
+        victim = next(w for w in workers if f"-{w.pid}-" in engine.at_work(run))
+        signalled(victim, signal.SIGKILL)
+        killed = time.monotonic()
+        engine.in_step(times=2)
+        assert time.monotonic() - killed < 10
+        engine.check_succeeded(run, again=STEP)
+
+    def test_that_served_is_succeeded_by_another_server(self, engine: Engine) -> None:
+        port = free_port()
+        victim = engine.start(port=port)
+        eventually(lambda: answers(port))
+        run = engine.apply(engine.order(seconds=1))
+        engine.in_step()
+        signalled(victim, signal.SIGKILL)
+        victim.join(10)
+        engine.start(port=port)
+        engine.check_succeeded(run, again=STEP)
+
+
+class TestAPausedWorker:
+    def test_never_overlaps_its_successor(self, engine: Engine) -> None:
+        sleeper = engine.start()
+        run = engine.apply(engine.order(seconds=2))
+        engine.in_step()
+        signalled(sleeper, signal.SIGSTOP)
+        engine.start()
+        engine.in_step(times=2)
+        signalled(sleeper, signal.SIGCONT)
+        sleeper.join(20)
+        assert sleeper.exitcode == FENCED
+        engine.check_succeeded(run, again=STEP)
+
+    @pytest.mark.parametrize("call", ["start", "conclude"])
+    def test_that_wakes_when_another_is_in_the_step_does_not_meddle(self, engine: Engine, call: str) -> None:
+        """It had decided to start the step, or to end the run, when it was paused."""
+        count = 3 if call == "start" else 1
+        sleeper = engine.start(mishap=Mishap(call, "entering", count, signal.SIGSTOP))
+        run = engine.apply(engine.order(seconds=1.5))
+        eventually(lambda: engine.count("ends", "alpha.precheck") == 1)
+        engine.start()
+        if call == "start":
+            engine.in_step()
+        else:
+            engine.ended(run)
+        signalled(sleeper, signal.SIGCONT)
+        sleeper.join(20)
+        assert sleeper.exitcode == FENCED
+        engine.check_succeeded(run)
+
+
+class TestCancel:
+    def test_keeps_the_agency_until_the_last_process_is_dead(self, engine: Engine) -> None:
+        """The step ignores TERM, so that it takes the guard a second to kill it."""
+        engine.start()
+        run = engine.apply(engine.order(seconds=60))
+        other = engine.app.ordering.plan(engine.order(services="alpha"))
+        engine.in_step()
+        engine.app.provisioning.cancel(run)
+        seen = 0
+        while engine.left():
+            before = engine.run(run).state
+            with pytest.raises(OrchestratorError) as refused:
+                engine.app.provisioning.open_run(other.id)
+            if engine.left():
+                assert before is RunState.RUNNING
+                assert refused.value.kind is Kind.CONFLICT
+                seen += 1
+        assert seen > 2
+        assert engine.ended(run).state is RunState.CANCELLED
+        assert {s.state for s in engine.run(run).steps if s.id == STEP} == {"cancelled"}
+
+    def test_asked_for_when_the_worker_is_dead_leaves_no_step_running(self, engine: Engine) -> None:
+        victim = engine.start()
+        run = engine.apply(engine.order(seconds=60))
+        engine.in_step()
+        signalled(victim, signal.SIGKILL)
+        victim.join(10)
+        assert engine.app.provisioning.cancel(run).state is RunState.RUNNING, "nobody knows yet that it is dead"
+        engine.start()
+        view = engine.ended(run)
+        assert view.state is RunState.CANCELLED
+        assert {s.state for s in view.steps if s.id == STEP} == {"cancelled"}
+        engine.app.provisioning.resume(run)
+        eventually(lambda: engine.count("starts", STEP) == 2)
+        assert engine.run(run).attempt == 2
+
+
+class TestAStoppedWorker:
+    def test_stops_its_steps_and_leaves_the_run_to_others(self, engine: Engine) -> None:
+        first = engine.start()
+        run = engine.apply(engine.order(seconds=1.5))
+        engine.in_step()
+        signalled(first, signal.SIGTERM)
+        first.join(20)
+        assert first.exitcode == 0
+        assert engine.left() == []
+        assert engine.run(run).state is RunState.RUNNING
+        engine.start()
+        engine.check_succeeded(run, again=STEP)
+
+    def test_ends_while_runs_pour_in(self, engine: Engine) -> None:
+        """A worker that is stopped while the queue hands it a run neither keeps the run nor waits for ever."""
+        for number in range(4):
+            worker = engine.start()
+            run = engine.apply(engine.order(f"a-{number}", services="alpha", seconds=0.2))
+            eventually(lambda: engine.run(run).state is not RunState.QUEUED)  # noqa: B023
+            signalled(worker, signal.SIGTERM)
+            worker.join(20)
+            assert worker.exitcode == 0
+        engine.start()
+        for run in range(1, 5):
+            assert engine.ended(run).state is RunState.SUCCEEDED
+        engine.check_nothing_overlapped()
