@@ -90,6 +90,7 @@ class Application:
         """Be a worker until told otherwise."""
         from orchestrator.adapters.ansible.guarded import Guards
         from orchestrator.adapters.ansible.runner import AnsibleRunner
+        from orchestrator.adapters.ansible.warm import WarmStart
         from orchestrator.adapters.ansible.workspace import SiteAccess
         from orchestrator.adapters.engine import queueing
         from orchestrator.adapters.engine.worker import Worker, WorkerOptions, worker_name
@@ -106,7 +107,12 @@ class Application:
             url=queueing.url_for(self.database),
             store=self.store,
             driver=self.provisioning,
-            runner=AnsibleRunner(playbooks=self.settings.playbooks, guards=guards, access_of=access_of),
+            runner=AnsibleRunner(
+                playbooks=self.settings.playbooks,
+                guards=guards,
+                access_of=access_of,
+                warm=WarmStart(self.settings.playbooks) if knobs.warm else None,
+            ),
             options=WorkerOptions(
                 lease=timedelta(seconds=knobs.lease_seconds),
                 beat=timedelta(seconds=knobs.beat_seconds),
