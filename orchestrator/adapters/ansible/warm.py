@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -36,7 +35,7 @@ class _Server:
     profile: _Profile
     process: "subprocess.Popen[bytes]"
     line: socket.socket
-    folder: Path
+    folder: "tempfile.TemporaryDirectory[str]"
 
 
 class WarmStart:
@@ -71,7 +70,7 @@ class WarmStart:
             self._server.line.close()
             self._server.process.kill()
             self._server.process.wait()
-            shutil.rmtree(self._server.folder, ignore_errors=True)
+            self._server.folder.cleanup()
             self._server = None
 
     def _profile(self, environment: Mapping[str, str]) -> _Profile:
@@ -100,10 +99,10 @@ def _version(file: Path) -> tuple[Path, int, int]:
 
 def _started(profile: _Profile) -> _Server:
     ours, theirs = socket.socketpair()
-    folder = Path(tempfile.mkdtemp(prefix="orchestrator.warm-", dir=base_folder()))
+    folder = tempfile.TemporaryDirectory(prefix="orchestrator.warm-", dir=base_folder(), ignore_cleanup_errors=True)
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-m", forkserver.__name__, str(theirs.fileno()), str(folder)],
+            [sys.executable, "-m", forkserver.__name__, str(theirs.fileno()), folder.name],
             cwd=Path(orchestrator.__file__).parents[1],
             env={**profile.environment, "PATH": os.environ.get("PATH", os.defpath)},
             pass_fds=[theirs.fileno()],
