@@ -2,16 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.bootstrap import Application
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.run import RunState
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json, progress, say
 from orchestrator.entrypoints.failures import CHANGES_PENDING
+
+if TYPE_CHECKING:
+    from orchestrator.bootstrap import Application
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue the run and return at once.")]
@@ -64,7 +65,7 @@ def apply(
         plan_and_carry_out(app, app.ordering.plan(call_off).id, yes=yes, no_follow=no_follow, as_json=as_json)
 
 
-def plan_and_carry_out(app: Application, plan_id: int, *, yes: bool, no_follow: bool, as_json: bool) -> None:
+def plan_and_carry_out(app: "Application", plan_id: int, *, yes: bool, no_follow: bool, as_json: bool) -> None:
     """Show a stored plan, ask, and carry it out."""
     from orchestrator.entrypoints.cli.showing import show_plan
     from orchestrator.usecases.observing import plan_view
@@ -88,7 +89,7 @@ def _ask() -> None:
         raise typer.Exit(0)
 
 
-def carry_out(app: Application, plan_id: int, *, no_follow: bool, as_json: bool) -> None:
+def carry_out(app: "Application", plan_id: int, *, no_follow: bool, as_json: bool) -> None:
     run = app.provisioning.open_run(plan_id)
     if no_follow:
         if not app.live_workers():
@@ -98,7 +99,7 @@ def carry_out(app: Application, plan_id: int, *, no_follow: bool, as_json: bool)
     finish(app, run.id, as_json=as_json)
 
 
-def finish(app: Application, run_id: int, *, as_json: bool) -> None:
+def finish(app: "Application", run_id: int, *, as_json: bool) -> None:
     """Follow a run to its end and report it; a run that does not succeed is an error."""
     from orchestrator.entrypoints.cli.following import carry, failure
     from orchestrator.entrypoints.cli.showing import show_run, show_run_line
@@ -115,12 +116,13 @@ def finish(app: Application, run_id: int, *, as_json: bool) -> None:
         raise error
 
 
-def _finish_open_run(app: Application, agency: str) -> None:
+def _finish_open_run(app: "Application", agency: str) -> None:
     """A run of the agency that is still open, or whose worker died, is brought to its end before planning."""
     run = app.observing.open_run(agency)
     if run is None:
         return
     say(f"Run {run.run} of {agency} is still {run.state}; going on with it first.")
+    from orchestrator.domain.run import RunState
     from orchestrator.entrypoints.cli.following import carry, failure
 
     ended = carry(app, run.run)
