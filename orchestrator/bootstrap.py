@@ -111,6 +111,7 @@ class Application:
         """Be a worker until told otherwise."""
         from orchestrator.adapters.ansible.guarded import Guards
         from orchestrator.adapters.ansible.runner import AnsibleRunner
+        from orchestrator.adapters.ansible.warm import WarmStart
         from orchestrator.adapters.ansible.workspace import SiteAccess
         from orchestrator.adapters.engine import queueing
         from orchestrator.adapters.engine.worker import Worker, WorkerOptions, worker_name
@@ -128,7 +129,12 @@ class Application:
             store=self.store,
             driver=self.provisioning,
             admission=self.admitting,
-            runner=AnsibleRunner(playbooks=self.settings.playbooks, guards=guards, access_of=access_of),
+            runner=AnsibleRunner(
+                playbooks=self.settings.playbooks,
+                guards=guards,
+                access_of=access_of,
+                warm=WarmStart(self.settings.playbooks) if knobs.warm else None,
+            ),
             options=WorkerOptions(
                 lease=self.lease,
                 beat=timedelta(seconds=knobs.beat_seconds),

@@ -32,6 +32,10 @@ class WorkerSettings(BaseModel):
     steps: int = Field(
         default=4, ge=1, description="Ansible processes at the same time per run: independent steps go in parallel."
     )
+    warm: bool = Field(
+        default=True,
+        description="Start every step from a process that has imported Ansible already. Off: each starts Ansible anew.",
+    )
 
 
 class LimitSettings(BaseModel):

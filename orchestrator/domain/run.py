@@ -1,12 +1,13 @@
 """Runs and their steps: how far an execution of a plan has come, and what may happen next."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from orchestrator.domain.catalog import Retry, Verb
 from orchestrator.domain.lifecycle import Lifecycle
 from orchestrator.domain.plan import Purpose, Step
+from orchestrator.domain.run_options import PATIENCE, OnFailure, Priority
 from orchestrator.domain.value import Value
 
 
@@ -50,34 +51,6 @@ RUN_LIFE = Lifecycle(
         (_R.CANCELLED, _E.RESUME): _R.QUEUED,
     },
 )
-
-
-class Priority(StrEnum):
-    """Why a run should not wait: an incident before a change before a drill before a look for drift."""
-
-    INCIDENT = "incident"
-    CHANGE = "change"
-    DRILL = "drill"
-    DRIFT = "drift"
-
-
-PATIENCE: Mapping[Priority, timedelta] = {
-    Priority.INCIDENT: timedelta(0),
-    Priority.CHANGE: timedelta(minutes=10),
-    Priority.DRILL: timedelta(hours=1),
-    Priority.DRIFT: timedelta(hours=4),
-}
-"""How long a run of each priority gives way to more urgent ones. The queue is in the order of creation plus patience,
-so that every run comes first some day."""
-
-
-class OnFailure(StrEnum):
-    """What becomes of an onboarding that failed."""
-
-    KEEP = "keep"
-    """What was built stays for inspection, and the run can be resumed."""
-    ROLL_BACK = "roll_back"
-    """A second run removes it, in the reverse order of the needs."""
 
 
 class StepState(StrEnum):

@@ -12,7 +12,8 @@ from orchestrator.domain.catalog import Verb
 from orchestrator.domain.events import Event
 from orchestrator.domain.instance import InstanceState, ServiceInstance, display_status
 from orchestrator.domain.plan import Effect, FieldChange, Purpose
-from orchestrator.domain.run import OPEN_RUN, OnFailure, Priority, Run, RunState, StepRecord, StepState
+from orchestrator.domain.run import OPEN_RUN, Run, RunState, StepRecord, StepState
+from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.domain.site import Site, hosts_in
 from orchestrator.domain.value import Value
 from orchestrator.usecases.admitting import Admitting, next_steps

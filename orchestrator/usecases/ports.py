@@ -15,7 +15,8 @@ from orchestrator.domain.catalog import Catalog, SecretKind, Verb
 from orchestrator.domain.events import Event, Happening
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.plan import Plan
-from orchestrator.domain.run import Busy, OnFailure, Priority, Run, RunState, StepOutcome, StepRecord
+from orchestrator.domain.run import Busy, Run, RunState, StepOutcome, StepRecord
+from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.domain.site import Site
 from orchestrator.domain.value import Value
 

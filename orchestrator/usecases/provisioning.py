@@ -20,8 +20,6 @@ from orchestrator.domain.run import (
     OPEN_RUN,
     RUN_LIFE,
     STEP_LIFE,
-    OnFailure,
-    Priority,
     Run,
     RunEvent,
     RunState,
@@ -33,6 +31,7 @@ from orchestrator.domain.run import (
     obstacle,
     tried_again,
 )
+from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.usecases.admitting import next_steps
 from orchestrator.usecases.finding import find_agency, find_plan, find_run
 from orchestrator.usecases.ordering import Ordering, check_ceiling

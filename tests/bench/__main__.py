@@ -20,6 +20,7 @@ from rich.table import Table
 
 from orchestrator.adapters.ansible.guarded import Guards
 from orchestrator.adapters.ansible.runner import AnsibleRunner
+from orchestrator.adapters.ansible.warm import WarmStart
 from orchestrator.adapters.ansible.workspace import SiteAccess
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.domain.catalog import Verb
@@ -46,14 +47,14 @@ def pairs(ours: Callable[[], None], bare: Callable[[], None]) -> tuple[float, fl
     return statistics.median(a for a, _ in measured), statistics.median(b for _, b in measured), ratio
 
 
-def step_by_orchestrator() -> Callable[[], None]:
+def step_by_orchestrator(*, warm: WarmStart | None) -> Callable[[], None]:
     """One verify step through the runner: workspace, guard, ansible-runner, events."""
     source = CatalogFiles(
         catalog_dir=WORLD / "catalog", inventories_dir=WORLD / "inventories", playbooks_dir=WORLD / "playbooks"
     )
     access = SiteAccess(key=Path("/dev/null"), known_hosts=Path("/dev/null"))
     guards = Guards(lease_seconds=3600)
-    runner = AnsibleRunner(playbooks=WORLD / "playbooks", guards=guards, access_of=lambda _: access)
+    runner = AnsibleRunner(playbooks=WORLD / "playbooks", guards=guards, access_of=lambda _: access, warm=warm)
     assignment = Assignment(
         run=0,
         step="alpha.verify",
@@ -101,8 +102,11 @@ def main() -> None:
         environment = os.environ | {"ORCHESTRATOR_HOME": name}
         python = [sys.executable, "-m", "orchestrator"]
         empty = [sys.executable, "-c", "import sqlalchemy, pydantic, typer"]
+        bare_step = step_by_ansible(Path(name))
+        warm = WarmStart(WORLD / "playbooks")
         measures = [
-            ("one step", step_by_orchestrator(), step_by_ansible(Path(name)), "ansible-playbook of the same play"),
+            ("one step, warm", step_by_orchestrator(warm=warm), bare_step, "ansible-playbook of the same play"),
+            ("one step, cold", step_by_orchestrator(warm=None), bare_step, "ansible-playbook of the same play"),
             ("--help", lambda: run([*python, "--help"], environment), lambda: run(empty, environment), "imports alone"),
             (
                 "plan of an example",
@@ -114,6 +118,7 @@ def main() -> None:
         for what, ours, bare, beside in measures:
             mine, other, ratio = pairs(ours, bare)
             table.add_row(what, f"{mine:.2f}", f"{other:.2f}", f"{ratio:.2f}", beside)
+        warm.close()
     Console(width=110).print(table)
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from orchestrator.domain.admission import Limits, Place, admissible, review
 from orchestrator.domain.plan import Purpose
-from orchestrator.domain.run import Priority, Run, RunState
+from orchestrator.domain.run import Run, RunState
+from orchestrator.domain.run_options import Priority
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 WIDE = Limits(runs=100, site=100, host=100)

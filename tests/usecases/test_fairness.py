@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.events import StepPostponed
-from orchestrator.domain.run import OnFailure, Priority, Run, RunState, StepOutcome, StepState
+from orchestrator.domain.run import Run, RunState, StepOutcome, StepState
+from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.usecases.retaining import Retaining
 from tests.usecases.conftest import House, order
 

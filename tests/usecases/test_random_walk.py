@@ -9,18 +9,8 @@ import pytest
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.instance import INSTANCE_LIFE, InstanceState
 from orchestrator.domain.lifecycle import Lifecycle
-from orchestrator.domain.run import (
-    CHANGING,
-    OPEN_RUN,
-    RUN_LIFE,
-    STEP_LIFE,
-    OnFailure,
-    Priority,
-    Run,
-    RunState,
-    StepOutcome,
-    StepState,
-)
+from orchestrator.domain.run import CHANGING, OPEN_RUN, RUN_LIFE, STEP_LIFE, Run, RunState, StepOutcome, StepState
+from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.usecases.ports import Interrupted, StartedStep, Transaction
 from tests.usecases.conftest import House, order
 

@@ -6,8 +6,8 @@ each byte is a sign of life; `K` means stop.
 
 Ansible's workers call setsid(), so killing a process group is not enough, and a worker killed with SIGKILL cannot clean
 up at all. The guard is a sub-reaper: every descendant, however detached, is found through /proc and killed, TERM then
-KILL, when the connection ends, on `K`, or when no byte has come for LEASE seconds. Standard library only: it starts in
-some 20 ms.
+KILL, when the connection ends, on `K`, or when no byte has come for LEASE seconds. It is two processes, one below the
+other: should one be killed, the other kills the tree. Standard library only: it starts in some 20 ms.
 """
 
 import ctypes
@@ -16,15 +16,15 @@ import select
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
 GRACE_SECONDS = 1.0
 STOPPED = 130
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def descendants(root: int) -> list[int]:
@@ -76,49 +76,92 @@ def _boot_time() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def _start(command: list[str], pipe: int) -> "subprocess.Popen[bytes]":
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("ORCHESTRATOR_")}
+def spawned(command: list[str], pipe: int) -> int:
+    """Process id of the command, started in a session of its own with the pipe open."""
+    os.set_inheritable(pipe, True)  # noqa: FBT003
     arguments = [argument.replace("{fd}", str(pipe)) for argument in command]
-    child = subprocess.Popen(arguments, pass_fds=[pipe], start_new_session=True, env=environment)
-    os.close(pipe)
-    return child
+    restored = [signal.SIGPIPE, signal.SIGXFSZ]  # which Python ignores
+    return os.posix_spawn(arguments[0], arguments, without_settings(os.environ), setsid=True, setsigdef=restored)
 
 
-def watch(child: "subprocess.Popen[bytes]", worker: socket.socket, lease: float) -> int:
+def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without the orchestrator's own settings: they may hold its database's password."""
+    return {name: value for name, value in environment.items() if not name.startswith("ORCHESTRATOR_")}
+
+
+def _watch(pid: int, worker: socket.socket, lease: float, *, leashes: Sequence[int]) -> int:
     """The command's exit status, or STOPPED after its whole tree was killed."""
-    ended = os.pidfd_open(child.pid)
+    ended = os.pidfd_open(pid)
     until = _boot_time() + lease
     while True:
-        readable, _, _ = select.select([worker, ended], [], [], max(0.0, until - _boot_time()))
+        readable, _, _ = select.select([worker, ended, *leashes], [], [], max(0.0, until - _boot_time()))
         if worker in readable:
             signs = worker.recv(64)
             if not signs or b"K" in signs:
-                kill_all()
-                return STOPPED
+                break
             until = _boot_time() + lease
         if ended in readable:
-            status = child.wait()
-            if status < 0:
-                kill_all()  # the command was killed; what it had started was not
-                return 128 - status
-            return status
-        if not readable and _boot_time() >= until:
-            kill_all()
-            return STOPPED
+            return _ended(pid)
+        if any(leash in readable for leash in leashes) or (not readable and _boot_time() >= until):
+            break
+    kill_all()
+    return STOPPED
 
 
-def main(path: str, workspace: str, command: list[str]) -> int:
+def _ended(pid: int) -> int:
+    """The exit status of a command that ended. When it was killed, so is what it had started."""
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if status >= 0:
+        return status
+    kill_all()
+    return 128 - status
+
+
+def _become_subreaper() -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    for sign in _SIGNALS:
-        signal.signal(sign, lambda *_: None)  # a handler, unlike SIG_IGN, is not inherited by the command
+
+
+def _guard(path: str, workspace: str, *, start: Callable[[int], int], leashes: Sequence[int]) -> int:
+    _become_subreaper()
     worker = socket.socket(socket.AF_UNIX)
     worker.connect(path)
-    lease, descriptors, _, _ = socket.recv_fds(worker, 64, 1)
-    status = watch(_start(command, descriptors[0]), worker, float(lease))
+    lease, [pipe], _, _ = socket.recv_fds(worker, 64, 1)
+    pid = start(pipe)
+    os.close(pipe)
+    status = _watch(pid, worker, float(lease), leashes=leashes)
     if select.select([worker], [], [], 0)[0] and not worker.recv(64):
         shutil.rmtree(workspace, ignore_errors=True)  # the worker is gone and will not
     return status
 
 
+def guarded(path: str, workspace: str, *, start: Callable[[int], int], leashes: Sequence[int] = ()) -> int:
+    """The exit status of the command whose process id `start` returns, given the pipe; 128 + N when signal N ended it.
+
+    What becomes readable of the `leashes` means stop, too.
+    """
+    for sign in SIGNALS:
+        signal.signal(sign, lambda *_: None)  # a handler, unlike SIG_IGN, is not inherited by the command
+    _become_subreaper()
+    us = os.pidfd_open(os.getpid())
+    guard = forked(lambda: _guard(path, workspace, start=start, leashes=[us, *leashes]))
+    return _ended(guard)
+
+
+def forked(work: Callable[[], int]) -> int:
+    """Id of a new process that does this work and nothing else; its status is what the work returns."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        status = work()
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3:]))
+    sys.exit(guarded(sys.argv[1], sys.argv[2], start=lambda pipe: spawned(sys.argv[3:], pipe)))

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import ansible_runner
+from ansible_runner.interface import init_runner
 
 from orchestrator.adapters.ansible import guard, translate
 from orchestrator.adapters.ansible.guarded import GuardLine, Guards
 from orchestrator.adapters.ansible.redaction import Redactor
+from orchestrator.adapters.ansible.warm import WarmStart
 from orchestrator.adapters.ansible.workspace import SiteAccess, Workspace, workspace
 from orchestrator.domain.events import Happening, TaskFinished
 from orchestrator.domain.run import Counts, StepOutcome, StepState
@@ -24,11 +25,15 @@ OUTPUT_TAIL = 2_000
 
 @dataclass
 class AnsibleRunner:
-    """The playbook runner. `access_of` tells how a site is reached; `check` mode never changes anything."""
+    """The playbook runner. `access_of` tells how a site is reached; `check` mode never changes anything.
+
+    With `warm`, a step begins as a fork of a process that has imported Ansible.
+    """
 
     playbooks: Path
     guards: Guards
     access_of: Callable[[str], SiteAccess]
+    warm: WarmStart | None = None
 
     def run(
         self,
@@ -44,18 +49,21 @@ class AnsibleRunner:
                 line=line, cancelled=cancelled, deadline=time.monotonic() + assignment.timeout.total_seconds()
             )
             listener = _Listener(redact=redact, on_events=on_events)
-            finished = ansible_runner.run(
+            step = init_runner(
                 **self._arguments(assignment, place, access),
                 event_handler=listener.hear,
                 cancel_callback=lambda: watch.look() or listener.flush_due(),
             )
+            if self.warm:
+                self.warm.expect(place.warm, step.config.env)
+            step.run()
             listener.flush()
         if watch.verdict:
             return watch.verdict.model_copy(update={"counts": listener.counts or Counts()})
-        if self.guards.stopping or finished.rc == guard.STOPPED:
+        if self.guards.stopping or step.rc == guard.STOPPED:
             raise Interrupted
         return translate.outcome(
-            status=finished.rc, recap=listener.counts, failures=listener.failures, output=listener.tail()
+            status=step.rc, recap=listener.counts, failures=listener.failures, output=listener.tail()
         )
 
     def _arguments(self, assignment: Assignment, place: Workspace, access: SiteAccess) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from ansible.parsing.vault import VaultLib, VaultSecret
 
-from orchestrator.adapters.ansible import guard
+from orchestrator.adapters.ansible import forkclient, guard
 from orchestrator.usecases.ports import Assignment
 
 TMPFS = Path("/dev/shm")  # noqa: S108 - our directory in it is private
@@ -41,19 +41,25 @@ class SiteAccess:
 class Workspace:
     """A directory ready for one run of ansible-runner, to be put first on its PATH.
 
-    The `ansible-playbook` in it puts the guard in front of the real one. `password` opens the vaulted secrets.
+    The `ansible-playbook` in it puts the guard in front of the real one: a warm guard, if one waits at `warm`.
+    `password` opens the vaulted secrets.
     """
 
     path: Path
     inventory: Path
     socket: Path
+    warm: Path
     password: bytes
+
+
+def base_folder() -> Path | None:
+    """Where private directories are made; None is the system's default."""
+    return TMPFS if os.access(TMPFS, os.W_OK) else None
 
 
 @contextmanager
 def workspace(assignment: Assignment, access: SiteAccess) -> Iterator[Workspace]:
-    base = TMPFS if os.access(TMPFS, os.W_OK) else None
-    path = Path(tempfile.mkdtemp(prefix="orchestrator-", dir=base))
+    path = Path(tempfile.mkdtemp(prefix="orchestrator-", dir=base_folder()))
     try:
         inventory = path / "inventory"
         (inventory / "group_vars").mkdir(parents=True, mode=0o700)
@@ -62,9 +68,11 @@ def workspace(assignment: Assignment, access: SiteAccess) -> Iterator[Workspace]
         _write(path / "env" / "settings", json.dumps(RUNNER_SETTINGS))
         password = secrets.token_hex(32).encode()
         _write(inventory / "group_vars" / "all.json", _vaulted(assignment, password))
-        socket = path / "guard.sock"
-        _write(path / "ansible-playbook", _wrapper(socket, path), mode=0o700)
-        yield Workspace(path=path, inventory=inventory, socket=socket, password=password)
+        place = Workspace(
+            path=path, inventory=inventory, socket=path / "guard.sock", warm=path / "warm.sock", password=password
+        )
+        _write(path / "ansible-playbook", _wrapper(place), mode=0o700)
+        yield place
     finally:
         shutil.rmtree(path, ignore_errors=True)
 
@@ -88,9 +96,10 @@ def _vaulted(assignment: Assignment, password: bytes) -> str:
     return sealed.decode()
 
 
-def _wrapper(socket: Path, path: Path) -> str:
+def _wrapper(place: Workspace) -> str:
+    program = [sys.executable, "-I", "-S", forkclient.__file__, str(place.warm), guard.__file__]
     playbook = Path(sys.executable).parent / "ansible-playbook"
-    arguments = [sys.executable, "-I", "-S", guard.__file__, str(socket), str(path), str(playbook)]
+    arguments = [*program, str(place.socket), str(place.path), str(playbook)]
     return f'#!/bin/sh\nexec {shlex.join(arguments)} "$@"\n'
 
 

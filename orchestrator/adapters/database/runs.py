@@ -10,17 +10,8 @@ from orchestrator.adapters.database.repository import Repository
 from orchestrator.adapters.database.tables import RunRow, StepRow
 from orchestrator.domain.admission import Place
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.run import (
-    CHANGING,
-    OPEN_RUN,
-    Busy,
-    OnFailure,
-    Priority,
-    Run,
-    RunState,
-    StepRecord,
-    StepState,
-)
+from orchestrator.domain.run import CHANGING, OPEN_RUN, Busy, Run, RunState, StepRecord, StepState
+from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.domain.site import hosts_in
 from orchestrator.usecases.ports import StoredPlan
 

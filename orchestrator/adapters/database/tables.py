@@ -11,7 +11,8 @@ from orchestrator.domain.allocation import Holding
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.plan import Purpose
-from orchestrator.domain.run import OPEN_RUN, OnFailure, Priority, RunState, StepState
+from orchestrator.domain.run import OPEN_RUN, RunState, StepState
+from orchestrator.domain.run_options import OnFailure, Priority
 
 metadata = SQLModel.metadata
 metadata.naming_convention = {

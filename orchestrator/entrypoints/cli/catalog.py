@@ -1,16 +1,18 @@
 """`orchestrator catalog`: what is sold."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.domain.catalog import Component
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
+
+if TYPE_CHECKING:
+    from orchestrator.domain.catalog import Component
 
 app = typer.Typer(no_args_is_help=True, help="What is sold.")
 
@@ -54,7 +56,7 @@ def show(
     print_json(found) if as_json else _show(found)
 
 
-def _show(component: Component) -> None:
+def _show(component: "Component") -> None:
     needs = f", needs {', '.join(component.needs)}" if component.needs else ""
     console.print(f"[bold]{component.component}[/] {component.title}: {component.tenancy}{needs}")
     console.print(escape(component.description.strip()))

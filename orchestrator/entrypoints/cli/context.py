@@ -1,16 +1,21 @@
-"""The application of one command."""
+"""The application of one command, imported only when a command asks for it: help needs none of it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from orchestrator.bootstrap import Application, build
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.settings import Settings
+
+if TYPE_CHECKING:
+    from orchestrator.bootstrap import Application
+    from orchestrator.settings import Settings
 
 
-def read_settings() -> Settings:
+def read_settings() -> "Settings":
+    from pydantic import ValidationError
+
+    from orchestrator.settings import Settings
+
     try:
         return Settings()
     except ValidationError as error:
@@ -21,6 +26,8 @@ def read_settings() -> Settings:
 
 
 @contextmanager
-def application() -> Iterator[Application]:
+def application() -> "Iterator[Application]":
+    from orchestrator.bootstrap import build
+
     with build(read_settings()) as built:
         yield built

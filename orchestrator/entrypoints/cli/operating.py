@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from orchestrator import bootstrap
 from orchestrator.entrypoints.cli.context import application, read_settings
 from orchestrator.entrypoints.cli.output import console, say
 
@@ -19,6 +18,8 @@ def init() -> None:
 
     Example: orchestrator init
     """
+    from orchestrator import bootstrap
+
     for line in bootstrap.initialise(read_settings()):
         console.print(line)
 
@@ -68,6 +69,8 @@ def upgrade() -> None:
 
     Example: orchestrator db upgrade
     """
+    from orchestrator import bootstrap
+
     for line in bootstrap.initialise(read_settings()):
         console.print(line)
 

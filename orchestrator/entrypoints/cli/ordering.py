@@ -3,16 +3,18 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.bootstrap import Application
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.run import OnFailure, Priority, RunState
+from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json, progress, say
 from orchestrator.entrypoints.failures import CHANGES_PENDING
+
+if TYPE_CHECKING:
+    from orchestrator.bootstrap import Application
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue the run and return at once.")]
@@ -85,7 +87,7 @@ def apply(
         plan_and_carry_out(app, app.ordering.plan(call_off).id, wishes, yes=yes)
 
 
-def plan_and_carry_out(app: Application, plan_id: int, wishes: Wishes, *, yes: bool) -> None:
+def plan_and_carry_out(app: "Application", plan_id: int, wishes: Wishes, *, yes: bool) -> None:
     """Show a stored plan, ask, and carry it out."""
     from orchestrator.entrypoints.cli.showing import show_plan
     from orchestrator.usecases.observing import plan_view
@@ -109,7 +111,7 @@ def _ask() -> None:
         raise typer.Exit(0)
 
 
-def carry_out(app: Application, plan_id: int, wishes: Wishes) -> None:
+def carry_out(app: "Application", plan_id: int, wishes: Wishes) -> None:
     run = app.provisioning.open_run(plan_id, priority=wishes.priority, on_failure=wishes.on_failure)
     if wishes.no_follow:
         if not app.live_workers():
@@ -119,7 +121,7 @@ def carry_out(app: Application, plan_id: int, wishes: Wishes) -> None:
     finish(app, run.id, as_json=wishes.as_json)
 
 
-def finish(app: Application, run_id: int, *, as_json: bool) -> None:
+def finish(app: "Application", run_id: int, *, as_json: bool) -> None:
     """Follow a run to its end and report it; a run that does not succeed is an error."""
     from orchestrator.entrypoints.cli.following import carry, carry_back, failure
     from orchestrator.entrypoints.cli.showing import show_run, show_run_line
@@ -136,12 +138,13 @@ def finish(app: Application, run_id: int, *, as_json: bool) -> None:
         raise error
 
 
-def _finish_open_run(app: Application, agency: str) -> None:
+def _finish_open_run(app: "Application", agency: str) -> None:
     """A run of the agency that is still open, or whose worker died, is brought to its end before planning."""
     run = app.observing.open_run(agency)
     if run is None:
         return
     say(f"Run {run.run} of {agency} is still {run.state}; going on with it first.")
+    from orchestrator.domain.run import RunState
     from orchestrator.entrypoints.cli.following import carry, failure
 
     ended = carry(app, run.run)

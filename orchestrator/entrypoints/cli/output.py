@@ -3,15 +3,17 @@
 import json
 import os
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.domain.value import Value
 from orchestrator.entrypoints.failures import sentences
+
+if TYPE_CHECKING:
+    from orchestrator.domain.value import Value
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
@@ -29,7 +31,9 @@ console = _console(stderr=False)
 progress = _console(stderr=True)
 
 
-def print_json(document: Value | dict[str, Any] | list[Any]) -> None:
+def print_json(document: "Value | dict[str, Any] | list[Any]") -> None:
+    from orchestrator.domain.value import Value
+
     plain = document.model_dump(mode="json") if isinstance(document, Value) else document
     typer.echo(json.dumps(plain, indent=2, ensure_ascii=False, default=str))
 

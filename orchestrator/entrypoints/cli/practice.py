@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from orchestrator import bootstrap
 from orchestrator.entrypoints.cli.context import read_settings
 
 app = typer.Typer(no_args_is_help=True, help="A site of real hosts, booted on this one machine.")
@@ -21,6 +20,8 @@ def up() -> None:
 
     Example: orchestrator practice up
     """
+    from orchestrator import bootstrap
+
     bootstrap.practice_site(read_settings()).up(_say)
 
 
@@ -32,6 +33,8 @@ def status(
 
     Example: orchestrator practice status --json
     """
+    from orchestrator import bootstrap
+
     hosts = bootstrap.practice_site(read_settings()).status()
     if as_json:
         found = [
@@ -52,4 +55,6 @@ def down(
 
     Example: orchestrator practice down
     """
+    from orchestrator import bootstrap
+
     bootstrap.practice_site(read_settings()).down(_say, erase=erase)

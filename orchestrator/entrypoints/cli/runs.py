@@ -1,14 +1,15 @@
 """`orchestrator run`: runs and their steps."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.domain.events import Event
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.ordering import finish
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
-from orchestrator.usecases.observing import is_open
+
+if TYPE_CHECKING:
+    from orchestrator.domain.events import Event
 
 app = typer.Typer(no_args_is_help=True, help="Runs and their steps.")
 
@@ -70,7 +71,7 @@ def follow(
             raise error
 
 
-def _json_line(event: Event) -> None:
+def _json_line(event: "Event") -> None:
     typer.echo(event.model_dump_json())
 
 
@@ -80,6 +81,8 @@ def cancel(run: RunId, as_json: AsJson = False) -> None:
 
     Example: orchestrator run cancel 12
     """
+    from orchestrator.usecases.observing import is_open
+
     with application() as application_:
         application_.provisioning.cancel(run)
         view = application_.observing.run(run)
@@ -97,6 +100,8 @@ def resume(
 
     Example: orchestrator run resume 12
     """
+    from orchestrator.usecases.observing import is_open
+
     with application() as application_:
         if not is_open(application_.observing.run(run)):
             application_.provisioning.resume(run)

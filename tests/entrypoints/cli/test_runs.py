@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.adapters.ansible import forkserver
 from orchestrator.adapters.ansible.guard import descendants
 from orchestrator.adapters.ansible.workspace import TMPFS
 from tests.entrypoints.cli.conftest import CommandLine, eventually, processes_mentioning
@@ -132,11 +133,15 @@ class TestKillMinusNine:
         apply = orchestrator.start("apply", order, "--yes")
         eventually(lambda: orchestrator.journal().count("provision test-agency place here") == 2)
         [private] = [w for w in workspaces() if any(str(w) in line for line in commands_below(apply.pid))]
+        [server] = {line for line in commands_below(apply.pid) if forkserver.__name__ in line}
+        [*_, packed, _] = server.split("\0")
         apply.kill()
         apply.wait()
         eventually(lambda: not processes_mentioning("sleep 8"), seconds=5)
         eventually(lambda: not processes_mentioning(str(private)), seconds=5)
         eventually(lambda: not private.exists())
+        eventually(lambda: not processes_mentioning(packed), seconds=5)
+        assert not Path(packed).exists()
         before = orchestrator.journal()
         assert before.count("provisioned test-agency here") == 1
 
@@ -170,8 +175,7 @@ class TestKillMinusNine:
         apply = orchestrator.start("apply", order, "--yes")
         eventually(lambda: processes_mentioning("sleep 324.5"))
         for pid in descendants(apply.pid):
-            program = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:2]
-            if program and program[0].endswith(b"/ansible-playbook"):
+            if Path(f"/proc/{pid}/comm").read_text().strip() == "ansible-playbook"[:15]:
                 os.kill(pid, signal.SIGKILL)
         assert apply.wait(30) == 1
         assert processes_mentioning("sleep 324.5") == []

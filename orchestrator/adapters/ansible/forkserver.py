@@ -1,0 +1,169 @@
+"""The warm server: has imported Ansible once, and forks a guard for every step, which forks its play.
+
+`python -m orchestrator.adapters.ansible.forkserver FD FOLDER` The worker holds the other end of FD. For each step it
+sends a listening socket, on which a fork waits for the step's client; at its end of file the server ends and removes
+FOLDER. The server itself never reads a request, so nothing of one step can reach the next: every step begins from the
+same untouched process. FOLDER keeps the modules that steps have packed for their hosts: code, without arguments.
+
+Settings are read when Ansible is imported, so the server must be started with the environment of its steps. What may
+differ between them is in PER_STEP.
+"""
+
+import ctypes
+import gc
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+from orchestrator.adapters.ansible import guard
+from orchestrator.adapters.ansible.forkclient import GO, PATIENCE_SECONDS, READY
+
+PER_STEP = frozenset(
+    {
+        "PATH",
+        "ANSIBLE_SSH_ARGS",
+        "ANSIBLE_LOCAL_TEMP",
+        "ANSIBLE_CACHE_PLUGIN_CONNECTION",
+        "AWX_ISOLATED_DATA_DIR",
+    }
+)
+"""Variables that are the step's own. Every fork evaluates anew the settings that come from them."""
+
+PACKED_MODULES = "ansiballz_cache"
+"""Ansible's name for the folder of packed modules in its temporary directory."""
+
+PR_SET_NAME = 15
+
+
+def preload() -> None:
+    """Import what every play needs, and read what Ansible would read at every start.
+
+    Ansible's own plugins only: ansible-runner's callback reads its directory when it is imported, and the playbooks'
+    plugins may change.
+    """
+    with tempfile.TemporaryDirectory() as scratch:  # Ansible makes a directory there when it is imported
+        os.environ["ANSIBLE_LOCAL_TEMP"] = scratch
+        import ansible.cli.playbook
+        import ansible.executor.playbook_executor
+        import ansible.executor.task_queue_manager  # noqa: F401
+        from ansible.plugins import loader
+    loader.init_plugin_loader()
+    warnings.filterwarnings("ignore", message="AnsibleCollectionFinder has already been configured")  # by a play
+    for plugins in (
+        loader.action_loader,
+        loader.become_loader,
+        loader.connection_loader,
+        loader.shell_loader,
+        loader.strategy_loader,
+    ):
+        list(plugins.all(class_only=True))
+    loader.inventory_loader.get("ansible.builtin.yaml", class_only=True)
+    loader.callback_loader.get("ansible.builtin.default", class_only=True)
+    gc.collect()
+    gc.freeze()  # forks share what is never collected
+
+
+def serve(worker: socket.socket, packed: Path) -> None:
+    """Fork for every listening socket the worker sends, until it is gone."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
+    while True:
+        _, descriptors, _, _ = socket.recv_fds(worker, 1, 1)
+        if not descriptors:
+            return
+        with socket.socket(fileno=descriptors[0]) as listener:
+            guard.forked(lambda: _step(worker, listener, packed))
+
+
+def _step(worker: socket.socket, listener: socket.socket, packed: Path) -> int:
+    """One step in a process of its own: 0 when its client has been told how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    worker.close()
+    listener.settimeout(PATIENCE_SECONDS)
+    client, _ = listener.accept()
+    listener.close()
+    path, workspace, *command = _take_over(client)
+    own = Path(_evaluate_settings(), PACKED_MODULES)
+    own.mkdir()
+    _link(packed, own)
+    client.sendall(READY)
+    if client.recv(1) != GO:
+        return 1
+    status = guard.guarded(
+        path, workspace, start=lambda pipe: guard.forked(lambda: _play(command, pipe)), leashes=[client.fileno()]
+    )
+    _link(own, packed)
+    client.sendall(bytes([status]))
+    return 0
+
+
+def _take_over(client: socket.socket) -> list[str]:
+    """Become what the client is: its streams, working directory and environment. Its arguments."""
+    size, streams, _, _ = socket.recv_fds(client, 4, 3)
+    for standard, descriptor in enumerate(streams):
+        os.dup2(descriptor, standard)
+        os.close(descriptor)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    body = client.recv(int.from_bytes(size, "big"), socket.MSG_WAITALL)
+    folder, count, *rest = body.decode(errors="surrogateescape").split("\0")
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(guard.without_settings(dict(pair.split("=", 1) for pair in rest[int(count) :])))
+    return rest[: int(count)]
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give the one folder what is complete in the other. Links, so that no step writes where another reads."""
+    with suppress(OSError):
+        for module in source.iterdir():
+            if not module.name.endswith((".lock", "-part")) and not (target / module.name).exists():
+                (target / module.name).hardlink_to(module)
+
+
+def _evaluate_settings() -> str:
+    """Evaluate Ansible's constants that come from variables of the step. Its temporary directory."""
+    from ansible import constants
+
+    for name, definition in constants.config.get_configuration_definitions().items():
+        if any(source["name"] in PER_STEP for source in definition.get("env") or ()):
+            constants.set_constant(name, constants.config.get_config_value(name, variables=vars(constants)))
+    return str(constants.DEFAULT_LOCAL_TMP)
+
+
+def _play(command: list[str], pipe: int) -> int:
+    """What `ansible-playbook` does after its imports."""
+    from ansible.cli.playbook import PlaybookCLI
+    from ansible.utils import vars as identifiers
+
+    os.setsid()
+    os.closerange(3, pipe)
+    os.closerange(pipe + 1, os.sysconf("SC_OPEN_MAX"))
+    for sign in guard.SIGNALS:
+        signal.signal(sign, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(PR_SET_NAME, b"ansible-playbook", 0, 0, 0)
+    identifiers.random_int = f"{secrets.randbelow(2**32):08x}"  # half of every task's id, chosen at import
+    sys.argv = [argument.replace("{fd}", str(pipe)) for argument in command]
+    try:
+        PlaybookCLI.cli_executor(sys.argv)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def main() -> None:
+    """Serve the worker at the other end of the descriptor."""
+    sys.path.pop(0)  # our own folder, from which `-m` started us, is no place for Ansible to import from
+    preload()
+    folder = Path(sys.argv[2])
+    serve(socket.socket(fileno=int(sys.argv[1])), folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
