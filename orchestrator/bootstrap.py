@@ -1,7 +1,7 @@
 """The composition root: which adapter fills which port. The only place that builds anything."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -142,11 +142,17 @@ class Application:
                 runs=knobs.runs,
                 steps=knobs.steps,
             ),
-            prune=self.retaining.prune,
             renew_guards=guards.renew,
             stop_guards=guards.stop_all,
         )
         worker.work(until)
+
+    def scheduling(self) -> AbstractContextManager[None]:
+        """A scheduler for as long as the context lasts. Any number of processes may have one."""
+        from orchestrator.adapters.scheduler import Schedule, Scheduler
+
+        nightly = Schedule(name="retention", cron={"hour": "3", "minute": "30"}, work=self.retaining.prune)
+        return Scheduler(store=self.store, clock=self.clock, schedules=[nightly]).running()
 
     def close(self) -> None:
         if "database" in self.__dict__:

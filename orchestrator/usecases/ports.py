@@ -219,6 +219,18 @@ class Workers(Protocol):
         ...
 
 
+class Ticks(Protocol):
+    """Which ticks of which schedule somebody has taken."""
+
+    def take(self, schedule: str, due: datetime, *, at: datetime) -> bool:
+        """Whether the tick is ours: nobody has taken it before."""
+        ...
+
+    def last(self, schedule: str) -> datetime | None:
+        """When the last tick that was taken was due."""
+        ...
+
+
 BOUNDS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 """Upper bounds of the duration histograms, in seconds."""
 
@@ -284,6 +296,8 @@ class Transaction(Protocol):
     def secrets(self) -> SecretRows: ...
     @property
     def workers(self) -> Workers: ...
+    @property
+    def ticks(self) -> Ticks: ...
     @property
     def figures(self) -> Figures: ...
 

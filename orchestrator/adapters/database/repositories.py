@@ -17,6 +17,7 @@ from orchestrator.adapters.database.tables import (
     PlanRow,
     RunRow,
     SecretRow,
+    TickRow,
     WorkerRow,
 )
 from orchestrator.domain.agreement import CallOff
@@ -135,6 +136,18 @@ class SecretRepository(Repository):
 
     def forget(self, agency: str, component: str) -> None:
         self._run(sa.delete(SecretRow).where(col(SecretRow.agency) == agency, col(SecretRow.component) == component))
+
+
+class TickRepository(Repository):
+    def take(self, schedule: str, due: datetime, *, at: datetime) -> bool:
+        if self._session.get(TickRow, (schedule, due)) is not None:
+            return False
+        self._session.add(TickRow(schedule=schedule, due_at=due, taken_at=at))
+        return True
+
+    def last(self, schedule: str) -> datetime | None:
+        query = select(TickRow.due_at).where(TickRow.schedule == schedule).order_by(col(TickRow.due_at).desc())
+        return self._session.exec(query).first()
 
 
 class WorkerRepository(Repository):

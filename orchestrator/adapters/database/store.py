@@ -16,6 +16,7 @@ from orchestrator.adapters.database.repositories import (
     InstanceRepository,
     PlanRepository,
     SecretRepository,
+    TickRepository,
     WorkerRepository,
 )
 from orchestrator.adapters.database.runs import RunRepository
@@ -60,6 +61,10 @@ class SqlTransaction:
     @property
     def secrets(self) -> SecretRepository:
         return SecretRepository(self._in_turn())
+
+    @property
+    def ticks(self) -> TickRepository:
+        return TickRepository(self._in_turn())
 
     @property
     def figures(self) -> FigureRepository:

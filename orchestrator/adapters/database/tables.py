@@ -176,6 +176,15 @@ class SecretRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=Instant)
 
 
+class TickRow(SQLModel, table=True):
+    """A tick is taken once: the primary key says so."""
+
+    __tablename__ = "tick"
+    schedule: str = Field(primary_key=True)
+    due_at: datetime = Field(primary_key=True, sa_type=Instant)
+    taken_at: datetime = Field(sa_type=Instant)
+
+
 class WorkerRow(SQLModel, table=True):
     """A live worker renews `beat`, in seconds of the database's clock. `runs` is how many it works on at a time."""
 

@@ -87,12 +87,10 @@ class Worker:
         admission: Admission,
         runner: PlaybookRunner,
         options: WorkerOptions,
-        prune: Callable[[], object],
         renew_guards: Callable[[], None],
         stop_guards: Callable[[], None],
     ) -> None:
         self.name = name
-        self._prune = prune
         self._url, self._driver, self._admission, self._runner = url, driver, admission, runner
         self._options = options
         self._stop_guards = stop_guards
@@ -152,7 +150,6 @@ class Worker:
             time.sleep(self._options.tick_seconds)
 
     def _tidy(self) -> None:
-        self._prune()
         queueing.forget_finished(datetime.now(UTC) - FINISHED_KEPT)
 
     def _drive(self, run_id: int, attempt: int) -> None:

@@ -77,7 +77,8 @@ def serve_forever(app: Application, *, host: str, port: int, with_worker: bool) 
     if with_worker:
         worker.start()
     try:
-        server.run()
+        with app.scheduling():
+            server.run()
     except SystemExit:
         hint = "is another server running there? choose another with --port"
         raise OrchestratorError(Kind.UNAVAILABLE, f"cannot listen on {host}:{port}", hint=hint) from None

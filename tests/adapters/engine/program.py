@@ -55,6 +55,7 @@ class ScriptRunner:
     playbooks: Path
     guards: Guards
     access_of: Callable[[str], SiteAccess]
+    warm: object = None
 
     def run(
         self,

@@ -38,6 +38,13 @@ def upgrade() -> None:
     with op.batch_alter_table("step") as batch:
         batch.add_column(sa.Column("tries", sa.Integer(), nullable=False, server_default="0"))
         batch.add_column(sa.Column("not_before", sa.DateTime(timezone=True), nullable=True))
+    op.create_table(
+        "tick",
+        sa.Column("schedule", sa.String(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("schedule", "due_at", name=op.f("pk_tick")),
+    )
     with op.batch_alter_table("allocation") as batch:
         batch.add_column(sa.Column("position", sa.Integer(), nullable=True))
         batch.create_index("ix_allocation_site_pool_position", ["site", "pool", "position"])

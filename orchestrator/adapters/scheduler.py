@@ -1,0 +1,94 @@
+"""Time turned into calls: APScheduler in every process that has one, and each tick taken by exactly one of them.
+
+Schedulers know nothing of each other. What they share is the record of ticks: the name of the schedule and the instant
+it was due, not the instant somebody noticed, so the first to write it down does the work. (APScheduler's own shared job
+stores fire a tick once for each scheduler.) Ticks that were missed while every scheduler was down are caught up with
+when one starts: once, for the last of them.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.usecases.ports import Clock, Store
+
+log = logging.getLogger(__name__)
+
+SHORTEST = timedelta(microseconds=1)
+LATE = timedelta(hours=1)
+"""A tick that is noticed later than this is left to whoever catches up."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Work, and when it is due: cron fields of APScheduler (`hour="3"`, `minute="*/5"`) in UTC. It may be done by any
+    process that runs a scheduler, and is done once."""
+
+    name: str
+    cron: Mapping[str, str]
+    work: Callable[[], object]
+
+
+class Scheduler:
+    """This process's scheduler."""
+
+    def __init__(self, *, store: Store, clock: Clock, schedules: Sequence[Schedule]) -> None:
+        self._store, self._clock = store, clock
+        self._schedules = {s.name: (s, CronTrigger(**s.cron, timezone=UTC)) for s in schedules}
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Ticks are heard as long as the context lasts; work that has begun is waited for."""
+        settings = {"coalesce": True, "misfire_grace_time": int(LATE.total_seconds())}
+        ticking = BackgroundScheduler(timezone=UTC, executors={"default": _ByDueTime()}, job_defaults=settings)
+        for name, (_, trigger) in self._schedules.items():
+            ticking.add_job(self._tick, trigger, id=name, kwargs={"name": name, "due": None})
+        ticking.start()
+        try:
+            for name in self._schedules:
+                self._catch_up(name)
+            yield
+        finally:
+            ticking.shutdown()
+
+    def _tick(self, name: str, due: datetime) -> None:
+        """Do the work of a tick that nobody has taken."""
+        try:
+            with self._store.begin() as tx:
+                mine = tx.ticks.take(name, due, at=self._clock.now())
+            if mine:
+                self._schedules[name][0].work()
+        except OrchestratorError as error:
+            log.warning("%s, due at %s, was not done: %s", name, due, error.message)
+
+    def _catch_up(self, name: str) -> None:
+        """Take the last tick that was due while nobody was there to hear it."""
+        with self._store.read() as tx:
+            last = tx.ticks.last(name)
+        due = last and _last_due(self._schedules[name][1], since=last, until=self._clock.now())
+        if due:
+            self._tick(name, due)
+
+
+class _ByDueTime(ThreadPoolExecutor):  # type: ignore[misc]
+    """Calls a job with the instant it was due, which APScheduler otherwise keeps to itself."""
+
+    def _do_submit_job(self, job: Any, run_times: Sequence[datetime]) -> None:
+        done = self._pool.submit(job.func, **{**job.kwargs, "due": run_times[-1]})
+        done.add_done_callback(lambda _: self._run_job_success(job.id, []))
+
+
+def _last_due(trigger: CronTrigger, *, since: datetime, until: datetime) -> datetime | None:
+    """The last instant of a trigger after `since` and not after `until`."""
+    found = None
+    while (following := trigger.get_next_fire_time(found or since, (found or since) + SHORTEST)) and following <= until:
+        found = following
+    return found

@@ -1,0 +1,73 @@
+"""Several schedulers on one database: every tick once, none missed, and the last one caught up with after a pause."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+import sqlalchemy as sa
+
+from orchestrator.adapters.clock import SystemClock
+from orchestrator.adapters.database.connection import connect
+from orchestrator.adapters.database.store import SqlStore
+from orchestrator.adapters.database.tables import TickRow
+from orchestrator.adapters.scheduler import Schedule, Scheduler
+
+SCHEDULERS = 4
+SECOND = timedelta(seconds=1)
+
+
+class Bench:
+    """Schedulers as separate processes would have them: each with connections of its own."""
+
+    def __init__(self, url: str) -> None:
+        self.engines = [connect(url) for _ in range(SCHEDULERS)]
+        self.done: list[datetime] = []
+
+    def schedulers(self, **cron: str) -> list[Scheduler]:
+        work = Schedule(name="bench", cron=cron, work=lambda: self.done.append(datetime.now(UTC)))
+        return [Scheduler(store=SqlStore(e), clock=SystemClock(), schedules=[work]) for e in self.engines]
+
+    def run(self, seconds: float, **cron: str) -> None:
+        with ExitStack() as stack:
+            for scheduler in self.schedulers(**cron):
+                stack.enter_context(scheduler.running())
+            time.sleep(seconds)
+
+    def ticks(self) -> list[datetime]:
+        """When the ticks that somebody took were due."""
+        with self.engines[0].connect() as connection:
+            return list(connection.execute(sa.select(TickRow.due_at).order_by(TickRow.due_at)).scalars())
+
+
+@pytest.fixture
+def bench(url: str) -> Iterator[Bench]:
+    bench = Bench(url)
+    yield bench
+    for engine in bench.engines:
+        engine.dispose()
+
+
+def test_a_tick_is_taken_by_one_of_many(bench: Bench) -> None:
+    bench.run(5.5, second="*")
+    ticks = bench.ticks()
+    assert len(ticks) >= 5
+    assert {b - a for a, b in pairwise(ticks)} == {SECOND}, "none is missed"
+    assert len(bench.done) == len(ticks), "none is done twice"
+
+
+def test_ticks_missed_while_nobody_was_there_are_caught_up_with_once(bench: Bench) -> None:
+    due = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
+    with SqlStore(bench.engines[0]).begin() as tx:
+        assert tx.ticks.take("bench", due, at=due)
+        assert not tx.ticks.take("bench", due, at=due)
+    bench.run(0.5, hour=str((due.hour + 12) % 24))
+    assert len(bench.done) == 1
+    assert timedelta(0) < datetime.now(UTC) - bench.ticks()[-1] <= timedelta(days=1)
+
+
+def test_nothing_is_caught_up_with_that_never_began(bench: Bench) -> None:
+    bench.run(0.5, hour=str((datetime.now(UTC).hour + 12) % 24))
+    assert bench.done == []
