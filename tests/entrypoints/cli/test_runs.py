@@ -1,5 +1,6 @@
 """Runs by the command line: durable, stoppable, resumable. Real Ansible on this machine, killed for real."""
 
+import json
 import os
 import signal
 import time
@@ -93,6 +94,20 @@ class TestAFailedStep:
             "provisioned test-agency here",
             "verify test-agency place here",
         ], "what had finished is not done again"
+
+    def test_of_an_onboarding_takes_back_what_was_built_when_asked_to(self, orchestrator: CommandLine) -> None:
+        obstacle = orchestrator.folder / "obstacle"
+        obstacle.touch()
+        order = orchestrator.order(services={"alpha": {}, "beta": {"fail_while": str(obstacle)}})
+        failed = orchestrator("apply", order, "--yes", "--on-failure", "roll_back", expect=1)
+        assert "run 1 of test-agency failed: beta.provision failed" in failed.stderr
+        assert "run 2 removes what it has built" in failed.stderr
+        assert "mend the cause, then apply again" in failed.stderr
+        undoing = orchestrator.json("run", "show", 2)
+        assert (undoing["kind"], undoing["state"], undoing["cause"]) == ("offboard", "succeeded", 1)
+        assert [s["id"] for s in undoing["steps"]] == ["beta.retire", "alpha.retire"]
+        assert orchestrator.json("agency", "show", "test-agency")["allocations"] == {}
+        orchestrator("run", "resume", 1, expect=5)
 
     def test_that_takes_too_long_is_stopped_and_called_so(self, orchestrator: CommandLine) -> None:
         order = orchestrator.order(services={"alpha": {}, "gamma": {"sleep": 321.5}})
@@ -243,3 +258,15 @@ class TestOffboarding:
         assert third["allocations"]["subnet"] == subnets[0]
         again = orchestrator("agency", "offboard", "first-agency", "--yes")
         assert "Nothing to change" in again.stdout
+
+
+class TestFollowing:
+    def test_goes_on_behind_any_event_without_gap_or_repeat(self, orchestrator: CommandLine) -> None:
+        orchestrator("apply", orchestrator.order(services={"alpha": {}}), "--yes")
+        lines = orchestrator("run", "follow", 1, "--json").stdout.splitlines()
+        events = [json.loads(line) for line in lines]
+        assert events[0]["what"] == {"kind": "run_moved", "state": "queued", "attempt": 1, "reason": None}
+        assert events[-1]["what"]["state"] == "succeeded"
+        middle = len(events) // 2
+        rest = orchestrator("run", "follow", 1, "--json", "--after", events[middle]["id"]).stdout.splitlines()
+        assert rest == lines[middle + 1 :]
