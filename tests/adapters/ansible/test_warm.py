@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,14 @@ pytestmark = pytest.mark.slow
 STARTS = ["warm", "cold"]
 
 
-def servers() -> list[int]:
-    """Ids of our warm servers: children of this process, unlike their forks."""
-    return [pid for pid in descendants(os.getpid()) if parent(pid) == os.getpid() and forkserver.__name__ in line(pid)]
-
-
-def line(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+def below(what: str, text: str) -> list[int]:
+    """Ids of living processes below this one with a text in their `cmdline` or `comm`."""
+    found = []
+    for pid in descendants(os.getpid()):
+        with suppress(OSError):  # it has ended since
+            if text in Path(f"/proc/{pid}/{what}").read_bytes().replace(b"\0", b" ").decode(errors="replace"):
+                found.append(pid)
+    return found
 
 
 def parent(pid: int) -> int:
@@ -31,12 +33,14 @@ def parent(pid: int) -> int:
     return int(status[status.rindex(")") :].split()[2])
 
 
+def servers() -> list[int]:
+    """Ids of our warm servers: children of this process, unlike their forks."""
+    return [pid for pid in below("cmdline", forkserver.__name__) if parent(pid) == os.getpid()]
+
+
 def plays(sleep: str) -> list[int]:
-    """Ids of the play that sleeps so long, first and then its workers."""
-    found = [
-        pid for pid in descendants(os.getpid()) if Path(f"/proc/{pid}/comm").read_text().startswith("ansible-play")
-    ]
-    return found if processes_mentioning(f"sleep {sleep}") else []
+    """Ids of the play that sleeps so long, first, and of its workers."""
+    return below("comm", "ansible-playboo") if processes_mentioning(f"sleep {sleep}") else []
 
 
 class TestAStep:
@@ -119,7 +123,7 @@ class TestAKill:
     def test_of_the_client_ends_the_step(self, warm: Steps) -> None:
         step = warm.start(journal_sleep="33.25")
         eventually(lambda: plays("33.25"))
-        [client] = [pid for pid in descendants(os.getpid()) if forkclient.__file__ in line(pid)]
+        [client] = below("cmdline", forkclient.__file__)
         os.kill(client, signal.SIGKILL)
         assert step.ended().state == "errored"
         eventually(lambda: not processes_mentioning("sleep 33.25"), seconds=5)
