@@ -67,7 +67,7 @@ class ScriptRunner:
         [given] = assignment.variables.values()
         what = f"{given['journal_agency']['id']} {assignment.run} {assignment.step}"
         seconds = str(given["journal_sleep"] if assignment.verb is Verb.PROVISION else 0)
-        script = ["bash", "-c", SCRIPT, "step", given["journal_journal"], what, seconds]
+        script = ["/bin/bash", "-c", SCRIPT, "step", given["journal_journal"], what, seconds]
         verdict = None
         with (
             tempfile.TemporaryDirectory(prefix="step-") as place,
