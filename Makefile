@@ -44,6 +44,9 @@ format: $(INSTALLED) ## Format the Python sources
 
 bench: $(INSTALLED) ## Measure against the bare tools, in interleaved pairs
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench.engine
+	@$(BIN)/python -m tests.bench.onboarding
+	@$(BIN)/python -m tests.bench.scale
 
 serve: $(INSTALLED) ## Answer HTTP on port 8080 and work on runs
 	$(ORCHESTRATOR) serve

@@ -1,8 +1,10 @@
-"""A worker whose playbooks take no time: everything but Ansible is real. `python -m tests.bench.quick_worker SECONDS`
+"""A worker whose playbooks take no time: everything but Ansible is real.
 
-Ends when nothing is open any more, or after SECONDS.
+`python -m tests.bench.quick_worker SECONDS [--stay]`
+Ends when nothing is open any more, unless it is to stay, or after SECONDS.
 """
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -32,10 +34,11 @@ class QuickRunner:
         host = next(iter(assignment.variables))
         told = [TaskFinished(host=host, task=f"Task {n}", outcome="ok", seconds=0.1) for n in range(EVENTS_A_STEP)]
         on_events(told)
+        time.sleep(float(os.environ.get("BENCH_STEP_SECONDS", "0")))
         return StepOutcome(state=StepState.SUCCEEDED, counts=Counts(ok=EVENTS_A_STEP))
 
 
-def main(seconds: float) -> None:
+def main(seconds: float, *, stay: bool) -> None:
     """Work."""
     runner.AnsibleRunner = QuickRunner  # type: ignore[assignment, misc]
     until = time.monotonic() + seconds
@@ -43,10 +46,11 @@ def main(seconds: float) -> None:
 
         def done() -> bool:
             with app.store.read() as tx:
-                return time.monotonic() > until or not any(tx.runs.count(state) for state in OPEN_RUN)
+                idle = not stay and not any(tx.runs.count(state) for state in OPEN_RUN)
+                return idle or time.monotonic() > until
 
         app.work(done)
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]))
+    main(float(sys.argv[1]), stay="--stay" in sys.argv)
