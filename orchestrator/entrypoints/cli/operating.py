@@ -77,7 +77,7 @@ def upgrade() -> None:
 
 @db.command()
 def prune() -> None:
-    """Forget events and unused plans that are older than ORCHESTRATOR_RETENTION__ says. Workers do so by themselves.
+    """Forget events and unused plans that are older than ORCHESTRATOR_RETENTION__ says. `serve` does so every night.
 
     Example: orchestrator db prune
     """
