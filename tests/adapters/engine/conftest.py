@@ -54,7 +54,7 @@ class Engine:
         self.workers.append(worker)
         return worker
 
-    def order(self, agency: str = "a-one", *, seconds: float = 0, services: str = "alpha beta") -> CallOff:
+    def order(self, agency: str = "a-one", *, seconds: float = 0, services: str = "alpha") -> CallOff:
         parameters = {"journal": str(self.journal), "sleep": seconds}
         return order(agency, **{name: {"parameters": parameters} for name in services.split()})
 

@@ -38,8 +38,8 @@ AT_ONCE = 4
 
 def killed(engine: Engine, mishap: Mishap) -> int:
     """Let a worker die and another take over. The run, when it is over."""
-    run = engine.apply(engine.order())
-    other = engine.app.ordering.plan(engine.order(services="alpha"))
+    run = engine.apply(engine.order(services="alpha beta"))
+    other = engine.app.ordering.plan(engine.order())
     victim = engine.start(mishap=mishap)
     victim.join(40)
     assert victim.exitcode == -signal.SIGKILL

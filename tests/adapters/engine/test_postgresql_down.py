@@ -1,5 +1,6 @@
 """The database goes away under a running step, shortly or for long. And: many workers on one PostgreSQL."""
 
+import signal
 import time
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 
 from orchestrator.adapters.engine.liveness import FENCED
 from orchestrator.domain.run import RunState
-from tests.adapters.engine.conftest import Engine
+from orchestrator.settings import WorkerSettings
+from tests.adapters.engine.conftest import Engine, signalled
 from tests.databases import PostgresDatabases
 from tests.entrypoints.cli.conftest import eventually
 from tests.entrypoints.http.test_serve import answers, free_port
@@ -71,6 +73,21 @@ class TestPostgresql:
         assert all(w.is_alive() for w in workers)
 
 
+class TestADeadWorker:
+    def test_is_succeeded_within_ten_seconds_with_the_default_lease(self, engine: Engine) -> None:
+        engine.settings = engine.settings.model_copy(update={"worker": WorkerSettings()})
+        workers = [engine.start(), engine.start()]
+        eventually(lambda: len(engine.app.live_workers()) == 2)
+        run = engine.apply(engine.order(seconds=3))
+        engine.in_step()
+        victim = next(w for w in workers if f"-{w.pid}-" in engine.at_work(run))
+        signalled(victim, signal.SIGKILL)
+        killed = time.monotonic()
+        engine.in_step(times=2)
+        assert time.monotonic() - killed < 10
+        engine.check_succeeded(run, again=STEP)
+
+
 class TestManyWorkers:
     def test_and_servers_end_every_run_and_repeat_no_step(self, engine: Engine) -> None:
         ports = [free_port(), free_port()]
@@ -79,11 +96,11 @@ class TestManyWorkers:
         for _ in range(3):
             engine.start()
         agencies = [f"agency-{number}" for number in range(12)]
-        runs = [engine.apply(engine.order(agency, seconds=0.1)) for agency in agencies]
+        runs = [engine.apply(engine.order(agency, seconds=0.1, services="alpha beta")) for agency in agencies]
         again = []
         for agency, run in zip(agencies, runs, strict=True):
             assert engine.ended(run, seconds=60).state is RunState.SUCCEEDED
-            again.append(engine.apply(engine.order(agency, seconds=0.2)))
+            again.append(engine.apply(engine.order(agency, seconds=0.2, services="alpha beta")))
         for run in again:
             assert engine.ended(run, seconds=60).state is RunState.SUCCEEDED
         for run in runs + again:
