@@ -202,21 +202,24 @@ class Provisioning:
                     self._move(tx, instance, event, happenings, error=done.error)
             tx.events.add(happenings, agency=run.agency, at=now, run=run.id, step=step.id)
 
-    def conclude(self, run_id: int) -> Run:
-        """Close a run in which nothing more may start."""
+    def conclude(self, run_id: int, attempt: int) -> Run:
+        """Close a run in which nothing more may start, unless it has ended or been resumed meanwhile."""
         with self.store.begin() as tx:
             run = find_run(tx, run_id)
-            if run.state not in OPEN_RUN:
+            if run.state not in OPEN_RUN or run.attempt != attempt:
                 return run
             self._stop_steps(tx, run_id, StepEvent.CANCEL, "stopped when its worker died, and not to be started again")
             event, reason = conclusion(tx.runs.steps(run_id))
             return self._end(tx, run, event, reason)
 
-    def give_up(self, run_id: int, reason: str) -> Run:
+    def give_up(self, run_id: int, attempt: int, reason: str) -> Run:
         """Close a run that could not be driven: our own bug, said plainly."""
         with self.store.begin() as tx:
+            run = find_run(tx, run_id)
+            if run.state not in OPEN_RUN or run.attempt != attempt:
+                return run
             self._stop_steps(tx, run_id, StepEvent.BREAK, reason)
-            return self._end(tx, find_run(tx, run_id), RunEvent.FAIL, reason)
+            return self._end(tx, run, RunEvent.FAIL, reason)
 
     # Inside
 

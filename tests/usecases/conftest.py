@@ -60,7 +60,7 @@ class House:
                 end = ends.get(step.id.replace(".", "_"), StepState.SUCCEEDED)
                 error = None if end is StepState.SUCCEEDED else f"{step.id} went wrong"
                 self.provisioning.finish(started, StepOutcome(state=end, counts=Counts(ok=1), error=error))
-        return self.provisioning.conclude(run.id)
+        return self.provisioning.conclude(run.id, run.attempt)
 
     def apply(self, order: CallOff, **ends: StepState) -> Run:
         return self.drive(self.provisioning.open_run(self.ordering.plan(order).id), **ends)

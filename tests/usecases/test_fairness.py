@@ -114,7 +114,7 @@ class TestAStepWhoseHostDidNotAnswer:
             house.clock.turn(seconds=pause)
             self.lose(house, run)
         assert not house.provisioning.next_steps(run.id).waiting
-        ended = house.provisioning.conclude(run.id)
+        ended = house.provisioning.conclude(run.id, run.attempt)
         assert (ended.state, ended.error) == (RunState.FAILED, "epsilon.provision unreachable")
         assert house.states("a-one")["epsilon"] == "failed"
         house.provisioning.resume(run.id)

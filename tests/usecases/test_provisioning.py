@@ -53,7 +53,7 @@ class TestARun:
         house.admit()
         house.provisioning.begin(run.id, run.attempt)
         house.provisioning.start(run.id, "alpha.precheck", worker="w")
-        assert house.provisioning.give_up(run.id, "internal error").state is RunState.FAILED
+        assert house.provisioning.give_up(run.id, run.attempt, "internal error").state is RunState.FAILED
         assert house.observing.run(run.id).steps[0].state is StepState.ERRORED
 
     def test_that_has_ended_is_not_driven_again_by_a_worker_that_missed_it(self, house: House) -> None:
@@ -112,7 +112,7 @@ class TestARun:
         house.provisioning.finish(failed, StepOutcome(state=StepState.FAILED, error="no"))
         assert house.provisioning.begin(run.id, 1), "another worker takes over"
         assert house.provisioning.next_steps(run.id).ready == ()
-        ended = house.provisioning.conclude(run.id)
+        ended = house.provisioning.conclude(run.id, run.attempt)
         assert (ended.state, ended.error) == (RunState.FAILED, "alpha.precheck failed")
         states = {s.id: s.state for s in house.observing.run(run.id).steps}
         assert states["beta.precheck"] is StepState.CANCELLED

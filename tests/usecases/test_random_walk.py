@@ -120,7 +120,7 @@ class Walk:
         busy = any(s.run.id == run.id for held in self.held.values() for s in held)
         left = self.house.provisioning.next_steps(run.id)
         if not (busy or left.ready or left.waiting):
-            self.house.provisioning.conclude(run.id)
+            self.house.provisioning.conclude(run.id, run.attempt)
 
     def check(self) -> None:
         with self.house.store.read() as tx:

@@ -77,9 +77,9 @@ def stop() -> None:
 
 
 def holders() -> set[str]:
-    """Executors that hold unfinished runs."""
+    """Executors that hold unfinished runs of this version."""
     with _answering():
-        pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        pending = DBOS.list_workflows(status="PENDING", app_version=VERSION, load_input=False, load_output=False)
     return {w.executor_id for w in pending if w.executor_id}
 
 

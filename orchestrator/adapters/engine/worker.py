@@ -47,8 +47,8 @@ class RunDriver(Protocol):
     def note(self, started: StartedStep, happenings: Sequence[Happening]) -> None: ...
     def cancel_requested(self, run_id: int) -> bool: ...
     def finish(self, started: StartedStep, outcome: StepOutcome) -> None: ...
-    def conclude(self, run_id: int) -> Run: ...
-    def give_up(self, run_id: int, reason: str) -> Run: ...
+    def conclude(self, run_id: int, attempt: int) -> Run: ...
+    def give_up(self, run_id: int, attempt: int, reason: str) -> Run: ...
 
 
 class Admission(Protocol):
@@ -163,7 +163,7 @@ class Worker:
         except Exception:
             reference = uuid.uuid4().hex[:12]
             log.exception("run %s gave up, reference %s", run_id, reference)
-            _patiently(self._driver.give_up, run_id, f"internal error, reference {reference} in the log")
+            _patiently(self._driver.give_up, run_id, attempt, f"internal error, reference {reference} in the log")
         finally:
             self._driving.discard(run_id)
 
@@ -172,6 +172,8 @@ class Worker:
         try:
             if _patiently(self._driver.begin, run_id, attempt):
                 self._drive_steps(run_id)
+                self._lease.confirm()
+                _patiently(self._driver.conclude, run_id, attempt)
         except Interrupted:
             if self._stopping.is_set():
                 raise _Left from None
@@ -192,8 +194,6 @@ class Worker:
                 if not running and not steps.waiting:
                     break
                 self._await(running, waiting=bool(steps.waiting))
-        self._lease.confirm()
-        _patiently(self._driver.conclude, run_id)
 
     def _await(self, running: dict[Future[None], str], *, waiting: bool) -> None:
         """Until a step has ended, or it is time to ask again for one that waits."""

@@ -122,7 +122,7 @@ class TestARun:
         assert house.provisioning.begin(run.id, 1)
         assert house.observing.run(run.id).cancel_requested, "beginning does not forget that it was asked for"
         assert house.provisioning.next_steps(run.id).ready == ()
-        assert house.provisioning.conclude(run.id).state is RunState.CANCELLED
+        assert house.provisioning.conclude(run.id, run.attempt).state is RunState.CANCELLED
 
     def test_admitted_by_many_at_once_is_handed_over_once(self, house: House, aside: Aside) -> None:
         for agency in ("a-one", "a-two"):
@@ -152,7 +152,7 @@ class TestARun:
         while steps := house.provisioning.next_steps(run.id).ready:
             for done in [aside(perform, s.id) for s in steps]:
                 done.result(20)
-        assert house.provisioning.conclude(run.id).state is RunState.SUCCEEDED
+        assert house.provisioning.conclude(run.id, run.attempt).state is RunState.SUCCEEDED
         assert set(house.states("a-one").values()) == {"in_service"}
 
     def test_resumed_by_many_at_once_is_resumed_once(self, house: House, aside: Aside) -> None:

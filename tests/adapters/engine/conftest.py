@@ -44,12 +44,19 @@ class Engine:
     def __post_init__(self) -> None:
         self.app = Application(self.settings)
 
-    def start(self, *, mishap: Mishap | None = None, port: int | None = None, lease: float | None = None) -> Worker:
+    def start(
+        self,
+        *,
+        mishap: Mishap | None = None,
+        port: int | None = None,
+        lease: float | None = None,
+        version: str | None = None,
+    ) -> Worker:
         settings = self.settings
         if lease:
             knobs = settings.worker.model_copy(update={"lease_seconds": lease, "beat_seconds": lease / 4})
             settings = settings.model_copy(update={"worker": knobs})
-        worker = _processes.Process(target=program.main, args=(settings, port, mishap))
+        worker = _processes.Process(target=program.main, args=(settings, port, mishap, version))
         worker.start()
         self.workers.append(worker)
         return worker

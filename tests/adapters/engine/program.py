@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 from orchestrator.adapters.ansible import guard, runner
 from orchestrator.adapters.ansible.guarded import Guards
 from orchestrator.adapters.ansible.workspace import SiteAccess
+from orchestrator.adapters.engine import queueing
 from orchestrator.bootstrap import build
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.events import Happening, TaskFinished
@@ -133,8 +134,9 @@ def _anything_queued(admitting: Admitting) -> bool:
         return tx.runs.count(RunState.QUEUED) > 0
 
 
-def main(settings: Settings, port: int | None, mishap: Mishap | None) -> None:
-    """Be a worker, or a server when there is a port, until SIGTERM."""
+def main(settings: Settings, port: int | None, mishap: Mishap | None, version: str | None) -> None:
+    """Be a worker, or a server when there is a port, until SIGTERM. `version` is the engine's, when not its own."""
+    queueing.VERSION = version or queueing.VERSION
     runner.AnsibleRunner = ScriptRunner  # type: ignore[assignment, misc]
     if mishap:
         mishap.arm()

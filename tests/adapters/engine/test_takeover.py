@@ -1,6 +1,7 @@
 """Workers that die, sleep or lose their database, and who goes on with their runs."""
 
 import signal
+import time
 
 import pytest
 
@@ -133,3 +134,22 @@ class TestAStoppedWorker:
         for run in range(1, 5):
             assert engine.ended(run).state is RunState.SUCCEEDED
         engine.check_nothing_overlapped()
+
+
+class TestARaisedVersion:
+    def test_leaves_runs_in_flight_to_workers_of_the_old_one(self, engine: Engine) -> None:
+        """What a worker of the new version must not go on with waits for one of the old, and is not lost."""
+        old = engine.start()
+        run = engine.apply(engine.order(seconds=1))
+        engine.in_step()
+        signalled(old, signal.SIGKILL)
+        new = engine.start(version="raised")
+        eventually(lambda: engine.left() == [])
+        time.sleep(4)
+        assert engine.count("starts", STEP) == 1
+        assert engine.run(run).state is RunState.RUNNING
+        other = engine.apply(engine.order("a-two", services="epsilon"))
+        assert engine.ended(other).state is RunState.SUCCEEDED
+        signalled(new, signal.SIGTERM)
+        engine.start()
+        engine.check_succeeded(run, again=STEP)
