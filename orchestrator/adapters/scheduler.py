@@ -8,6 +8,7 @@ when one starts: once, for the last of them.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -82,8 +83,13 @@ class _ByDueTime(ThreadPoolExecutor):  # type: ignore[misc]
     """Calls a job with the instant it was due, which APScheduler otherwise keeps to itself."""
 
     def _do_submit_job(self, job: Any, run_times: Sequence[datetime]) -> None:
-        done = self._pool.submit(job.func, **{**job.kwargs, "due": run_times[-1]})
-        done.add_done_callback(lambda _: self._run_job_success(job.id, []))
+        def ended(future: "Future[Any]") -> None:
+            if error := future.exception():
+                self._run_job_error(job.id, error, error.__traceback__)  # logs it: our own bug
+            else:
+                self._run_job_success(job.id, [])
+
+        self._pool.submit(job.func, **{**job.kwargs, "due": run_times[-1]}).add_done_callback(ended)
 
 
 def _last_due(trigger: CronTrigger, *, since: datetime, until: datetime) -> datetime | None:

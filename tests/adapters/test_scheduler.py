@@ -71,3 +71,15 @@ def test_ticks_missed_while_nobody_was_there_are_caught_up_with_once(bench: Benc
 def test_nothing_is_caught_up_with_that_never_began(bench: Bench) -> None:
     bench.run(0.5, hour=str((datetime.now(UTC).hour + 12) % 24))
     assert bench.done == []
+
+
+def test_work_that_breaks_is_told_of_and_the_next_tick_comes(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    def breaks() -> None:
+        bench.done.append(datetime.now(UTC))
+        raise ZeroDivisionError
+
+    work = Schedule(name="bench", cron={"second": "*"}, work=breaks)
+    with Scheduler(store=SqlStore(bench.engines[0]), clock=SystemClock(), schedules=[work]).running():
+        time.sleep(2.5)
+    assert len(bench.done) >= 2
+    assert "ZeroDivisionError" in caplog.text

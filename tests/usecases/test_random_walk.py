@@ -170,6 +170,7 @@ class Walk:
         return self.chance.choice([r for r in runs if r.state in states] or runs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_happens_in_whatever_order(house: House, seed: int) -> None:
     walk = Walk(house, random.Random(seed))
