@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from orchestrator.domain.value import Value
 
+FOR_A_WORKER = "for a worker"
+"""Nothing else is in the way."""
+
 
 class Limits(Value):
     """How many runs may be open to workers at the same time: in all, at one site, and on one host."""
@@ -64,7 +67,7 @@ class _Held:
 
     def obstacle(self, place: Place, limits: Limits) -> str | None:
         if self._runs >= limits.runs:
-            return f"for one of {limits.runs} places for runs" if limits.runs else "for a worker"
+            return f"for one of {limits.runs} places for runs" if limits.runs else FOR_A_WORKER
         if self._at_site.get(place.site, 0) >= limits.site:
             return f"for one of {limits.site} places for runs at site {place.site}"
         for host in place.hosts:

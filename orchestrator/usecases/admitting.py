@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from orchestrator.domain.admission import Limits, Place, admissible, review
+from orchestrator.domain.admission import FOR_A_WORKER, Limits, Place, admissible, review
 from orchestrator.domain.run import RUN_LIFE, Run, RunEvent, RunState, obstacle, ready
 from orchestrator.usecases.finding import find_run
 from orchestrator.usecases.ports import NextSteps, Store, Transaction
@@ -35,11 +35,11 @@ class Admitting:
     def waits_for(self, tx: Transaction, run: Run) -> str | None:
         """What a queued or admitted run waits for; None for any other."""
         if run.state is RunState.ADMITTED:
-            return "for a worker"
+            return FOR_A_WORKER
         if run.state is not RunState.QUEUED:
             return None
         reviewed = review(tx.runs.queue(), tx.runs.active(), self._limits(tx))
-        return next((reason or "for a worker" for place, reason in reviewed if place.run == run.id), None)
+        return next((reason or FOR_A_WORKER for place, reason in reviewed if place.run == run.id), None)
 
     def _admissible(self, tx: Transaction) -> tuple[Place, ...]:
         return admissible(tx.runs.queue(), tx.runs.active(), self._limits(tx))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rich.live import Live
 
 from orchestrator.bootstrap import Application
+from orchestrator.domain.admission import FOR_A_WORKER
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Event, RunMoved, StepFinished, StepPostponed, StepStarted, TaskFinished
 from orchestrator.domain.run import RunState, StepState
@@ -117,7 +118,7 @@ class _Follower:
     def _tell(self, run: RunView) -> None:
         if run.waits_for != self._waited_for and self.on_event is None:
             self._waited_for = run.waits_for
-            if run.waits_for:
+            if run.waits_for and run.waits_for != FOR_A_WORKER:
                 say(f"run {run.run} waits {run.waits_for}")
         for event in self.app.observing.events(run=self.run_id, after=self.last):
             (self.on_event or _plain_line)(event)

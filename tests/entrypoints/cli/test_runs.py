@@ -228,9 +228,8 @@ class TestAWorker:
     def test_inside_apply_leaves_what_is_not_its_own_and_says_how_its_own_ended(
         self, orchestrator: CommandLine
     ) -> None:
-        orchestrator(
-            "apply", orchestrator.order("other-agency", services={"alpha": {"sleep": 326.5}}), "--yes", "--no-follow"
-        )
+        other = orchestrator.order("other-agency", services={"epsilon": {"sleep": 326.5}})
+        orchestrator("apply", other, "--yes", "--no-follow")
         obstacle = orchestrator.folder / "obstacle"
         obstacle.touch()
         order = orchestrator.order(services={"alpha": {"sleep": 4, "fail_while": str(obstacle)}})
