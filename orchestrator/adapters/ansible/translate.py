@@ -38,10 +38,13 @@ def _outcome(kind: str, data: Mapping[str, Any]) -> Outcome | None:
 
 
 def _message(result: Mapping[str, Any]) -> str:
-    """What a person needs of a failed result: its message, and what the program said."""
+    """What a person needs of a failed result: its message, and what the program said. Of a loop, that of its items:
+    its own message only says that it is over."""
+    items = [r for r in result.get("results") or () if isinstance(r, Mapping)]
+    if broken := [_message(r) for r in items if r.get("failed") or r.get("unreachable")]:
+        return "\n".join(dict.fromkeys(broken))
     said = [result.get("msg"), result.get("stderr") or result.get("module_stderr"), result.get("reason")]
-    failed_items = [_message(r) for r in result.get("results") or () if isinstance(r, Mapping) and r.get("failed")]
-    lines = [str(part).strip() for part in said if part] + failed_items
+    lines = [str(part).strip() for part in said if part]
     return "\n".join(dict.fromkeys(lines)) or "no message"
 
 

@@ -42,6 +42,7 @@ class TestARunnerEvent:
             ({"msg": "broken"}, "broken"),
             ({"msg": "non-zero return code", "stderr": "no space"}, "non-zero return code\nno space"),
             ({"results": [{"failed": True, "msg": "item 2"}, {"failed": False, "msg": "fine"}]}, "item 2"),
+            ({"msg": "All items completed", "results": [{"unreachable": True, "msg": "no route"}]}, "no route"),
             ({}, "no message"),
         ],
     )
