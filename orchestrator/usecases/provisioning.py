@@ -206,7 +206,7 @@ class Provisioning:
         """Close a run in which nothing more may start, unless it has ended or been resumed meanwhile."""
         with self.store.begin() as tx:
             run = find_run(tx, run_id)
-            if run.state not in OPEN_RUN or run.attempt != attempt:
+            if _is_over(run, attempt):
                 return run
             self._stop_steps(tx, run_id, StepEvent.CANCEL, "stopped when its worker died, and not to be started again")
             event, reason = conclusion(tx.runs.steps(run_id))
@@ -216,7 +216,7 @@ class Provisioning:
         """Close a run that could not be driven: our own bug, said plainly."""
         with self.store.begin() as tx:
             run = find_run(tx, run_id)
-            if run.state not in OPEN_RUN or run.attempt != attempt:
+            if _is_over(run, attempt):
                 return run
             self._stop_steps(tx, run_id, StepEvent.BREAK, reason)
             return self._end(tx, run, RunEvent.FAIL, reason)
@@ -344,6 +344,11 @@ class Provisioning:
         tx.allocations.release(run.agency, [name for name in held if name not in kept])
         if run.purpose is Purpose.OFFBOARD and (record := tx.agencies.get(run.agency)):
             tx.agencies.put(record.model_copy(update={"offboarded_at": self.clock.now()}))
+
+
+def _is_over(run: Run, attempt: int) -> bool:
+    """Whether an attempt no longer counts: the run has ended, or has been resumed since."""
+    return run.state not in OPEN_RUN or run.attempt != attempt
 
 
 def _on_finish(step: StepRecord, *, leaving: bool) -> InstanceEvent | None:

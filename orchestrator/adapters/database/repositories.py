@@ -166,12 +166,14 @@ class WorkerRepository(Repository):
         self._run(sa.update(WorkerRow).where(late, col(WorkerRow.alive).is_(True)).values(alive=False))
 
     def alive(self, *, lease: timedelta) -> set[str]:
-        fresh = WorkerRow.beat >= self._clock() - lease.total_seconds()
-        return set(self._session.exec(select(WorkerRow.id).where(WorkerRow.alive, fresh)))
+        return set(self._session.exec(select(WorkerRow.id).where(*self._living(lease))))
 
     def capacity(self, *, lease: timedelta) -> int:
-        fresh = WorkerRow.beat >= self._clock() - lease.total_seconds()
-        return self._session.exec(select(sa.func.sum(WorkerRow.runs)).where(WorkerRow.alive, fresh)).one() or 0
+        return self._session.exec(select(sa.func.sum(WorkerRow.runs)).where(*self._living(lease))).one() or 0
+
+    def _living(self, lease: timedelta) -> tuple[bool, bool]:
+        """Workers whose lease is running, as conditions of a query."""
+        return WorkerRow.alive, WorkerRow.beat >= self._clock() - lease.total_seconds()
 
     def unburied(self) -> set[str]:
         return set(self._session.exec(select(WorkerRow.id).where(WorkerRow.alive)))
