@@ -120,10 +120,14 @@ def look(display: str, user: str, slice_name: str | None, seconds: int) -> None:
     time.sleep(STAYS_SECONDS)
     if not begun or not desktops(running[0]):
         raise UnfitError("has no desktop that stays")
-    owner = pwd.getpwuid(Path(f"/proc/{running[0]}").stat().st_uid).pw_name
+    try:
+        owner = pwd.getpwuid(Path(f"/proc/{running[0]}").stat().st_uid).pw_name
+        group = Path(f"/proc/{running[0]}/cgroup").read_text()
+    except FileNotFoundError:
+        raise UnfitError("ended by itself") from None
     if owner != user:
         raise UnfitError(f"runs as {owner}")
-    if slice_name and f"/{slice_name}/" not in Path(f"/proc/{running[0]}/cgroup").read_text():
+    if slice_name and f"/{slice_name}/" not in group:
         raise UnfitError(f"does not run in {slice_name}")
 
 

@@ -75,8 +75,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 def text_of(path: Path) -> str:
-    """Return a file's text, empty where there is no file."""
-    return path.read_text(encoding="utf-8") if path.exists() else ""
+    """Return a file's text, empty where there is no file, or none any more."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
 
 
 def write(module: AnsibleModule, path: Path, wanted: dict[str, Any]) -> None:
@@ -109,12 +112,12 @@ def settle(module: AnsibleModule, wanted: dict[str, Any]) -> dict[str, str] | No
 
 
 def remove(module: AnsibleModule, path: Path) -> dict[str, str] | None:
-    """Remove one file; return the difference, or None when there was none."""
+    """Remove one file; return the difference, or None when there was none. Another step may remove it as we look."""
     if not path.exists() and not path.is_symlink():
         return None
     before = text_of(path)
     if not module.check_mode:
-        path.unlink()
+        path.unlink(missing_ok=True)
     return {"before_header": str(path), "after_header": str(path), "before": before, "after": ""}
 
 

@@ -41,6 +41,11 @@ class Command:
     def json(self, *words: object) -> Any:
         return json.loads(self(*words, "--json"))
 
+    def broken(self, agency: str) -> dict[str, str]:
+        """What went wrong in the agency's last run, step by step."""
+        run = self.json("run", "list", "--agency", agency)["runs"][0]["run"]
+        return {step["id"]: step["error"] for step in self.json("run", "show", run)["steps"] if step["error"]}
+
 
 @pytest.fixture(scope="module")
 def command(practice: PracticeHome) -> Command:
@@ -57,7 +62,7 @@ class TestThreeAgencies:
         started = [(path, command.start("apply", path, "--yes")) for path in EXAMPLES]
         for path, process in started:
             out, err = process.communicate(timeout=2400)
-            assert process.returncode == 0, f"{path.name}\n{out}\n{err}"
+            assert process.returncode == 0, f"{path.name}: {command.broken(path.stem)}\n{out}\n{err}"
         for agency in AGENCIES:
             view = command.json("agency", "show", agency)
             assert {s["status"] for s in view["services"]} == {"in_service"}
