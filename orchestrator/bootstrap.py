@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.adapters.metrics import Exposition
     from orchestrator.adapters.practice.site import PracticeSite
     from orchestrator.usecases.admitting import Admitting
+    from orchestrator.usecases.assigning import Assigning
+    from orchestrator.usecases.driving import Driving
     from orchestrator.usecases.observing import Observing
     from orchestrator.usecases.provisioning import Provisioning
     from orchestrator.usecases.retaining import Retaining
@@ -59,17 +61,25 @@ class Application:
         return Ordering(source=self.source, store=self.store, clock=self.clock)
 
     @cached_property
-    def provisioning(self) -> "Provisioning":
+    def assigning(self) -> "Assigning":
         from orchestrator.adapters.secret_box import SecretBox
+        from orchestrator.usecases.assigning import Assigning
+
+        return Assigning(source=self.source, clock=self.clock, secrets=SecretBox(self.settings.key_file))
+
+    @cached_property
+    def provisioning(self) -> "Provisioning":
         from orchestrator.usecases.provisioning import Provisioning
 
-        return Provisioning(
-            source=self.source,
-            store=self.store,
-            clock=self.clock,
-            secrets=SecretBox(self.settings.key_file),
-            ordering=self.ordering,
-        )
+        return Provisioning(store=self.store, clock=self.clock, ordering=self.ordering, assigning=self.assigning)
+
+    @cached_property
+    def driving(self) -> "Driving":
+        from orchestrator.domain.plan import Purpose
+        from orchestrator.usecases.driving import Driving
+
+        changes = dict.fromkeys((Purpose.ONBOARD, Purpose.CHANGE, Purpose.OFFBOARD), self.provisioning)
+        return Driving(source=self.source, store=self.store, clock=self.clock, consequences=changes)
 
     @cached_property
     def observing(self) -> "Observing":
@@ -127,7 +137,7 @@ class Application:
             name=worker_name(),
             url=queueing.url_for(self.database),
             store=self.store,
-            driver=self.provisioning,
+            driver=self.driving,
             admission=self.admitting,
             runner=AnsibleRunner(
                 playbooks=self.settings.playbooks,

@@ -16,7 +16,8 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 
 
 class Verb(StrEnum):
-    """What a step does with a component. Each is a playbook and a task file of the component's role."""
+    """What a step does with a component. The first six are playbooks and task files of the component's role, the others
+    the phases of a drill beside them."""
 
     PRECHECK = "precheck"
     PROVISION = "provision"
@@ -24,6 +25,19 @@ class Verb(StrEnum):
     BACKUP = "backup"
     RESTORE = "restore"
     RETIRE = "retire"
+    EXAMINE = "examine"
+    """Whether the recovery host could carry the drill."""
+    PIN = "pin"
+    """Freeze what may be restored: the disaster."""
+    PREPARE = "prepare"
+    """Make the bubble."""
+    START = "start"
+    PROBE = "probe"
+    """Use what was restored until it works."""
+    CHECK = "check"
+    """Integrity, recovery point, isolation."""
+    CLEANUP = "cleanup"
+    REPORT = "report"
 
 
 class Tenancy(StrEnum):
@@ -96,6 +110,14 @@ DEFAULT_TIMEOUTS: Mapping[Verb, timedelta] = {
     Verb.BACKUP: timedelta(hours=2),
     Verb.RESTORE: timedelta(hours=2),
     Verb.RETIRE: timedelta(minutes=15),
+    Verb.EXAMINE: timedelta(minutes=1),
+    Verb.PIN: timedelta(minutes=10),
+    Verb.PREPARE: timedelta(minutes=2),
+    Verb.START: timedelta(minutes=2),
+    Verb.PROBE: timedelta(hours=4),
+    Verb.CHECK: timedelta(hours=1),
+    Verb.CLEANUP: timedelta(minutes=10),
+    Verb.REPORT: timedelta(minutes=2),
 }
 
 

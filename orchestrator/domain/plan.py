@@ -34,6 +34,8 @@ class Purpose(StrEnum):
     ONBOARD = "onboard"
     CHANGE = "change"
     OFFBOARD = "offboard"
+    BACKUP = "backup"
+    DRILL = "drill"
 
 
 class FieldChange(Value):
@@ -50,7 +52,10 @@ class Change(Value):
 
 
 class Step(Value):
-    """One verb of one component. `placement` maps a function to the hosts that serve it in this step."""
+    """One verb of one component. `placement` maps a function to the hosts that serve it in this step.
+
+    A step that is `always` done comes last, whatever became of the others; a run that has one has its steps in a row.
+    """
 
     id: str
     component: str
@@ -58,6 +63,7 @@ class Step(Value):
     placement: Placement
     needs: tuple[str, ...]
     because: str
+    always: bool = False
 
     @property
     def hosts(self) -> tuple[str, ...]:

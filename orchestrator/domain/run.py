@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from orchestrator.domain.catalog import Retry, Verb
 from orchestrator.domain.lifecycle import Lifecycle
@@ -117,11 +118,13 @@ class Counts(Value):
 
 
 class StepOutcome(Value):
-    """How one attempt of a step ended. `error` is one line or more of what a person needs to know."""
+    """How one attempt of a step ended. `error` is one line or more of what a person needs to know, `result` what the
+    step found out, JSON-compatible."""
 
     state: StepState
     counts: Counts = Counts()
     error: str | None = None
+    result: Mapping[str, Any] | None = None
 
 
 class StepRecord(Step):
@@ -136,6 +139,7 @@ class StepRecord(Step):
     finished_at: datetime | None = None
     counts: Counts = Counts()
     error: str | None = None
+    result: Mapping[str, Any] | None = None
 
 
 class Run(Value):
@@ -165,16 +169,18 @@ class Run(Value):
         return self.created_at + PATIENCE[self.priority]
 
 
-def ready(steps: Sequence[StepRecord]) -> tuple[StepRecord, ...]:
-    """Steps that may start now: their needs have succeeded, and nothing of the run has gone wrong.
+def ready(steps: Sequence[StepRecord], *, stopping: bool = False) -> tuple[StepRecord, ...]:
+    """Steps that may start now: their needs have succeeded, and nothing of the run has gone wrong or is to stop.
 
-    A step found running was interrupted by the death of its worker and starts again.
+    A step found running was interrupted by the death of its worker and starts again. When no other step may start any
+    more, those that always happen do, one after another.
     """
-    if any(s.state in _UNFINISHED for s in steps):
-        return ()
-    done = {s.id for s in steps if s.state is StepState.SUCCEEDED}
-    waiting = (s for s in steps if s.state in (StepState.PENDING, StepState.RUNNING))
-    return tuple(s for s in waiting if set(s.needs) <= done)
+    waiting = [s for s in steps if s.state in (StepState.PENDING, StepState.RUNNING)]
+    due: list[StepRecord] = []
+    if not stopping and not any(s.state in _UNFINISHED for s in steps if not s.always):
+        done = {s.id for s in steps if s.state is StepState.SUCCEEDED}
+        due = [s for s in waiting if not s.always and set(s.needs) <= done]
+    return tuple(due or [s for s in waiting if s.always][:1])
 
 
 CHANGING = (Verb.PROVISION, Verb.RESTORE, Verb.RETIRE)

@@ -51,9 +51,7 @@ class Admitting:
 
 def next_steps(tx: Transaction, run: Run, *, now: datetime) -> NextSteps:
     """Steps of a run whose needs have succeeded: those that may start, and those that something is in the way of."""
-    if run.cancel_requested:
-        return NextSteps()
-    candidates, elsewhere = ready(tx.runs.steps(run.id)), tx.runs.changing_elsewhere(run)
+    candidates, elsewhere = ready(tx.runs.steps(run.id), stopping=run.cancel_requested), tx.runs.changing_elsewhere(run)
     found = {step.id: obstacle(step, elsewhere, now=now) for step in candidates}
     return NextSteps(
         ready=tuple(step for step in candidates if found[step.id] is None),

@@ -160,7 +160,7 @@ def run_view(
 
 
 def _step_view(step: StepRecord, waits_for: str | None) -> StepView:
-    same = step.model_dump(exclude={"placement", "because", "counts", "tries", "not_before"})
+    same = step.model_dump(exclude={"placement", "because", "counts", "tries", "not_before", "always", "result"})
     return StepView(**same, **step.counts.model_dump(), hosts=step.hosts, waits_for=waits_for)
 
 

@@ -14,8 +14,11 @@ from orchestrator.adapters.database.store import SqlStore
 from orchestrator.adapters.secret_box import SecretBox, make_key
 from orchestrator.domain.admission import Limits
 from orchestrator.domain.agreement import CallOff
+from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import Counts, Run, StepOutcome, StepState
 from orchestrator.usecases.admitting import Admitting
+from orchestrator.usecases.assigning import Assigning
+from orchestrator.usecases.driving import Driving
 from orchestrator.usecases.observing import Observing
 from orchestrator.usecases.ordering import Ordering
 from orchestrator.usecases.provisioning import Provisioning
@@ -41,6 +44,7 @@ class House:
     clock: TurnableClock
     ordering: Ordering
     provisioning: Provisioning
+    driving: Driving
     observing: Observing
     admitting: Admitting
 
@@ -51,16 +55,16 @@ class House:
     def drive(self, run: Run, **ends: StepState) -> Run:
         """The run to its end, as the engine would; `alpha_verify=FAILED` makes that step end so."""
         self.admit()
-        assert self.provisioning.begin(run.id, run.attempt)
-        while steps := self.provisioning.next_steps(run.id).ready:
+        assert self.driving.begin(run.id, run.attempt)
+        while steps := self.driving.next_steps(run.id).ready:
             for step in steps:
                 self.clock.turn(seconds=10)
-                started = self.provisioning.start(run.id, step.id, worker="w")
+                started = self.driving.start(run.id, step.id, worker="w")
                 assert started is not None
                 end = ends.get(step.id.replace(".", "_"), StepState.SUCCEEDED)
                 error = None if end is StepState.SUCCEEDED else f"{step.id} went wrong"
-                self.provisioning.finish(started, StepOutcome(state=end, counts=Counts(ok=1), error=error))
-        return self.provisioning.conclude(run.id, run.attempt)
+                self.driving.finish(started, StepOutcome(state=end, counts=Counts(ok=1), error=error))
+        return self.driving.conclude(run.id, run.attempt)
 
     def apply(self, order: CallOff, **ends: StepState) -> Run:
         return self.drive(self.provisioning.open_run(self.ordering.plan(order).id), **ends)
@@ -79,14 +83,17 @@ def house(url: str, tmp_path: Path) -> Iterator[House]:
     )
     ordering = Ordering(source=source, store=store, clock=clock)
     secrets = SecretBox(tmp_path / "key")
-    provisioning = Provisioning(source=source, store=store, clock=clock, secrets=secrets, ordering=ordering)
+    assigning = Assigning(source=source, clock=clock, secrets=secrets)
+    provisioning = Provisioning(store=store, clock=clock, ordering=ordering, assigning=assigning)
+    changes = dict.fromkeys((Purpose.ONBOARD, Purpose.CHANGE, Purpose.OFFBOARD), provisioning)
+    driving = Driving(source=source, store=store, clock=clock, consequences=changes)
     limits = Limits(runs=4, site=3, host=2)
     admitting = Admitting(store=store, limits=limits, lease=timedelta(days=1))
     observing = Observing(source=source, store=store, clock=clock, admitting=admitting)
     with store.begin() as tx:
         for worker in ("w", "v"):
             tx.workers.join(worker, host="here", runs=100)
-    yield House(store, clock, ordering, provisioning, observing, admitting)
+    yield House(store, clock, ordering, provisioning, driving, observing, admitting)
     engine.dispose()
 
 

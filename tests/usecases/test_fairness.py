@@ -21,11 +21,11 @@ def states(house: House, *runs: Run) -> list[str]:
 def running(house: House, run: Run, *steps: str) -> None:
     """The run with these steps done and nothing else begun."""
     house.admit()
-    assert house.provisioning.begin(run.id, run.attempt)
+    assert house.driving.begin(run.id, run.attempt)
     for step in steps:
-        started = house.provisioning.start(run.id, step, worker="w")
+        started = house.driving.start(run.id, step, worker="w")
         assert started
-        house.provisioning.finish(started, StepOutcome(state=StepState.SUCCEEDED))
+        house.driving.finish(started, StepOutcome(state=StepState.SUCCEEDED))
 
 
 class TestTheQueue:
@@ -60,23 +60,23 @@ class TestTwoRunsOnOneHost:
         first, second = queued(house, order("agency-a")), queued(house, order("agency-b"))
         running(house, first, "alpha.precheck")
         running(house, second, "alpha.precheck")
-        held = house.provisioning.start(first.id, "alpha.provision", worker="w")
+        held = house.driving.start(first.id, "alpha.provision", worker="w")
         assert held
-        assert house.provisioning.next_steps(second.id).ready == ()
+        assert house.driving.next_steps(second.id).ready == ()
         reason = "for run 1 of agency-a on here"
-        assert house.provisioning.next_steps(second.id).waiting == {"alpha.provision": reason}
-        assert house.provisioning.start(second.id, "alpha.provision", worker="v") is None
+        assert house.driving.next_steps(second.id).waiting == {"alpha.provision": reason}
+        assert house.driving.start(second.id, "alpha.provision", worker="v") is None
         view = {s.id: s.waits_for for s in house.observing.run(second.id).steps}
         assert view["alpha.provision"] == reason
-        house.provisioning.finish(held, StepOutcome(state=StepState.SUCCEEDED))
-        assert house.provisioning.start(second.id, "alpha.provision", worker="v")
+        house.driving.finish(held, StepOutcome(state=StepState.SUCCEEDED))
+        assert house.driving.start(second.id, "alpha.provision", worker="v")
 
     def test_look_and_verify_side_by_side(self, house: House) -> None:
         first, second = queued(house, order("agency-a")), queued(house, order("agency-b"))
         running(house, first)
         running(house, second)
-        assert house.provisioning.start(first.id, "alpha.precheck", worker="w")
-        assert house.provisioning.start(second.id, "alpha.precheck", worker="v")
+        assert house.driving.start(first.id, "alpha.precheck", worker="w")
+        assert house.driving.start(second.id, "alpha.precheck", worker="v")
 
 
 class TestAStepWhoseHostDidNotAnswer:
@@ -87,25 +87,25 @@ class TestAStepWhoseHostDidNotAnswer:
         return run
 
     def lose(self, house: House, run: Run, state: StepState = StepState.UNREACHABLE) -> None:
-        started = house.provisioning.start(run.id, "epsilon.provision", worker="w")
+        started = house.driving.start(run.id, "epsilon.provision", worker="w")
         assert started
-        house.provisioning.finish(started, StepOutcome(state=state, error="no answer"))
+        house.driving.finish(started, StepOutcome(state=state, error="no answer"))
 
     def test_is_tried_again_after_a_pause_that_doubles(self, house: House) -> None:
         run = self.one_that_waits(house)
         begun = house.clock.now()
         told = [e.what for e in house.observing.events(run=run.id)]
         assert [p.until - begun for p in told if isinstance(p, StepPostponed)] == [timedelta(seconds=10)]
-        assert "to be tried again" in house.provisioning.next_steps(run.id).waiting["epsilon.provision"]
+        assert "to be tried again" in house.driving.next_steps(run.id).waiting["epsilon.provision"]
         house.clock.turn(seconds=10)
-        assert [s.id for s in house.provisioning.next_steps(run.id).ready] == ["epsilon.provision"]
+        assert [s.id for s in house.driving.next_steps(run.id).ready] == ["epsilon.provision"]
         self.lose(house, run, StepState.TIMED_OUT)
         house.clock.turn(seconds=19)
-        assert house.provisioning.next_steps(run.id).ready == ()
+        assert house.driving.next_steps(run.id).ready == ()
         house.clock.turn(seconds=1)
-        started = house.provisioning.start(run.id, "epsilon.provision", worker="w")
+        started = house.driving.start(run.id, "epsilon.provision", worker="w")
         assert started
-        house.provisioning.finish(started, StepOutcome(state=StepState.SUCCEEDED))
+        house.driving.finish(started, StepOutcome(state=StepState.SUCCEEDED))
         assert house.states("a-one")["epsilon"] == "provisioning"
 
     def test_fails_the_run_when_it_has_had_all_its_tries(self, house: House) -> None:
@@ -113,11 +113,11 @@ class TestAStepWhoseHostDidNotAnswer:
         for pause in (10, 20):
             house.clock.turn(seconds=pause)
             self.lose(house, run)
-        assert not house.provisioning.next_steps(run.id).waiting
-        ended = house.provisioning.conclude(run.id, run.attempt)
+        assert not house.driving.next_steps(run.id).waiting
+        ended = house.driving.conclude(run.id, run.attempt)
         assert (ended.state, ended.error) == (RunState.FAILED, "epsilon.provision unreachable")
         assert house.states("a-one")["epsilon"] == "failed"
-        house.provisioning.resume(run.id)
+        house.driving.resume(run.id)
         with house.store.read() as tx:
             assert {s.tries for s in tx.runs.steps(run.id) if s.id == "epsilon.provision"} == {0}, "as many again"
 

@@ -28,7 +28,7 @@ class TestARun:
 
     def test_that_is_resumed_does_only_what_is_left(self, house: House) -> None:
         run = house.apply(order(alpha={}, beta={}), beta_verify=StepState.UNREACHABLE)
-        resumed = house.drive(house.provisioning.resume(run.id))
+        resumed = house.drive(house.driving.resume(run.id))
         assert (resumed.state, resumed.attempt) == (RunState.SUCCEEDED, 2)
         attempts = {s.id: s.attempt for s in house.observing.run(run.id).steps}
         assert {a for step, a in attempts.items() if step != "beta.verify"} == {1}
@@ -39,30 +39,30 @@ class TestARun:
         first = house.apply(order(), alpha_provision=StepState.FAILED)
         house.apply(order())
         with pytest.raises(OrchestratorError) as refused:
-            house.provisioning.resume(first.id)
+            house.driving.resume(first.id)
         assert refused.value.kind is Kind.CONFLICT
 
     def test_cancelled_before_it_began_never_begins(self, house: House) -> None:
         run = house.provisioning.open_run(house.ordering.plan(order()).id)
-        assert house.provisioning.cancel(run.id).state is RunState.CANCELLED
+        assert house.driving.cancel(run.id).state is RunState.CANCELLED
         assert house.states("a-one") == {"alpha": "failed"}
-        assert house.drive(house.provisioning.resume(run.id)).state is RunState.SUCCEEDED
+        assert house.drive(house.driving.resume(run.id)).state is RunState.SUCCEEDED
 
     def test_given_up_says_so_and_leaves_no_step_running(self, house: House) -> None:
         run = house.provisioning.open_run(house.ordering.plan(order()).id)
         house.admit()
-        house.provisioning.begin(run.id, run.attempt)
-        house.provisioning.start(run.id, "alpha.precheck", worker="w")
-        assert house.provisioning.give_up(run.id, run.attempt, "internal error").state is RunState.FAILED
+        house.driving.begin(run.id, run.attempt)
+        house.driving.start(run.id, "alpha.precheck", worker="w")
+        assert house.driving.give_up(run.id, run.attempt, "internal error").state is RunState.FAILED
         assert house.observing.run(run.id).steps[0].state is StepState.ERRORED
 
     def test_that_has_ended_is_not_driven_again_by_a_worker_that_missed_it(self, house: House) -> None:
         run = house.apply(order(), alpha_verify=StepState.FAILED)
-        assert not house.provisioning.begin(run.id, 1)
-        house.provisioning.resume(run.id)
+        assert not house.driving.begin(run.id, 1)
+        house.driving.resume(run.id)
         house.admit()
-        assert not house.provisioning.begin(run.id, 1), "the first attempt is over"
-        assert house.provisioning.begin(run.id, 2)
+        assert not house.driving.begin(run.id, 1), "the first attempt is over"
+        assert house.driving.begin(run.id, 2)
 
     def test_in_the_way_of_another_is_named_rather_than_called_stale(self, house: House) -> None:
         first, second = house.ordering.plan(order()), house.ordering.plan(order())
@@ -74,49 +74,49 @@ class TestARun:
     def test_counts_only_the_last_attempt_of_a_step(self, house: House) -> None:
         run = house.provisioning.open_run(house.ordering.plan(order()).id)
         house.admit()
-        house.provisioning.begin(run.id, 1)
-        lost = house.provisioning.start(run.id, "alpha.precheck", worker="w")
-        house.provisioning.start(run.id, "alpha.precheck", worker="w")
+        house.driving.begin(run.id, 1)
+        lost = house.driving.start(run.id, "alpha.precheck", worker="w")
+        house.driving.start(run.id, "alpha.precheck", worker="w")
         with pytest.raises(Interrupted):
-            house.provisioning.finish(lost, StepOutcome(state=StepState.FAILED))
+            house.driving.finish(lost, StepOutcome(state=StepState.FAILED))
         assert house.observing.run(run.id).steps[0].state is StepState.RUNNING
 
     def test_records_an_outcome_once_though_its_commit_was_not_heard_of(self, house: House) -> None:
         run = house.provisioning.open_run(house.ordering.plan(order()).id)
         house.admit()
-        house.provisioning.begin(run.id, 1)
-        started = house.provisioning.start(run.id, "alpha.precheck", worker="w")
-        house.provisioning.finish(started, StepOutcome(state=StepState.SUCCEEDED))
+        house.driving.begin(run.id, 1)
+        started = house.driving.start(run.id, "alpha.precheck", worker="w")
+        house.driving.finish(started, StepOutcome(state=StepState.SUCCEEDED))
         with pytest.raises(Interrupted):
-            house.provisioning.finish(started, StepOutcome(state=StepState.SUCCEEDED))
+            house.driving.finish(started, StepOutcome(state=StepState.SUCCEEDED))
         told = [e.what for e in house.observing.events(run=run.id)]
         assert len([t for t in told if isinstance(t, StepFinished)]) == 1
 
     def test_has_no_step_started_by_a_worker_declared_dead(self, house: House) -> None:
         run = house.provisioning.open_run(house.ordering.plan(order()).id)
         house.admit()
-        house.provisioning.begin(run.id, 1)
+        house.driving.begin(run.id, 1)
         with house.store.begin() as tx:
             tx.workers.leave("w")
         with pytest.raises(Interrupted):
-            house.provisioning.start(run.id, "alpha.precheck", worker="w")
+            house.driving.start(run.id, "alpha.precheck", worker="w")
         assert house.observing.run(run.id).steps[0].state is StepState.PENDING
 
     def test_that_ends_leaves_no_step_running(self, house: House) -> None:
         """One of two steps failed, and the worker died in the other."""
         run = house.provisioning.open_run(house.ordering.plan(order(alpha={}, beta={})).id)
         house.admit()
-        house.provisioning.begin(run.id, 1)
-        failed = house.provisioning.start(run.id, "alpha.precheck", worker="w")
-        house.provisioning.start(run.id, "beta.precheck", worker="w")
-        house.provisioning.finish(failed, StepOutcome(state=StepState.FAILED, error="no"))
-        assert house.provisioning.begin(run.id, 1), "another worker takes over"
-        assert house.provisioning.next_steps(run.id).ready == ()
-        ended = house.provisioning.conclude(run.id, run.attempt)
+        house.driving.begin(run.id, 1)
+        failed = house.driving.start(run.id, "alpha.precheck", worker="w")
+        house.driving.start(run.id, "beta.precheck", worker="w")
+        house.driving.finish(failed, StepOutcome(state=StepState.FAILED, error="no"))
+        assert house.driving.begin(run.id, 1), "another worker takes over"
+        assert house.driving.next_steps(run.id).ready == ()
+        ended = house.driving.conclude(run.id, run.attempt)
         assert (ended.state, ended.error) == (RunState.FAILED, "alpha.precheck failed")
         states = {s.id: s.state for s in house.observing.run(run.id).steps}
         assert states["beta.precheck"] is StepState.CANCELLED
-        assert house.drive(house.provisioning.resume(run.id)).state is RunState.SUCCEEDED
+        assert house.drive(house.driving.resume(run.id)).state is RunState.SUCCEEDED
 
 
 class TestAnUpdate:

@@ -76,24 +76,24 @@ class Walk:
         self.house.provisioning.open_run(plan.id)
 
     def cancel(self) -> None:
-        self.house.provisioning.cancel(self._run().id)
+        self.house.driving.cancel(self._run().id)
 
     def resume(self) -> None:
-        self.house.provisioning.resume(self._run(RunState.FAILED, RunState.CANCELLED).id)
+        self.house.driving.resume(self._run(RunState.FAILED, RunState.CANCELLED).id)
 
     def admit(self) -> None:
         self.house.admit()
 
     def begin(self) -> None:
         run = self._run(RunState.ADMITTED, RunState.RUNNING)
-        self.house.provisioning.begin(run.id, run.attempt - self.chance.choice((0, 0, 0, 1)))
+        self.house.driving.begin(run.id, run.attempt - self.chance.choice((0, 0, 0, 1)))
 
     def start(self) -> None:
         run, worker = self._run(RunState.RUNNING), self.chance.choice(WORKERS)
-        steps = self.house.provisioning.next_steps(run.id).ready
+        steps = self.house.driving.next_steps(run.id).ready
         mine = {(s.run.id, s.step.id) for s in self.held[worker]}
         if fresh := [s for s in steps if (run.id, s.id) not in mine]:
-            started = self.house.provisioning.start(run.id, self.chance.choice(fresh).id, worker=worker)
+            started = self.house.driving.start(run.id, self.chance.choice(fresh).id, worker=worker)
             assert started, "nobody was quicker"
             self.held[worker].append(started)
 
@@ -101,15 +101,15 @@ class Walk:
         worker = self.chance.choice([w for w in WORKERS if self.held[w]] or list(WORKERS))
         if self.held[worker]:
             started = self.held[worker].pop(self.chance.randrange(len(self.held[worker])))
-            self.house.provisioning.finish(started, StepOutcome(state=self.chance.choice(ENDS), error="why"))
+            self.house.driving.finish(started, StepOutcome(state=self.chance.choice(ENDS), error="why"))
 
     def finish_late(self) -> None:
         """A commit that was not heard of: the same outcome again."""
         for worker in WORKERS:
             if self.held[worker]:
                 started = self.held[worker][0]
-                self.house.provisioning.finish(started, StepOutcome(state=StepState.SUCCEEDED))
-                self.house.provisioning.finish(started, StepOutcome(state=StepState.SUCCEEDED))
+                self.house.driving.finish(started, StepOutcome(state=StepState.SUCCEEDED))
+                self.house.driving.finish(started, StepOutcome(state=StepState.SUCCEEDED))
 
     def kill(self) -> None:
         self.held[self.chance.choice(WORKERS)].clear()
@@ -118,9 +118,9 @@ class Walk:
         """As a worker does: when nothing may start, and nothing it started goes on."""
         run = self._run(RunState.RUNNING)
         busy = any(s.run.id == run.id for held in self.held.values() for s in held)
-        left = self.house.provisioning.next_steps(run.id)
+        left = self.house.driving.next_steps(run.id)
         if not (busy or left.ready or left.waiting):
-            self.house.provisioning.conclude(run.id, run.attempt)
+            self.house.driving.conclude(run.id, run.attempt)
 
     def check(self) -> None:
         with self.house.store.read() as tx:

@@ -7,6 +7,7 @@ from typing import Any
 from orchestrator.adapters.database.tables import (
     AgencyRow,
     AllocationRow,
+    DrillRow,
     EventRow,
     InstanceRow,
     PlanRow,
@@ -15,6 +16,7 @@ from orchestrator.adapters.database.tables import (
 )
 from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.allocation import Allocation
+from orchestrator.domain.drill import Drill
 from orchestrator.domain.events import HAPPENING, Event
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.plan import Plan, Step
@@ -106,6 +108,7 @@ def new_step(value: Step, *, run: int, position: int) -> dict[str, Any]:
         "placement": {f: list(h) for f, h in value.placement.items()},
         "needs": list(value.needs),
         "because": value.because,
+        "always": value.always,
         "state": StepState.PENDING,
         "attempt": 0,
     }
@@ -115,6 +118,15 @@ def step(row: StepRow) -> StepRecord:
     counts = Counts(ok=row.ok, changed=row.changed, failed=row.failed, unreachable=row.unreachable)
     plain = row.model_dump(exclude={"run", "position", "seconds", "ok", "changed", "failed", "unreachable"})
     return StepRecord.model_validate({**plain, "counts": counts})
+
+
+def drill_row(value: Drill) -> DrillRow:
+    plain = value.model_dump(exclude={"approval"})
+    return DrillRow(**plain, approval=value.approval.model_dump(mode="json") if value.approval else None)
+
+
+def drill(row: DrillRow) -> Drill:
+    return Drill.model_validate(row.model_dump(exclude={"evidence", "evidence_digest"}))
 
 
 def event(row: EventRow) -> Event:

@@ -10,6 +10,7 @@ from sqlmodel import Session
 from orchestrator.adapters.database.allocations import AllocationRepository
 from orchestrator.adapters.database.connection import take_turn, translated
 from orchestrator.adapters.database.figures import FigureRepository
+from orchestrator.adapters.database.recovery import BackupRepository, CanaryRepository, DrillRepository
 from orchestrator.adapters.database.repositories import (
     AgencyRepository,
     EventRepository,
@@ -65,6 +66,18 @@ class SqlTransaction:
     @property
     def ticks(self) -> TickRepository:
         return TickRepository(self._in_turn())
+
+    @property
+    def backups(self) -> BackupRepository:
+        return BackupRepository(self._in_turn())
+
+    @property
+    def drills(self) -> DrillRepository:
+        return DrillRepository(self._in_turn())
+
+    @property
+    def canaries(self) -> CanaryRepository:
+        return CanaryRepository(self._in_turn())
 
     @property
     def figures(self) -> FigureRepository:

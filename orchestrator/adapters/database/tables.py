@@ -9,6 +9,7 @@ from sqlmodel import Field, SQLModel
 
 from orchestrator.domain.allocation import Holding
 from orchestrator.domain.catalog import Verb
+from orchestrator.domain.drill import DrillState, Moment, Verdict
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import OPEN_RUN, RunState, StepState
@@ -139,6 +140,7 @@ class StepRow(SQLModel, table=True):
     placement: dict[str, Any] = Field(sa_type=Json)
     needs: list[str] = Field(sa_type=Json)
     because: str
+    always: bool = False
     state: StepState = Field(sa_type=_one_of(StepState, "state"))
     attempt: int
     tries: int = 0
@@ -151,6 +153,8 @@ class StepRow(SQLModel, table=True):
     failed: int = 0
     unreachable: int = 0
     error: str | None = None
+    result: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON(none_as_null=True))
+    __table_args__ = (sa.Index("ix_step_verb_component", "verb", "component"),)
 
 
 class EventRow(SQLModel, table=True):
@@ -174,6 +178,47 @@ class SecretRow(SQLModel, table=True):
     name: str = Field(primary_key=True)
     token: bytes
     created_at: datetime = Field(sa_type=Instant)
+
+
+class DrillRow(SQLModel, table=True):
+    """A drill is there once: the key says so. `evidence` is the signed document, as it was signed."""
+
+    __tablename__ = "drill"
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    key: str = Field(unique=True)
+    agency: str = Field(foreign_key="agency.id")
+    component: str
+    site: str
+    moment: Moment = Field(sa_type=_one_of(Moment, "moment"))
+    state: DrillState = Field(sa_type=_one_of(DrillState, "state"), index=True)
+    scheduled_at: datetime = Field(sa_type=Instant)
+    window_end: datetime | None = Field(default=None, sa_type=Instant)
+    requested_by: str
+    plan: int | None = Field(default=None, foreign_key="plan.id", sa_type=sa.BigInteger)
+    plan_digest: str | None = None
+    approval: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON(none_as_null=True))
+    run: int | None = Field(default=None, foreign_key="run.id", sa_type=sa.BigInteger, index=True)
+    created_at: datetime = Field(sa_type=Instant)
+    finished_at: datetime | None = Field(default=None, sa_type=Instant)
+    verdict: Verdict | None = Field(default=None, sa_type=_one_of(Verdict, "verdict"))
+    rto_seconds: float | None = None
+    rpo_seconds: float | None = None
+    reason: str | None = None
+    evidence: str | None = Field(default=None, sa_type=sa.Text)
+    evidence_digest: str | None = None
+    __table_args__ = (sa.Index("ix_drill_agency_component", "agency", "component"),)
+
+
+class CanaryRow(SQLModel, table=True):
+    """The ledger of canaries: what was sent, and what the service acknowledged."""
+
+    __tablename__ = "canary"
+    agency: str = Field(primary_key=True)
+    component: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    code: str
+    sent_at: datetime = Field(sa_type=Instant)
+    acknowledged_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class TickRow(SQLModel, table=True):

@@ -217,7 +217,7 @@ class Worker:
             return self._runner.run(
                 started.assignment,
                 on_events=lambda happenings: _patiently(self._driver.note, started, happenings),
-                cancelled=lambda: self._cancelled(started.run.id),
+                cancelled=lambda: not started.step.always and self._cancelled(started.run.id),
             )
         except OrchestratorError as error:
             return StepOutcome(state=StepState.ERRORED, error="\n".join((error.message, *error.details)))

@@ -83,7 +83,7 @@ def _watched(follower: "_Follower", *, mine: bool, alive: Callable[[], bool]) ->
 
 def _cancel(app: Application, run_id: int) -> None:
     try:
-        app.provisioning.cancel(run_id)
+        app.driving.cancel(run_id)
     except OrchestratorError as error:
         if error.kind is not Kind.CONFLICT:
             raise

@@ -84,7 +84,7 @@ def cancel(run: RunId, as_json: AsJson = False) -> None:
     from orchestrator.usecases.observing import is_open
 
     with application() as application_:
-        application_.provisioning.cancel(run)
+        application_.driving.cancel(run)
         view = application_.observing.run(run)
     if as_json:
         print_json(view)
@@ -104,7 +104,7 @@ def resume(
 
     with application() as application_:
         if not is_open(application_.observing.run(run)):
-            application_.provisioning.resume(run)
+            application_.driving.resume(run)
         if no_follow:
             print_json(application_.observing.run(run)) if as_json else console.print(f"Run {run} is queued")
             return

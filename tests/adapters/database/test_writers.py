@@ -112,17 +112,17 @@ class TestARun:
         asked: list[Future[Any]] = []
 
         def cancel_meanwhile(_tx: Transaction, _run: object) -> None:
-            asked.append(aside(house.provisioning.cancel, run.id))
+            asked.append(aside(house.driving.cancel, run.id))
             threading.Event().wait(A_MOMENT)
 
         house.admitting.admit(cancel_meanwhile)
         cancelled = asked[0].result(10)
         assert (cancelled.state, cancelled.cancel_requested) == (RunState.ADMITTED, True)
         assert house.observing.run(run.id).state is RunState.ADMITTED
-        assert house.provisioning.begin(run.id, 1)
+        assert house.driving.begin(run.id, 1)
         assert house.observing.run(run.id).cancel_requested, "beginning does not forget that it was asked for"
-        assert house.provisioning.next_steps(run.id).ready == ()
-        assert house.provisioning.conclude(run.id, run.attempt).state is RunState.CANCELLED
+        assert house.driving.next_steps(run.id).ready == ()
+        assert house.driving.conclude(run.id, run.attempt).state is RunState.CANCELLED
 
     def test_admitted_by_many_at_once_is_handed_over_once(self, house: House, aside: Aside) -> None:
         for agency in ("a-one", "a-two"):
@@ -135,29 +135,29 @@ class TestARun:
     def test_whose_step_is_started_twice_at_once_counts_both_attempts(self, house: House, aside: Aside) -> None:
         run = house.provisioning.open_run(house.ordering.plan(order()).id)
         house.admitting.admit(lambda _tx, _run: None)
-        house.provisioning.begin(run.id, 1)
-        starts = [aside(house.provisioning.start, run.id, "alpha.precheck", worker="w") for _ in range(4)]
+        house.driving.begin(run.id, 1)
+        starts = [aside(house.driving.start, run.id, "alpha.precheck", worker="w") for _ in range(4)]
         assert sorted(s.result(20).step.attempt for s in starts) == [1, 2, 3, 4]
 
     def test_with_steps_that_finish_at_once_records_every_one(self, house: House, aside: Aside) -> None:
         services: dict[str, dict[str, Any]] = {"alpha": {}, "beta": {}, "gamma": {}, "delta": {}}
         run = house.provisioning.open_run(house.ordering.plan(order(**services)).id)
         house.admitting.admit(lambda _tx, _run: None)
-        house.provisioning.begin(run.id, 1)
+        house.driving.begin(run.id, 1)
 
         def perform(step: str) -> None:
-            started = house.provisioning.start(run.id, step, worker="w")
-            house.provisioning.finish(started, StepOutcome(state=StepState.SUCCEEDED))
+            started = house.driving.start(run.id, step, worker="w")
+            house.driving.finish(started, StepOutcome(state=StepState.SUCCEEDED))
 
-        while steps := house.provisioning.next_steps(run.id).ready:
+        while steps := house.driving.next_steps(run.id).ready:
             for done in [aside(perform, s.id) for s in steps]:
                 done.result(20)
-        assert house.provisioning.conclude(run.id, run.attempt).state is RunState.SUCCEEDED
+        assert house.driving.conclude(run.id, run.attempt).state is RunState.SUCCEEDED
         assert set(house.states("a-one").values()) == {"in_service"}
 
     def test_resumed_by_many_at_once_is_resumed_once(self, house: House, aside: Aside) -> None:
         run = house.apply(order(), alpha_verify=StepState.FAILED)
-        tries = [aside(house.provisioning.resume, run.id) for _ in range(4)]
+        tries = [aside(house.driving.resume, run.id) for _ in range(4)]
         refused = [t.exception(20) for t in tries if t.exception(20)]
         assert [e.kind for e in refused if isinstance(e, OrchestratorError)] == [Kind.CONFLICT] * 3
         assert house.observing.run(run.id).attempt == 2

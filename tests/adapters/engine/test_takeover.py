@@ -78,7 +78,7 @@ class TestCancel:
         run = engine.apply(engine.order(seconds=60))
         other = engine.app.ordering.plan(engine.order())
         engine.in_step()
-        engine.app.provisioning.cancel(run)
+        engine.app.driving.cancel(run)
         seen = 0
         while engine.left():
             before = engine.run(run).state
@@ -98,12 +98,12 @@ class TestCancel:
         engine.in_step()
         signalled(victim, signal.SIGKILL)
         victim.join(10)
-        assert engine.app.provisioning.cancel(run).state is RunState.RUNNING, "nobody knows yet that it is dead"
+        assert engine.app.driving.cancel(run).state is RunState.RUNNING, "nobody knows yet that it is dead"
         engine.start()
         view = engine.ended(run)
         assert view.state is RunState.CANCELLED
         assert {s.state for s in view.steps if s.id == STEP} == {"cancelled"}
-        engine.app.provisioning.resume(run)
+        engine.app.driving.resume(run)
         eventually(lambda: engine.count("starts", STEP) == 2)
         assert engine.run(run).attempt == 2
 

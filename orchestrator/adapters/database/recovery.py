@@ -1,0 +1,114 @@
+"""Backups as their steps tell of them, drills with their evidence, and the ledger of canaries."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import col, select
+
+from orchestrator.adapters.database import mapping
+from orchestrator.adapters.database.repository import Repository
+from orchestrator.adapters.database.tables import CanaryRow, DrillRow, RunRow, StepRow
+from orchestrator.domain.canary import Canary
+from orchestrator.domain.catalog import Verb
+from orchestrator.domain.drill import Drill, DrillState
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.run import StepState
+from orchestrator.usecases.ports import TakenBackup
+
+
+class BackupRepository(Repository):
+    def newest(self, agency: str, component: str, *, limit: int = 100) -> list[TakenBackup]:
+        query = (
+            self._taken()
+            .where(col(RunRow.agency) == agency, col(StepRow.component) == component)
+            .order_by(col(StepRow.started_at).desc())
+            .limit(limit)
+        )
+        return [TakenBackup(*row) for row in self._session.execute(query)][::-1]
+
+    def last_of_all(self) -> list[TakenBackup]:
+        taken = self._taken().subquery()
+        newest = sa.select(taken.c.agency, taken.c.component, sa.func.max(taken.c.started_at).label("started_at"))
+        last = newest.group_by(taken.c.agency, taken.c.component).subquery()
+        same = [taken.c[name] == last.c[name] for name in ("agency", "component", "started_at")]
+        return [TakenBackup(*row) for row in self._session.execute(sa.select(taken).join(last, sa.and_(*same)))]
+
+    def _taken(self) -> Any:
+        backup = (col(RunRow.agency), col(StepRow.component), col(StepRow.started_at), col(StepRow.finished_at))
+        query = sa.select(*backup, col(RunRow.id)).join_from(StepRow, RunRow, col(RunRow.id) == col(StepRow.run))
+        return query.where(col(StepRow.verb) == Verb.BACKUP, col(StepRow.state) == StepState.SUCCEEDED)
+
+
+class DrillRepository(Repository):
+    def add(self, drill: Drill) -> Drill:
+        row = mapping.drill_row(drill)
+        row.id = None
+        self._session.add(row)
+        try:
+            self._session.flush()
+        except sa.exc.IntegrityError as error:
+            raise OrchestratorError(Kind.CONFLICT, f"the drill {drill.key} is there already") from error
+        return mapping.drill(row)
+
+    def put(self, drill: Drill) -> None:
+        row = self._session.get(DrillRow, drill.id)
+        assert row is not None
+        row.sqlmodel_update(mapping.drill_row(drill).model_dump(exclude={"evidence", "evidence_digest"}))
+        self._session.add(row)
+        self._session.flush()
+
+    def get(self, drill: int) -> Drill | None:
+        row = self._session.get(DrillRow, drill)
+        return mapping.drill(row) if row else None
+
+    def by_key(self, key: str) -> Drill | None:
+        row = self._session.exec(select(DrillRow).where(DrillRow.key == key)).one_or_none()
+        return mapping.drill(row) if row else None
+
+    def of_run(self, run: int) -> Drill | None:
+        row = self._session.exec(select(DrillRow).where(DrillRow.run == run)).one_or_none()
+        return mapping.drill(row) if row else None
+
+    def newest(self, *, agency: str | None = None, limit: int = 50) -> list[Drill]:
+        query = select(DrillRow).order_by(col(DrillRow.id).desc()).limit(limit)
+        if agency is not None:
+            query = query.where(DrillRow.agency == agency)
+        return [mapping.drill(r) for r in self._session.exec(query)]
+
+    def in_state(self, *states: DrillState) -> list[Drill]:
+        query = select(DrillRow).where(col(DrillRow.state).in_(states)).order_by(col(DrillRow.scheduled_at))
+        return [mapping.drill(r) for r in self._session.exec(query)]
+
+    def keep_evidence(self, drill: int, document: str, digest: str) -> None:
+        mine = col(DrillRow.id) == drill
+        self._run(sa.update(DrillRow).where(mine).values(evidence=document, evidence_digest=digest))
+
+    def evidence(self, drill: int) -> str | None:
+        return self._session.exec(select(DrillRow.evidence).where(DrillRow.id == drill)).one_or_none()
+
+    def last_evidence(self) -> str | None:
+        query = select(DrillRow.evidence_digest).where(col(DrillRow.evidence_digest).is_not(None))
+        return self._session.exec(query.order_by(col(DrillRow.finished_at).desc(), col(DrillRow.id).desc())).first()
+
+
+class CanaryRepository(Repository):
+    def last(self, agency: str, component: str) -> Canary | None:
+        query = select(CanaryRow).where(CanaryRow.agency == agency, CanaryRow.component == component)
+        row = self._session.exec(query.order_by(col(CanaryRow.number).desc())).first()
+        return _canary(row) if row else None
+
+    def of(self, agency: str, component: str) -> list[Canary]:
+        query = select(CanaryRow).where(CanaryRow.agency == agency, CanaryRow.component == component)
+        return [_canary(row) for row in self._session.exec(query.order_by(col(CanaryRow.number)))]
+
+    def put(self, agency: str, component: str, canary: Canary) -> None:
+        self._session.merge(CanaryRow(agency=agency, component=component, **canary.model_dump()))
+        self._session.flush()
+
+    def forget(self, agency: str, component: str) -> None:
+        mine = (col(CanaryRow.agency) == agency, col(CanaryRow.component) == component)
+        self._run(sa.delete(CanaryRow).where(*mine))
+
+
+def _canary(row: CanaryRow) -> Canary:
+    return Canary.model_validate(row.model_dump(exclude={"agency", "component"}))

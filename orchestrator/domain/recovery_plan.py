@@ -1,0 +1,89 @@
+"""Plans that change nothing an agency has: taking backups, and rehearsing a recovery."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from orchestrator.domain.catalog import Catalog, Verb
+from orchestrator.domain.instance import InstanceState, ServiceInstance
+from orchestrator.domain.plan import Cost, Plan, Purpose, Step
+from orchestrator.domain.site import Placement, Site
+from orchestrator.domain.value import digest_of
+
+KEEPER = "disaster-recovery"
+"""The component that keeps the backups of the others."""
+
+PHASES = (
+    (Verb.EXAMINE, "the recovery host must be able to carry it"),
+    (Verb.PIN, "only what was there at the disaster may be restored"),
+    (Verb.PREPARE, "nothing may get out of the restored copy"),
+    (Verb.RESTORE, "from the pin only"),
+    (Verb.START, "users must find it by its name"),
+    (Verb.PROBE, "it is back when users can work, not when a process runs"),
+    (Verb.CHECK, "what came back must be whole, and stay inside"),
+    (Verb.CLEANUP, "nothing may be left on the recovery host"),
+    (Verb.REPORT, "what was measured is signed and kept"),
+)
+ALWAYS = (Verb.CLEANUP, Verb.REPORT)
+
+
+def protected(recorded: Mapping[str, ServiceInstance], catalog: Catalog) -> tuple[str, ...]:
+    """Components of an agency that are backed up: in service, with something to lose, and somebody to keep it."""
+    keeper = recorded.get(KEEPER)
+    if keeper is None or keeper.state is not InstanceState.IN_SERVICE:
+        return ()
+    kept = (c for c, i in recorded.items() if c != KEEPER and i.state is InstanceState.IN_SERVICE)
+    return tuple(sorted(c for c in kept if catalog.components[c].recovery.data))
+
+
+def backup_plan(agency: str, components: Iterable[str], *, recorded: Mapping[str, ServiceInstance], site: Site) -> Plan:
+    """One step for each component, side by side."""
+    steps = tuple(
+        Step(
+            id=f"{c}.{Verb.BACKUP}",
+            component=c,
+            verb=Verb.BACKUP,
+            placement=recorded[c].hosts,
+            needs=(),
+            because="its backup is due",
+        )
+        for c in components
+    )
+    return _plan(agency, Purpose.BACKUP, steps, site=site, basis=_basis(components, recorded=recorded))
+
+
+def drill_plan(agency: str, component: str, *, recorded: Mapping[str, ServiceInstance], site: Site) -> Plan:
+    """The phases of a drill in a row, on the recovery host."""
+    placement: Placement = recorded[KEEPER].hosts
+    steps: list[Step] = []
+    for verb, because in PHASES:
+        steps.append(
+            Step(
+                id=f"{component}.{verb}",
+                component=component,
+                verb=verb,
+                placement=placement,
+                needs=tuple(s.id for s in steps[-1:]) if verb not in ALWAYS else (),
+                because=because,
+                always=verb in ALWAYS,
+            )
+        )
+    basis = _basis((component, KEEPER), recorded=recorded)
+    return _plan(agency, Purpose.DRILL, tuple(steps), site=site, basis=basis)
+
+
+def _basis(components: Iterable[str], *, recorded: Mapping[str, ServiceInstance]) -> str:
+    return digest_of([recorded[c].model_dump(mode="json", exclude={"changed_at", "error"}) for c in components])
+
+
+def _plan(agency: str, purpose: Purpose, steps: tuple[Step, ...], *, site: Site, basis: str) -> Plan:
+    return Plan(
+        agency=agency,
+        purpose=purpose,
+        site=site.name,
+        changes=(),
+        steps=steps,
+        allocations={},
+        cost=Cost(lines=(), per_year=Decimal(0), term_total=Decimal(0)),
+        desired={},
+        basis=basis,
+    )
