@@ -1,0 +1,244 @@
+"""The record of one drill: what was promised, what was done, what came of it. Somebody outside can check it offline.
+
+Durations are seconds, instants are UTC. What was not measured is None, never zero. Sealing is in `evidence_seal`.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, AwareDatetime, Field, FiniteFloat, model_validator
+
+from orchestrator.domain.value import Value
+
+Instant = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
+Seconds = Annotated[FiniteFloat, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Verdict(StrEnum):
+    PASS = "pass"  # noqa: S105 - a verdict
+    PASS_WITH_FINDINGS = "pass_with_findings"  # noqa: S105 - a verdict
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    """The drill ran, but what it measured does not decide."""
+    INVALID = "invalid"
+    """The drill itself was not sound, so that nothing follows from it."""
+
+
+class Moment(StrEnum):
+    """How the instant of the disaster was chosen."""
+
+    RANDOM = "random"
+    WORST = "worst"
+    """Just before the next backup would have been complete."""
+    NOW = "now"
+
+
+class Objectives(Value):
+    """What was promised, and the clause that promises it."""
+
+    rto_seconds: Seconds
+    rpo_seconds: Seconds
+    clause: str
+
+
+class Approval(Value):
+    """Somebody's consent to one plan, by its digest, until it expires. `live_data`: to restoring real data."""
+
+    who: str
+    at: Instant
+    plan_digest: str
+    live_data: bool
+    expires_at: Instant
+
+
+class Clocks(Value):
+    """Whose clock times are by, how far the recovery host's was from it, and how sure we are of that."""
+
+    orchestrator: str
+    recovery_host_offset_seconds: FiniteFloat
+    uncertainty_seconds: Seconds
+    source: str
+
+
+class PinnedSnapshot(Value):
+    """A backup that was there at T0. `tree` identifies its content in the backup repository."""
+
+    id: str
+    time: Instant
+    tree: str
+    bytes: Count
+    files: Count
+    sha256: Sha256
+
+
+class Pin(Value):
+    """The backups as they were at T0, and the one chosen, by its id. None chosen: none was usable."""
+
+    snapshots: tuple[PinnedSnapshot, ...]
+    chosen: str | None
+
+    @model_validator(mode="after")
+    def _chosen_is_pinned(self) -> Self:
+        if self.chosen is not None and self.chosen not in {s.id for s in self.snapshots}:
+            raise ValueError(f"snapshot {self.chosen!r} was chosen, but is not among the pinned ones")
+        return self
+
+
+class Phase(Value):
+    """A part of the drill. `command_sha256` is of the command that was carried out."""
+
+    name: str
+    started_at: Instant
+    finished_at: Instant
+    seconds: Seconds
+    outcome: str
+    command_sha256: Sha256 | None = None
+    error: str | None = None
+
+
+class NotExecuted(Value):
+    """What the drill left out, and why: a real recovery would have to do it."""
+
+    what: str
+    why: str
+
+
+class RecoveryTime(Value):
+    """From T0 until a user was served. When that did not happen, it is longer than `censored_limit_seconds`.
+
+    `parts` are seconds by name; `longest_gap_seconds` is the longest time nothing was tried.
+    """
+
+    seconds: Seconds | None = None
+    censored_limit_seconds: Seconds | None = None
+    parts: Mapping[str, Seconds] = {}
+    attempts: Count = 0
+    longest_gap_seconds: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _measured_or_censored(self) -> Self:
+        if self.seconds is not None and self.censored_limit_seconds is not None:
+            raise ValueError("a recovery time is either measured or censored: give seconds or censored_limit_seconds")
+        return self
+
+
+class RecoveryPoint(Value):
+    """From the last good record until T0; at most `upper_seconds`. Counts are of records written before T0.
+
+    `holes`: records missing between restored ones. `worst_exposure_seconds`: what could have been lost at the worst
+    moment. `interval_seconds`: how often records are written, and so how finely this is measured.
+    """
+
+    seconds: Seconds | None = None
+    upper_seconds: Seconds | None = None
+    lost: Count | None = None
+    holes: Count | None = None
+    acknowledged: Count | None = None
+    restored: Count | None = None
+    worst_exposure_seconds: Seconds | None = None
+    interval_seconds: Seconds
+
+
+class Check(Value):
+    level: Annotated[int, Field(ge=0, le=5)]
+    name: str
+    passed: bool
+    detail: str = ""
+
+
+class Integrity(Value):
+    """The highest level at which, and below which, every check passed."""
+
+    level: Annotated[int, Field(ge=0, le=5)]
+    checks: tuple[Check, ...] = ()
+
+    @model_validator(mode="after")
+    def _no_check_failed_below(self) -> Self:
+        failed = next((c for c in self.checks if not c.passed and c.level <= self.level), None)
+        if failed:
+            raise ValueError(f"level {self.level} was not reached: {failed.name!r} of level {failed.level} failed")
+        return self
+
+
+class LeakAttempt(Value):
+    """An attempt to reach the outside from within the recovery network, which had to be blocked."""
+
+    name: str
+    address: str
+    port: Annotated[int, Field(ge=0, le=65535)] | None
+    blocked: bool
+    detail: str = ""
+
+
+class Isolation(Value):
+    """`disabled`: what was switched off in the restored service so that it cannot act on the outside."""
+
+    attempts: tuple[LeakAttempt, ...] = ()
+    disabled: tuple[str, ...] = ()
+
+
+class Cleanup(Value):
+    """What was removed after the drill, and what was found to be left."""
+
+    removed: tuple[str, ...] = ()
+    leftovers: tuple[str, ...] = ()
+    clean: bool
+
+    @model_validator(mode="after")
+    def _clean_leaves_nothing(self) -> Self:
+        if self.clean and self.leftovers:
+            raise ValueError(f"not clean: left over are {', '.join(self.leftovers)}")
+        return self
+
+
+class Finding(Value):
+    """Something to put right, and by when."""
+
+    what: str
+    due: date
+
+
+class Evidence(Value):
+    """One drill of one component of one agency. `previous` is the digest of the orchestrator's evidence before it."""
+
+    drill: int
+    key: str
+    agency: str
+    component: str
+    site: str
+    framework: str
+    plan_digest: str
+    requested_by: str
+    objectives: Objectives
+    approvals: tuple[Approval, ...] = ()
+    clocks: Clocks
+    t0: Instant
+    t0_kind: Moment
+    pin: Pin
+    phases: tuple[Phase, ...]
+    not_executed: tuple[NotExecuted, ...] = ()
+    rto: RecoveryTime
+    rpo: RecoveryPoint
+    integrity: Integrity
+    isolation: Isolation
+    cleanup: Cleanup
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    finished_at: Instant
+    report_due: date
+    previous: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _ends_after_t0(self) -> Self:
+        if self.finished_at < self.t0:
+            raise ValueError(f"finished at {self.finished_at}, before the disaster at {self.t0}")
+        return self
+
+    def document(self) -> dict[str, Any]:
+        """JSON-compatible form: what is sealed, stored and handed over."""
+        return self.model_dump(mode="json")
