@@ -13,7 +13,7 @@ from orchestrator.domain.catalog import Verb
 from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.run import StepState
-from orchestrator.usecases.ports import TakenBackup
+from orchestrator.usecases.recovery_ports import TakenBackup
 
 
 class BackupRepository(Repository):
@@ -24,14 +24,14 @@ class BackupRepository(Repository):
             .order_by(col(StepRow.started_at).desc())
             .limit(limit)
         )
-        return [TakenBackup(*row) for row in self._session.execute(query)][::-1]
+        return [TakenBackup._make(row) for row in self._session.execute(query)][::-1]
 
     def last_of_all(self) -> list[TakenBackup]:
         taken = self._taken().subquery()
         newest = sa.select(taken.c.agency, taken.c.component, sa.func.max(taken.c.started_at).label("started_at"))
         last = newest.group_by(taken.c.agency, taken.c.component).subquery()
         same = [taken.c[name] == last.c[name] for name in ("agency", "component", "started_at")]
-        return [TakenBackup(*row) for row in self._session.execute(sa.select(taken).join(last, sa.and_(*same)))]
+        return [TakenBackup._make(row) for row in self._session.execute(sa.select(taken).join(last, sa.and_(*same)))]
 
     def _taken(self) -> Any:
         backup = (col(RunRow.agency), col(StepRow.component), col(StepRow.started_at), col(StepRow.finished_at))
