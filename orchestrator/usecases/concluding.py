@@ -25,7 +25,7 @@ from orchestrator.domain.evidence import (
 )
 from orchestrator.domain.judgement import Judgement, Measured, integrity_of, judge
 from orchestrator.domain.recovery_plan import ALWAYS
-from orchestrator.domain.run import Run, StepRecord
+from orchestrator.domain.run import StepRecord
 from orchestrator.usecases.finding import find_agency, find_run
 from orchestrator.usecases.ports import Assignment, CatalogSource, Clock, Store, Transaction
 from orchestrator.usecases.recovery_ports import TakenBackup
@@ -70,10 +70,10 @@ class Concluding:
             if Verb.PIN not in results or run.cancel_requested:
                 return {"evidence": None}
             if (already := tx.drills.evidence(drill.id)) is None:
-                self._conclude(tx, drill, run, steps, results)
+                self._conclude(tx, drill, steps, results)
             return {"evidence": already is None}
 
-    def _conclude(self, tx: Transaction, drill: Drill, run: Run, steps: Sequence[StepRecord], results: Results) -> None:
+    def _conclude(self, tx: Transaction, drill: Drill, steps: Sequence[StepRecord], results: Results) -> None:
         now = self.clock.now()
         measured = self._measured(tx, drill, steps, results)
         judgement = judge(measured, today=now.date())

@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import groupby
 
 from orchestrator.domain.canary import Canary, next_canary
-from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.recovery_plan import KEEPER, protected
 from orchestrator.domain.site import hosts_in
 from orchestrator.domain.value import Value
@@ -54,8 +54,7 @@ class Witnessing:
             records = [r for r in tx.agencies.all() if r.offboarded_at is None and agency in (None, r.id)]
             watches = [w for r in records for w in self._watches(tx, r.id, r.site)]
         written: list[Written] = []
-        by_host = lambda w: (w.site, w.host)  # noqa: E731 - a key, named because it is used twice
-        for (site, host), group in groupby(sorted(watches, key=by_host), key=by_host):
+        for (site, host), group in groupby(sorted(watches, key=_by_host), key=_by_host):
             written += self._write_from(site, host, list(group))
         return written
 
@@ -82,10 +81,10 @@ class Witnessing:
                 canary = self._next(watch)
                 request = {"op": "write", "number": canary.number, "text": canary.text}
                 answer = user.ask(request, within=ANSWER)
-            if not answer.get("ok"):
-                raise OrchestratorError(Kind.UNAVAILABLE, str(answer.get("detail")))
         except OrchestratorError as error:
             return Written(watch=watch, error=error.message)
+        if not answer.get("ok"):
+            return Written(watch=watch, error=str(answer.get("detail")))
         with self.store.begin() as tx:
             acknowledged = canary.model_copy(update={"acknowledged_at": self.clock.now()})
             tx.canaries.put(watch.agency, watch.component, acknowledged)
@@ -98,3 +97,7 @@ class Witnessing:
             canary = next_canary(key, tx.canaries.last(watch.agency, watch.component), at=self.clock.now())
             tx.canaries.put(watch.agency, watch.component, canary)
             return canary
+
+
+def _by_host(watch: Watch) -> tuple[str, str]:
+    return watch.site, watch.host
