@@ -59,7 +59,7 @@ class Concluding:
     report_due: Callable[[date], date]
 
     def report(self, assignment: Assignment) -> dict[str, Any]:
-        """Judge, sign and keep. Nothing to report of a drill that came to no disaster, or that was stopped."""
+        """Judge, sign and keep. Nothing to report of a drill that did not come to a disaster, or that was stopped."""
         assert assignment.rehearsal is not None
         with self.store.begin() as tx:
             run = find_run(tx, assignment.run)
@@ -67,7 +67,7 @@ class Concluding:
             drill = tx.drills.of_run(run.id)
             assert drill is not None
             results = {s.verb: s.result for s in steps if s.result is not None}
-            if Verb.PIN not in results or run.cancel_requested:
+            if not _happened(steps) or run.cancel_requested:
                 return {"evidence": None}
             if (already := tx.drills.evidence(drill.id)) is None:
                 self._conclude(tx, drill, steps, results)
@@ -77,7 +77,7 @@ class Concluding:
         now = self.clock.now()
         measured = self._measured(tx, drill, steps, results)
         judgement = judge(measured, today=now.date())
-        evidence = self._evidence(tx, drill, measured, judgement, results, finished_at=now)
+        evidence = self._evidence(tx, drill, measured, judgement, t0=_t0(steps), pin=_pin(results), finished_at=now)
         document, digest = self.seal(evidence)
         tx.drills.put(
             drill.model_copy(
@@ -93,7 +93,7 @@ class Concluding:
         tx.drills.keep_evidence(drill.id, document, digest)
 
     def _measured(self, tx: Transaction, drill: Drill, steps: Sequence[StepRecord], results: Results) -> Measured:
-        t0, probe, check = _t0(results), results.get(Verb.PROBE, {}), results.get(Verb.CHECK, {})
+        t0, probe, check = _t0(steps), results.get(Verb.PROBE, {}), results.get(Verb.CHECK, {})
         backups = tx.backups.newest(drill.agency, drill.component)
         found = check.get("records")
         records = RecoveredRecords.model_validate(found) if found else None
@@ -106,7 +106,7 @@ class Concluding:
             interrupted=tuple(s.verb.value for s in steps if s.attempt > 1 and s.verb not in ALWAYS),
             rpo=self._recovery_point(records, backups, t0),
             records=records,
-            newest_backup_pinned=_newest_pinned(backups, t0, results[Verb.PIN]),
+            newest_backup_pinned=_newest_pinned(backups, t0, _pin(results)),
             integrity=integrity_of(tuple(_checks(check, records))),
             isolation=Isolation(
                 attempts=tuple(LeakAttempt.model_validate(a) for a in check.get("leaks", ())),
@@ -121,8 +121,9 @@ class Concluding:
         drill: Drill,
         measured: Measured,
         judgement: Judgement,
-        results: Results,
         *,
+        t0: datetime,
+        pin: Pin,
         finished_at: datetime,
     ) -> Evidence:
         same = measured.model_dump(exclude={"same_clock", "interrupted", "records", "newest_backup_pinned"})
@@ -137,9 +138,9 @@ class Concluding:
             plan_digest=drill.plan_digest or "",
             requested_by=drill.requested_by,
             approvals=(drill.approval,) if drill.approval else (),
-            t0=_t0(results),
+            t0=t0,
             t0_kind=drill.moment,
-            pin=_pin(results[Verb.PIN]),
+            pin=pin,
             not_executed=LEFT_OUT,
             verdict=judgement.verdict,
             reasons=judgement.reasons,
@@ -190,8 +191,18 @@ class Concluding:
         )
 
 
-def _t0(results: Results) -> datetime:
-    return datetime.fromisoformat(results[Verb.PIN]["t0"])
+def _happened(steps: Sequence[StepRecord]) -> bool:
+    """Whether the drill came to the disaster."""
+    return any(s.verb is Verb.PIN and s.started_at for s in steps)
+
+
+def _t0(steps: Sequence[StepRecord]) -> datetime:
+    """The instant of the disaster; of a pin that failed, when it was begun."""
+    pin = next(s for s in steps if s.verb is Verb.PIN)
+    if pin.result is not None:
+        return datetime.fromisoformat(pin.result["t0"])
+    assert pin.started_at is not None
+    return pin.started_at
 
 
 def _phases(steps: Sequence[StepRecord]) -> Iterator[Phase]:
@@ -222,13 +233,12 @@ def _recovery_time(steps: Sequence[StepRecord], probe: Mapping[str, Any]) -> Rec
     )
 
 
-def _newest_pinned(backups: Sequence[TakenBackup], t0: datetime, pin: Mapping[str, Any]) -> bool:
-    """Whether the snapshot that was chosen is the one that the newest finished backup took."""
+def _newest_pinned(backups: Sequence[TakenBackup], t0: datetime, pin: Pin) -> bool:
+    """Whether the snapshot that was chosen is the one that the newest finished backup took. A pin that failed says
+    nothing of that."""
     by_then = [b for b in backups if b.finished_at <= t0]
-    if not by_then:
-        return True
-    chosen = next(s for s in pin["snapshots"] if s["id"] == pin["chosen"])
-    return datetime.fromisoformat(chosen["time"]) >= by_then[-1].started_at - timedelta(seconds=1)
+    chosen = next((s for s in pin.snapshots if s.id == pin.chosen), None)
+    return not by_then or chosen is None or chosen.time >= by_then[-1].started_at - timedelta(seconds=1)
 
 
 def _checks(check: Mapping[str, Any], records: RecoveredRecords | None) -> Iterator[Check]:
@@ -249,7 +259,10 @@ def _cleanup(results: Results) -> Cleanup:
     return Cleanup(removed=tuple(done.get("removed", ())), leftovers=leftovers, clean=not leftovers)
 
 
-def _pin(result: Mapping[str, Any]) -> Pin:
+def _pin(results: Results) -> Pin:
+    result = results.get(Verb.PIN)
+    if result is None:
+        return Pin(snapshots=(), chosen=None)
     fields = PinnedSnapshot.model_fields
     snapshots = tuple(PinnedSnapshot.model_validate({k: s[k] for k in fields}) for s in result["snapshots"])
     return Pin(snapshots=snapshots, chosen=result["chosen"])

@@ -19,7 +19,7 @@ from orchestrator.domain.run import Busy, Run, RunState, StepOutcome, StepRecord
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.domain.site import Site
 from orchestrator.domain.value import Value
-from orchestrator.usecases.recovery_ports import Backups, Canaries, Drills, Rehearsal
+from orchestrator.usecases.recovery_ports import Backups, Canaries, Drills, RecoveryFigures, Rehearsal
 
 
 class Clock(Protocol):
@@ -256,6 +256,7 @@ class Snapshot(Value):
     run_durations: tuple[Histogram, ...]
     step_durations: tuple[Histogram, ...]
     onboarding_durations: tuple[Histogram, ...]
+    recovery: RecoveryFigures
 
 
 class Figures(Protocol):

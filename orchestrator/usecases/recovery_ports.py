@@ -34,6 +34,25 @@ class Backups(Protocol):
         ...
 
 
+Labelled = tuple[str, str, float]
+"""Agency, component, and a figure."""
+
+
+class RecoveryFigures(NamedTuple):
+    """What the metrics of recovery are made of. Timestamps are seconds since 1970."""
+
+    drills: list[tuple[str, str, str, int]]
+    """(agency, component, outcome, how many): the verdict of reported drills, the final state of others."""
+    last_success: list[Labelled]
+    next_scheduled: list[Labelled]
+    rto: list[Labelled]
+    rpo: list[Labelled]
+    rto_objective: list[Labelled]
+    rpo_objective: list[Labelled]
+    recovery_point: list[Labelled]
+    """Start of the newest backup that succeeded: what is older than that is safe."""
+
+
 class Drills(Protocol):
     def add(self, drill: Drill) -> Drill:
         """The drill with its number. One with the same key is a conflict."""
@@ -46,6 +65,19 @@ class Drills(Protocol):
     def newest(self, *, agency: str | None = None, limit: int = 50) -> list[Drill]: ...
     def in_state(self, *states: DrillState) -> list[Drill]:
         """Those that are due first in front."""
+        ...
+
+    def outcomes(self) -> list[tuple[str, str, str, int]]:
+        """(agency, component, verdict or final state, how many)."""
+        ...
+
+    def last_measured(self) -> list[Drill]:
+        """The newest drill with a verdict of every component of every agency."""
+        ...
+
+    def last_passed(self) -> list[Drill]: ...
+    def next_due(self) -> list[tuple[str, str, datetime]]:
+        """(agency, component, when) of the next drill that has not begun."""
         ...
 
     def keep_evidence(self, drill: int, document: str, digest: str) -> None: ...
