@@ -5,36 +5,17 @@ Durations are seconds, instants are UTC. What was not measured is None, never ze
 
 from collections.abc import Mapping
 from datetime import UTC, date
-from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, FiniteFloat, model_validator
 
+from orchestrator.domain.drill import Moment, Verdict
 from orchestrator.domain.value import Value
 
 Instant = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
 Seconds = Annotated[FiniteFloat, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Verdict(StrEnum):
-    PASS = "pass"  # noqa: S105 - a verdict
-    PASS_WITH_FINDINGS = "pass_with_findings"  # noqa: S105 - a verdict
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
-    """The drill ran, but what it measured does not decide."""
-    INVALID = "invalid"
-    """The drill itself was not sound, so that nothing follows from it."""
-
-
-class Moment(StrEnum):
-    """How the instant of the disaster was chosen."""
-
-    RANDOM = "random"
-    WORST = "worst"
-    """Just before the next backup would have been complete."""
-    NOW = "now"
 
 
 class Objectives(Value):

@@ -1,0 +1,227 @@
+"""When the drills of one component of one agency fall due. The same question always has the same answer.
+
+A period is `every_months` calendar months, counted from January of the year 1, by the agency's clocks. In each, one
+start is drawn from all minutes of its windows. What draws is a digest of agency, component and period: nobody can tell
+the time without the policy, and a blackout elsewhere in the period moves nothing.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from fractions import Fraction
+from functools import lru_cache
+from hashlib import sha256
+from itertools import count as count_from
+from itertools import islice
+from typing import NamedTuple
+
+from orchestrator.domain.drill import Moment
+from orchestrator.domain.drill_policy import DrillPolicy, Window
+from orchestrator.domain.local_time import instant_of
+
+GRAIN = timedelta(minutes=5)
+"""Drills start at whole grains and are planned for whole numbers of them."""
+
+DRAWS = 64
+"""So many draws from all minutes of a period before drawing only among those that can be had."""
+
+MONTHS = 12
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Span = tuple[int, int]
+"""Grains since 1970, the second one not included."""
+
+
+class Reason(StrEnum):
+    """Why a period has no drill."""
+
+    BLACKOUT = "blackout"
+    """Blackouts leave no window long enough."""
+    TOO_LONG = "too_long"
+    """No window is as long as the drill is expected to take."""
+    NO_LANE = "no_lane"
+    """Every recovery host of the site is taken whenever it could run."""
+
+
+class Occurrence(NamedTuple):
+    """A drill that is due. It has to be over by `window_end`, when its window closes or a blackout begins."""
+
+    scheduled_at: datetime
+    kind: Moment
+    window_end: datetime
+
+
+class Skipped(NamedTuple):
+    """A period, from its first day to the day after its last, in which no drill can be."""
+
+    first: date
+    until: date
+    reason: Reason
+
+
+class Draw(NamedTuple):
+    """Whose drill is drawn, in which period."""
+
+    agency: str
+    component: str
+    period: int
+
+    def number(self, attempt: int, below: int) -> int:
+        """The same for the same draw, spread evenly over 0 ... below - 1."""
+        digest = sha256(f"{self.agency}/{self.component}/{self.period}/{attempt}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") * below >> 64
+
+
+def drill_key(agency: str, component: str, scheduled_at: datetime) -> str:
+    """The identity of a drill: fired twice, it is still one."""
+    return f"{agency}/{component}/{scheduled_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def occurrences(
+    policy: DrillPolicy,
+    *,
+    agency: str,
+    component: str,
+    after: datetime,
+    count: int,
+    lasts: timedelta | None = None,
+) -> Iterator[Occurrence | Skipped]:
+    """The next `count` periods' drills that start later than `after`, or why a period has none. `lasts` is how long
+    a drill is expected to take, if not what the policy says."""
+    grains = grains_of(lasts or policy.lasts)
+    local = after.astimezone(policy.zone).date()
+
+    def entries() -> Iterator[Occurrence | Skipped]:
+        for period in count_from(period_of(policy, local)):
+            entry = drawn(policy, Draw(agency, component, period), grains)
+            ended = isinstance(entry, Skipped) and entry.until <= local
+            if not ended and (isinstance(entry, Skipped) or entry.scheduled_at > after):
+                yield entry
+
+    return islice(entries(), count)
+
+
+def drawn(policy: DrillPolicy, draw: Draw, grains: int) -> Occurrence | Skipped:
+    """The drill of a period."""
+    free = open_spans(policy, draw.period)
+    span = _draw_start(draw, windows_of(policy, draw.period), free, grains)
+    if span is None:
+        return skipped(policy, draw.period, grains)
+    return Occurrence(instant(span[0]), kind_of(policy, draw, grains), instant(span[1]))
+
+
+def skipped(policy: DrillPolicy, period: int, grains: int) -> Skipped:
+    fits = any(b - a >= grains for a, b in windows_of(policy, period))
+    return Skipped(*days_of(policy, period), Reason.BLACKOUT if fits else Reason.TOO_LONG)
+
+
+def _draw_start(draw: Draw, windows: tuple[Span, ...], free: tuple[Span, ...], grains: int) -> Span | None:
+    """Start of the drill and end of the open span it lies in."""
+    fitting = [(a, b) for a, b in free if b - a >= grains]
+    if not fitting:
+        return None
+    for attempt in range(DRAWS):
+        start = _nth(windows, draw.number(attempt, sum(b - a for a, b in windows)))
+        if end := next((b for a, b in fitting if a <= start and start + grains <= b), None):
+            return start, end
+    starts = tuple((a, b - grains + 1) for a, b in fitting)
+    start = _nth(starts, draw.number(DRAWS, sum(b - a for a, b in starts)))
+    return start, next(b for a, b in fitting if a <= start < b)
+
+
+def _nth(spans: tuple[Span, ...], number: int) -> int:
+    """The grain of a number, counted through all spans."""
+    for a, b in spans:
+        if number < b - a:
+            return a + number
+        number -= b - a
+    raise AssertionError("there are fewer grains")
+
+
+def kind_of(policy: DrillPolicy, draw: Draw, grains: int) -> Moment:
+    """Whether the drill of a period is put at the worst moment. It also stands in for skipped ones right before it."""
+    period = draw.period
+    while True:
+        if _is_worst(policy, draw, period):
+            return Moment.WORST
+        period -= 1
+        if draw.period - period > MONTHS or _fits(policy, period, grains):
+            return Moment.RANDOM
+
+
+def _is_worst(policy: DrillPolicy, draw: Draw, period: int) -> bool:
+    """Evenly spread, and so often that a year's drills always have one."""
+    a_year = max(MONTHS // policy.every_months, 1)
+    share = max(Fraction(str(policy.worst_moment_share)), Fraction(1, a_year))
+    phase = period + Draw(draw.agency, draw.component, 0).number(0, a_year)
+    return (phase + 1) * share // 1 > phase * share // 1
+
+
+def _fits(policy: DrillPolicy, period: int, grains: int) -> bool:
+    return any(b - a >= grains for a, b in open_spans(policy, period))
+
+
+def period_of(policy: DrillPolicy, day: date) -> int:
+    return (day.year * MONTHS + day.month - 1) // policy.every_months
+
+
+def days_of(policy: DrillPolicy, period: int) -> tuple[date, date]:
+    """The first day of a period, and that of the next one."""
+    months = (period * policy.every_months, (period + 1) * policy.every_months)
+    first, until = (date(m // MONTHS, m % MONTHS + 1, 1) for m in months)
+    return first, until
+
+
+def windows_of(policy: DrillPolicy, period: int) -> tuple[Span, ...]:
+    """The policy's windows within a period, overlapping ones joined. One that goes on in the next is cut in two."""
+    return _windows(policy.time_zone, policy.windows, *days_of(policy, period))
+
+
+@lru_cache(maxsize=4096)
+def _windows(time_zone: str, windows: tuple[Window, ...], first: date, until: date) -> tuple[Span, ...]:
+    zone = DrillPolicy(time_zone=time_zone).zone
+    opening, closing = within(*(instant_of(datetime.combine(day, time()), zone) for day in (first, until)))
+    days = (first + timedelta(days=n) for n in range(-1, (until - first).days))
+    walls = (wall for day in days for window in windows if (wall := window.on(day)))
+    spans = (within(instant_of(opens, zone), instant_of(closes, zone)) for opens, closes in walls)
+    return joined([(max(a, opening), min(b, closing)) for a, b in spans])
+
+
+def open_spans(policy: DrillPolicy, period: int) -> tuple[Span, ...]:
+    """The windows of a period without the policy's blackouts."""
+    spans = windows_of(policy, period)
+    for a, b in blackout_spans(policy):
+        if spans and a < spans[-1][1] and spans[0][0] < b:
+            spans = tuple(s for c, d in spans for s in ((c, min(d, a)), (max(c, b), d)) if s[0] < s[1])
+    return spans
+
+
+def blackout_spans(policy: DrillPolicy) -> tuple[Span, ...]:
+    """Every grain that a blackout touches."""
+    between = (blackout.between(policy.zone) for blackout in policy.blackouts)
+    return joined([((a - EPOCH) // GRAIN, -((EPOCH - b) // GRAIN)) for a, b in between])
+
+
+def joined(spans: list[Span]) -> tuple[Span, ...]:
+    """The same grains in order, without overlaps and empty ones."""
+    found: list[Span] = []
+    for a, b in sorted(span for span in spans if span[0] < span[1]):
+        if found and a <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], b))
+        else:
+            found.append((a, b))
+    return tuple(found)
+
+
+def within(start: datetime, end: datetime) -> Span:
+    """Whole grains between two instants."""
+    return -((EPOCH - start) // GRAIN), (end - EPOCH) // GRAIN
+
+
+def grains_of(duration: timedelta) -> int:
+    """Grains that a duration takes at most."""
+    return -(-duration // GRAIN)
+
+
+def instant(grain: int) -> datetime:
+    return EPOCH + grain * GRAIN
