@@ -8,9 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from orchestrator.domain.catalog import Verb
-from orchestrator.domain.evidence import Approval, Moment, Verdict
+from orchestrator.domain.evidence import Approval
 from orchestrator.domain.lifecycle import Lifecycle
 from orchestrator.domain.value import Value
+from orchestrator.domain.verdict import Moment, Verdict
 
 
 class DrillState(StrEnum):

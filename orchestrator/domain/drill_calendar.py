@@ -15,9 +15,9 @@ from itertools import count as count_from
 from itertools import islice
 from typing import NamedTuple
 
-from orchestrator.domain.drill import Moment
 from orchestrator.domain.drill_policy import DrillPolicy, Window
 from orchestrator.domain.local_time import instant_of
+from orchestrator.domain.verdict import Moment
 
 GRAIN = timedelta(minutes=5)
 """Drills start at whole grains and are planned for whole numbers of them."""

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, FiniteFloat, model_validator
 
-from orchestrator.domain.drill import Moment, Verdict
 from orchestrator.domain.value import Value
+from orchestrator.domain.verdict import Moment, Verdict
 
 Instant = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
 Seconds = Annotated[FiniteFloat, Field(ge=0)]

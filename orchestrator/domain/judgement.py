@@ -15,9 +15,9 @@ from orchestrator.domain.evidence import (
     Phase,
     RecoveryPoint,
     RecoveryTime,
-    Verdict,
 )
 from orchestrator.domain.value import Value
+from orchestrator.domain.verdict import Verdict
 
 TRUSTED_CLOCK = timedelta(seconds=1)
 """How far the recovery host's clock may be from ours, its uncertainty included."""

@@ -9,11 +9,12 @@ from orchestrator.domain.catalog import Component, Verb
 from orchestrator.domain.drill import DRILL_LIFE, ON_BEGIN, ON_SUCCESS, UNDER_WAY, Drill, DrillEvent, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import DrillMoved, Happening
-from orchestrator.domain.evidence import Approval, Moment
+from orchestrator.domain.evidence import Approval
 from orchestrator.domain.recovery_plan import KEEPER, drill_plan, protected
 from orchestrator.domain.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import Priority
 from orchestrator.domain.site import Site, hosts_in
+from orchestrator.domain.verdict import Moment
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import Driving, moved
 from orchestrator.usecases.finding import find_agency, find_drill

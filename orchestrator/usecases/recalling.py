@@ -8,8 +8,9 @@ from typing import Any
 
 from orchestrator.domain.drill import UNDER_WAY, Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.evidence import Approval, Moment, Verdict
+from orchestrator.domain.evidence import Approval
 from orchestrator.domain.value import Value
+from orchestrator.domain.verdict import Moment, Verdict
 from orchestrator.usecases.finding import find_agency, find_drill
 from orchestrator.usecases.ports import Store
 

@@ -16,9 +16,9 @@ from orchestrator.domain.evidence import (
     Phase,
     RecoveryPoint,
     RecoveryTime,
-    Verdict,
 )
 from orchestrator.domain.judgement import Measured, integrity_of, judge
+from orchestrator.domain.verdict import Verdict
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 RECORDS = RecoveredRecords(

@@ -12,10 +12,11 @@ import pytest
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.evidence import Evidence, Verdict
+from orchestrator.domain.evidence import Evidence
 from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import Run, RunState, StepOutcome, StepState
 from orchestrator.domain.run_options import Priority
+from orchestrator.domain.verdict import Verdict
 from orchestrator.usecases.concluding import Concluding
 from orchestrator.usecases.drilling import Drilling
 from orchestrator.usecases.driving import Driving

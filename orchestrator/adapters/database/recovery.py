@@ -13,8 +13,8 @@ from orchestrator.domain.canary import Canary
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.drill import UNDER_WAY, Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.evidence import Verdict
 from orchestrator.domain.run import StepState
+from orchestrator.domain.verdict import Verdict
 from orchestrator.usecases.recovery_ports import TakenBackup
 
 NOT_ENDED = (DrillState.APPROVAL_PENDING, DrillState.APPROVED, *UNDER_WAY)

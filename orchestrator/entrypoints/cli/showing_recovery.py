@@ -7,7 +7,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.domain.evidence import Verdict
+from orchestrator.domain.verdict import Verdict
 from orchestrator.entrypoints.cli.output import console
 from orchestrator.usecases.protecting import BackupView
 from orchestrator.usecases.recalling import DrillView
