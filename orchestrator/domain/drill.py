@@ -50,6 +50,7 @@ class DrillEvent(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"
     EXPIRE = "expire"
+    MISFIRE = "misfire"
     SCHEDULE = "schedule"
     EXAMINE = "examine"
     PIN = "pin"
@@ -91,6 +92,7 @@ def _table() -> Mapping[tuple[DrillState, DrillEvent], DrillState]:
         (_S.APPROVED, _E.SCHEDULE): _S.SCHEDULED,
         (_S.APPROVED, _E.REJECT): _S.REJECTED,
         (_S.APPROVED, _E.EXPIRE): _S.EXPIRED,
+        (_S.APPROVED, _E.MISFIRE): _S.MISFIRED,
     }
     before = _S.SCHEDULED
     for event, state in _PHASES:

@@ -131,6 +131,10 @@ class Drilling:
         self._move(tx, drill, DrillEvent.SCHEDULE, run=run.id, plan=stored.id)
         return run
 
+    def end(self, tx: Transaction, drill: Drill, event: DrillEvent, *, reason: str) -> None:
+        """A drill that was never begun comes to nothing."""
+        self._move(tx, drill, event, reason=reason, finished_at=self.clock.now())
+
     def preempt(self, run_id: int, driving: Driving) -> None:
         """A real incident needs the agency: the drill is stopped and cleaned up after."""
         with self.store.begin() as tx:
