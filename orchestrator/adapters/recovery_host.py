@@ -21,6 +21,7 @@ CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 10
 DRILL = "/usr/local/lib/recovery/drill"
 USERS = "/usr/local/lib/recovery/users"
+READ_WITHIN = timedelta(seconds=15)
 CHUNK = 65_536
 LOOK_SECONDS = 0.05
 
@@ -91,7 +92,7 @@ class SshRecoveryHost:
         with self._channel(f"sudo -n {shlex.join([DRILL, operation])}") as channel:
             channel.sendall(json.dumps(document).encode() + b"\n")
             channel.shutdown_write()
-            said, errors = _read_all(channel, self._name, operation, within, cancelled)
+            said, errors = _read_all(channel, self._name, f"drill {operation}", within, cancelled)
             status = channel.recv_exit_status()
         try:
             answer: dict[str, Any] = json.loads(said)
@@ -101,6 +102,14 @@ class SshRecoveryHost:
         if status != 0 or "error" in answer:
             raise OrchestratorError(Kind.FAILED, f"{self._name}: drill {operation}: {answer.get('error', status)}")
         return answer
+
+    def read(self, file: str) -> str:
+        """A text file of the host."""
+        with self._channel(f"sudo -n cat {shlex.quote(file)}") as channel:
+            said, errors = _read_all(channel, self._name, f"reading {file}", READ_WITHIN, lambda: False)
+            if channel.recv_exit_status() != 0:
+                raise OrchestratorError(Kind.FAILED, f"{self._name}: {errors.decode(errors='replace').strip()}")
+        return said.decode()
 
     @contextmanager
     def user(self, component: str, introduction: Mapping[str, Any]) -> Iterator["SshUser"]:
@@ -171,7 +180,7 @@ def _read_all(
         if cancelled():
             raise OrchestratorError(Kind.CONFLICT, "cancelled on request")
         if time.monotonic() > deadline:
-            raise _unavailable(host, f"drill {operation} took longer than {within}")
+            raise _unavailable(host, f"{operation} took longer than {within}")
         time.sleep(LOOK_SECONDS)
 
 

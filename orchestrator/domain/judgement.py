@@ -76,7 +76,7 @@ def _invalid(m: Measured) -> Iterator[str]:
 
 def _failures(m: Measured) -> Iterator[str]:
     for phase in m.phases:
-        if phase.outcome != "succeeded":
+        if phase.outcome != "succeeded" and phase.name not in m.interrupted:
             yield f"{phase.name} {phase.outcome.replace('_', ' ')}: {phase.error or 'no reason given'}"
     yield from _time_failures(m)
     yield from _point_failures(m)

@@ -264,5 +264,5 @@ def _pin(results: Results) -> Pin:
     if result is None:
         return Pin(snapshots=(), chosen=None)
     fields = PinnedSnapshot.model_fields
-    snapshots = tuple(PinnedSnapshot.model_validate({k: s[k] for k in fields}) for s in result["snapshots"])
+    snapshots = tuple(PinnedSnapshot.model_validate({k: s[k] for k in fields if k in s}) for s in result["snapshots"])
     return Pin(snapshots=snapshots, chosen=result["chosen"])

@@ -226,6 +226,7 @@ class Drilling:
             host=hosts_in(step.placement)[0],
             earlier={s.verb.value: s.result for s in tx.runs.steps(run.id) if s.result is not None},
             user=self.assigning.introduction(tx, instance),
+            trust=component.recovery.trust.file if component.recovery.trust else None,
             limit=min(promised, self.limit) if self.limit else promised,
             targets=_targets(hosts_in(instance.hosts), site, component),
         )

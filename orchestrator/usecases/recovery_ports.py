@@ -129,22 +129,26 @@ class RecoveryHost(Protocol):
         ...
 
     def user(self, component: str, introduction: Mapping[str, Any]) -> AbstractContextManager[User]: ...
+    def read(self, file: str) -> str:
+        """A text file of the host. Raises FAILED when it cannot be read."""
+        ...
 
 
 class RecoveryHosts(Protocol):
     def connect(self, site: Site, host: str) -> AbstractContextManager[RecoveryHost]:
-        """One connection, kept. Raises UNAVAILABLE."""
+        """One connection, kept, to any host of the site. Raises UNAVAILABLE."""
         ...
 
 
 @dataclass(frozen=True)
 class Rehearsal:
     """What a phase of a drill needs besides its assignment. `earlier` holds the results of the phases before it, `user`
-    what a user of the service is told first; `limit` is how long the service may take to come back."""
+    what a user of the service is told first, and `trust` is the file it checks the service against; `limit` is how long the service may take to come back."""
 
     drill: Drill
     host: str
     earlier: Mapping[str, Mapping[str, Any]]
     user: Mapping[str, Any]
+    trust: str | None
     limit: timedelta
     targets: tuple[Mapping[str, Any], ...]

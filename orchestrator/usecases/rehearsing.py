@@ -76,6 +76,7 @@ class Rehearsing:
     def pin(self, assignment: Assignment, rehearsal: Rehearsal, cancelled: Cancelled) -> dict[str, Any]:
         """The disaster: freeze what may be restored."""
         with self._host(assignment, rehearsal) as host:
+            host.operate("cleanup", {"drill": rehearsal.drill.id}, within=SHORT)  # a worker may have died in this phase
             disaster, reading = self.clock.now(), self.stopwatch.read()
             document = {**_subject(rehearsal), **_lease(), "password": assignment.secrets["repository_password"]}
             found = host.operate("pin", document, within=assignment.timeout, cancelled=cancelled)
@@ -228,8 +229,11 @@ PHASES: Mapping[Verb, Phase] = {
 
 def _user(host: RecoveryHost, rehearsal: Rehearsal) -> AbstractContextManager[User]:
     """A user of the restored service: told what users of the live one are, and where to find it."""
-    address = rehearsal.earlier[Verb.PREPARE]["address"]
-    return host.user(rehearsal.drill.component, {**rehearsal.user, "address": address})
+    introduction = {**rehearsal.user, "address": rehearsal.earlier[Verb.PREPARE]["address"], "authority": None}
+    if rehearsal.trust is not None:
+        asked = {"drill": rehearsal.drill.id, "file": rehearsal.trust}
+        introduction["authority"] = host.operate("read", asked, within=SHORT)["content"]
+    return host.user(rehearsal.drill.component, introduction)
 
 
 def _subject(rehearsal: Rehearsal) -> dict[str, Any]:

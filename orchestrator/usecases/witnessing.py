@@ -9,6 +9,7 @@ from itertools import groupby
 
 from orchestrator.domain.canary import Canary, next_canary
 from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.recovery_plan import KEEPER, protected
 from orchestrator.domain.site import hosts_in
 from orchestrator.domain.value import Value
@@ -73,8 +74,10 @@ class Witnessing:
 
     def _write_one(self, host: RecoveryHost, watch: Watch) -> Written:
         with self.store.begin() as tx:
-            introduction = self.assigning.introduction(tx, tx.instances.of(watch.agency)[watch.component])
+            instance = tx.instances.of(watch.agency)[watch.component]
+            introduction = self.assigning.introduction(tx, instance)
         try:
+            introduction["authority"] = self._authority(watch, instance)
             with host.user(watch.component, introduction) as user:
                 if user.ask({"op": "describe"}, within=ANSWER).get("canary") is False:
                     return Written(watch=watch)
@@ -89,6 +92,14 @@ class Witnessing:
             acknowledged = canary.model_copy(update={"acknowledged_at": self.clock.now()})
             tx.canaries.put(watch.agency, watch.component, acknowledged)
         return Written(watch=watch, number=canary.number)
+
+    def _authority(self, watch: Watch, instance: ServiceInstance) -> str | None:
+        """Who vouches for the live service, read from its own host over a connection that is checked otherwise."""
+        trust = self.source.catalog().components[watch.component].recovery.trust
+        if trust is None:
+            return None
+        with self.hosts.connect(self.source.site(watch.site), instance.hosts[trust.function][0]) as host:
+            return host.read(trust.file)
 
     def _next(self, watch: Watch) -> Canary:
         """The next record, in the ledger before it is sent: one that is lost on the way keeps its number."""

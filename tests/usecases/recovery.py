@@ -85,6 +85,9 @@ class MemoryHost:
         self.bubbles.discard(document["drill"])
         return {"removed": ["bubble"], "leftovers": []}
 
+    def read(self, file: str) -> str:
+        return f"content of {file}"
+
     @contextmanager
     def user(self, component: str, introduction: Mapping[str, Any]) -> Iterator[Service]:
         assert introduction["secrets"]

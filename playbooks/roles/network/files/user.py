@@ -13,6 +13,7 @@ import struct
 from conversation import Document, UseError, talk
 
 SECONDS = 2.0
+DNS = 53
 
 
 class Device:
@@ -34,7 +35,7 @@ class Device:
     def probe(self) -> str:
         """Ask for the address of the gateway by its name."""
         name = f"gateway.{self._given['agency']['domain']}"
-        found = resolve(self._given["address"], self._given["port"], name)
+        found = resolve(self._given["address"], DNS, name)
         return f"{name} is {found}"
 
 

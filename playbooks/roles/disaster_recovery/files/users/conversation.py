@@ -1,6 +1,7 @@
 """How the programs that use a service as its users do are talked to: a question a line, an answer a line, both JSON.
 
-The first line says where the service is and who asks: {address, port, name, authority, login, password, agency}.
+The first line says where the service is and whose: {address, authority, agency, hosts, allocation, parameters, secrets}, the
+last five as the component's role knows them; authority is who vouches for the service, or nothing.
 Questions after it: {"op": "describe" | "write" | "read" | "probe", ..}. Every answer has `ok`, and `detail` when that is false.
 """
 
