@@ -107,5 +107,5 @@ def exposures(backups: Sequence[tuple[datetime, datetime]], *, now: datetime) ->
     Two backups an hour apart that take half an hour expose an hour and a half: what is written just after the start of
     one is safe only when the next has ended.
     """
-    ends = [finish for _, finish in backups[1:]] + [now]
-    return tuple(end - start for (start, _), end in zip(backups, ends, strict=True))
+    ends = [*(finish for _, finish in backups[1:]), now]
+    return tuple(end - start for (start, _), end in zip(backups, ends, strict=False))

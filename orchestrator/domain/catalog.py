@@ -92,7 +92,7 @@ class Trust(Value):
     """A file on the hosts of a function that says who vouches for the service: what its users check it against."""
 
     function: Name
-    file: Annotated[str, Field(pattern=r"^/[^\0]+$")]
+    file: Annotated[str, Field(pattern=r"^/[^\x00]+$")]
 
 
 class RecoveryScope(Value):

@@ -97,3 +97,6 @@ class TestExposure:
 
     def test_grows_while_no_backup_comes(self) -> None:
         assert exposures([(START, START)], now=START + timedelta(days=9)) == (timedelta(days=9),)
+
+    def test_is_not_known_before_the_first_backup(self) -> None:
+        assert exposures([], now=START) == ()
