@@ -15,6 +15,8 @@ from typing import Any
 from conversation import Document, UseError, talk
 
 CANARY = "Recovery canary"
+PAGE = 100
+"""Entries the desk tells at once, which is the most it does."""
 UNTIL_IT_ANSWERS, ONCE_IT_DID = 2.0, 20.0
 """Seconds for one request: short while the desk may not be up, long enough for a busy one afterwards."""
 
@@ -52,12 +54,12 @@ class Agent:
         if not (ticket := self._ticket or self._find()):
             return []
         found: list[tuple[int, str]] = []
-        page, pages = 1, 1
-        while page <= pages:
-            asked = f"ticket/{ticket}/attachments?fields=Content,ContentType&per_page=100&page={page}"
-            told = self._ask(200, "GET", asked)
-            pages, page = int(told["pages"] or 1), page + 1
-            found += [(int(one["id"]), text_of(one)) for one in told["items"]]
+        page, full = 1, True
+        while full:
+            asked = f"ticket/{ticket}/attachments?fields=Content,ContentType&per_page={PAGE}&page={page}"
+            items = self._ask(200, "GET", asked)["items"]
+            found += [(int(one["id"]), str(one["Content"])) for one in items if one["ContentType"] == "text/plain"]
+            page, full = page + 1, len(items) == PAGE
         return [text for _, text in sorted(found) if text.startswith("canary ")]
 
     def probe(self) -> str:
@@ -116,13 +118,6 @@ class Agent:
         if self._connection:
             self._connection.close()
         self._connection = None
-
-
-def text_of(attachment: Document) -> str:
-    """Return the text of an attachment, empty when it is none."""
-    if not str(attachment.get("ContentType", "")).startswith("text/plain"):
-        return ""
-    return base64.b64decode(attachment.get("Content") or "").decode(errors="replace").strip()
 
 
 if __name__ == "__main__":

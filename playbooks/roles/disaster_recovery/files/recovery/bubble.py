@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 from pathlib import Path
 
 import leases
@@ -17,7 +18,7 @@ from host import run, succeeds
 from leases import Drill, DrillError
 
 # Other agencies' backups, passwords and drills, and who may log in to this host.
-HIDDEN = ("/srv/recovery", "/etc/recovery", "/var/lib/recovery", "/root", "/home", "/etc/ssh/authorized_keys.d")
+HIDDEN = ("/srv/recovery", "/etc/recovery", "/var/lib/recovery", "/var/log/journal", "/root", "/home", "/etc/ssh/authorized_keys.d")
 UNIT = """[Unit]
 Description=What was restored
 After=basic.target
@@ -65,7 +66,7 @@ INSIDE = """table inet bubble {{
 
 def make(drill: Drill) -> list[str]:
     """Make everything but the machine itself, and return what was made."""
-    if len(os.listdir("/sys/class/net")) and (Path("/sys/class/net") / drill.link).exists():
+    if Path("/sys/class/net", drill.link).exists():
         raise DrillError(f"{drill.link} exists already: drill {drill.number} was prepared before")
     return [*make_network(drill), *make_root(drill)]
 
@@ -100,7 +101,11 @@ def make_root(drill: Drill) -> list[str]:
     upper, work = layer / "upper", layer / "work"
     for folder in (upper, work):
         folder.mkdir(mode=0o755)
+    for path in HIDDEN:
+        hide(upper, Path(path))
     run("mount", "-t", "overlay", "-o", f"lowerdir=/,upperdir={upper},workdir={work}", drill.name, str(drill.root))
+    (drill.root / "home").mkdir(mode=0o755)
+    (drill.root / "root").mkdir(mode=0o700)
     etc = drill.root / "etc"
     for secret in (etc / "ssh").glob("ssh_host_*"):
         secret.unlink()
@@ -111,6 +116,18 @@ def make_root(drill: Drill) -> list[str]:
     (etc / "systemd/system/recovery-start.service").write_text(UNIT)
     (etc / "systemd/system/recovery.target").write_text(TARGET)
     return made
+
+
+def hide(upper: Path, path: Path) -> None:
+    """Put into the upper layer what an overlay writes for something removed. Unlike a mount, nothing inside can take it away."""
+    if not path.exists():
+        return
+    for parent in reversed(path.parents[:-1]):
+        copy = upper / parent.relative_to("/")
+        if not copy.exists():
+            copy.mkdir()
+            shutil.copystat(parent, copy)
+    os.mknod(upper / path.relative_to("/"), stat.S_IFCHR, os.makedev(0, 0))
 
 
 def name(drill: Drill, host: str) -> None:
@@ -127,7 +144,6 @@ def start(drill: Drill) -> None:
     folder = str(drill.folder)
     binds = [f"--bind={folder}/restored:/recovery/restored"]
     binds += [f"--bind-ro={folder}/{program}:/recovery/{program}" for program in ("start", "check")]
-    hidden = [f"--inaccessible={path}" for path in HIDDEN if Path(path).exists()]
     asked = drill.folder / "capabilities"
     granted = [f"--capability={asked.read_text().strip()}"] if asked.exists() else []
     unit = ["--collect", "--property=KillMode=control-group", "--property=Delegate=yes", "--property=Type=notify"]
@@ -136,7 +152,7 @@ def start(drill: Drill) -> None:
         "systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--link-journal=no",
         f"--directory={drill.root}", f"--machine={drill.name}", f"--hostname={(drill.root / 'etc/hostname').read_text().strip()}",
         f"--network-namespace-path=/run/netns/{drill.name}", "--resolv-conf=off", "--timezone=off",
-        *granted, *binds, *hidden, "systemd.unit=recovery.target",
+        *granted, *binds, "systemd.unit=recovery.target",
     )  # fmt: skip
 
 
@@ -162,7 +178,7 @@ def belongings(drill: Drill) -> list[str]:
     if succeeds("nft", "list", "table", "inet", drill.link):
         found.append(f"firewall {drill.link}")
     found += [f"mount {mount}" for mount in mounts(drill)]
-    return found + [f"folder {drill.folder}" for _ in (1,) if drill.folder.exists()]
+    return found + ([f"folder {drill.folder}"] if drill.folder.exists() else [])
 
 
 def mounts(drill: Drill) -> list[str]:
@@ -187,7 +203,8 @@ def remove(drill: Drill) -> list[str]:
         succeeds("ip", "link", "delete", drill.link)
     if f"firewall {drill.link}" in found:
         run("nft", "delete", "table", "inet", drill.link)
-    shutil.rmtree(drill.folder, ignore_errors=False) if drill.folder.exists() else None
+    if drill.folder.exists():
+        shutil.rmtree(drill.folder)
     return found
 
 
