@@ -22,7 +22,7 @@ options:
   timeout:
     description: Seconds to wait for each answer.
     type: int
-    default: 10
+    default: 30
   namespace:
     description: Name of the network namespace (as of C(ip netns)) to connect from. The host's own when omitted.
     type: str
@@ -175,7 +175,7 @@ def main() -> None:
         argument_spec={
             "host": {"type": "str", "required": True},
             "port": {"type": "int", "default": 3389},
-            "timeout": {"type": "int", "default": 10},
+            "timeout": {"type": "int", "default": 30},
             "namespace": {"type": "str"},
             "fingerprint": {"type": "str"},
         },

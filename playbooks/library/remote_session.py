@@ -33,7 +33,7 @@ options:
   timeout:
     description: Seconds until the desktop must run, and until the session must have ended.
     type: int
-    default: 20
+    default: 60
 author:
   - The shared service orchestrator's authors
 """
@@ -175,7 +175,7 @@ def main() -> None:
             "password": {"type": "str", "required": True, "no_log": True},
             "admitted": {"type": "bool", "default": True},
             "slice": {"type": "str"},
-            "timeout": {"type": "int", "default": 20},
+            "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
     )

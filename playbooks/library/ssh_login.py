@@ -37,7 +37,7 @@ options:
   timeout:
     description: Seconds for each part of a login.
     type: int
-    default: 20
+    default: 60
 attributes:
   check_mode:
     support: full
@@ -92,7 +92,7 @@ def main() -> None:
             "passwords": {"type": "dict", "required": True, "no_log": True},
             "command": {"type": "str", "default": "id -gn"},
             "output": {"type": "str", "required": True},
-            "timeout": {"type": "int", "default": 20},
+            "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
     )

@@ -66,7 +66,7 @@ from ansible.module_utils.network_namespace import enter
 
 READ, DATA, ACKNOWLEDGE, ERROR = 1, 3, 4, 5
 BLOCK = 512
-ATTEMPTS = 3
+ATTEMPTS = 10
 
 
 class RefusedError(Exception):

@@ -67,7 +67,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.network_namespace import enter
 
-ATTEMPTS = 5
+ATTEMPTS = 15
 COOKIE = b"\x63\x82\x53\x63"
 DISCOVER, OFFER, REQUEST, ACKNOWLEDGE, RELEASE = 1, 2, 3, 5, 7
 MASK, ROUTER, DNS, DOMAIN, REQUESTED, SECONDS, KIND, SERVER, PARAMETERS = 1, 3, 6, 15, 50, 51, 53, 54, 55
