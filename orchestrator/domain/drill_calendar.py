@@ -5,6 +5,7 @@ start is drawn from all minutes of its windows. What draws is a digest of agency
 the time without the policy, and a blackout elsewhere in the period moves nothing.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -13,6 +14,7 @@ from functools import lru_cache
 from hashlib import sha256
 from itertools import count as count_from
 from itertools import islice
+from operator import itemgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -173,7 +175,12 @@ def period_of(policy: DrillPolicy, day: date) -> int:
 
 def days_of(policy: DrillPolicy, period: int) -> tuple[date, date]:
     """The first day of a period, and that of the next one."""
-    months = (period * policy.every_months, (period + 1) * policy.every_months)
+    return _days(policy.every_months, period)
+
+
+@lru_cache
+def _days(every_months: int, period: int) -> tuple[date, date]:
+    months = (period * every_months, (period + 1) * every_months)
     first, until = (date(m // MONTHS, m % MONTHS + 1, 1) for m in months)
     return first, until
 
@@ -197,8 +204,9 @@ def open_spans(policy: DrillPolicy, period: int) -> tuple[Span, ...]:
     """The windows of a period without the policy's blackouts."""
     spans = windows_of(policy, period)
     for a, b in _blackouts(policy.time_zone, policy.blackouts):
-        if spans and a < spans[-1][1] and spans[0][0] < b:
-            spans = tuple(s for c, d in spans for s in ((c, min(d, a)), (max(c, b), d)) if s[0] < s[1])
+        touched = slice(bisect_right(spans, a, key=itemgetter(1)), bisect_left(spans, b, key=itemgetter(0)))
+        cut = (s for c, d in spans[touched] for s in ((c, min(d, a)), (max(c, b), d)) if s[0] < s[1])
+        spans = (*spans[: touched.start], *cut, *spans[touched.stop :])
     return spans
 
 
