@@ -1,5 +1,7 @@
 """The composition root: which adapter fills which port. The only place that builds anything."""
 
+import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -18,12 +20,19 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.adapters.database.store import SqlStore
     from orchestrator.adapters.metrics import Exposition
     from orchestrator.adapters.practice.site import PracticeSite
+    from orchestrator.adapters.recovery_host import SshRecoveryHosts
     from orchestrator.usecases.admitting import Admitting
     from orchestrator.usecases.assigning import Assigning
+    from orchestrator.usecases.concluding import Concluding
+    from orchestrator.usecases.drilling import Drilling
     from orchestrator.usecases.driving import Driving
     from orchestrator.usecases.observing import Observing
+    from orchestrator.usecases.ports import PlaybookRunner
+    from orchestrator.usecases.protecting import Protecting
     from orchestrator.usecases.provisioning import Provisioning
+    from orchestrator.usecases.recalling import Recalling
     from orchestrator.usecases.retaining import Retaining
+    from orchestrator.usecases.witnessing import Witnessing
 
 
 @dataclass(frozen=True)
@@ -76,10 +85,68 @@ class Application:
     @cached_property
     def driving(self) -> "Driving":
         from orchestrator.domain.plan import Purpose
-        from orchestrator.usecases.driving import Driving
+        from orchestrator.usecases.driving import Consequences, Driving
 
-        changes = dict.fromkeys((Purpose.ONBOARD, Purpose.CHANGE, Purpose.OFFBOARD), self.provisioning)
-        return Driving(source=self.source, store=self.store, clock=self.clock, consequences=changes)
+        consequences: dict[Purpose, Consequences] = {
+            Purpose.ONBOARD: self.provisioning,
+            Purpose.CHANGE: self.provisioning,
+            Purpose.OFFBOARD: self.provisioning,
+            Purpose.BACKUP: self.protecting,
+            Purpose.DRILL: self.drilling,
+        }
+        return Driving(source=self.source, store=self.store, clock=self.clock, consequences=consequences)
+
+    @cached_property
+    def protecting(self) -> "Protecting":
+        from orchestrator.usecases.protecting import Protecting
+
+        return Protecting(source=self.source, store=self.store, clock=self.clock, assigning=self.assigning)
+
+    @cached_property
+    def drilling(self) -> "Drilling":
+        from orchestrator.usecases.drilling import Drilling
+
+        wait = self.settings.recovery.wait_seconds
+        limit = timedelta(seconds=wait) if wait else None
+        return Drilling(source=self.source, store=self.store, clock=self.clock, assigning=self.assigning, limit=limit)
+
+    @cached_property
+    def recalling(self) -> "Recalling":
+        from orchestrator.usecases.recalling import Recalling
+
+        return Recalling(store=self.store)
+
+    @cached_property
+    def witnessing(self) -> "Witnessing":
+        from orchestrator.usecases.witnessing import Witnessing
+
+        return Witnessing(
+            source=self.source, store=self.store, clock=self.clock, assigning=self.assigning, hosts=self.recovery_hosts
+        )
+
+    @cached_property
+    def recovery_hosts(self) -> "SshRecoveryHosts":
+        from orchestrator.adapters.recovery_host import Login, SshRecoveryHosts
+
+        def login_of(site: str) -> Login:
+            folder = self.settings.site_folder(site).resolve()
+            return Login(key=folder / "id_ed25519", known_hosts=folder / "known_hosts")
+
+        return SshRecoveryHosts(login_of)
+
+    @cached_property
+    def concluding(self) -> "Concluding":
+        from orchestrator.usecases.concluding import Concluding
+
+        return Concluding(
+            source=self.source,
+            store=self.store,
+            clock=self.clock,
+            name=socket.gethostname(),
+            interval=timedelta(minutes=self.settings.recovery.canary_minutes),
+            seal=self.seal,
+            report_due=report_due,
+        )
 
     @cached_property
     def observing(self) -> "Observing":
@@ -139,11 +206,13 @@ class Application:
             store=self.store,
             driver=self.driving,
             admission=self.admitting,
-            runner=AnsibleRunner(
-                playbooks=self.settings.playbooks,
-                guards=guards,
-                access_of=access_of,
-                warm=WarmStart(self.settings.playbooks) if knobs.warm else None,
+            runner=self._rehearsing(
+                AnsibleRunner(
+                    playbooks=self.settings.playbooks,
+                    guards=guards,
+                    access_of=access_of,
+                    warm=WarmStart(self.settings.playbooks) if knobs.warm else None,
+                )
             ),
             options=WorkerOptions(
                 lease=self.lease,
@@ -157,12 +226,34 @@ class Application:
         )
         worker.work(until)
 
+    def _rehearsing(self, playbooks: "PlaybookRunner") -> "PlaybookRunner":
+        from orchestrator.adapters.clock import BootStopwatch
+        from orchestrator.usecases.rehearsing import Rehearsing
+
+        return Rehearsing(
+            store=self.store,
+            clock=self.clock,
+            stopwatch=BootStopwatch(),
+            hosts=self.recovery_hosts,
+            playbooks=playbooks,
+            report=self.concluding.report,
+            pause=time.sleep,
+        )
+
     def scheduling(self) -> AbstractContextManager[None]:
         """A scheduler for as long as the context lasts. Any number of processes may have one."""
         from orchestrator.adapters.scheduler import Schedule, Scheduler
 
-        nightly = Schedule(name="retention", cron={"hour": "3", "minute": "30"}, work=self.retaining.prune)
-        return Scheduler(store=self.store, clock=self.clock, schedules=[nightly]).running()
+        schedules = [
+            Schedule(name="retention", cron={"hour": "3", "minute": "30"}, work=self.retaining.prune),
+            Schedule(name="backups", cron={"minute": "*"}, work=self.protecting.open_due),
+            Schedule(
+                name="canaries",
+                cron={"minute": f"*/{self.settings.recovery.canary_minutes}"},
+                work=self.witnessing.write,
+            ),
+        ]
+        return Scheduler(store=self.store, clock=self.clock, schedules=schedules).running()
 
     def close(self) -> None:
         if "database" in self.__dict__:

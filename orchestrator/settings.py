@@ -55,6 +55,17 @@ class RetentionSettings(BaseModel):
     )
 
 
+class RecoverySettings(BaseModel):
+    canary_minutes: int = Field(
+        default=15, ge=1, le=59, description="How far canaries are apart: how finely a recovery point is measured."
+    )
+    wait_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        description="How long a drill waits for the restored service. Default: as long as the agency was promised.",
+    )
+
+
 class HttpSettings(BaseModel):
     host: str = Field(default="127.0.0.1", description="Address that serve listens on; this machine only by default.")
     port: int = Field(default=8080, ge=0, le=65535, description="TCP port that serve listens on.")
@@ -76,6 +87,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     limits: LimitSettings = LimitSettings()
     retention: RetentionSettings = RetentionSettings()
+    recovery: RecoverySettings = RecoverySettings()
     http: HttpSettings = HttpSettings()
 
     @property

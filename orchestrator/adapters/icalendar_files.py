@@ -8,11 +8,11 @@ from typing import Any
 import recurring_ical_events
 from icalendar import Calendar, Event
 
-from orchestrator.domain.drill import Moment
 from orchestrator.domain.drill_calendar import drill_key
 from orchestrator.domain.drill_policy import Blackout
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.fleet_calendar import Placed
+from orchestrator.domain.verdict import Moment
 
 PRODUCT = "-//shared service orchestrator//drills//EN"
 

@@ -17,6 +17,9 @@ from prometheus_client.registry import Collector
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.run import OPEN_RUN
 from orchestrator.usecases.ports import BOUNDS, Histogram, Snapshot
+from orchestrator.usecases.recovery_ports import RecoveryFigures
+
+SERVICE = ("agency", "component")
 
 
 class RecordsCollector(Collector):
@@ -52,6 +55,7 @@ class RecordsCollector(Collector):
             ("framework",),
             snapshot.onboarding_durations,
         )
+        yield from _recovery(snapshot.recovery)
 
 
 def _build() -> Metric:
@@ -92,6 +96,28 @@ def _runs(snapshot: Snapshot) -> Iterator[Metric]:
         open_now.add_metric((state,), count)
     yield finished
     yield open_now
+
+
+def _recovery(figures: RecoveryFigures) -> Iterator[Metric]:
+    drills = CounterMetricFamily(
+        "orchestrator_drills", "Drills that have ended, by verdict or final state.", labels=(*SERVICE, "outcome")
+    )
+    for agency, component, outcome, count in figures.drills:
+        drills.add_metric((agency, component, outcome), count)
+    yield drills
+    for name, help_text, values in (
+        ("drill_last_success_timestamp_seconds", "When the newest drill that passed ended.", figures.last_success),
+        ("drill_next_timestamp_seconds", "When the next drill is due.", figures.next_scheduled),
+        ("drill_rto_seconds", "Recovery time measured by the newest drill that reached it.", figures.rto),
+        ("drill_rto_objective_seconds", "Recovery time promised.", figures.rto_objective),
+        ("drill_rpo_seconds", "Recovery point measured by the newest drill, upper end.", figures.rpo),
+        ("drill_rpo_objective_seconds", "Recovery point promised.", figures.rpo_objective),
+        ("recovery_point_timestamp_seconds", "Start of the newest backup that succeeded.", figures.recovery_point),
+    ):
+        family = GaugeMetricFamily(f"orchestrator_{name}", help_text, labels=SERVICE)
+        for agency, component, value in values:
+            family.add_metric((agency, component), value)
+        yield family
 
 
 def _histogram(name: str, help_text: str, labels: Sequence[str], histograms: Sequence[Histogram]) -> Metric:

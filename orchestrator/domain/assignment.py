@@ -25,25 +25,25 @@ def host_variables(
     allocations: Mapping[str, Allocation],
     needed: Mapping[str, Placement],
     site: Site,
+    described: Placement | None = None,
+    besides: Mapping[str, Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """host -> its variables. Secrets are not among them: they travel by another way."""
+    """host -> its variables. Secrets are not among them: they travel by another way.
+
+    `described` are the hosts the role is told of where they are not those of the step: what is restored elsewhere keeps
+    its names. `besides` is what only some verbs need.
+    """
     allocated = values(allocations)
     number = allocated.pop("number", None)
     shared = {
-        "agency": {
-            "id": agency.id,
-            "name": agency.name,
-            "number": number,
-            "domain": f"{agency.id}.{site.domain}",
-            "seats": agency.seats,
-            "email": agency.contacts[0].email,
-        },
+        "agency": agency_facts(agency, number=number, site=site),
         "tier": instance.tier,
         "quantity": instance.quantity,
-        "hosts": _addresses(placement, site),
-        "needs": {name: _addresses(hosts, site) for name, hosts in needed.items()},
+        "hosts": addresses(described or placement, site),
+        "needs": {name: addresses(hosts, site) for name, hosts in needed.items()},
         "allocation": allocated,
         **instance.parameters,
+        **(besides or {}),
     }
     return {
         name: {f"{component.role}_{key}": value for key, value in shared.items()}
@@ -52,7 +52,20 @@ def host_variables(
     }
 
 
-def _addresses(placement: Placement, site: Site) -> dict[str, list[dict[str, str]]]:
+def agency_facts(agency: Agency, *, number: Any, site: Site) -> dict[str, Any]:
+    """What roles know of an agency."""
+    return {
+        "id": agency.id,
+        "name": agency.name,
+        "number": number,
+        "domain": f"{agency.id}.{site.domain}",
+        "seats": agency.seats,
+        "email": agency.contacts[0].email,
+    }
+
+
+def addresses(placement: Placement, site: Site) -> dict[str, list[dict[str, str]]]:
+    """function -> the name and address of each host of it that is still part of the site."""
     return {
         function: [{"name": h, "address": site.hosts[h].address} for h in hosts if h in site.hosts]
         for function, hosts in sorted(placement.items())

@@ -88,10 +88,18 @@ class Endpoint(Value):
     address: str
 
 
+class Trust(Value):
+    """A file on the hosts of a function that says who vouches for the service: what its users check it against."""
+
+    function: Name
+    file: Annotated[str, Field(pattern=r"^/[^\0]+$")]
+
+
 class RecoveryScope(Value):
-    """What a backup of the component holds, in words."""
+    """What a backup of the component holds, in words, and what users check a restored copy against."""
 
     data: tuple[str, ...]
+    trust: Trust | None = None
 
 
 class Retry(Value):

@@ -8,28 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from orchestrator.domain.catalog import Verb
+from orchestrator.domain.evidence import Approval
 from orchestrator.domain.lifecycle import Lifecycle
 from orchestrator.domain.value import Value
-
-
-class Moment(StrEnum):
-    """How the instant of the disaster was chosen."""
-
-    RANDOM = "random"
-    WORST = "worst"
-    """Just before the next backup would have been complete."""
-    NOW = "now"
-    """When somebody asked for it."""
-
-
-class Verdict(StrEnum):
-    PASS = "pass"  # noqa: S105 - a verdict
-    PASS_WITH_FINDINGS = "pass_with_findings"  # noqa: S105
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
-    """A clock, or a measurement, cannot be trusted."""
-    INVALID = "invalid"
-    """The drill itself was wrong: it restored what the disaster would have destroyed."""
+from orchestrator.domain.verdict import Moment, Verdict
 
 
 class DrillState(StrEnum):
@@ -68,6 +50,7 @@ class DrillEvent(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"
     EXPIRE = "expire"
+    MISFIRE = "misfire"
     SCHEDULE = "schedule"
     EXAMINE = "examine"
     PIN = "pin"
@@ -109,6 +92,7 @@ def _table() -> Mapping[tuple[DrillState, DrillEvent], DrillState]:
         (_S.APPROVED, _E.SCHEDULE): _S.SCHEDULED,
         (_S.APPROVED, _E.REJECT): _S.REJECTED,
         (_S.APPROVED, _E.EXPIRE): _S.EXPIRED,
+        (_S.APPROVED, _E.MISFIRE): _S.MISFIRED,
     }
     before = _S.SCHEDULED
     for event, state in _PHASES:
@@ -144,16 +128,6 @@ ON_SUCCESS: Mapping[Verb, DrillEvent] = {Verb.PIN: _E.PIN, Verb.CHECK: _E.SEAL}
 """What its success means."""
 
 
-class DrillApproval(Value):
-    """Somebody other than the requester agreed to this plan, and separately to the use of live data."""
-
-    who: str
-    at: datetime
-    plan_digest: str
-    live_data: bool
-    expires_at: datetime
-
-
 class Drill(Value):
     """One drill as recorded. `key` is its identity: policy and scheduled time, so that a second firing is the same
     drill. `phase` is where it went wrong, if it did."""
@@ -170,7 +144,7 @@ class Drill(Value):
     requested_by: str
     plan: int | None = None
     plan_digest: str | None = None
-    approval: DrillApproval | None = None
+    approval: Approval | None = None
     run: int | None = None
     created_at: datetime
     finished_at: datetime | None = None

@@ -18,9 +18,9 @@ from operator import itemgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from orchestrator.domain.drill import Moment
 from orchestrator.domain.drill_policy import Blackout, DrillPolicy, Window
 from orchestrator.domain.local_time import instant_of
+from orchestrator.domain.verdict import Moment
 
 GRAIN = timedelta(minutes=5)
 """Drills start at whole grains and are planned for whole numbers of them."""

@@ -5,6 +5,7 @@ from typing import Any, Literal, cast
 
 from pydantic import TypeAdapter
 
+from orchestrator.domain.drill import DrillState
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.run import Counts, RunState, StepState
 from orchestrator.domain.value import Value
@@ -64,7 +65,17 @@ class TaskFinished(Value):
     message: str | None = None
 
 
-Happening = PlanMade | RunMoved | StepStarted | StepFinished | StepPostponed | InstanceMoved | TaskFinished
+class DrillMoved(Value):
+    """A drill entered a state."""
+
+    kind: Literal["drill_moved"] = "drill_moved"
+    drill: int
+    component: str
+    state: DrillState
+    reason: str | None = None
+
+
+Happening = PlanMade | RunMoved | StepStarted | StepFinished | StepPostponed | InstanceMoved | TaskFinished | DrillMoved
 
 HAPPENING: TypeAdapter[Any] = TypeAdapter(cast("Any", Happening))
 """Reads a stored happening back."""

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, FiniteFloat, model_validator
 
-from orchestrator.domain.drill import Moment, Verdict
 from orchestrator.domain.value import Value
+from orchestrator.domain.verdict import Moment, Verdict
 
 Instant = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
 Seconds = Annotated[FiniteFloat, Field(ge=0)]
@@ -46,14 +46,15 @@ class Clocks(Value):
 
 
 class PinnedSnapshot(Value):
-    """A backup that was there at T0. `tree` identifies its content in the backup repository."""
+    """A backup that was there at T0. `tree` identifies its content in the backup repository; the figures are there for
+    the one that is restored."""
 
     id: str
     time: Instant
     tree: str
-    bytes: Count
-    files: Count
-    sha256: Sha256
+    bytes: Count | None = None
+    files: Count | None = None
+    sha256: Sha256 | None = None
 
 
 class Pin(Value):

@@ -1,9 +1,10 @@
 """Plans that change nothing an agency has: taking backups, and rehearsing a recovery."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from decimal import Decimal
 
-from orchestrator.domain.catalog import Catalog, Verb
+from orchestrator.domain.catalog import Catalog, RecoveryTarget, Verb
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.plan import Cost, Plan, Purpose, Step
 from orchestrator.domain.site import Placement, Site
@@ -11,6 +12,9 @@ from orchestrator.domain.value import digest_of
 
 KEEPER = "disaster-recovery"
 """The component that keeps the backups of the others."""
+
+KEEPER_PORTS = 9000
+"""An agency's repository answers on the port this much above its number."""
 
 PHASES = (
     (Verb.EXAMINE, "the recovery host must be able to carry it"),
@@ -33,6 +37,12 @@ def protected(recorded: Mapping[str, ServiceInstance], catalog: Catalog) -> tupl
         return ()
     kept = (c for c, i in recorded.items() if c != KEEPER and i.state is InstanceState.IN_SERVICE)
     return tuple(sorted(c for c in kept if catalog.components[c].recovery.data))
+
+
+def backup_interval(target: RecoveryTarget) -> timedelta:
+    """How often a backup is begun: twice as often as work may be lost, because what is written just after one has begun
+    is safe only when the next has ended."""
+    return target.rpo / 2
 
 
 def backup_plan(agency: str, components: Iterable[str], *, recorded: Mapping[str, ServiceInstance], site: Site) -> Plan:

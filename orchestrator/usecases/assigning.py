@@ -1,11 +1,16 @@
 """Assigning: everything one step needs to be carried out, secrets included, in the clear and never stored."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from orchestrator.domain.assignment import host_variables, secrets_variable
+from orchestrator.domain.allocation import values
+from orchestrator.domain.assignment import addresses, agency_facts, host_variables, secrets_variable
 from orchestrator.domain.catalog import Component
 from orchestrator.domain.instance import ServiceInstance
+from orchestrator.domain.recovery_plan import KEEPER, KEEPER_PORTS
 from orchestrator.domain.run import Run, StepRecord
+from orchestrator.domain.site import hosts_in
 from orchestrator.usecases.finding import find_agency
 from orchestrator.usecases.ports import Assignment, CatalogSource, Clock, Secrets, Transaction
 
@@ -17,6 +22,69 @@ class Assigning:
     secrets: Secrets
 
     def assignment(self, tx: Transaction, run: Run, step: StepRecord, instance: ServiceInstance) -> Assignment:
+        component = self.source.catalog().components[step.component]
+        secrets = self.component_secrets(tx, run.agency, component)
+        return self._assignment(tx, run, step, instance, secrets=secrets, besides=None)
+
+    def recovery_assignment(
+        self,
+        tx: Transaction,
+        run: Run,
+        step: StepRecord,
+        instance: ServiceInstance,
+        *,
+        bubble: Mapping[str, Any] | None = None,
+    ) -> Assignment:
+        """The same for a step that takes or restores a backup: the role is also told where backups are kept, and
+        `bubble`, where to restore to when it is not the component's own hosts."""
+        component = self.source.catalog().components[step.component]
+        secrets = {
+            **self.component_secrets(tx, run.agency, component),
+            **{f"recovery_{name}": secret for name, secret in self.keeper_secrets(tx, run.agency).items()},
+        }
+        besides: dict[str, Any] = {"recovery": self._recovery(tx, run, component)}
+        if bubble is not None:
+            besides["bubble"] = dict(bubble)
+        return self._assignment(tx, run, step, instance, secrets=secrets, besides=besides)
+
+    def keeper_secrets(self, tx: Transaction, agency: str) -> dict[str, str]:
+        """What opens the agency's backups."""
+        return self.component_secrets(tx, agency, self.source.catalog().components[KEEPER])
+
+    def introduction(self, tx: Transaction, instance: ServiceInstance) -> dict[str, Any]:
+        """What somebody who uses the component is told: whose it is, where it is, and how to get in."""
+        record = find_agency(tx, instance.agency)
+        component, site = self.source.catalog().components[instance.component], self.source.site(record.site)
+        allocated = values(tx.allocations.of(instance.agency, site=site.name))
+        hosts = addresses(instance.hosts, site)
+        return {
+            "address": next(host["address"] for function in hosts.values() for host in function),
+            "agency": agency_facts(record.call_off.agency, number=allocated.pop("number", None), site=site),
+            "parameters": dict(instance.parameters),
+            "secrets": self.component_secrets(tx, instance.agency, component),
+            "hosts": hosts,
+            "allocation": allocated,
+        }
+
+    def _recovery(self, tx: Transaction, run: Run, component: Component) -> dict[str, Any]:
+        """Where the agency's backups are kept."""
+        site, number = self.source.site(run.site), tx.allocations.of(run.agency, site=run.site)["number"].block
+        keeper = tx.instances.of(run.agency)[KEEPER]
+        address = site.hosts[hosts_in(keeper.hosts)[0]].address
+        port = KEEPER_PORTS + int(number)
+        repository = f"rest:https://{address}:{port}/"
+        return {"address": address, "port": port, "repository": repository, "tag": component.component}
+
+    def _assignment(
+        self,
+        tx: Transaction,
+        run: Run,
+        step: StepRecord,
+        instance: ServiceInstance,
+        *,
+        secrets: Mapping[str, str],
+        besides: Mapping[str, Any] | None,
+    ) -> Assignment:
         record = find_agency(tx, run.agency)
         component, site = self.source.catalog().components[step.component], self.source.site(run.site)
         needed = {n: i.hosts for n, i in tx.instances.of(run.agency).items() if n in component.needs}
@@ -34,8 +102,10 @@ class Assigning:
                 allocations=tx.allocations.of(run.agency, site=run.site),
                 needed=needed,
                 site=site,
+                described=instance.hosts if besides else None,
+                besides=besides,
             ),
-            secrets=self.component_secrets(tx, run.agency, component),
+            secrets=secrets,
             secrets_variable=secrets_variable(component),
             timeout=component.timeout(step.verb),
         )

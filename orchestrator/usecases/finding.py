@@ -1,5 +1,6 @@
 """Finding what a request names, or saying that it is not there."""
 
+from orchestrator.domain.drill import Drill
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.run import Run
 from orchestrator.usecases.ports import AgencyRecord, StoredPlan, Transaction
@@ -29,4 +30,11 @@ def find_run(tx: Transaction, run: int) -> Run:
     found = tx.runs.get(run)
     if found is None:
         raise OrchestratorError(Kind.NOT_FOUND, f"there is no run {run}", hint="orchestrator run list shows them")
+    return found
+
+
+def find_drill(tx: Transaction, drill: int) -> Drill:
+    found = tx.drills.get(drill)
+    if found is None:
+        raise OrchestratorError(Kind.NOT_FOUND, f"there is no drill {drill}", hint="orchestrator drill list shows them")
     return found

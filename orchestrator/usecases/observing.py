@@ -18,6 +18,7 @@ from orchestrator.domain.site import Site, hosts_in
 from orchestrator.domain.value import Value
 from orchestrator.usecases.admitting import Admitting, next_steps
 from orchestrator.usecases.finding import find_agency, find_run
+from orchestrator.usecases.measuring import recovery_figures
 from orchestrator.usecases.ports import CatalogSource, Clock, Snapshot, Store, StoredPlan, Transaction
 
 HEALTH_UNKNOWN = "unknown"
@@ -222,6 +223,7 @@ class Observing:
                 run_durations=tuple(tx.figures.run_durations()),
                 step_durations=tuple(tx.figures.step_durations()),
                 onboarding_durations=tuple(tx.figures.onboarding_durations()),
+                recovery=recovery_figures(tx, self.source.catalog(), in_service={a.id for a in in_service}),
             )
 
     def _agency(self, tx: Transaction, agency: str) -> AgencyView:

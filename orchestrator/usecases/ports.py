@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from orchestrator.domain.admission import Place
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import Allocation
-from orchestrator.domain.canary import Canary
 from orchestrator.domain.catalog import Catalog, SecretKind, Verb
-from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.events import Event, Happening
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.plan import Plan
@@ -21,6 +19,7 @@ from orchestrator.domain.run import Busy, Run, RunState, StepOutcome, StepRecord
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.domain.site import Site
 from orchestrator.domain.value import Value
+from orchestrator.usecases.recovery_ports import Backups, Canaries, Drills, RecoveryFigures, Rehearsal
 
 
 class Clock(Protocol):
@@ -233,64 +232,6 @@ class Ticks(Protocol):
         ...
 
 
-class TakenBackup(NamedTuple):
-    """A backup that was taken: of what, when, and by which run."""
-
-    agency: str
-    component: str
-    started_at: datetime
-    finished_at: datetime
-    run: int
-
-
-class Backups(Protocol):
-    """Backups that succeeded, as the steps that took them tell."""
-
-    def newest(self, agency: str, component: str, *, limit: int = 100) -> list[TakenBackup]:
-        """The last ones, oldest first."""
-        ...
-
-    def last_of_all(self) -> list[TakenBackup]:
-        """The last one of every component of every agency."""
-        ...
-
-
-class Drills(Protocol):
-    def add(self, drill: Drill) -> Drill:
-        """The drill with its number. One with the same key is a conflict."""
-        ...
-
-    def put(self, drill: Drill) -> None: ...
-    def get(self, drill: int) -> Drill | None: ...
-    def by_key(self, key: str) -> Drill | None: ...
-    def of_run(self, run: int) -> Drill | None: ...
-    def newest(self, *, agency: str | None = None, limit: int = 50) -> list[Drill]: ...
-    def in_state(self, *states: DrillState) -> list[Drill]:
-        """Those that are due first in front."""
-        ...
-
-    def keep_evidence(self, drill: int, document: str, digest: str) -> None: ...
-    def evidence(self, drill: int) -> str | None:
-        """The signed document, as it was signed."""
-        ...
-
-    def last_evidence(self) -> str | None:
-        """Digest of the newest evidence, which the next one names."""
-        ...
-
-
-class Canaries(Protocol):
-    """The ledger of canaries."""
-
-    def last(self, agency: str, component: str) -> Canary | None: ...
-    def of(self, agency: str, component: str) -> list[Canary]:
-        """All of them, by number."""
-        ...
-
-    def put(self, agency: str, component: str, canary: Canary) -> None: ...
-    def forget(self, agency: str, component: str) -> None: ...
-
-
 BOUNDS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 """Upper bounds of the duration histograms, in seconds."""
 
@@ -315,6 +256,7 @@ class Snapshot(Value):
     run_durations: tuple[Histogram, ...]
     step_durations: tuple[Histogram, ...]
     onboarding_durations: tuple[Histogram, ...]
+    recovery: RecoveryFigures
 
 
 class Figures(Protocol):
@@ -400,6 +342,8 @@ class Assignment:
     secrets_variable: str
     timeout: timedelta
     check: bool = False
+    rehearsal: Rehearsal | None = None
+    """What a phase of a drill needs besides."""
 
 
 class NextSteps(Value):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.domain.drill import Moment
 from orchestrator.domain.drill_calendar import Occurrence, Reason, Skipped, drill_key, occurrences
 from orchestrator.domain.drill_policy import WEEKDAYS, Blackout, DrillPolicy, Window
+from orchestrator.domain.verdict import Moment
 from tests.domain.test_drill_policy import ZONES
 
 START = datetime(2026, 11, 1, tzinfo=UTC)

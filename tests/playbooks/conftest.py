@@ -133,7 +133,10 @@ class Steps:
         tier: str = "standard",
         parameters: Mapping[str, Any] | None = None,
         placement: Placement | None = None,
+        on: str | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> StepOutcome:
+        """Carry one step out. `on` is a host that takes the place of the component's own, `more` adds to its variables."""
         found = self.source.catalog().components[component]
         hosts = placement or {f: self.site.group(group) for f, group in found.hosts.items()}
         instance = ServiceInstance(
@@ -150,28 +153,43 @@ class Steps:
             n: {f: self.site.group(g) for f, g in self.source.catalog().components[n].hosts.items()}
             for n in found.needs
         }
+        variables = host_variables(
+            found,
+            instance,
+            placement=hosts,
+            agency=tenant.agency,
+            allocations=tenant.allocations(),
+            needed=needed,
+            site=self.site,
+        )
+        if on:
+            variables = {on: next(iter(variables.values()))}
+        secrets = secrets_of(tenant, component, self.source)
+        if Verb(verb) in (Verb.BACKUP, Verb.RESTORE):
+            more = {"recovery": self.recovery(tenant, component), **(more or {})}
+            recovery = secrets_of(tenant, "disaster-recovery", self.source)
+            secrets |= {f"recovery_{name}": secret for name, secret in recovery.items()}
+        added = {f"{found.role}_{name}": value for name, value in (more or {}).items()}
         assignment = Assignment(
             run=0,
             step=f"{component}.{verb}",
             role=found.role,
             verb=Verb(verb),
             site=self.site,
-            variables=host_variables(
-                found,
-                instance,
-                placement=hosts,
-                agency=tenant.agency,
-                allocations=tenant.allocations(),
-                needed=needed,
-                site=self.site,
-            ),
-            secrets=secrets_of(tenant, component, self.source),
+            variables={host: {**told, **added} for host, told in variables.items()},
+            secrets=secrets,
             secrets_variable=secrets_variable(found),
             timeout=found.timeout(Verb(verb)),
             check=check,
         )
         self.said.clear()
         return self.runner.run(assignment, on_events=self.said.extend, cancelled=lambda: False)
+
+    def recovery(self, tenant: Tenant, component: str) -> dict[str, Any]:
+        """Where the component's backups go."""
+        host, port = next(h for h in self.site.hosts.values() if "recovery_hosts" in h.groups), 9000 + tenant.number
+        repository = f"rest:https://{host.address}:{port}/"
+        return {"address": host.address, "port": port, "repository": repository, "tag": component}
 
     def succeed(self, component: str, verb: str, **options: Any) -> StepOutcome:
         """The same, and it must succeed."""

@@ -1,5 +1,6 @@
 """Backups as their steps tell of them, drills with their evidence, and the ledger of canaries."""
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,10 +11,13 @@ from orchestrator.adapters.database.repository import Repository
 from orchestrator.adapters.database.tables import CanaryRow, DrillRow, RunRow, StepRow
 from orchestrator.domain.canary import Canary
 from orchestrator.domain.catalog import Verb
-from orchestrator.domain.drill import Drill, DrillState
+from orchestrator.domain.drill import UNDER_WAY, Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.run import StepState
-from orchestrator.usecases.ports import TakenBackup
+from orchestrator.domain.verdict import Verdict
+from orchestrator.usecases.recovery_ports import TakenBackup
+
+NOT_ENDED = (DrillState.APPROVAL_PENDING, DrillState.APPROVED, *UNDER_WAY)
 
 
 class BackupRepository(Repository):
@@ -24,14 +28,14 @@ class BackupRepository(Repository):
             .order_by(col(StepRow.started_at).desc())
             .limit(limit)
         )
-        return [TakenBackup(*row) for row in self._session.execute(query)][::-1]
+        return [TakenBackup._make(row) for row in self._session.execute(query)][::-1]
 
     def last_of_all(self) -> list[TakenBackup]:
         taken = self._taken().subquery()
         newest = sa.select(taken.c.agency, taken.c.component, sa.func.max(taken.c.started_at).label("started_at"))
         last = newest.group_by(taken.c.agency, taken.c.component).subquery()
         same = [taken.c[name] == last.c[name] for name in ("agency", "component", "started_at")]
-        return [TakenBackup(*row) for row in self._session.execute(sa.select(taken).join(last, sa.and_(*same)))]
+        return [TakenBackup._make(row) for row in self._session.execute(sa.select(taken).join(last, sa.and_(*same)))]
 
     def _taken(self) -> Any:
         backup = (col(RunRow.agency), col(StepRow.component), col(StepRow.started_at), col(StepRow.finished_at))
@@ -78,6 +82,29 @@ class DrillRepository(Repository):
     def in_state(self, *states: DrillState) -> list[Drill]:
         query = select(DrillRow).where(col(DrillRow.state).in_(states)).order_by(col(DrillRow.scheduled_at))
         return [mapping.drill(r) for r in self._session.exec(query)]
+
+    def outcomes(self) -> list[tuple[str, str, str, int]]:
+        outcome = sa.func.coalesce(col(DrillRow.verdict), col(DrillRow.state))
+        labels = (col(DrillRow.agency), col(DrillRow.component), outcome)
+        query = sa.select(*labels, sa.func.count()).where(col(DrillRow.state).not_in(NOT_ENDED)).group_by(*labels)
+        return [(row[0], row[1], str(row[2]), int(row[3])) for row in self._session.execute(query)]
+
+    def last_measured(self) -> list[Drill]:
+        return self._last(col(DrillRow.verdict).is_not(None))
+
+    def last_passed(self) -> list[Drill]:
+        return self._last(col(DrillRow.verdict).in_((Verdict.PASS, Verdict.PASS_WITH_FINDINGS)))
+
+    def next_due(self) -> list[tuple[str, str, datetime]]:
+        labels = (col(DrillRow.agency), col(DrillRow.component))
+        waiting = col(DrillRow.state).in_((DrillState.APPROVAL_PENDING, DrillState.APPROVED))
+        query = sa.select(*labels, sa.func.min(col(DrillRow.scheduled_at))).where(waiting).group_by(*labels)
+        return [(row[0], row[1], row[2]) for row in self._session.execute(query)]
+
+    def _last(self, condition: Any) -> list[Drill]:
+        newest = sa.select(sa.func.max(col(DrillRow.id))).where(condition)
+        newest = newest.group_by(col(DrillRow.agency), col(DrillRow.component))
+        return [mapping.drill(r) for r in self._session.exec(select(DrillRow).where(col(DrillRow.id).in_(newest)))]
 
     def keep_evidence(self, drill: int, document: str, digest: str) -> None:
         mine = col(DrillRow.id) == drill

@@ -9,11 +9,12 @@ from sqlmodel import Field, SQLModel
 
 from orchestrator.domain.allocation import Holding
 from orchestrator.domain.catalog import Verb
-from orchestrator.domain.drill import DrillState, Moment, Verdict
+from orchestrator.domain.drill import DrillState
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import OPEN_RUN, RunState, StepState
 from orchestrator.domain.run_options import OnFailure, Priority
+from orchestrator.domain.verdict import Moment, Verdict
 
 metadata = SQLModel.metadata
 metadata.naming_convention = {

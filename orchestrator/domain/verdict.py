@@ -1,0 +1,23 @@
+"""What is said of a drill in one word: how its disaster was chosen, and what came of it."""
+
+from enum import StrEnum
+
+
+class Moment(StrEnum):
+    """How the instant of the disaster was chosen."""
+
+    RANDOM = "random"
+    WORST = "worst"
+    """Just before the next backup would have been complete."""
+    NOW = "now"
+    """When somebody asked for it."""
+
+
+class Verdict(StrEnum):
+    PASS = "pass"  # noqa: S105 - a verdict
+    PASS_WITH_FINDINGS = "pass_with_findings"  # noqa: S105 - a verdict
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    """A clock, or a measurement, cannot be trusted."""
+    INVALID = "invalid"
+    """The drill itself was wrong: it restored what the disaster would have destroyed."""

@@ -1,0 +1,225 @@
+"""`orchestrator drill` and `orchestrator backup`: rehearsing recovery, and what it rests on."""
+
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.entrypoints.cli.context import application
+from orchestrator.entrypoints.cli.output import AsJson, console, print_json, say
+
+if TYPE_CHECKING:
+    from orchestrator.bootstrap import Application
+    from orchestrator.usecases.recalling import DrillView
+
+app = typer.Typer(no_args_is_help=True, help="Rehearsals of disaster recovery.")
+backup = typer.Typer(no_args_is_help=True, help="Backups, and how well they protect.")
+
+DrillId = Annotated[int, typer.Argument(help="The number of the drill.", metavar="DRILL")]
+AgencyId = Annotated[str, typer.Argument(help="The agency's id.", metavar="AGENCY")]
+Component = Annotated[
+    str | None, typer.Argument(help="The component. Default: the one rehearsed longest ago.", metavar="COMPONENT")
+]
+Who = Annotated[str | None, typer.Option("--as", help="Who you are. Default: your login.")]
+NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue it and return at once.")]
+
+
+@app.command("list")
+def list_drills(
+    agency: Annotated[str | None, typer.Option(help="Only this agency's.")] = None,
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=10_000)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show drills, newest first.
+
+    Example: orchestrator drill list --agency cabinet-office
+    """
+    from orchestrator.entrypoints.cli.showing_recovery import show_drills
+
+    with application() as built:
+        drills = built.recalling.drills(agency=agency, limit=limit)
+    if as_json:
+        print_json({"drills": [d.model_dump(mode="json") for d in drills]})
+    else:
+        show_drills(drills)
+
+
+@app.command()
+def start(
+    agency: AgencyId, component: Component = None, who: Who = None, no_follow: NoFollow = False, as_json: AsJson = False
+) -> None:
+    """Rehearse the recovery of a component now, or ask for it where the site wants an approval.
+
+    Exits with 0 when the drill passed, 1 when it did not.
+
+    Example: orchestrator drill start cabinet-office service-desk
+    """
+    with application() as built:
+        drill = built.drilling.request(agency, component, by=who or getpass.getuser())
+        if drill.state == "approval_pending":
+            say(f"Drill {drill.id} waits for somebody else: orchestrator drill approve {drill.id} --live-data")
+            _show(built, drill.id, as_json=as_json)
+            return
+        _run(built, drill.id, no_follow=no_follow, as_json=as_json)
+
+
+@app.command()
+def approve(
+    drill: DrillId,
+    live_data: Annotated[
+        bool, typer.Option("--live-data", help="Its use of the agency's live data is agreed to.")
+    ] = False,
+    who: Who = None,
+    no_follow: NoFollow = False,
+    as_json: AsJson = False,
+) -> None:
+    """Agree to a drill that somebody else asked for, and carry it out when it is due now.
+
+    Example: orchestrator drill approve 7 --live-data --as jane
+    """
+    with application() as built:
+        approved = built.drilling.approve(drill, by=who or getpass.getuser(), live_data=live_data)
+        if approved.scheduled_at > built.clock.now():
+            say(f"Drill {drill} is due at {approved.scheduled_at:%Y-%m-%d %H:%M}Z; serve starts it then")
+            _show(built, drill, as_json=as_json)
+            return
+        _run(built, drill, no_follow=no_follow, as_json=as_json)
+
+
+@app.command()
+def reject(
+    drill: DrillId,
+    reason: Annotated[str, typer.Option(help="Why.", prompt=True)],
+    who: Who = None,
+    as_json: AsJson = False,
+) -> None:
+    """Refuse a drill.
+
+    Example: orchestrator drill reject 7 --reason "the desk moves that week"
+    """
+    with application() as built:
+        built.drilling.reject(drill, by=who or getpass.getuser(), reason=reason)
+        _show(built, drill, as_json=as_json)
+
+
+@app.command()
+def show(drill: DrillId, as_json: AsJson = False) -> None:
+    """Show a drill: what it measured, and what came of it.
+
+    Example: orchestrator drill show 7 --json
+    """
+    with application() as built:
+        _show(built, drill, as_json=as_json)
+
+
+@app.command()
+def report(
+    drill: DrillId,
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: drill-N.html.", metavar="FILE")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the page for the service manager and the auditor; with --json print the signed evidence it is drawn from.
+
+    Example: orchestrator drill report 7 --out drill-7.html
+    """
+    with application() as built:
+        document = built.recalling.evidence(drill)
+        if as_json:
+            typer.echo(document)
+            return
+        file = out or Path(f"drill-{drill}.html")
+        file.write_text(built.draw(document), encoding="utf-8")
+    console.print(f"Written: {file}")
+
+
+@app.command()
+def verify(
+    files: Annotated[list[Path], typer.Argument(help="Evidence, oldest first.", metavar="EVIDENCE...")],
+    key: Annotated[
+        Path | None, typer.Option(help="The public key to trust. Default: this orchestrator's own.", metavar="FILE")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check evidence offline: signature, content, and the chain when several are given. Exits with 1 if it is wrong.
+
+    Example: orchestrator drill verify drill-7.json
+    """
+    with application() as built:
+        problems = built.verify_evidence(files, key)
+    if as_json:
+        print_json({"files": [str(f) for f in files], "problems": problems})
+    elif not problems:
+        console.print(f"[green]Holds:[/] {', '.join(map(str, files))}")
+    if problems:
+        raise OrchestratorError(Kind.FAILED, "the evidence does not hold", details=tuple(problems))
+
+
+@backup.command("start")
+def start_backup(
+    agency: AgencyId,
+    component: Annotated[str | None, typer.Argument(help="Only this component.", metavar="COMPONENT")] = None,
+    no_follow: NoFollow = False,
+    as_json: AsJson = False,
+) -> None:
+    """Back an agency up now, with a canary just before, so that a drill can tell what the backup is worth.
+
+    Example: orchestrator backup start cabinet-office
+    """
+    from orchestrator.entrypoints.cli.ordering import finish
+
+    with application() as built:
+        for written in built.witnessing.write(agency):
+            if written.error:
+                say(f"No canary in {written.watch.component}: {written.error}")
+        run = built.protecting.open_run(agency, component)
+        if no_follow:
+            print_json(built.observing.run(run.id)) if as_json else console.print(f"Run {run.id} is queued")
+            return
+        finish(built, run.id, as_json=as_json)
+
+
+@backup.command("list")
+def list_backups(
+    agency: Annotated[str | None, typer.Option(help="Only this agency's.")] = None, as_json: AsJson = False
+) -> None:
+    """Show what is backed up, when it was last, and how much could be lost at the worst moment.
+
+    Example: orchestrator backup list
+    """
+    from orchestrator.entrypoints.cli.showing_recovery import show_backups
+
+    with application() as built:
+        views = built.protecting.protection(agency)
+        now = built.clock.now()
+    print_json({"backups": [v.model_dump(mode="json") for v in views]}) if as_json else show_backups(views, now)
+
+
+def _run(built: "Application", drill: int, *, no_follow: bool, as_json: bool) -> None:
+    """Open the drill's run and follow it; a drill that does not pass is an error."""
+    from orchestrator.entrypoints.cli.following import carry
+
+    run = built.drilling.start(drill)
+    if no_follow:
+        _show(built, drill, as_json=as_json)
+        return
+    carry(built, run.id)
+    if error := _failure(_show(built, drill, as_json=as_json)):
+        raise error
+
+
+def _show(built: "Application", drill: int, *, as_json: bool) -> "DrillView":
+    from orchestrator.entrypoints.cli.showing_recovery import show_drill
+
+    view = built.recalling.drill(drill)
+    print_json(view) if as_json else show_drill(view)
+    return view
+
+
+def _failure(view: "DrillView") -> OrchestratorError | None:
+    if view.verdict in ("pass", "pass_with_findings"):
+        return None
+    outcome = (view.verdict or view.state).replace("_", " ")
+    hint = f"orchestrator run show {view.run}"
+    return OrchestratorError(Kind.FAILED, f"drill {view.drill}: {outcome}: {view.reason or 'no reason'}", hint=hint)

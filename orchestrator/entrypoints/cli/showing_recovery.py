@@ -1,0 +1,117 @@
+"""Drills and backups as a terminal shows them."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from orchestrator.domain.verdict import Verdict
+from orchestrator.entrypoints.cli.output import console
+from orchestrator.usecases.protecting import BackupView
+from orchestrator.usecases.recalling import DrillView
+
+VERDICT_STYLE = {
+    Verdict.PASS: "bold green",
+    Verdict.PASS_WITH_FINDINGS: "bold yellow",
+    Verdict.FAIL: "bold red",
+    Verdict.INCONCLUSIVE: "bold magenta",
+    Verdict.INVALID: "bold magenta",
+}
+
+
+def show_drills(drills: Iterable[DrillView]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("drill", "agency", "component", "when", "state", "verdict", "recovery time", "lost at most"):
+        table.add_column(heading, header_style="dim")
+    for drill in drills:
+        table.add_row(
+            str(drill.drill),
+            drill.agency,
+            drill.component,
+            f"{drill.scheduled_at:%Y-%m-%d %H:%M}Z",
+            drill.state.replace("_", " "),
+            _verdict(drill),
+            span(drill.rto_seconds),
+            span(drill.rpo_seconds),
+        )
+    console.print(table)
+
+
+def show_drill(drill: DrillView) -> None:
+    console.print(
+        f"Drill {drill.drill}: [bold]{drill.component}[/] of [bold]{drill.agency}[/], {drill.state.replace('_', ' ')}"
+        + (f", {_verdict(drill)}" if drill.verdict else "")
+    )
+    if drill.reason:
+        console.print(f"  {escape(drill.reason)}")
+    if drill.rto and drill.rpo:
+        _show_measured(drill.rto, drill.rpo)
+    if drill.integrity and drill.isolation and drill.cleanup:
+        _show_checked(drill.integrity, drill.isolation, drill.cleanup)
+    if drill.rto:
+        console.print(f"The page for the auditor: orchestrator drill report {drill.drill}")
+
+
+def _show_measured(rto: Any, rpo: Any) -> None:
+    limit = rto["censored_limit_seconds"]
+    recovery = f"> {span(limit)}" if limit is not None else span(rto["seconds"])
+    parts = ", ".join(f"{name} {span(seconds)}" for name, seconds in rto["parts"].items())
+    console.print(f"  recovery time   {recovery} [dim]({escape(parts)}; {rto['attempts']} attempts)[/]")
+    if rpo["seconds"] is None:
+        console.print("  recovery point  not measured")
+    else:
+        between = f"{span(rpo['seconds'])} to {span(rpo['upper_seconds'])}"
+        counted = f"{rpo['restored']} of {rpo['acknowledged']} records came back, {rpo['lost']} lost"
+        console.print(f"  recovery point  {between} [dim]({counted})[/]")
+    console.print(f"  worst moment    {span(rpo['worst_exposure_seconds'])} of work would have been lost")
+
+
+def _show_checked(integrity: Any, isolation: Any, cleanup: Any) -> None:
+    console.print(f"  integrity       level {integrity['level']} of 5")
+    for check in integrity["checks"]:
+        mark = "[green]✓[/]" if check["passed"] else "[red]✗[/]"
+        console.print(f"    {mark} {check['level']} {escape(check['name'])} [dim]{escape(check['detail'])}[/]")
+    tried = isolation["attempts"]
+    blocked = sum(attempt["blocked"] for attempt in tried)
+    console.print(f"  isolation       {blocked} of {len(tried)} attempts to get out were blocked")
+    left = ", ".join(cleanup["leftovers"])
+    console.print(f"  cleanup         {'nothing is left' if cleanup['clean'] else f'[red]left: {escape(left)}[/]'}")
+
+
+def show_backups(views: Iterable[BackupView], now: datetime) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("agency", "component", "every", "last", "next due", "worst exposure", "promised"):
+        table.add_column(heading, header_style="dim")
+    for view in views:
+        last = f"{span((now - view.last_started_at).total_seconds())} ago" if view.last_started_at else "[red]never[/]"
+        late = view.worst_exposure_seconds is None or view.worst_exposure_seconds > view.objective_seconds
+        exposure = span(view.worst_exposure_seconds)
+        table.add_row(
+            view.agency,
+            view.component,
+            span(view.every_seconds),
+            last,
+            f"{view.next_due_at:%Y-%m-%d %H:%M}Z" if view.next_due_at else "now",
+            f"[red]{exposure}[/]" if late else exposure,
+            span(view.objective_seconds),
+        )
+    console.print(table)
+
+
+def _verdict(drill: DrillView) -> str:
+    if drill.verdict is None:
+        return ""
+    return f"[{VERDICT_STYLE[drill.verdict]}]{drill.verdict.replace('_', ' ')}[/]"
+
+
+def span(seconds: float | None) -> str:
+    """A length of time, as people say it."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"

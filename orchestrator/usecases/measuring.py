@@ -1,0 +1,41 @@
+"""Measuring: the figures of recovery, for dashboards and alerts."""
+
+from collections.abc import Iterator
+
+from orchestrator.domain.catalog import Catalog, RecoveryTarget
+from orchestrator.domain.instance import ServiceInstance
+from orchestrator.domain.recovery_plan import protected
+from orchestrator.usecases.ports import Transaction
+from orchestrator.usecases.recovery_ports import RecoveryFigures
+
+
+def recovery_figures(tx: Transaction, catalog: Catalog, *, in_service: set[str]) -> RecoveryFigures:
+    """Of agencies in service: what was drilled, what came of it, what was promised, and what is backed up."""
+    measured = [d for d in tx.drills.last_measured() if d.agency in in_service]
+    passed = [d for d in tx.drills.last_passed() if d.agency in in_service]
+    targets = list(_targets(tx, catalog, in_service))
+    return RecoveryFigures(
+        drills=tx.drills.outcomes(),
+        last_success=[(d.agency, d.component, d.finished_at.timestamp()) for d in passed if d.finished_at],
+        next_scheduled=[(a, c, at.timestamp()) for a, c, at in tx.drills.next_due() if a in in_service],
+        rto=[(d.agency, d.component, d.rto_seconds) for d in measured if d.rto_seconds is not None],
+        rpo=[(d.agency, d.component, d.rpo_seconds) for d in measured if d.rpo_seconds is not None],
+        rto_objective=[(a, c, target.rto.total_seconds()) for a, c, target in targets],
+        rpo_objective=[(a, c, target.rpo.total_seconds()) for a, c, target in targets],
+        recovery_point=[
+            (b.agency, b.component, b.started_at.timestamp())
+            for b in tx.backups.last_of_all()
+            if b.agency in in_service
+        ],
+    )
+
+
+def _targets(tx: Transaction, catalog: Catalog, in_service: set[str]) -> Iterator[tuple[str, str, RecoveryTarget]]:
+    """What every protected component was promised."""
+    recorded: dict[str, dict[str, ServiceInstance]] = {}
+    for instance in tx.instances.all():
+        if instance.agency in in_service:
+            recorded.setdefault(instance.agency, {})[instance.component] = instance
+    for agency, instances in recorded.items():
+        for component in protected(instances, catalog):
+            yield agency, component, catalog.components[component].tiers[instances[component].tier].recovery

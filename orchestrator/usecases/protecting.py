@@ -1,0 +1,149 @@
+"""Protecting: taking backups when they are due, and what the records tell of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from orchestrator.domain.canary import exposures
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.events import Happening
+from orchestrator.domain.plan import Purpose
+from orchestrator.domain.recovery_plan import KEEPER, backup_interval, backup_plan, protected
+from orchestrator.domain.run import Run, RunState, StepRecord
+from orchestrator.domain.value import Value
+from orchestrator.usecases.assigning import Assigning
+from orchestrator.usecases.driving import moved
+from orchestrator.usecases.finding import find_agency
+from orchestrator.usecases.ports import Assignment, CatalogSource, Clock, Store, Transaction
+
+AFTER_FAILURE = timedelta(minutes=15)
+"""How long after a backup that failed the next is tried."""
+
+
+class BackupView(Value):
+    """How well a component of an agency is protected. Seconds; None where there is no backup yet."""
+
+    agency: str
+    component: str
+    every_seconds: float
+    objective_seconds: float
+    last_started_at: datetime | None
+    last_finished_at: datetime | None
+    next_due_at: datetime | None
+    worst_exposure_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Protecting:
+    source: CatalogSource
+    store: Store
+    clock: Clock
+    assigning: Assigning
+
+    def open_run(self, agency: str, component: str | None = None) -> Run:
+        """A queued run that backs up everything the agency has, or one component of it."""
+        with self.store.begin() as tx:
+            find_agency(tx, agency)
+            components = protected(tx.instances.of(agency), self.source.catalog())
+            if component is not None and component in components:
+                components = (component,)
+            elif not components or component is not None:
+                raise _unprotected(agency, component)
+            return self._open(tx, agency, components)
+
+    def open_due(self) -> list[Run]:
+        """Queue the backups that are due, of agencies that no other run is open for."""
+        with self.store.read() as tx:
+            due = self._due(tx)
+        opened = []
+        for agency in due:
+            with self.store.begin() as tx:
+                if tx.runs.open_of(agency) is None and (components := self._due(tx, only=agency).get(agency)):
+                    opened.append(self._open(tx, agency, components))
+        return opened
+
+    def protection(self, agency: str | None = None) -> list[BackupView]:
+        """Every protected component, or those of one agency."""
+        with self.store.read() as tx:
+            if agency is not None:
+                find_agency(tx, agency)
+            records = [r for r in tx.agencies.all() if r.offboarded_at is None and agency in (None, r.id)]
+            return [self._view(tx, r.id, c) for r in records for c in self._protected(tx, r.id)]
+
+    # Consequences of the steps
+
+    def refuse_resuming(self, run: Run) -> None:
+        """A backup that failed may be gone on with."""
+
+    def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Assignment:
+        del happenings
+        return self.assigning.recovery_assignment(tx, run, step, tx.instances.of(run.agency)[step.component])
+
+    def end_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> None:
+        """The step itself is the record."""
+
+    def end_run(self, tx: Transaction, run: Run, happenings: list[Happening]) -> None:
+        """A backup changes nothing the agency has."""
+
+    # Inside
+
+    def _open(self, tx: Transaction, agency: str, components: Sequence[str]) -> Run:
+        now, recorded = self.clock.now(), tx.instances.of(agency)
+        plan = backup_plan(agency, components, recorded=recorded, site=self.source.site(find_agency(tx, agency).site))
+        run = tx.runs.open(tx.plans.add(plan, order=None, at=now), at=now)
+        tx.events.add([moved(run)], agency=agency, at=now, run=run.id)
+        return run
+
+    def _protected(self, tx: Transaction, agency: str) -> tuple[str, ...]:
+        return protected(tx.instances.of(agency), self.source.catalog())
+
+    def _due(self, tx: Transaction, *, only: str | None = None) -> dict[str, tuple[str, ...]]:
+        """agency -> components whose next backup should have begun by now."""
+        now, catalog = self.clock.now(), self.source.catalog()
+        last = {(b.agency, b.component): b.started_at for b in tx.backups.last_of_all()}
+        due: dict[str, tuple[str, ...]] = {}
+        for record in tx.agencies.all():
+            if record.offboarded_at is not None or only not in (None, record.id):
+                continue
+            recorded = tx.instances.of(record.id)
+            late = tuple(
+                c
+                for c in protected(recorded, catalog)
+                if (before := last.get((record.id, c))) is None
+                or before + backup_interval(catalog.components[c].tiers[recorded[c].tier].recovery) <= now
+            )
+            if late and not self._just_failed(tx, record.id, now):
+                due[record.id] = late
+        return due
+
+    def _just_failed(self, tx: Transaction, agency: str, now: datetime) -> bool:
+        run = next(iter(tx.runs.newest(agency=agency, limit=1)), None)
+        if run is None or run.purpose is not Purpose.BACKUP or run.state is RunState.SUCCEEDED:
+            return False
+        return run.finished_at is not None and now - run.finished_at < AFTER_FAILURE
+
+    def _view(self, tx: Transaction, agency: str, component: str) -> BackupView:
+        tier = tx.instances.of(agency)[component].tier
+        target = self.source.catalog().components[component].tiers[tier].recovery
+        taken = tx.backups.newest(agency, component)
+        last = taken[-1] if taken else None
+        worst = max(exposures([(b.started_at, b.finished_at) for b in taken], now=self.clock.now()), default=None)
+        return BackupView(
+            agency=agency,
+            component=component,
+            every_seconds=backup_interval(target).total_seconds(),
+            objective_seconds=target.rpo.total_seconds(),
+            last_started_at=last.started_at if last else None,
+            last_finished_at=last.finished_at if last else None,
+            next_due_at=last.started_at + backup_interval(target) if last else None,
+            worst_exposure_seconds=worst.total_seconds() if worst is not None else None,
+        )
+
+
+def _unprotected(agency: str, component: str | None) -> OrchestratorError:
+    what = f"{component} of {agency}" if component else agency
+    return OrchestratorError(
+        Kind.CONFLICT,
+        f"{what} is not backed up",
+        hint=f"backups need {KEEPER!r} and the component itself in service; see: orchestrator agency show {agency}",
+    )

@@ -1,0 +1,154 @@
+"""What recovery needs from the world, as protocols: its records, its hosts, a stopwatch, a signature."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Protocol
+
+from orchestrator.domain.canary import Canary
+from orchestrator.domain.drill import Drill, DrillState
+from orchestrator.domain.recovery_time import Reading
+from orchestrator.domain.site import Site
+
+
+class TakenBackup(NamedTuple):
+    """A backup that was taken: of what, when, and by which run."""
+
+    agency: str
+    component: str
+    started_at: datetime
+    finished_at: datetime
+    run: int
+
+
+class Backups(Protocol):
+    """Backups that succeeded, as the steps that took them tell."""
+
+    def newest(self, agency: str, component: str, *, limit: int = 100) -> list[TakenBackup]:
+        """The last ones, oldest first."""
+        ...
+
+    def last_of_all(self) -> list[TakenBackup]:
+        """The last one of every component of every agency."""
+        ...
+
+
+Labelled = tuple[str, str, float]
+"""Agency, component, and a figure."""
+
+
+class RecoveryFigures(NamedTuple):
+    """What the metrics of recovery are made of. Timestamps are seconds since 1970."""
+
+    drills: list[tuple[str, str, str, int]]
+    """(agency, component, outcome, how many): the verdict of reported drills, the final state of others."""
+    last_success: list[Labelled]
+    next_scheduled: list[Labelled]
+    rto: list[Labelled]
+    rpo: list[Labelled]
+    rto_objective: list[Labelled]
+    rpo_objective: list[Labelled]
+    recovery_point: list[Labelled]
+    """Start of the newest backup that succeeded: what is older than that is safe."""
+
+
+class Drills(Protocol):
+    def add(self, drill: Drill) -> Drill:
+        """The drill with its number. One with the same key is a conflict."""
+        ...
+
+    def put(self, drill: Drill) -> None: ...
+    def get(self, drill: int) -> Drill | None: ...
+    def by_key(self, key: str) -> Drill | None: ...
+    def of_run(self, run: int) -> Drill | None: ...
+    def newest(self, *, agency: str | None = None, limit: int = 50) -> list[Drill]: ...
+    def in_state(self, *states: DrillState) -> list[Drill]:
+        """Those that are due first in front."""
+        ...
+
+    def outcomes(self) -> list[tuple[str, str, str, int]]:
+        """(agency, component, verdict or final state, how many)."""
+        ...
+
+    def last_measured(self) -> list[Drill]:
+        """The newest drill with a verdict of every component of every agency."""
+        ...
+
+    def last_passed(self) -> list[Drill]: ...
+    def next_due(self) -> list[tuple[str, str, datetime]]:
+        """(agency, component, when) of the next drill that has not begun."""
+        ...
+
+    def keep_evidence(self, drill: int, document: str, digest: str) -> None: ...
+    def evidence(self, drill: int) -> str | None:
+        """The signed document, as it was signed."""
+        ...
+
+    def last_evidence(self) -> str | None:
+        """Digest of the newest evidence, which the next one names."""
+        ...
+
+
+class Canaries(Protocol):
+    """The ledger of canaries."""
+
+    def last(self, agency: str, component: str) -> Canary | None: ...
+    def of(self, agency: str, component: str) -> list[Canary]:
+        """All of them, by number."""
+        ...
+
+    def put(self, agency: str, component: str, canary: Canary) -> None: ...
+    def forget(self, agency: str, component: str) -> None: ...
+
+
+class Stopwatch(Protocol):
+    def read(self) -> Reading: ...
+
+
+class User(Protocol):
+    """Somebody who uses a service, over one kept connection."""
+
+    def ask(self, request: Mapping[str, Any], *, within: timedelta) -> dict[str, Any]:
+        """The answer. Raises UNAVAILABLE when there is none in time."""
+        ...
+
+
+class RecoveryHost(Protocol):
+    """A connected recovery host. What it is asked and answers: playbooks/README.md, section Drills."""
+
+    def operate(
+        self,
+        operation: str,
+        document: Mapping[str, Any],
+        *,
+        within: timedelta,
+        cancelled: Callable[[], bool] = ...,
+    ) -> dict[str, Any]:
+        """Raises FAILED with what went wrong, UNAVAILABLE when it did not answer, CONFLICT when it was cancelled."""
+        ...
+
+    def user(self, component: str, introduction: Mapping[str, Any]) -> AbstractContextManager[User]: ...
+    def read(self, file: str) -> str:
+        """A text file of the host. Raises FAILED when it cannot be read."""
+        ...
+
+
+class RecoveryHosts(Protocol):
+    def connect(self, site: Site, host: str) -> AbstractContextManager[RecoveryHost]:
+        """One connection, kept, to any host of the site. Raises UNAVAILABLE."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a phase of a drill needs besides its assignment. `earlier` holds the results of the phases before it, `user`
+    what a user of the service is told first, and `trust` is the file it checks the service against; `limit` is how long the service may take to come back."""
+
+    drill: Drill
+    host: str
+    earlier: Mapping[str, Mapping[str, Any]]
+    user: Mapping[str, Any]
+    trust: str | None
+    limit: timedelta
+    targets: tuple[Mapping[str, Any], ...]

@@ -1,0 +1,263 @@
+"""Scheduling drills: from the policies of all agencies to drills that are due, and starting those that are.
+
+A drill is recorded ahead, so that it can be approved, and is there once however many schedulers run: its key is policy
+and time. What nobody could start within its window is recorded as missed, and said.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from orchestrator.domain.drill import DRILL_LIFE, Drill, DrillEvent, DrillState
+from orchestrator.domain.drill_calendar import Occurrence, Skipped, drill_key, occurrences
+from orchestrator.domain.drill_policy import effective_policy, expected_duration
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.fleet_calendar import DrillRequest, FleetCalendar, Placed, plan_calendar
+from orchestrator.domain.instance import ServiceInstance
+from orchestrator.domain.recovery_plan import KEEPER, backup_interval, protected
+from orchestrator.domain.run import Run
+from orchestrator.domain.value import Value
+from orchestrator.domain.verdict import Moment
+from orchestrator.usecases.drilling import Drilling
+from orchestrator.usecases.finding import find_agency
+from orchestrator.usecases.ports import AgencyRecord, CatalogSource, Clock, Store, Transaction
+
+log = logging.getLogger(__name__)
+
+BY_SCHEDULE = "the schedule"
+AHEAD = timedelta(days=28)
+"""How long before it is due a drill is recorded: time for somebody to approve it."""
+
+PLANNED = timedelta(days=120)
+LONGEST_PERIOD = timedelta(days=2 * 366)
+
+
+class Slot(Value):
+    """One line of a drill calendar: a drill, or a period without one and why."""
+
+    agency: str
+    component: str
+    starts_at: datetime | None
+    ends_by: datetime | None
+    moment: Moment | None
+    drill: int | None = None
+    state: DrillState | None = None
+    skipped: str | None = None
+    first: date | None = None
+    until: date | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Scheduling:
+    """`lanes` is how many drills a recovery host can carry at the same time."""
+
+    source: CatalogSource
+    store: Store
+    clock: Clock
+    drilling: Drilling
+    lanes: int
+
+    def plan_ahead(self) -> FleetCalendar:
+        """Record the drills of the weeks to come, and withdraw those that the policies no longer have."""
+        now = self.clock.now()
+        with self.store.read() as tx:
+            requests, kept = list(self._requests(tx)), [_placed(d) for d in self._planned(tx)]
+        calendar = plan_calendar(
+            requests,
+            capacity=self._capacity(),
+            first=(now - LONGEST_PERIOD).date(),
+            until=(now + PLANNED).date(),
+            kept=kept,
+        )
+        coming = {_key(p): p for p in calendar.placed if now < p.occurrence.scheduled_at <= now + AHEAD}
+        with self.store.begin() as tx:
+            self._withdraw(tx, {_key(p) for p in calendar.placed})
+            for key, placed in coming.items():
+                if tx.drills.by_key(key) is None:
+                    self._record(tx, key, placed)
+            for unplaced in calendar.unplaced:
+                if unplaced.skipped.first <= now.date() < unplaced.skipped.until:
+                    self._record_skipped(tx, unplaced.agency, unplaced.component, unplaced.site, unplaced.skipped)
+        return calendar
+
+    def start_due(self) -> list[Run]:
+        """Open the runs of drills that are due, and say of those that can no longer be that they were missed."""
+        with self.store.read() as tx:
+            due = [d for d in self._planned(tx) if d.scheduled_at <= self.clock.now()]
+        return [run for drill in due if (run := self._start_or_miss(drill)) is not None]
+
+    def calendar(self, agency: str | None = None, *, count: int = 20) -> list[Slot]:
+        """What is recorded, and after that what the policies will draw, `count` lines of each component."""
+        with self.store.read() as tx:
+            if agency is not None:
+                find_agency(tx, agency)
+            requests = [r for r in self._requests(tx) if agency in (None, r.agency)]
+            planned = self._planned(tx)
+        slots = [slot for r in requests for slot in _slots(r, planned, now=self.clock.now(), count=count)]
+        return sorted(
+            slots, key=lambda s: (s.agency, s.component, s.starts_at.date() if s.starts_at else s.first or date.max)
+        )
+
+    # Inside
+
+    def _requests(self, tx: Transaction) -> Iterator[DrillRequest]:
+        """Whatever is to be rehearsed, by which policy."""
+        for record in tx.agencies.all():
+            if record.offboarded_at is None:
+                recorded = tx.instances.of(record.id)
+                for component in protected(recorded, self.source.catalog()):
+                    if request := self._request(tx, record, recorded[component]):
+                        yield request
+
+    def _request(self, tx: Transaction, record: AgencyRecord, instance: ServiceInstance) -> DrillRequest | None:
+        """None when the tier promises no drills."""
+        tier = self.source.catalog().components[instance.component].tiers[instance.tier]
+        policy = effective_policy(tier.recovery.drills, record.call_off.recovery)
+        if policy is None:
+            return None
+        lasts = expected_duration(policy, self._durations(tx, record.id, instance.component))
+        return DrillRequest(record.id, instance.component, record.site, policy, lasts)
+
+    def _durations(self, tx: Transaction, agency: str, component: str) -> tuple[timedelta, ...]:
+        """How long the last drills took, oldest first."""
+        ended = [d for d in tx.drills.newest(agency=agency) if d.component == component and d.finished_at and d.verdict]
+        runs = [run for d in reversed(ended) if d.run and (run := tx.runs.get(d.run))]
+        return tuple(r.finished_at - r.started_at for r in runs if r.finished_at and r.started_at)
+
+    def _capacity(self) -> dict[str, int]:
+        groups = set(self.source.catalog().components[KEEPER].hosts.values())
+        return {
+            name: self.lanes * len({h for group in groups for h in self.source.site(name).group(group)})
+            for name in self.source.sites()
+        }
+
+    def _planned(self, tx: Transaction) -> list[Drill]:
+        waiting = tx.drills.in_state(DrillState.APPROVAL_PENDING, DrillState.APPROVED)
+        return [d for d in waiting if d.moment is not Moment.NOW]
+
+    def _withdraw(self, tx: Transaction, keys: set[str]) -> None:
+        for drill in self._planned(tx):
+            if drill.key not in keys and drill.scheduled_at > self.clock.now():
+                self.drilling.end(tx, drill, DrillEvent.EXPIRE, reason="the calendar no longer has it")
+
+    def _record(self, tx: Transaction, key: str, placed: Placed) -> None:
+        when = placed.occurrence
+        self.drilling.keep(
+            tx,
+            placed.agency,
+            placed.component,
+            by=BY_SCHEDULE,
+            key=key,
+            moment=when.kind,
+            at=when.scheduled_at,
+            window_end=when.window_end,
+        )
+
+    def _record_skipped(self, tx: Transaction, agency: str, component: str, site: str, skipped: Skipped) -> None:
+        key = f"{agency}/{component}/{skipped.first}"
+        if tx.drills.by_key(key) is not None:
+            return
+        tx.drills.add(
+            Drill(
+                id=0,
+                key=key,
+                agency=agency,
+                component=component,
+                site=site,
+                moment=Moment.RANDOM,
+                state=DrillState.SKIPPED_BLACKOUT,
+                scheduled_at=datetime.combine(skipped.first, datetime.min.time(), tzinfo=self.clock.now().tzinfo),
+                requested_by=BY_SCHEDULE,
+                created_at=self.clock.now(),
+                reason=f"no drill from {skipped.first} to {skipped.until}: {skipped.reason.replace('_', ' ')}",
+            )
+        )
+        log.warning("no drill of %s of %s from %s to %s: %s", component, agency, *skipped)
+
+    def _start_or_miss(self, drill: Drill) -> Run | None:
+        with self.store.begin() as tx:
+            current = tx.drills.get(drill.id)
+            if current is None or not DRILL_LIFE.allows(current.state, DrillEvent.EXPIRE):
+                return None  # somebody else was quicker
+            lasts = self._lasts(tx, current)
+            if current.window_end and self.clock.now() + lasts > current.window_end:
+                self._miss(tx, current)
+                return None
+            if current.state is not DrillState.APPROVED or tx.runs.open_of(current.agency) is not None:
+                return None  # there is still time
+            if current.moment is Moment.WORST and self._backup_is_due_later(tx, current, lasts):
+                return None
+            try:
+                return self.drilling.open_run(tx, current)
+            except OrchestratorError as error:
+                if error.kind is not Kind.CONFLICT:
+                    raise
+                self.drilling.end(tx, current, DrillEvent.EXPIRE, reason=error.message)
+                return None
+
+    def _miss(self, tx: Transaction, drill: Drill) -> None:
+        unapproved = drill.state is DrillState.APPROVAL_PENDING
+        reason = "nobody approved it in time" if unapproved else "it could not be started within its window"
+        self.drilling.end(tx, drill, DrillEvent.EXPIRE if unapproved else DrillEvent.MISFIRE, reason=reason)
+        log.error("drill %s of %s of %s was missed: %s", drill.id, drill.component, drill.agency, reason)
+
+    def _lasts(self, tx: Transaction, drill: Drill) -> timedelta:
+        """How long a drill is expected to take; nothing when it is no longer to be."""
+        instance = tx.instances.of(drill.agency).get(drill.component)
+        request = self._request(tx, find_agency(tx, drill.agency), instance) if instance else None
+        return request.lasts or request.policy.lasts if request else timedelta(0)
+
+    def _backup_is_due_later(self, tx: Transaction, drill: Drill, lasts: timedelta) -> bool:
+        """The worst moment is just before the next backup would have begun; it is waited for as long as the window
+        lets the drill end in time."""
+        instance = tx.instances.of(drill.agency)[drill.component]
+        target = self.source.catalog().components[drill.component].tiers[instance.tier].recovery
+        last = tx.backups.newest(drill.agency, drill.component, limit=1)
+        if not last or drill.window_end is None:
+            return False
+        due = last[-1].started_at + backup_interval(target)
+        return self.clock.now() < due <= drill.window_end - lasts
+
+
+def _key(placed: Placed) -> str:
+    return drill_key(placed.agency, placed.component, placed.occurrence.scheduled_at)
+
+
+def _placed(drill: Drill) -> Placed:
+    occurrence = Occurrence(drill.scheduled_at, drill.moment, drill.window_end or drill.scheduled_at)
+    return Placed(drill.agency, drill.component, drill.site, occurrence)
+
+
+def _slots(request: DrillRequest, planned: list[Drill], *, now: datetime, count: int) -> Iterator[Slot]:
+    """Recorded drills of a component, then those its policy draws after them."""
+    mine = [d for d in planned if (d.agency, d.component) == (request.agency, request.component)]
+    for drill in mine[:count]:
+        yield Slot(
+            agency=drill.agency,
+            component=drill.component,
+            starts_at=drill.scheduled_at,
+            ends_by=drill.window_end,
+            moment=drill.moment,
+            drill=drill.id,
+            state=drill.state,
+            key=drill.key,
+        )
+    after = max((d.scheduled_at for d in mine), default=now)
+    for entry in _drawn(request, after, count - len(mine)):
+        yield _foreseen(request, entry)
+
+
+def _drawn(request: DrillRequest, after: datetime, count: int) -> Iterator[Occurrence | Skipped]:
+    same = {"agency": request.agency, "component": request.component}
+    return occurrences(request.policy, **same, after=after, count=max(count, 0), lasts=request.lasts)
+
+
+def _foreseen(request: DrillRequest, entry: Occurrence | Skipped) -> Slot:
+    whose: Mapping[str, str] = {"agency": request.agency, "component": request.component}
+    if isinstance(entry, Skipped):
+        none = {"starts_at": None, "ends_by": None, "moment": None}
+        return Slot(**whose, **none, skipped=entry.reason.value, first=entry.first, until=entry.until)
+    key = drill_key(request.agency, request.component, entry.scheduled_at)
+    return Slot(**whose, starts_at=entry.scheduled_at, ends_by=entry.window_end, moment=entry.kind, key=key)

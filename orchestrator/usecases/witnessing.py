@@ -1,0 +1,114 @@
+"""Witnessing: writing canaries the way users write, and keeping the ledger of what was acknowledged."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import groupby
+
+from orchestrator.domain.canary import Canary, next_canary
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.instance import ServiceInstance
+from orchestrator.domain.recovery_plan import KEEPER, protected
+from orchestrator.domain.site import hosts_in
+from orchestrator.domain.value import Value
+from orchestrator.usecases.assigning import Assigning
+from orchestrator.usecases.finding import find_agency
+from orchestrator.usecases.ports import CatalogSource, Clock, Store, Transaction
+from orchestrator.usecases.recovery_ports import RecoveryHost, RecoveryHosts
+
+ANSWER = timedelta(seconds=15)
+
+
+class Watch(Value):
+    """A component whose recovery is witnessed, and the host from which that is done."""
+
+    site: str
+    host: str
+    agency: str
+    component: str
+
+
+class Written(Value):
+    """What came of one canary: its number, or why there is none. Both None: the component takes no canaries."""
+
+    watch: Watch
+    number: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Witnessing:
+    source: CatalogSource
+    store: Store
+    clock: Clock
+    assigning: Assigning
+    hosts: RecoveryHosts
+
+    def write(self, agency: str | None = None) -> list[Written]:
+        """One canary into every protected component, or those of one agency. What cannot be written is told, and is
+        tried again when the next is due."""
+        with self.store.read() as tx:
+            if agency is not None:
+                find_agency(tx, agency)
+            records = [r for r in tx.agencies.all() if r.offboarded_at is None and agency in (None, r.id)]
+            watches = [w for r in records for w in self._watches(tx, r.id, r.site)]
+        written: list[Written] = []
+        for (site, host), group in groupby(sorted(watches, key=_by_host), key=_by_host):
+            written += self._write_from(site, host, list(group))
+        return written
+
+    def _watches(self, tx: Transaction, agency: str, site: str) -> Iterator[Watch]:
+        recorded = tx.instances.of(agency)
+        for component in protected(recorded, self.source.catalog()):
+            yield Watch(site=site, host=hosts_in(recorded[KEEPER].hosts)[0], agency=agency, component=component)
+
+    def _write_from(self, site: str, host: str, watches: list[Watch]) -> list[Written]:
+        with ExitStack() as stack:
+            try:
+                connected = stack.enter_context(self.hosts.connect(self.source.site(site), host))
+            except OrchestratorError as error:
+                return [Written(watch=w, error=error.message) for w in watches]
+            return [self._write_one(connected, watch) for watch in watches]
+
+    def _write_one(self, host: RecoveryHost, watch: Watch) -> Written:
+        with self.store.begin() as tx:
+            instance = tx.instances.of(watch.agency)[watch.component]
+            introduction = self.assigning.introduction(tx, instance)
+        try:
+            introduction["authority"] = self._authority(watch, instance)
+            with host.user(watch.component, introduction) as user:
+                if user.ask({"op": "describe"}, within=ANSWER).get("canary") is False:
+                    return Written(watch=watch)
+                canary = self._next(watch)
+                request = {"op": "write", "number": canary.number, "text": canary.text}
+                answer = user.ask(request, within=ANSWER)
+        except OrchestratorError as error:
+            return Written(watch=watch, error=error.message)
+        if not answer.get("ok"):
+            return Written(watch=watch, error=str(answer.get("detail")))
+        with self.store.begin() as tx:
+            acknowledged = canary.model_copy(update={"acknowledged_at": self.clock.now()})
+            tx.canaries.put(watch.agency, watch.component, acknowledged)
+        return Written(watch=watch, number=canary.number)
+
+    def _authority(self, watch: Watch, instance: ServiceInstance) -> str | None:
+        """Who vouches for the live service, read from its own host over a connection that is checked otherwise."""
+        trust = self.source.catalog().components[watch.component].recovery.trust
+        if trust is None:
+            return None
+        with self.hosts.connect(self.source.site(watch.site), instance.hosts[trust.function][0]) as host:
+            return host.read(trust.file)
+
+    def _next(self, watch: Watch) -> Canary:
+        """The next record, in the ledger before it is sent: one that is lost on the way keeps its number."""
+        with self.store.begin() as tx:
+            key = base64.b64decode(self.assigning.keeper_secrets(tx, watch.agency)["canary_key"])
+            canary = next_canary(key, tx.canaries.last(watch.agency, watch.component), at=self.clock.now())
+            tx.canaries.put(watch.agency, watch.component, canary)
+            return canary
+
+
+def _by_host(watch: Watch) -> tuple[str, str]:
+    return watch.site, watch.host

@@ -1,0 +1,148 @@
+#!/usr/bin/python
+"""Ansible module: bring one agency's part of a component back from a snapshot, in its own place."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: recovery_restore
+short_description: Bring one agency's part of a component back from a snapshot, in its own place
+description:
+  - Restores a snapshot that M(recovery_backup) has taken, insists that its files are those of its manifest, puts them where
+    they were, and has O(load) bring back what files do not hold. A second run does the same again.
+options:
+  repository:
+    description: The agency's repository and how to get there, as for M(recovery_backup).
+    type: dict
+    required: true
+    suboptions:
+      address: {description: Address of the recovery host., type: str, required: true}
+      port: {description: Port of the repository., type: int, required: true}
+      authority: {description: Certificate authority of the repository as PEM text., type: str, required: true}
+      user: {description: Who writes., type: str, required: true}
+      writer_password: {description: Password of who writes., type: str, required: true}
+      repository_password: {description: Password of the contents., type: str, required: true}
+  component:
+    description: The component.
+    type: str
+    required: true
+  agency:
+    description: Short name of the agency.
+    type: str
+    required: true
+  host:
+    description: Name of the host.
+    type: str
+    required: true
+  snapshot:
+    description: Id of the snapshot, or C(latest) of this component and host.
+    type: str
+    default: latest
+  missing_only:
+    description: Of these files and folders only those that are not there are put back.
+    type: list
+    elements: path
+    default: []
+  load:
+    description: Program that brings back what files do not hold. It is given C(merge), the folder of the dump, and O(agency).
+    type: path
+  load_user:
+    description: System user that runs O(load).
+    type: str
+    default: root
+author: [Shared service orchestrator]
+"""
+
+EXAMPLES = r"""
+- name: Bring the desk back
+  recovery_restore:
+    repository: "{{ recovery_repository }}"
+    component: service-desk
+    agency: cabinet-office
+    host: desk1
+    load: /usr/local/lib/service-desk/recovery/desk.py
+    load_user: www-data
+"""
+
+RETURN = r"""
+manifest:
+  description: What was brought back.
+  returned: success
+  type: dict
+"""
+
+import json
+import pwd
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.file_tree import facts
+from ansible.module_utils.recovery_repository import OPTIONS, Repository, RepositoryError
+
+
+def run(*command: str) -> str:
+    """Run a program that must succeed."""
+    done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RepositoryError(f"{command[0]}: {(done.stderr or done.stdout).strip()}")
+    return done.stdout
+
+
+def fetch(given: dict[str, Any], target: Path) -> tuple[Path, dict[str, Any]]:
+    """Restore the snapshot beside everything else; return its folder and its manifest."""
+    Repository(given["repository"]).restore(given["snapshot"], target, tag=given["component"], host=given["host"])
+    folder = target / "var/backups/recovery" / given["component"] / given["agency"]
+    if not (folder / "manifest.json").is_file():
+        raise RepositoryError(
+            f"snapshot {given['snapshot']} is no backup of {given['component']} for {given['agency']}"
+        )
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    found = facts(folder / "files")
+    if found != manifest["files"]:
+        raise RepositoryError(f"the restored files are {found}, and the manifest says {manifest['files']}")
+    return folder, manifest
+
+
+def bring_back(given: dict[str, Any]) -> dict[str, Any]:
+    """Restore, place and load."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="recovery-") as target:  # noqa: S108 - private, and on disk
+        Path(target).chmod(0o711)
+        folder, manifest = fetch(given, Path(target))
+        for kept in given["missing_only"]:
+            copy = folder / "files" / kept.lstrip("/")
+            if Path(kept).exists() and copy.exists():
+                shutil.rmtree(copy) if copy.is_dir() else copy.unlink()
+        run("cp", "--archive", "--", f"{folder}/files/.", "/")
+        if given["load"]:
+            owner = pwd.getpwnam(given["load_user"])
+            run("chown", "--recursive", f"{owner.pw_uid}:{owner.pw_gid}", str(folder / "database"))
+            program = ["runuser", "-u", given["load_user"], "--", given["load"]]
+            run(*program, "merge", str(folder / "database"), given["agency"])
+    return manifest
+
+
+def main() -> None:
+    """Bring back one snapshot."""
+    module = AnsibleModule(
+        argument_spec={
+            "repository": OPTIONS,
+            "component": {"type": "str", "required": True},
+            "agency": {"type": "str", "required": True},
+            "host": {"type": "str", "required": True},
+            "snapshot": {"type": "str", "default": "latest"},
+            "missing_only": {"type": "list", "elements": "path", "default": []},
+            "load": {"type": "path"},
+            "load_user": {"type": "str", "default": "root"},
+        },
+    )
+    try:
+        module.exit_json(changed=True, manifest=bring_back(module.params))
+    except (RepositoryError, OSError) as error:
+        module.fail_json(msg=f"nothing was brought back: {error}")
+
+
+if __name__ == "__main__":
+    main()

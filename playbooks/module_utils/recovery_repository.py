@@ -1,0 +1,67 @@
+"""An agency's backup repository as its writers reach it: over TLS, with a password for the way and one for the contents."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+OPTIONS: dict[str, Any] = {
+    "type": "dict",
+    "required": True,
+    "options": {
+        "address": {"type": "str", "required": True},
+        "port": {"type": "int", "required": True},
+        "authority": {"type": "str", "required": True},
+        "user": {"type": "str", "required": True},
+        "writer_password": {"type": "str", "required": True, "no_log": True},
+        "repository_password": {"type": "str", "required": True, "no_log": True},
+    },
+}
+"""Argument specification of a module's option `repository`."""
+
+
+class RepositoryError(Exception):
+    """The repository refused, or was not reached."""
+
+
+class Repository:
+    """Runs restic against the repository. Neither password is seen in a process list or left in a file."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self._given = given
+
+    def restic(self, *arguments: str) -> str:
+        """Run one command of restic's, and return what it printed."""
+        given = self._given
+        way = f"{given['user']}:{given['writer_password']}@{given['address']}:{given['port']}"
+        environment = {
+            "PATH": os.environ["PATH"],
+            "RESTIC_REPOSITORY": f"rest:https://{way}/",
+            "RESTIC_PASSWORD": given["repository_password"],
+        }
+        with tempfile.NamedTemporaryFile("w", suffix=".pem") as authority:
+            authority.write(given["authority"])
+            authority.flush()
+            # Without a cache, so that nothing of a backup stays behind.
+            command = ["restic", "--no-cache", "--cacert", authority.name, *arguments]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            said = (done.stderr or done.stdout).strip().replace(given["writer_password"], "********")
+            raise RepositoryError(f"restic {arguments[0]}: {said}")
+        return done.stdout
+
+    def backup(self, place: Path, *, tag: str, host: str) -> dict[str, Any]:
+        """Back up a folder as one snapshot, and return restic's summary of it."""
+        said = self.restic("backup", "--json", "--tag", tag, "--host", host, str(place))
+        summary: dict[str, Any] = json.loads(said.strip().splitlines()[-1])
+        return summary
+
+    def restore(self, snapshot: str, target: Path, *, tag: str, host: str) -> None:
+        """Bring a snapshot back, by its id or as `latest` of this tag and host."""
+        chosen = ["--tag", tag, "--host", host] if snapshot == "latest" else []
+        self.restic("restore", snapshot, *chosen, "--target", str(target))

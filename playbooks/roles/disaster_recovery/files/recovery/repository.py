@@ -1,0 +1,94 @@
+"""The frozen copy of an agency's repository, and what is in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import file_tree
+from host import run
+from leases import Drill, DrillError
+
+REPOSITORIES = Path("/srv/recovery")
+# A writer stores contents first, then the index of them, then the snapshot that names them; so a copy made the other way
+# round has everything that its snapshots need.
+PARTS = ("config", "keys", "snapshots", "index", "data")
+
+
+def freeze(drill: Drill, agency: str, source: Path | None) -> None:
+    """Copy the agency's repository as it is now, by links: files of a repository are written once and only ever removed."""
+    place = source or REPOSITORIES / agency / "repository"
+    if not (place / "config").is_file():
+        raise DrillError(f"{agency} has no repository at {place}; provision its disaster recovery first")
+    drill.repository.mkdir(mode=0o700)
+    # Pruning waits, as it removes contents that are still being copied.
+    for part in PARTS:
+        copy = ["cp", "--archive", "--link", str(place / part), str(drill.repository)]
+        run("flock", "--shared", str(place.parent / "lock"), *copy) if source is None else run(*copy)
+    (drill.repository / "locks").mkdir()
+
+
+def restic(drill: Drill, password: str, *arguments: str) -> str:
+    """Run restic on the frozen copy. The password is neither in an argument nor in a file."""
+    environment = {"PATH": os.environ["PATH"], "RESTIC_PASSWORD": password, "RESTIC_REPOSITORY": str(drill.repository)}
+    return run("restic", "--no-cache", "--json", *arguments, environment=environment)
+
+
+def snapshots(drill: Drill, password: str, component: str) -> list[dict[str, Any]]:
+    """Return the component's snapshots, oldest first. Only the newest is looked into, which takes a second."""
+    found = json.loads(restic(drill, password, "snapshots", "--no-lock", "--tag", component)) or []
+    if not found:
+        raise DrillError(f"the repository has no backup of {component}; take one first")
+    kept = ("id", "tree", "paths")
+    told = [
+        {name: one[name] for name in kept} | {"host": one["hostname"], "time": _in_utc(one["time"])} for one in found
+    ]
+    told.sort(key=lambda one: str(one["time"]))
+    told[-1] |= contents(drill, password, told[-1]["id"])
+    return told
+
+
+def contents(drill: Drill, password: str, snapshot: str) -> dict[str, Any]:
+    """Return how much is in a snapshot, and the digest of its list of files."""
+    listing = restic(drill, password, "ls", "--no-lock", snapshot)
+    entries = [json.loads(line) for line in listing.splitlines()]
+    files = [entry for entry in entries if entry.get("type") == "file"]
+    digest = hashlib.sha256(listing.encode()).hexdigest()
+    return {"bytes": sum(file.get("size", 0) for file in files), "files": len(files), "sha256": digest}
+
+
+def _in_utc(moment: str) -> str:
+    return run("date", "--utc", f"--date={moment}", "+%Y-%m-%dT%H:%M:%S.%NZ").strip()
+
+
+def check(drill: Drill, password: str) -> dict[str, Any]:
+    """Have restic read everything in the copy, and say what it found."""
+    environment = {"PATH": os.environ["PATH"], "RESTIC_PASSWORD": password, "RESTIC_REPOSITORY": str(drill.repository)}
+    command = ["restic", "--no-cache", "check", "--read-data"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    said = (done.stdout if done.returncode == 0 else done.stderr or done.stdout).strip().splitlines()
+    return {"passed": done.returncode == 0, "detail": said[-1] if said else "restic said nothing"}
+
+
+def unpack(drill: Drill, password: str, snapshot: str) -> dict[str, Any]:
+    """Restore a snapshot into the folder `restored`, insist that its files are those of its manifest, and return that."""
+    target = drill.folder / "unpacked"
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.rmtree(drill.folder / "restored", ignore_errors=True)
+    environment = {"PATH": os.environ["PATH"], "RESTIC_PASSWORD": password, "RESTIC_REPOSITORY": str(drill.repository)}
+    run("restic", "--no-cache", "restore", "--no-lock", snapshot, "--target", str(target), environment=environment)
+    found = sorted(target.glob("var/backups/recovery/*/*/manifest.json"))
+    if len(found) != 1:
+        raise DrillError(f"snapshot {snapshot} has no manifest; it was not taken by a component's backup")
+    found[0].parent.rename(drill.folder / "restored")
+    shutil.rmtree(target)
+    manifest: dict[str, Any] = json.loads((drill.folder / "restored" / "manifest.json").read_text())
+    facts = file_tree.facts(drill.folder / "restored" / "files")
+    if facts != manifest["files"]:
+        raise DrillError(f"the restored files are {facts}, and the manifest says {manifest['files']}")
+    return manifest

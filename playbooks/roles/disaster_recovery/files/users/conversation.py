@@ -1,0 +1,69 @@
+"""How the programs that use a service as its users do are talked to: a question a line, an answer a line, both JSON.
+
+The first line says where the service is and whose: {address, authority, agency, hosts, allocation, parameters, secrets}, the
+last five as the component's role knows them; authority is who vouches for the service, or nothing.
+Questions after it: {"op": "describe" | "write" | "read" | "probe", ..}. Every answer has `ok`, and `detail` when that is false.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, Protocol
+
+Document = dict[str, Any]
+
+
+class UseError(Exception):
+    """The service did not do what its users rely on; the message says what."""
+
+
+class User(Protocol):
+    """Somebody who uses the service. Each raises UseError, or OSError when nobody answers."""
+
+    canary: bool
+
+    def write(self, number: int, text: str) -> None:
+        """Have a line kept. Returns when the service has acknowledged it."""
+
+    def read(self) -> list[str]:
+        """Return the lines kept, in order."""
+
+    def probe(self) -> str:
+        """Do one thing that users do, from beginning to end; return in words what it was."""
+
+
+def answer(user: User, question: Document) -> Document:
+    """Answer one question."""
+    match question.get("op"):
+        case "describe":
+            return {"ok": True, "canary": user.canary}
+        case "write" if user.canary:
+            user.write(question["number"], question["text"])
+            return {"ok": True}
+        case "read" if user.canary:
+            return {"ok": True, "records": user.read()}
+        case "write" | "read":
+            return {"ok": False, "detail": "unsupported"}
+        case "probe":
+            return {"ok": True, "detail": user.probe()}
+        case other:
+            raise UseError(f"there is no op {other!r}; there are describe, write, read and probe")
+
+
+def talk(make: Any) -> None:
+    """Answer every line until there is none."""
+    user: User | None = None
+    for line in sys.stdin:
+        try:
+            question = json.loads(line)
+            if user is None:
+                user = make(question)
+                told: Document = {"ok": True}
+            else:
+                told = answer(user, question)
+        except KeyError as error:
+            told = {"ok": False, "detail": f"the question has no {error}"}
+        except (UseError, OSError, EOFError, ValueError) as error:
+            told = {"ok": False, "detail": str(error) or type(error).__name__}
+        print(json.dumps(told), flush=True)  # noqa: T201
