@@ -47,6 +47,7 @@ bench: $(INSTALLED) ## Measure against the bare tools, in interleaved pairs
 	@$(BIN)/python -m tests.bench.engine
 	@$(BIN)/python -m tests.bench.onboarding
 	@$(BIN)/python -m tests.bench.scale
+	@$(BIN)/python -m tests.bench.calendar_planning
 
 serve: $(INSTALLED) ## Answer HTTP on port 8080 and work on runs
 	$(ORCHESTRATOR) serve

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from orchestrator.domain.catalog import Catalog, Identifier, Name
+from orchestrator.domain.drill_policy import RecoveryTerms
 from orchestrator.domain.value import Value
 
 AGENCY_ID = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
@@ -128,13 +129,17 @@ class ServiceOrder(Value):
 
 
 class CallOff(Value):
-    """One agency's contract under a framework agreement: the file an engineer writes."""
+    """One agency's contract under a framework agreement: the file an engineer writes.
+
+    Without terms of recovery it is written down without them, as it was before there were any.
+    """
 
     framework: Identifier
     agency: Agency
     site: Identifier
     term: Term
     services: Mapping[Identifier, ServiceOrder]
+    recovery: RecoveryTerms | None = Field(default=None, exclude_if=lambda terms: terms is None)
 
     def document(self) -> dict[str, Any]:
         """JSON-compatible form, as the file spells it."""

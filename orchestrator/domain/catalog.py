@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from orchestrator.domain.drill_policy import DrillPolicy
 from orchestrator.domain.value import Value
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=30)]
@@ -54,10 +55,15 @@ class SecretKind(StrEnum):
 
 
 class RecoveryTarget(Value):
-    """Objectives of a tier: how long until it works again, and how much may be lost."""
+    """Objectives of a tier: how long until it works again, and how much may be lost; and when that is rehearsed.
+
+    A tier that promises no drills is written down without them, so that digests stay what they were before there were
+    any.
+    """
 
     rto: timedelta
     rpo: timedelta
+    drills: DrillPolicy | None = Field(default=None, exclude_if=lambda drills: drills is None)
 
 
 class Price(Value):

@@ -5,6 +5,7 @@ start is drawn from all minutes of its windows. What draws is a digest of agency
 the time without the policy, and a blackout elsewhere in the period moves nothing.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -13,9 +14,11 @@ from functools import lru_cache
 from hashlib import sha256
 from itertools import count as count_from
 from itertools import islice
+from operator import itemgetter
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from orchestrator.domain.drill_policy import DrillPolicy, Window
+from orchestrator.domain.drill_policy import Blackout, DrillPolicy, Window
 from orchestrator.domain.local_time import instant_of
 from orchestrator.domain.verdict import Moment
 
@@ -151,10 +154,15 @@ def kind_of(policy: DrillPolicy, draw: Draw, grains: int) -> Moment:
 
 def _is_worst(policy: DrillPolicy, draw: Draw, period: int) -> bool:
     """Evenly spread, and so often that a year's drills always have one."""
-    a_year = max(MONTHS // policy.every_months, 1)
-    share = max(Fraction(str(policy.worst_moment_share)), Fraction(1, a_year))
-    phase = period + Draw(draw.agency, draw.component, 0).number(0, a_year)
-    return (phase + 1) * share // 1 > phase * share // 1
+    worst, of = _share(policy.worst_moment_share, policy.every_months)
+    phase = period + Draw(draw.agency, draw.component, 0).number(0, of)
+    return (phase + 1) * worst // of > phase * worst // of
+
+
+@lru_cache
+def _share(of_all: float, every_months: int) -> tuple[int, int]:
+    """Numerator and denominator."""
+    return max(Fraction(str(of_all)), Fraction(1, max(MONTHS // every_months, 1))).as_integer_ratio()
 
 
 def _fits(policy: DrillPolicy, period: int, grains: int) -> bool:
@@ -167,7 +175,12 @@ def period_of(policy: DrillPolicy, day: date) -> int:
 
 def days_of(policy: DrillPolicy, period: int) -> tuple[date, date]:
     """The first day of a period, and that of the next one."""
-    months = (period * policy.every_months, (period + 1) * policy.every_months)
+    return _days(policy.every_months, period)
+
+
+@lru_cache
+def _days(every_months: int, period: int) -> tuple[date, date]:
+    months = (period * every_months, (period + 1) * every_months)
     first, until = (date(m // MONTHS, m % MONTHS + 1, 1) for m in months)
     return first, until
 
@@ -179,7 +192,7 @@ def windows_of(policy: DrillPolicy, period: int) -> tuple[Span, ...]:
 
 @lru_cache(maxsize=4096)
 def _windows(time_zone: str, windows: tuple[Window, ...], first: date, until: date) -> tuple[Span, ...]:
-    zone = DrillPolicy(time_zone=time_zone).zone
+    zone = ZoneInfo(time_zone)
     opening, closing = within(*(instant_of(datetime.combine(day, time()), zone) for day in (first, until)))
     days = (first + timedelta(days=n) for n in range(-1, (until - first).days))
     walls = (wall for day in days for window in windows if (wall := window.on(day)))
@@ -190,15 +203,18 @@ def _windows(time_zone: str, windows: tuple[Window, ...], first: date, until: da
 def open_spans(policy: DrillPolicy, period: int) -> tuple[Span, ...]:
     """The windows of a period without the policy's blackouts."""
     spans = windows_of(policy, period)
-    for a, b in blackout_spans(policy):
-        if spans and a < spans[-1][1] and spans[0][0] < b:
-            spans = tuple(s for c, d in spans for s in ((c, min(d, a)), (max(c, b), d)) if s[0] < s[1])
+    for a, b in _blackouts(policy.time_zone, policy.blackouts):
+        touched = slice(bisect_right(spans, a, key=itemgetter(1)), bisect_left(spans, b, key=itemgetter(0)))
+        cut = (s for c, d in spans[touched] for s in ((c, min(d, a)), (max(c, b), d)) if s[0] < s[1])
+        spans = (*spans[: touched.start], *cut, *spans[touched.stop :])
     return spans
 
 
-def blackout_spans(policy: DrillPolicy) -> tuple[Span, ...]:
+@lru_cache(maxsize=16384)
+def _blackouts(time_zone: str, blackouts: tuple[Blackout, ...]) -> tuple[Span, ...]:
     """Every grain that a blackout touches."""
-    between = (blackout.between(policy.zone) for blackout in policy.blackouts)
+    zone = ZoneInfo(time_zone)
+    between = (blackout.between(zone) for blackout in blackouts)
     return joined([((a - EPOCH) // GRAIN, -((EPOCH - b) // GRAIN)) for a, b in between])
 
 

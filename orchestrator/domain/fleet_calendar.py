@@ -22,6 +22,7 @@ from orchestrator.domain.drill_calendar import (
     GRAIN,
     Draw,
     Occurrence,
+    Reason,
     Skipped,
     Span,
     days_of,
@@ -34,7 +35,6 @@ from orchestrator.domain.drill_calendar import (
     skipped,
     windows_of,
 )
-from orchestrator.domain.drill_calendar import Reason as Why
 from orchestrator.domain.drill_policy import DrillPolicy
 from orchestrator.domain.lane_bound import Crowd, lane_bound
 
@@ -102,7 +102,7 @@ class _Wish:
     def nowhere(self) -> Unplaced:
         if not self.spans:
             return Unplaced(*self.request[:3], skipped(self.request.policy, self.draw.period, self.grains))
-        return Unplaced(*self.request[:3], Skipped(*days_of(self.request.policy, self.draw.period), Why.NO_LANE))
+        return Unplaced(*self.request[:3], Skipped(*days_of(self.request.policy, self.draw.period), Reason.NO_LANE))
 
 
 class _Lanes:

@@ -5,6 +5,7 @@ from typing import Any
 
 from orchestrator.domain.agreement import AGENCY_ID, FrameworkAgreement
 from orchestrator.domain.catalog import Catalog, Component, Tenancy
+from orchestrator.domain.drill_policy import WEEKDAYS
 
 
 def call_off_schema(
@@ -22,7 +23,9 @@ def call_off_schema(
                 "site": {"enum": sorted(sites), "description": "Where it is built"},
                 "term": _object({"start": _DATE, "months": _whole(1, 240)}),
                 "services": _services(catalog),
-            }
+                "recovery": _recovery(),
+            },
+            optional=("recovery",),
         ),
     }
 
@@ -91,3 +94,43 @@ def _service(component: Component) -> dict[str, Any]:
     if component.tenancy is Tenancy.DEDICATED or sold_by_unit:
         properties["quantity"] = _whole(1, 10_000)
     return {"description": component.description, **_object(properties, optional=("parameters", "quantity"))}
+
+
+def _recovery() -> dict[str, Any]:
+    """Whatever the agency wants otherwise than its tiers have it."""
+    window = _object({"days": _days(), "start": _CLOCK, "end": _CLOCK}, optional=("days",))
+    blackout = _object({"start": _EDGE, "end": _EDGE, "why": _text(120)}, optional=("why",))
+    properties = {
+        "time_zone": _text(60, expected="a time zone of the IANA list, such as Europe/London"),
+        "windows": _list(window, 1, "must be a list of hours in which drills may run, with at least one"),
+        "blackouts": _list(blackout, 0, "must be a list of days or times without drills"),
+        "worst_moment_share": {"type": "number", "minimum": 0, "maximum": 1, "x-expected": _SHARE},
+    }
+    return {"description": "When recovery is rehearsed", **_object(properties, optional=properties)}
+
+
+def _days() -> dict[str, Any]:
+    names = [day.value for day in WEEKDAYS]
+    return _list({"enum": names}, 1, f"must be a list of some of {', '.join(names)}")
+
+
+def _list(items: Mapping[str, Any], least: int, expected: str) -> dict[str, Any]:
+    return {"type": "array", "minItems": least, "items": items, "x-expected": expected}
+
+
+_SHARE = "must be a share of all drills from 0 to 1, such as 0.25"
+_CLOCK = {
+    "type": ["string", "integer"],
+    "pattern": r"^([01]\d|2[0-3]):[0-5]\d$",
+    "minimum": 0,
+    "maximum": 24 * 60 - 1,
+    "examples": ["22:30"],
+    "x-expected": 'must be hours and minutes, such as "22:30"',
+}
+"""A number where somebody left out the quotes: YAML reads 22:30 as so many minutes."""
+_EDGE = {
+    "type": "string",
+    "pattern": r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?)?$",
+    "examples": ["2026-12-24", "2026-12-24T18:00"],
+    "x-expected": "must be a day such as 2026-12-24 or a time such as 2026-12-24T18:00",
+}

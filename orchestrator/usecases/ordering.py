@@ -6,9 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement, Term
 from orchestrator.domain.allocation import Allocation, Spot, lowest_free
 from orchestrator.domain.catalog import Catalog
+from orchestrator.domain.drill_policy import RecoveryTerms
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import PlanMade
 from orchestrator.domain.plan import Basis, Plan, make_plan, requests
@@ -44,6 +47,7 @@ class Ordering:
         document = self.source.document(path)
         shape = document.check(self.schema())
         broken = {at[:depth] for at, _ in shape for depth in range(len(at) + 1)}
+        shape += _wrong_terms(document, broken)
         uncovered = self._uncovered(document, broken)
         problems = [problem for _, problem in shape] + uncovered
         if problems:
@@ -183,6 +187,21 @@ def _at(data: Mapping[str, Any], *path: str) -> str:
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
     return str(value)
+
+
+def _wrong_terms(
+    document: SourceDocument, broken: set[tuple[str | int, ...]]
+) -> list[tuple[tuple[str | int, ...], Problem]]:
+    """What a schema cannot say of the terms of recovery: zones that there are, blackouts that end after their start."""
+    terms = document.data.get("recovery") if isinstance(document.data, dict) else None
+    if terms is None or ("recovery",) in broken:
+        return []
+    try:
+        RecoveryTerms.model_validate(terms)
+    except ValidationError as error:
+        found = [(("recovery", *e["loc"]), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+        return [(at, document.problem(at, message)) for at, message in found]
+    return []
 
 
 def _uncovered_services(document: SourceDocument, agreement: FrameworkAgreement, catalog: Catalog) -> list[Problem]:

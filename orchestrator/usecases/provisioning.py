@@ -40,6 +40,20 @@ class Provisioning:
             tx.events.add([moved(run)], agency=run.agency, at=run.created_at, run=run.id)
             return run
 
+    def take_terms(self, plan: int) -> bool:
+        """Record the terms of recovery of an order that changes nothing else. False when they are recorded already."""
+        with self.store.begin() as tx:
+            stored = find_plan(tx, plan)
+            record = tx.agencies.get(stored.plan.agency)
+            if not stored.plan.empty or stored.order is None or record is None or record.offboarded_at is not None:
+                return False
+            if record.call_off.recovery == stored.order.recovery:
+                return False
+            self._refuse_stale(tx, stored)
+            call_off = record.call_off.model_copy(update={"recovery": stored.order.recovery})
+            tx.agencies.put(record.model_copy(update={"call_off": call_off}))
+            return True
+
     # Consequences of the steps
 
     def refuse_resuming(self, run: Run) -> None:

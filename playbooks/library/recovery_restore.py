@@ -93,12 +93,12 @@ def run(*command: str) -> str:
 
 def fetch(given: dict[str, Any], target: Path) -> tuple[Path, dict[str, Any]]:
     """Restore the snapshot beside everything else; return its folder and its manifest."""
-    Repository(given["repository"]).restore(
-        given["snapshot"], target, tag=given["component"], host=given["host"]
-    )
+    Repository(given["repository"]).restore(given["snapshot"], target, tag=given["component"], host=given["host"])
     folder = target / "var/backups/recovery" / given["component"] / given["agency"]
     if not (folder / "manifest.json").is_file():
-        raise RepositoryError(f"snapshot {given['snapshot']} is no backup of {given['component']} for {given['agency']}")
+        raise RepositoryError(
+            f"snapshot {given['snapshot']} is no backup of {given['component']} for {given['agency']}"
+        )
     manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
     found = facts(folder / "files")
     if found != manifest["files"]:

@@ -1,9 +1,11 @@
 """Planning: what is reserved, for whom, and for how long."""
 
 import threading
+from typing import Any
 
 import pytest
 
+from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.usecases.ports import StoredPlan
 from tests.usecases.conftest import House, order
@@ -78,3 +80,35 @@ class TestAPlan:
         assert refused.value.kind is Kind.NOT_COVERED
         house.drive(house.provisioning.open_run(house.ordering.plan_offboarding("a-one").id))
         house.ordering.plan(order("a-three", seats=1_000))
+
+
+def with_terms(**terms: Any) -> CallOff:
+    return CallOff.model_validate(order().document() | {"recovery": terms})
+
+
+class TestTermsOfRecovery:
+    def test_are_taken_though_there_is_nothing_else_to_do(self, house: House) -> None:
+        house.apply(order())
+        changed = with_terms(time_zone="Europe/Paris")
+        plan = house.ordering.plan(changed)
+        assert plan.plan.empty
+        assert house.provisioning.take_terms(plan.id)
+        assert not house.provisioning.take_terms(house.ordering.plan(changed).id)
+        with house.store.read() as tx:
+            record = tx.agencies.get(changed.agency.id)
+        assert record and record.call_off == changed
+
+    def test_that_an_agency_has_none_of_change_no_plan_made_before_there_were_any(self, house: House) -> None:
+        """Neither the order nor the catalogue says a word of them then."""
+        assert "recovery" not in order().document()
+        tiers = house.ordering.source.catalog().components["alpha"].model_dump(mode="json")["tiers"]
+        assert {tuple(tier["recovery"]) for tier in tiers.values()} == {("rto", "rpo")}
+
+    def test_survive_the_database(self, house: House) -> None:
+        terms = {"windows": [{"days": ["sat"], "start": "22:00", "end": "04:00"}], "worst_moment_share": 0.5,
+                 "blackouts": [{"start": "2026-12-20", "end": "2027-01-03", "why": "year end"}]}  # fmt: skip
+        house.apply(with_terms(**terms))
+        with house.store.read() as tx:
+            record = tx.agencies.get(order().agency.id)
+        assert record and record.call_off == with_terms(**terms)
+        assert house.ordering.plan(with_terms(**terms)).plan.empty

@@ -96,8 +96,11 @@ def plan_and_carry_out(app: "Application", plan_id: int, wishes: Wishes, *, yes:
     if not wishes.as_json:
         show_plan(view)
     if not view.steps:
+        taken = app.provisioning.take_terms(plan_id)
         if wishes.as_json:
             print_json({"plan": view.plan, "run": None, "steps": []})
+        elif taken:
+            console.print("The terms of recovery are recorded; drills follow them from now on.")
         return
     if not yes:
         _ask()

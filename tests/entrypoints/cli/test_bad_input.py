@@ -104,6 +104,17 @@ class TestAnOrder:
             ("services.alpha.parameters", {"sleep": 99999}, "services.alpha.parameters.sleep"),
             ("services.alpha.parameters", {"slep": 1}, "did you mean 'sleep'?"),
             ("services", {}, "must be a mapping of components"),
+            ("recovery", {"time_zon": "UTC"}, "unknown key, did you mean 'time_zone'?"),
+            ("recovery", {"time_zone": "Europe/Lundon"}, "recovery.time_zone: 'Europe/Lundon' is not a time zone"),
+            ("recovery", {"windows": []}, "must be a list of hours in which drills may run, with at least one"),
+            (
+                "recovery",
+                {"windows": [{"start": "25:00", "end": "04:00"}]},
+                'must be hours and minutes, such as "22:30"',
+            ),
+            ("recovery", {"blackouts": [{"start": "Xmas", "end": "2027-01-03"}]}, "must be a day such as 2026-12-24"),
+            ("recovery", {"blackouts": [{"start": "2027-01-03", "end": "2027-01-02"}]}, "before it starts on"),
+            ("recovery", {"worst_moment_share": 2}, "must be a share of all drills from 0 to 1"),
         ],
         ids=lambda value: str(value)[:30],
     )

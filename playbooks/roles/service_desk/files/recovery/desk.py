@@ -28,7 +28,14 @@ NO_CREDENTIAL = """'{"password": "*NO-PASSWORD*", "authtoken": null}'::jsonb"""
 
 def psql(script: str, agency: str, folder: Path, database: str = DATABASE) -> str:
     """Run a script inside the folder, stopping at its first error, and return what it printed."""
-    options = ["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1", f"--set=agency={agency}"]
+    options = [
+        "--no-psqlrc",
+        "--quiet",
+        "--no-align",
+        "--tuples-only",
+        "--set=ON_ERROR_STOP=1",
+        f"--set=agency={agency}",
+    ]
     done = subprocess.run(
         ["psql", *options, database], input=script, cwd=folder, capture_output=True, text=True, check=False
     )
@@ -67,14 +74,18 @@ def facts(file: Path) -> dict[str, Any]:
 
 def rows_of(table: str) -> str:
     """Return the query for the rows of a table that are in scope, in an order that does not depend on the server."""
-    row = f"(jsonb_populate_record(t, case when s.own then '{{}}' else {NO_CREDENTIAL} end)).*" if table == "users" else "t.*"
+    row = (
+        f"(jsonb_populate_record(t, case when s.own then '{{}}' else {NO_CREDENTIAL} end)).*"
+        if table == "users"
+        else "t.*"
+    )
     return f"select {row} from {table} t join scope_{table} s using (id) order by t.id"
 
 
 def dump(folder: Path, agency: str, *, schema: bool = True) -> dict[str, Any]:
     """Write the agency's rows as of one instant, and return what was written."""
     names = tables(agency, folder)
-    shape = f"\\! pg_dump --snapshot=\"$SNAPSHOT\" --schema-only --no-owner --format=custom --file=schema.dump {DATABASE}"
+    shape = f'\\! pg_dump --snapshot="$SNAPSHOT" --schema-only --no-owner --format=custom --file=schema.dump {DATABASE}'
     lines = [
         "begin isolation level repeatable read;",
         "select pg_export_snapshot() as snapshot \\gset",
