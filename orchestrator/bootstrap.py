@@ -2,11 +2,12 @@
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.adapters.catalog_files.source import CatalogFiles
@@ -21,6 +22,8 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.adapters.metrics import Exposition
     from orchestrator.adapters.practice.site import PracticeSite
     from orchestrator.adapters.recovery_host import SshRecoveryHosts
+    from orchestrator.domain.drill_policy import Blackout
+    from orchestrator.domain.fleet_calendar import Placed
     from orchestrator.usecases.admitting import Admitting
     from orchestrator.usecases.assigning import Assigning
     from orchestrator.usecases.concluding import Concluding
@@ -32,7 +35,11 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.usecases.provisioning import Provisioning
     from orchestrator.usecases.recalling import Recalling
     from orchestrator.usecases.retaining import Retaining
+    from orchestrator.usecases.scheduling import Scheduling
     from orchestrator.usecases.witnessing import Witnessing
+
+FORESEEN = timedelta(days=730)
+"""How far ahead somebody's calendar of closures is read."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,18 @@ class Application:
         wait = self.settings.recovery.wait_seconds
         limit = timedelta(seconds=wait) if wait else None
         return Drilling(source=self.source, store=self.store, clock=self.clock, assigning=self.assigning, limit=limit)
+
+    @cached_property
+    def drill_scheduling(self) -> "Scheduling":
+        from orchestrator.usecases.scheduling import Scheduling
+
+        return Scheduling(
+            source=self.source,
+            store=self.store,
+            clock=self.clock,
+            drilling=self.drilling,
+            lanes=self.settings.recovery.drills_per_host,
+        )
 
     @cached_property
     def recalling(self) -> "Recalling":
@@ -246,7 +265,9 @@ class Application:
 
         schedules = [
             Schedule(name="retention", cron={"hour": "3", "minute": "30"}, work=self.retaining.prune),
-            Schedule(name="backups", cron={"minute": "*"}, work=self.protecting.open_due),
+            Schedule(name="drill calendar", cron={"hour": "2", "minute": "15"}, work=self.drill_scheduling.plan_ahead),
+            # In this order: a drill at the worst moment is begun just before the backup would be.
+            Schedule(name="recovery", cron={"minute": "*"}, work=self._start_what_is_due),
             Schedule(
                 name="canaries",
                 cron={"minute": f"*/{self.settings.recovery.canary_minutes}"},
@@ -254,6 +275,24 @@ class Application:
             ),
         ]
         return Scheduler(store=self.store, clock=self.clock, schedules=schedules).running()
+
+    def _start_what_is_due(self) -> None:
+        self.drill_scheduling.start_due()
+        self.protecting.open_due()
+
+    def calendar_file(self, drills: "Iterable[Placed]") -> bytes:
+        """Drills for people's calendars."""
+        from orchestrator.adapters.icalendar_files import write_calendar
+        from orchestrator.domain.drill_policy import DrillPolicy
+
+        return write_calendar(drills, lasts=DrillPolicy().lasts, stamped=self.clock.now())
+
+    def blackouts(self, file: Path) -> "tuple[Blackout, ...]":
+        """The closures in somebody's calendar, of the two years to come."""
+        from orchestrator.adapters.icalendar_files import read_blackouts
+
+        today = self.clock.now().date()
+        return read_blackouts(file, first=today, until=today + FORESEEN)
 
     def close(self) -> None:
         if "database" in self.__dict__:

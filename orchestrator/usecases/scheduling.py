@@ -38,6 +38,7 @@ class Slot(Value):
 
     agency: str
     component: str
+    site: str
     starts_at: datetime | None
     ends_by: datetime | None
     moment: Moment | None
@@ -47,6 +48,14 @@ class Slot(Value):
     first: date | None = None
     until: date | None = None
     key: str | None = None
+
+    @property
+    def placed(self) -> Placed | None:
+        """The drill as a calendar takes it."""
+        if self.starts_at is None or self.moment is None:
+            return None
+        occurrence = Occurrence(self.starts_at, self.moment, self.ends_by or self.starts_at)
+        return Placed(self.agency, self.component, self.site, occurrence)
 
 
 @dataclass(frozen=True)
@@ -237,6 +246,7 @@ def _slots(request: DrillRequest, planned: list[Drill], *, now: datetime, count:
         yield Slot(
             agency=drill.agency,
             component=drill.component,
+            site=drill.site,
             starts_at=drill.scheduled_at,
             ends_by=drill.window_end,
             moment=drill.moment,
@@ -255,7 +265,7 @@ def _drawn(request: DrillRequest, after: datetime, count: int) -> Iterator[Occur
 
 
 def _foreseen(request: DrillRequest, entry: Occurrence | Skipped) -> Slot:
-    whose: Mapping[str, str] = {"agency": request.agency, "component": request.component}
+    whose: Mapping[str, str] = {"agency": request.agency, "component": request.component, "site": request.site}
     if isinstance(entry, Skipped):
         none = {"starts_at": None, "ends_by": None, "moment": None}
         return Slot(**whose, **none, skipped=entry.reason.value, first=entry.first, until=entry.until)

@@ -1,6 +1,7 @@
 """`orchestrator drill` and `orchestrator backup`: rehearsing recovery, and what it rests on."""
 
 import getpass
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -112,6 +113,42 @@ def show(drill: DrillId, as_json: AsJson = False) -> None:
     """
     with application() as built:
         _show(built, drill, as_json=as_json)
+
+
+@app.command()
+def calendar(
+    agency: Annotated[str | None, typer.Option(help="Only this agency's.")] = None,
+    count: Annotated[int, typer.Option(help="How many of each component.", min=1, max=200)] = 20,
+    ics: Annotated[
+        Path | None, typer.Option("--ics", help="Write them for calendar programs, too.", metavar="FILE")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the next drills: those recorded, and after them those the policies will draw.
+
+    Example: orchestrator drill calendar --agency cabinet-office --ics drills.ics
+    """
+    from orchestrator.entrypoints.cli.showing_recovery import show_calendar
+
+    with application() as built:
+        slots = built.drill_scheduling.calendar(agency, count=count)
+        if ics:
+            ics.write_bytes(built.calendar_file(placed for slot in slots if (placed := slot.placed)))
+            say(f"Written: {ics}")
+    print_json({"slots": [s.model_dump(mode="json") for s in slots]}) if as_json else show_calendar(slots)
+
+
+@app.command()
+def blackouts(file: Annotated[Path, typer.Argument(help="An iCalendar file.", metavar="FILE.ics")]) -> None:
+    """Print the closures in a calendar as the `recovery` section of a call-off takes them.
+
+    Example: orchestrator drill blackouts closures.ics
+    """
+    with application() as built:
+        found = built.blackouts(file)
+    console.print("recovery:\n  blackouts:" + ("" if found else " []"))
+    for blackout in found:
+        console.print(f"    - {json.dumps(blackout.model_dump(mode='json'), ensure_ascii=False)}", markup=False)
 
 
 @app.command()
