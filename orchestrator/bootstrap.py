@@ -18,6 +18,7 @@ from orchestrator.usecases.ordering import Ordering
 if TYPE_CHECKING:  # a command that only reads the catalog should not wait for the database, Ansible or the engine
     import sqlalchemy as sa
 
+    from orchestrator.adapters.ansible.guarded import Guards
     from orchestrator.adapters.database.store import SqlStore
     from orchestrator.adapters.metrics import Exposition
     from orchestrator.adapters.practice.site import PracticeSite
@@ -206,33 +207,18 @@ class Application:
     def work(self, until: Callable[[], bool]) -> None:
         """Be a worker until told otherwise."""
         from orchestrator.adapters.ansible.guarded import Guards
-        from orchestrator.adapters.ansible.runner import AnsibleRunner
-        from orchestrator.adapters.ansible.warm import WarmStart
-        from orchestrator.adapters.ansible.workspace import SiteAccess
         from orchestrator.adapters.engine import queueing
         from orchestrator.adapters.engine.worker import Worker, WorkerOptions, worker_name
 
         knobs = self.settings.worker
         guards = Guards(lease_seconds=knobs.lease_seconds)
-
-        def access_of(site: str) -> SiteAccess:
-            folder = self.settings.site_folder(site).resolve()
-            return SiteAccess(key=folder / "id_ed25519", known_hosts=folder / "known_hosts")
-
         worker = Worker(
             name=worker_name(),
             url=queueing.url_for(self.database),
             store=self.store,
             driver=self.driving,
             admission=self.admitting,
-            runner=self._rehearsing(
-                AnsibleRunner(
-                    playbooks=self.settings.playbooks,
-                    guards=guards,
-                    access_of=access_of,
-                    warm=WarmStart(self.settings.playbooks) if knobs.warm else None,
-                )
-            ),
+            runner=self.runner(guards),
             options=WorkerOptions(
                 lease=self.lease,
                 beat=timedelta(seconds=knobs.beat_seconds),
@@ -245,10 +231,24 @@ class Application:
         )
         worker.work(until)
 
-    def _rehearsing(self, playbooks: "PlaybookRunner") -> "PlaybookRunner":
+    def runner(self, guards: "Guards") -> "PlaybookRunner":
+        """What carries out steps: phases of drills by ssh, everything else by Ansible."""
+        from orchestrator.adapters.ansible.runner import AnsibleRunner
+        from orchestrator.adapters.ansible.warm import WarmStart
+        from orchestrator.adapters.ansible.workspace import SiteAccess
         from orchestrator.adapters.clock import BootStopwatch
         from orchestrator.usecases.rehearsing import Rehearsing
 
+        def access_of(site: str) -> SiteAccess:
+            folder = self.settings.site_folder(site).resolve()
+            return SiteAccess(key=folder / "id_ed25519", known_hosts=folder / "known_hosts")
+
+        playbooks = AnsibleRunner(
+            playbooks=self.settings.playbooks,
+            guards=guards,
+            access_of=access_of,
+            warm=WarmStart(self.settings.playbooks) if self.settings.worker.warm else None,
+        )
         return Rehearsing(
             store=self.store,
             clock=self.clock,
