@@ -1,8 +1,9 @@
 """The composition root: which adapter fills which port. The only place that builds anything."""
 
+import json
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.adapters.practice.site import PracticeSite
     from orchestrator.adapters.recovery_host import SshRecoveryHosts
     from orchestrator.domain.drill_policy import Blackout
+    from orchestrator.domain.evidence import Evidence
     from orchestrator.domain.fleet_calendar import Placed
     from orchestrator.usecases.admitting import Admitting
     from orchestrator.usecases.assigning import Assigning
@@ -156,6 +158,7 @@ class Application:
 
     @cached_property
     def concluding(self) -> "Concluding":
+        from orchestrator.adapters.bank_holidays import report_due
         from orchestrator.usecases.concluding import Concluding
 
         return Concluding(
@@ -167,6 +170,24 @@ class Application:
             seal=self.seal,
             report_due=report_due,
         )
+
+    def seal(self, evidence: "Evidence") -> tuple[str, str]:
+        """The signed document, as it is kept and handed over, and its digest."""
+        from orchestrator.adapters.evidence_signing import EvidenceSigner
+        from orchestrator.domain.evidence_seal import seal
+
+        sealed = seal(evidence, EvidenceSigner(self.settings.signing_key_file))
+        return json.dumps(sealed.document(), indent=1, ensure_ascii=False), sealed.digest
+
+    def verify_evidence(self, files: Sequence[Path], key: Path | None = None) -> list[str]:
+        """What does not hold of documents in files, oldest first. `key` holds the public key to trust, if not ours."""
+        from orchestrator.adapters.evidence_files import read_evidence
+        from orchestrator.adapters.evidence_signing import EvidenceSigner, read_public_key
+        from orchestrator.domain.evidence_seal import verify_evidence
+
+        trusted = read_public_key(key) if key else EvidenceSigner(self.settings.signing_key_file).public
+        found = verify_evidence([read_evidence(file) for file in files], trusted)
+        return [f"{files[mismatch.document]}: {mismatch}" for mismatch in found]
 
     @cached_property
     def observing(self) -> "Observing":
@@ -314,17 +335,23 @@ def initialise(settings: Settings) -> list[str]:
     from orchestrator.adapters.database.connection import connect
     from orchestrator.adapters.database.migrating import upgrade
     from orchestrator.adapters.engine import queueing
+    from orchestrator.adapters.evidence_signing import make_signing_key
     from orchestrator.adapters.secret_box import make_key
 
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made_key = make_key(settings.key_file)
+    made_key, made_signing_key = make_key(settings.key_file), make_signing_key(settings.signing_key_file)
     database = connect(settings.database_url)
     before, after = upgrade(database)
     queueing.migrate(queueing.url_for(database))
     database.dispose()
     key = "created, mode 0600; back it up apart from the database" if made_key else "kept"
     state = "created" if before is None else "kept" if before == after else f"upgraded from {before}"
-    return [f"encryption key {settings.key_file}: {key}", f"database: {state}, schema {after}"]
+    signing = "created, mode 0600; back it up" if made_signing_key else "kept"
+    return [
+        f"encryption key {settings.key_file}: {key}",
+        f"key that signs evidence {settings.signing_key_file}: {signing}",
+        f"database: {state}, schema {after}",
+    ]
 
 
 def practice_site(settings: Settings) -> "PracticeSite":

@@ -101,6 +101,10 @@ class Settings(BaseSettings):
     def key_file(self) -> Path:
         return self.home / "secret.key"
 
+    @property
+    def signing_key_file(self) -> Path:
+        return self.home / "evidence.key"
+
     def site_folder(self, site: str) -> Path:
         """Where the key and the pinned host keys of a site are."""
         return self.home / "sites" / site

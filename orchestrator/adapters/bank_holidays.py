@@ -1,0 +1,22 @@
+"""Bank holidays of England and Wales, and the deadlines that skip them."""
+
+from datetime import date
+from functools import lru_cache
+
+import holidays
+
+from orchestrator.domain.working_days import working_days_after
+
+REPORT_DAYS = 20
+"""Working days from a drill to its report."""
+
+
+def report_due(drilled_on: date) -> date:
+    """The last day for the report on a drill."""
+    return working_days_after(drilled_on, REPORT_DAYS, is_holiday=_calendar().__contains__)
+
+
+@lru_cache
+def _calendar() -> holidays.HolidayBase:
+    """Wales has England's; years are added as they are asked for."""
+    return holidays.country_holidays("GB", subdiv="ENG")

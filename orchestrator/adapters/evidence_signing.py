@@ -1,0 +1,117 @@
+"""Signing evidence with Ed25519 under one key file, and checking signatures by a public key."""
+
+import base64
+import binascii
+import os
+import stat
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+
+
+class PublicKey:
+    """A key that signatures are checked by. As text it is the base64 of its 32 bytes; as a file, PEM."""
+
+    def __init__(self, key: Ed25519PublicKey) -> None:
+        self._key = key
+
+    @property
+    def public_key(self) -> str:
+        return base64.b64encode(self._key.public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+
+    @property
+    def pem(self) -> str:
+        """What is handed to those who check, and what `openssl` reads."""
+        return self._key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    def holds(self, signature: bytes, message: bytes) -> bool:
+        try:
+            self._key.verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+
+class EvidenceSigner:
+    """Signs with the key in a file that only its owner may read."""
+
+    def __init__(self, key_file: Path) -> None:
+        self._key = _read_private(key_file)
+
+    @property
+    def public(self) -> PublicKey:
+        return PublicKey(self._key.public_key())
+
+    @property
+    def public_key(self) -> str:
+        return self.public.public_key
+
+    def sign(self, message: bytes) -> bytes:
+        return self._key.sign(message)
+
+
+def make_signing_key(key_file: Path) -> bool:
+    """Create the key file, mode 0600. False when there is one already."""
+    key_file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "wb") as file:
+        key = Ed25519PrivateKey.generate()
+        file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return True
+
+
+def read_public_key(file: Path) -> PublicKey:
+    """A public key somebody was handed, as PEM or as the base64 that stands in the evidence."""
+    content = _bytes_of(file, missing="the public key is missing")
+    try:
+        if b"BEGIN" in content:
+            key = load_pem_public_key(content)
+        else:
+            key = Ed25519PublicKey.from_public_bytes(base64.b64decode(content.strip(), validate=True))
+    except (ValueError, binascii.Error, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PublicKey):
+        raise OrchestratorError(
+            Kind.INVALID, f"{file} does not hold an Ed25519 public key", hint="PEM, or the base64 of its 32 bytes"
+        )
+    return PublicKey(key)
+
+
+def _read_private(file: Path) -> Ed25519PrivateKey:
+    content = _bytes_of(file, missing="the key that signs evidence is missing", hint="run: orchestrator init")
+    try:
+        key = load_pem_private_key(content, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise OrchestratorError(Kind.INVALID, f"{file} does not hold an Ed25519 private key")
+    if (mode := stat.S_IMODE(file.stat().st_mode)) & 0o077:
+        raise OrchestratorError(
+            Kind.INVALID,
+            f"{file} can be read by others (mode {mode:04o})",
+            hint=f"chmod 600 {file}, and consider whether others may have signed with it",
+        )
+    return key
+
+
+def _bytes_of(file: Path, *, missing: str, hint: str | None = None) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise OrchestratorError(Kind.NOT_FOUND, f"{file}: {missing}", hint=hint) from None
+    except OSError as error:
+        raise OrchestratorError(Kind.INVALID, f"{file}: cannot be read: {error.strerror}") from None
