@@ -49,7 +49,14 @@ def list_drills(
 
 @app.command()
 def start(
-    agency: AgencyId, component: Component = None, who: Who = None, no_follow: NoFollow = False, as_json: AsJson = False
+    agency: AgencyId,
+    component: Component = None,
+    who: Who = None,
+    page: Annotated[
+        Path | None, typer.Option("--report", help="Write the page for the auditor when it is over.", metavar="FILE")
+    ] = None,
+    no_follow: NoFollow = False,
+    as_json: AsJson = False,
 ) -> None:
     """Rehearse the recovery of a component now, or ask for it where the site wants an approval.
 
@@ -63,7 +70,7 @@ def start(
             say(f"Drill {drill.id} waits for somebody else: orchestrator drill approve {drill.id} --live-data")
             _show(built, drill.id, as_json=as_json)
             return
-        _run(built, drill.id, no_follow=no_follow, as_json=as_json)
+        _run(built, drill.id, no_follow=no_follow, as_json=as_json, page=page)
 
 
 @app.command()
@@ -233,7 +240,7 @@ def list_backups(
     print_json({"backups": [v.model_dump(mode="json") for v in views]}) if as_json else show_backups(views, now)
 
 
-def _run(built: "Application", drill: int, *, no_follow: bool, as_json: bool) -> None:
+def _run(built: "Application", drill: int, *, no_follow: bool, as_json: bool, page: Path | None = None) -> None:
     """Open the drill's run and follow it; a drill that does not pass is an error."""
     from orchestrator.entrypoints.cli.following import carry
 
@@ -242,7 +249,11 @@ def _run(built: "Application", drill: int, *, no_follow: bool, as_json: bool) ->
         _show(built, drill, as_json=as_json)
         return
     carry(built, run.id)
-    if error := _failure(_show(built, drill, as_json=as_json)):
+    view = _show(built, drill, as_json=as_json)
+    if page and view.verdict:
+        page.write_text(built.draw(built.recalling.evidence(drill)), encoding="utf-8")
+        say(f"Written: {page}")
+    if error := _failure(view):
         raise error
 
 
