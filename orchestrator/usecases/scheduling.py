@@ -20,7 +20,7 @@ from orchestrator.domain.run import Run
 from orchestrator.domain.value import Value
 from orchestrator.domain.verdict import Moment
 from orchestrator.usecases.drilling import Drilling
-from orchestrator.usecases.finding import find_agency
+from orchestrator.usecases.finding import find_agency, recorded_of_all
 from orchestrator.usecases.ports import AgencyRecord, CatalogSource, Clock, Store, Transaction
 
 log = logging.getLogger(__name__)
@@ -113,12 +113,11 @@ class Scheduling:
 
     def _requests(self, tx: Transaction) -> Iterator[DrillRequest]:
         """Whatever is to be rehearsed, by which policy."""
-        for record in tx.agencies.all():
-            if record.offboarded_at is None:
-                recorded = tx.instances.of(record.id)
-                for component in protected(recorded, self.source.catalog()):
-                    if request := self._request(tx, record, recorded[component]):
-                        yield request
+        records = {record.id: record for record in tx.agencies.all()}
+        for agency, recorded in recorded_of_all(tx).items():
+            for component in protected(recorded, self.source.catalog()):
+                if request := self._request(tx, records[agency], recorded[component]):
+                    yield request
 
     def _request(self, tx: Transaction, record: AgencyRecord, instance: ServiceInstance) -> DrillRequest | None:
         """None when the tier promises no drills."""

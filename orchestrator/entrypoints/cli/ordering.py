@@ -142,8 +142,10 @@ def finish(app: "Application", run_id: int, *, as_json: bool) -> None:
 
 
 def _finish_open_run(app: "Application", agency: str, wishes: Wishes) -> None:
-    """A run of the agency that is still open, or whose worker died, is brought to its end before planning. A drill makes
-    way for an incident."""
+    """A run of the agency that is still open, or whose worker died, is brought to its end before planning.
+
+    A drill makes way for an incident.
+    """
     run = app.observing.open_run(agency)
     if run is None:
         return
