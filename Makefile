@@ -16,13 +16,18 @@ TEST_PACKAGES := prometheus postgresql
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-demo: $(INSTALLED) practice-packages ## Boot the practice site and onboard an agency on it, for real
+demo: $(INSTALLED) practice-packages ## Boot the practice site, onboard an agency on it and rehearse its recovery, for real
 	@$(ORCHESTRATOR) init
 	@$(ORCHESTRATOR) practice up
 	@$(ORCHESTRATOR) apply examples/cabinet-office.yml --yes
 	@$(ORCHESTRATOR) agency show cabinet-office
+	@$(ORCHESTRATOR) drill list --agency cabinet-office --json | grep -q '"verdict": "pass' || { \
+	  echo; echo "Backing it up, and rehearsing the recovery of its service desk"; \
+	  $(ORCHESTRATOR) backup start cabinet-office && \
+	  $(ORCHESTRATOR) drill start cabinet-office service-desk --report var/drill.html; }
+	@$(ORCHESTRATOR) drill list --agency cabinet-office
 	@echo
-	@echo "Where to look: $(ORCHESTRATOR) run list; $(ORCHESTRATOR) serve, then http://127.0.0.1:8080/metrics"
+	@echo "Where to look: var/drill.html; $(ORCHESTRATOR) run list; $(ORCHESTRATOR) serve, then http://127.0.0.1:8080/metrics"
 	@echo "Take it down:  $(ORCHESTRATOR) practice down"
 
 test: $(INSTALLED) practice-packages test-packages ## Run all tests

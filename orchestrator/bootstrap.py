@@ -3,7 +3,7 @@
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,11 +19,14 @@ from orchestrator.usecases.ordering import Ordering
 if TYPE_CHECKING:  # a command that only reads the catalog should not wait for the database, Ansible or the engine
     import sqlalchemy as sa
 
+    from orchestrator.adapters.ansible.guarded import Guards
     from orchestrator.adapters.database.store import SqlStore
     from orchestrator.adapters.metrics import Exposition
     from orchestrator.adapters.practice.site import PracticeSite
     from orchestrator.adapters.recovery_host import SshRecoveryHosts
+    from orchestrator.domain.drill_policy import Blackout
     from orchestrator.domain.evidence import Evidence
+    from orchestrator.domain.fleet_calendar import Placed
     from orchestrator.usecases.admitting import Admitting
     from orchestrator.usecases.assigning import Assigning
     from orchestrator.usecases.concluding import Concluding
@@ -35,7 +38,11 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.usecases.provisioning import Provisioning
     from orchestrator.usecases.recalling import Recalling
     from orchestrator.usecases.retaining import Retaining
+    from orchestrator.usecases.scheduling import Scheduling
     from orchestrator.usecases.witnessing import Witnessing
+
+FORESEEN = timedelta(days=730)
+"""How far ahead somebody's calendar of closures is read."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,18 @@ class Application:
         wait = self.settings.recovery.wait_seconds
         limit = timedelta(seconds=wait) if wait else None
         return Drilling(source=self.source, store=self.store, clock=self.clock, assigning=self.assigning, limit=limit)
+
+    @cached_property
+    def drill_scheduling(self) -> "Scheduling":
+        from orchestrator.usecases.scheduling import Scheduling
+
+        return Scheduling(
+            source=self.source,
+            store=self.store,
+            clock=self.clock,
+            drilling=self.drilling,
+            lanes=self.settings.recovery.drills_per_host,
+        )
 
     @cached_property
     def recalling(self) -> "Recalling":
@@ -216,33 +235,18 @@ class Application:
     def work(self, until: Callable[[], bool]) -> None:
         """Be a worker until told otherwise."""
         from orchestrator.adapters.ansible.guarded import Guards
-        from orchestrator.adapters.ansible.runner import AnsibleRunner
-        from orchestrator.adapters.ansible.warm import WarmStart
-        from orchestrator.adapters.ansible.workspace import SiteAccess
         from orchestrator.adapters.engine import queueing
         from orchestrator.adapters.engine.worker import Worker, WorkerOptions, worker_name
 
         knobs = self.settings.worker
         guards = Guards(lease_seconds=knobs.lease_seconds)
-
-        def access_of(site: str) -> SiteAccess:
-            folder = self.settings.site_folder(site).resolve()
-            return SiteAccess(key=folder / "id_ed25519", known_hosts=folder / "known_hosts")
-
         worker = Worker(
             name=worker_name(),
             url=queueing.url_for(self.database),
             store=self.store,
             driver=self.driving,
             admission=self.admitting,
-            runner=self._rehearsing(
-                AnsibleRunner(
-                    playbooks=self.settings.playbooks,
-                    guards=guards,
-                    access_of=access_of,
-                    warm=WarmStart(self.settings.playbooks) if knobs.warm else None,
-                )
-            ),
+            runner=self.runner(guards),
             options=WorkerOptions(
                 lease=self.lease,
                 beat=timedelta(seconds=knobs.beat_seconds),
@@ -255,10 +259,24 @@ class Application:
         )
         worker.work(until)
 
-    def _rehearsing(self, playbooks: "PlaybookRunner") -> "PlaybookRunner":
+    def runner(self, guards: "Guards") -> "PlaybookRunner":
+        """What carries out steps: phases of drills by ssh, everything else by Ansible."""
+        from orchestrator.adapters.ansible.runner import AnsibleRunner
+        from orchestrator.adapters.ansible.warm import WarmStart
+        from orchestrator.adapters.ansible.workspace import SiteAccess
         from orchestrator.adapters.clock import BootStopwatch
         from orchestrator.usecases.rehearsing import Rehearsing
 
+        def access_of(site: str) -> SiteAccess:
+            folder = self.settings.site_folder(site).resolve()
+            return SiteAccess(key=folder / "id_ed25519", known_hosts=folder / "known_hosts")
+
+        playbooks = AnsibleRunner(
+            playbooks=self.settings.playbooks,
+            guards=guards,
+            access_of=access_of,
+            warm=WarmStart(self.settings.playbooks) if self.settings.worker.warm else None,
+        )
         return Rehearsing(
             store=self.store,
             clock=self.clock,
@@ -275,7 +293,9 @@ class Application:
 
         schedules = [
             Schedule(name="retention", cron={"hour": "3", "minute": "30"}, work=self.retaining.prune),
-            Schedule(name="backups", cron={"minute": "*"}, work=self.protecting.open_due),
+            Schedule(name="drill calendar", cron={"hour": "2", "minute": "15"}, work=self.drill_scheduling.plan_ahead),
+            # In this order: a drill at the worst moment is begun just before the backup would be.
+            Schedule(name="recovery", cron={"minute": "*"}, work=self._start_what_is_due),
             Schedule(
                 name="canaries",
                 cron={"minute": f"*/{self.settings.recovery.canary_minutes}"},
@@ -283,6 +303,24 @@ class Application:
             ),
         ]
         return Scheduler(store=self.store, clock=self.clock, schedules=schedules).running()
+
+    def _start_what_is_due(self) -> None:
+        self.drill_scheduling.start_due()
+        self.protecting.open_due()
+
+    def calendar_file(self, drills: "Iterable[Placed]") -> bytes:
+        """Drills for people's calendars."""
+        from orchestrator.adapters.icalendar_files import write_calendar
+        from orchestrator.domain.drill_policy import DrillPolicy
+
+        return write_calendar(drills, lasts=DrillPolicy().lasts, stamped=self.clock.now())
+
+    def blackouts(self, file: Path) -> "tuple[Blackout, ...]":
+        """The closures in somebody's calendar, of the two years to come."""
+        from orchestrator.adapters.icalendar_files import read_blackouts
+
+        today = self.clock.now().date()
+        return read_blackouts(file, first=today, until=today + FORESEEN)
 
     def close(self) -> None:
         if "database" in self.__dict__:

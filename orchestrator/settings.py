@@ -59,6 +59,9 @@ class RecoverySettings(BaseModel):
     canary_minutes: int = Field(
         default=15, ge=1, le=59, description="How far canaries are apart: how finely a recovery point is measured."
     )
+    drills_per_host: int = Field(
+        default=2, ge=1, le=16, description="Drills at the same time on one recovery host, for the calendar."
+    )
     wait_seconds: float | None = Field(
         default=None,
         gt=0,

@@ -2,6 +2,7 @@
 
 from orchestrator.domain.drill import Drill
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.run import Run
 from orchestrator.usecases.ports import AgencyRecord, StoredPlan, Transaction
 
@@ -17,6 +18,15 @@ def find_agency(tx: Transaction, agency: str) -> AgencyRecord:
             Kind.NOT_FOUND, f"there is no agency {agency!r}", hint=f"agencies: {known or 'none yet'}"
         )
     return found
+
+
+def recorded_of_all(tx: Transaction) -> dict[str, dict[str, ServiceInstance]]:
+    """agency -> its instances by component, of every agency in service, in one reading."""
+    recorded: dict[str, dict[str, ServiceInstance]] = {a.id: {} for a in tx.agencies.all() if a.offboarded_at is None}
+    for instance in tx.instances.all():
+        if instance.agency in recorded:
+            recorded[instance.agency][instance.component] = instance
+    return recorded
 
 
 def find_plan(tx: Transaction, plan: int) -> StoredPlan:

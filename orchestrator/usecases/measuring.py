@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from orchestrator.domain.catalog import Catalog, RecoveryTarget
-from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.recovery_plan import protected
+from orchestrator.usecases.finding import recorded_of_all
 from orchestrator.usecases.ports import Transaction
 from orchestrator.usecases.recovery_ports import RecoveryFigures
 
@@ -13,7 +13,7 @@ def recovery_figures(tx: Transaction, catalog: Catalog, *, in_service: set[str])
     """Of agencies in service: what was drilled, what came of it, what was promised, and what is backed up."""
     measured = [d for d in tx.drills.last_measured() if d.agency in in_service]
     passed = [d for d in tx.drills.last_passed() if d.agency in in_service]
-    targets = list(_targets(tx, catalog, in_service))
+    targets = list(_targets(tx, catalog))
     return RecoveryFigures(
         drills=tx.drills.outcomes(),
         last_success=[(d.agency, d.component, d.finished_at.timestamp()) for d in passed if d.finished_at],
@@ -30,12 +30,8 @@ def recovery_figures(tx: Transaction, catalog: Catalog, *, in_service: set[str])
     )
 
 
-def _targets(tx: Transaction, catalog: Catalog, in_service: set[str]) -> Iterator[tuple[str, str, RecoveryTarget]]:
+def _targets(tx: Transaction, catalog: Catalog) -> Iterator[tuple[str, str, RecoveryTarget]]:
     """What every protected component was promised."""
-    recorded: dict[str, dict[str, ServiceInstance]] = {}
-    for instance in tx.instances.all():
-        if instance.agency in in_service:
-            recorded.setdefault(instance.agency, {})[instance.component] = instance
-    for agency, instances in recorded.items():
-        for component in protected(instances, catalog):
-            yield agency, component, catalog.components[component].tiers[instances[component].tier].recovery
+    for agency, recorded in recorded_of_all(tx).items():
+        for component in protected(recorded, catalog):
+            yield agency, component, catalog.components[component].tiers[recorded[component].tier].recovery

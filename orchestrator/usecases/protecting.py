@@ -1,19 +1,20 @@
 """Protecting: taking backups when they are due, and what the records tell of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orchestrator.domain.canary import exposures
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening
+from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.plan import Purpose
 from orchestrator.domain.recovery_plan import KEEPER, backup_interval, backup_plan, protected
 from orchestrator.domain.run import Run, RunState, StepRecord
 from orchestrator.domain.value import Value
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import moved
-from orchestrator.usecases.finding import find_agency
+from orchestrator.usecases.finding import find_agency, recorded_of_all
 from orchestrator.usecases.ports import Assignment, CatalogSource, Clock, Store, Transaction
 
 AFTER_FAILURE = timedelta(minutes=15)
@@ -99,28 +100,32 @@ class Protecting:
 
     def _due(self, tx: Transaction, *, only: str | None = None) -> dict[str, tuple[str, ...]]:
         """agency -> components whose next backup should have begun by now."""
-        now, catalog = self.clock.now(), self.source.catalog()
         last = {(b.agency, b.component): b.started_at for b in tx.backups.last_of_all()}
-        due: dict[str, tuple[str, ...]] = {}
-        for record in tx.agencies.all():
-            if record.offboarded_at is not None or only not in (None, record.id):
-                continue
-            recorded = tx.instances.of(record.id)
-            late = tuple(
-                c
-                for c in protected(recorded, catalog)
-                if (before := last.get((record.id, c))) is None
-                or before + backup_interval(catalog.components[c].tiers[recorded[c].tier].recovery) <= now
-            )
-            if late and not self._just_failed(tx, record.id, now):
-                due[record.id] = late
-        return due
+        everybody = recorded_of_all(tx) if only is None else {only: tx.instances.of(only)}
+        late = {agency: self._late(agency, recorded, last) for agency, recorded in everybody.items()}
+        return {
+            agency: components
+            for agency, components in late.items()
+            if components and not self._just_failed(tx, agency)
+        }
 
-    def _just_failed(self, tx: Transaction, agency: str, now: datetime) -> bool:
+    def _late(
+        self, agency: str, recorded: Mapping[str, ServiceInstance], last: Mapping[tuple[str, str], datetime]
+    ) -> tuple[str, ...]:
+        catalog, now = self.source.catalog(), self.clock.now()
+
+        def is_late(component: str) -> bool:
+            target = catalog.components[component].tiers[recorded[component].tier].recovery
+            before = last.get((agency, component))
+            return before is None or before + backup_interval(target) <= now
+
+        return tuple(component for component in protected(recorded, catalog) if is_late(component))
+
+    def _just_failed(self, tx: Transaction, agency: str) -> bool:
         run = next(iter(tx.runs.newest(agency=agency, limit=1)), None)
         if run is None or run.purpose is not Purpose.BACKUP or run.state is RunState.SUCCEEDED:
             return False
-        return run.finished_at is not None and now - run.finished_at < AFTER_FAILURE
+        return run.finished_at is not None and self.clock.now() - run.finished_at < AFTER_FAILURE
 
     def _view(self, tx: Transaction, agency: str, component: str) -> BackupView:
         tier = tx.instances.of(agency)[component].tier

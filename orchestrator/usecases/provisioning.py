@@ -127,6 +127,7 @@ class Provisioning:
         tx.instances.put(moved)
         if state is InstanceState.RETIRED:
             tx.secrets.forget(moved.agency, moved.component)
+            tx.canaries.forget(moved.agency, moved.component)
         happenings.append(InstanceMoved(component=moved.component, state=state))
         return moved
 

@@ -142,8 +142,12 @@ class RecoveryHosts(Protocol):
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What a phase of a drill needs besides its assignment. `earlier` holds the results of the phases before it, `user`
-    what a user of the service is told first, and `trust` is the file it checks the service against; `limit` is how long the service may take to come back."""
+    """What a phase of a drill needs besides its assignment.
+
+    `earlier` holds the results of the phases before it. `user` is what a user of the service is told first, `trust` the
+    file it checks the service against. `limit` is how long the service may take to come back, `targets` what must not
+    be reached from the copy.
+    """
 
     drill: Drill
     host: str

@@ -20,7 +20,7 @@ from orchestrator.domain.run import Run
 from orchestrator.domain.value import Value
 from orchestrator.domain.verdict import Moment
 from orchestrator.usecases.drilling import Drilling
-from orchestrator.usecases.finding import find_agency
+from orchestrator.usecases.finding import find_agency, recorded_of_all
 from orchestrator.usecases.ports import AgencyRecord, CatalogSource, Clock, Store, Transaction
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ class Slot(Value):
 
     agency: str
     component: str
+    site: str
     starts_at: datetime | None
     ends_by: datetime | None
     moment: Moment | None
@@ -47,6 +48,14 @@ class Slot(Value):
     first: date | None = None
     until: date | None = None
     key: str | None = None
+
+    @property
+    def placed(self) -> Placed | None:
+        """The drill as a calendar takes it."""
+        if self.starts_at is None or self.moment is None:
+            return None
+        occurrence = Occurrence(self.starts_at, self.moment, self.ends_by or self.starts_at)
+        return Placed(self.agency, self.component, self.site, occurrence)
 
 
 @dataclass(frozen=True)
@@ -104,12 +113,11 @@ class Scheduling:
 
     def _requests(self, tx: Transaction) -> Iterator[DrillRequest]:
         """Whatever is to be rehearsed, by which policy."""
-        for record in tx.agencies.all():
-            if record.offboarded_at is None:
-                recorded = tx.instances.of(record.id)
-                for component in protected(recorded, self.source.catalog()):
-                    if request := self._request(tx, record, recorded[component]):
-                        yield request
+        records = {record.id: record for record in tx.agencies.all()}
+        for agency, recorded in recorded_of_all(tx).items():
+            for component in protected(recorded, self.source.catalog()):
+                if request := self._request(tx, records[agency], recorded[component]):
+                    yield request
 
     def _request(self, tx: Transaction, record: AgencyRecord, instance: ServiceInstance) -> DrillRequest | None:
         """None when the tier promises no drills."""
@@ -237,6 +245,7 @@ def _slots(request: DrillRequest, planned: list[Drill], *, now: datetime, count:
         yield Slot(
             agency=drill.agency,
             component=drill.component,
+            site=drill.site,
             starts_at=drill.scheduled_at,
             ends_by=drill.window_end,
             moment=drill.moment,
@@ -255,7 +264,7 @@ def _drawn(request: DrillRequest, after: datetime, count: int) -> Iterator[Occur
 
 
 def _foreseen(request: DrillRequest, entry: Occurrence | Skipped) -> Slot:
-    whose: Mapping[str, str] = {"agency": request.agency, "component": request.component}
+    whose: Mapping[str, str] = {"agency": request.agency, "component": request.component, "site": request.site}
     if isinstance(entry, Skipped):
         none = {"starts_at": None, "ends_by": None, "moment": None}
         return Slot(**whose, **none, skipped=entry.reason.value, first=entry.first, until=entry.until)

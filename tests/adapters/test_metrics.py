@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from orchestrator.adapters.metrics import Exposition
 from orchestrator.domain.instance import InstanceState
 from orchestrator.usecases.ports import BOUNDS, Histogram, Snapshot
+from orchestrator.usecases.recovery_ports import RecoveryFigures
 
 LABELS = {"agency", "component", "framework", "lot", "site", "verb", "outcome", "measure", "state"}
 
@@ -25,6 +26,16 @@ SNAPSHOT = Snapshot(
     run_durations=(histogram("onboard", "succeeded"),),
     step_durations=(histogram("network", "verify", "failed"),),
     onboarding_durations=(histogram("flex"),),
+    recovery=RecoveryFigures(
+        drills=[("a1", "desktop", "pass", 4), ("a1", "desktop", "fail", 1)],
+        last_success=[("a1", "desktop", 1.7e9)],
+        next_scheduled=[("a1", "desktop", 1.8e9)],
+        rto=[("a1", "desktop", 15.8)],
+        rpo=[("a1", "desktop", 900.0)],
+        rto_objective=[("a1", "desktop", 14400.0)],
+        rpo_objective=[("a1", "desktop", 86400.0)],
+        recovery_point=[("a1", "desktop", 1.75e9)],
+    ),
 )
 
 
@@ -59,6 +70,21 @@ def test_holds_every_family_with_its_values(text: str) -> None:
     assert samples["orchestrator_onboarding_duration_seconds_sum", (("framework", "flex"),)] == 123.5
     labels = (("component", "network"), ("outcome", "failed"), ("verb", "verify"))
     assert samples["orchestrator_step_duration_seconds_count", labels] == len(BOUNDS)
+
+
+def test_recovery_is_told_by_agency_and_component(text: str) -> None:
+    where = 'agency="a1",component="desktop"'
+    for line in (
+        f'orchestrator_drills_total{{{where},outcome="pass"}} 4.0',
+        f"orchestrator_drill_rto_seconds{{{where}}} 15.8",
+        f"orchestrator_drill_rto_objective_seconds{{{where}}} 14400.0",
+        f"orchestrator_drill_rpo_seconds{{{where}}} 900.0",
+        f"orchestrator_drill_rpo_objective_seconds{{{where}}} 86400.0",
+        f"orchestrator_drill_last_success_timestamp_seconds{{{where}}} 1.7e+09",
+        f"orchestrator_drill_next_timestamp_seconds{{{where}}} 1.8e+09",
+        f"orchestrator_recovery_point_timestamp_seconds{{{where}}} 1.75e+09",
+    ):
+        assert line in text.splitlines()
 
 
 def test_labels_are_those_of_the_contract(text: str) -> None:

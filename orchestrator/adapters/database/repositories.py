@@ -12,6 +12,7 @@ from orchestrator.adapters.database import mapping
 from orchestrator.adapters.database.repository import Repository
 from orchestrator.adapters.database.tables import (
     AgencyRow,
+    DrillRow,
     EventRow,
     InstanceRow,
     PlanRow,
@@ -88,7 +89,8 @@ class PlanRepository(Repository):
 
     def forget_unapplied(self, *, before: datetime, limit: int) -> int:
         applied = sa.exists().where(col(RunRow.plan) == col(PlanRow.id))
-        old = sa.select(col(PlanRow.id)).where(col(PlanRow.created_at) < before, ~applied).limit(limit)
+        drilled = sa.exists().where(col(DrillRow.plan) == col(PlanRow.id))
+        old = sa.select(col(PlanRow.id)).where(col(PlanRow.created_at) < before, ~applied, ~drilled).limit(limit)
         return self._run(sa.delete(PlanRow).where(col(PlanRow.id).in_(old)))
 
 

@@ -83,7 +83,7 @@ def apply(
             carry_out(app, int(what), wishes)
             return
         call_off = app.ordering.read(Path(what))
-        _finish_open_run(app, call_off.agency.id)
+        _finish_open_run(app, call_off.agency.id, wishes)
         plan_and_carry_out(app, app.ordering.plan(call_off).id, wishes, yes=yes)
 
 
@@ -141,15 +141,24 @@ def finish(app: "Application", run_id: int, *, as_json: bool) -> None:
         raise error
 
 
-def _finish_open_run(app: "Application", agency: str) -> None:
-    """A run of the agency that is still open, or whose worker died, is brought to its end before planning."""
+def _finish_open_run(app: "Application", agency: str, wishes: Wishes) -> None:
+    """A run of the agency that is still open, or whose worker died, is brought to its end before planning.
+
+    A drill makes way for an incident.
+    """
     run = app.observing.open_run(agency)
     if run is None:
         return
-    say(f"Run {run.run} of {agency} is still {run.state}; going on with it first.")
+    from orchestrator.domain.plan import Purpose
     from orchestrator.domain.run import RunState
     from orchestrator.entrypoints.cli.following import carry, failure
 
+    if run.kind is Purpose.DRILL and wishes.priority is Priority.INCIDENT:
+        say(f"Run {run.run} of {agency} is a drill, which makes way for the incident.")
+        app.drilling.preempt(run.run, app.driving)
+    else:
+        say(f"Run {run.run} of {agency} is still {run.state}; going on with it first.")
     ended = carry(app, run.run)
-    if ended.state is RunState.FAILED and (error := failure(ended)):
+    changes = run.kind not in (Purpose.DRILL, Purpose.BACKUP)
+    if changes and ended.state is RunState.FAILED and (error := failure(ended)):
         raise error

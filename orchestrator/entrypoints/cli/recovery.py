@@ -1,6 +1,7 @@
 """`orchestrator drill` and `orchestrator backup`: rehearsing recovery, and what it rests on."""
 
 import getpass
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,7 +49,14 @@ def list_drills(
 
 @app.command()
 def start(
-    agency: AgencyId, component: Component = None, who: Who = None, no_follow: NoFollow = False, as_json: AsJson = False
+    agency: AgencyId,
+    component: Component = None,
+    who: Who = None,
+    page: Annotated[
+        Path | None, typer.Option("--report", help="Write the page for the auditor when it is over.", metavar="FILE")
+    ] = None,
+    no_follow: NoFollow = False,
+    as_json: AsJson = False,
 ) -> None:
     """Rehearse the recovery of a component now, or ask for it where the site wants an approval.
 
@@ -62,7 +70,7 @@ def start(
             say(f"Drill {drill.id} waits for somebody else: orchestrator drill approve {drill.id} --live-data")
             _show(built, drill.id, as_json=as_json)
             return
-        _run(built, drill.id, no_follow=no_follow, as_json=as_json)
+        _run(built, drill.id, no_follow=no_follow, as_json=as_json, page=page)
 
 
 @app.command()
@@ -112,6 +120,42 @@ def show(drill: DrillId, as_json: AsJson = False) -> None:
     """
     with application() as built:
         _show(built, drill, as_json=as_json)
+
+
+@app.command()
+def calendar(
+    agency: Annotated[str | None, typer.Option(help="Only this agency's.")] = None,
+    count: Annotated[int, typer.Option(help="How many of each component.", min=1, max=200)] = 20,
+    ics: Annotated[
+        Path | None, typer.Option("--ics", help="Write them for calendar programs, too.", metavar="FILE")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the next drills: those recorded, and after them those the policies will draw.
+
+    Example: orchestrator drill calendar --agency cabinet-office --ics drills.ics
+    """
+    from orchestrator.entrypoints.cli.showing_recovery import show_calendar
+
+    with application() as built:
+        slots = built.drill_scheduling.calendar(agency, count=count)
+        if ics:
+            ics.write_bytes(built.calendar_file(placed for slot in slots if (placed := slot.placed)))
+            say(f"Written: {ics}")
+    print_json({"slots": [s.model_dump(mode="json") for s in slots]}) if as_json else show_calendar(slots)
+
+
+@app.command()
+def blackouts(file: Annotated[Path, typer.Argument(help="An iCalendar file.", metavar="FILE.ics")]) -> None:
+    """Print the closures in a calendar as the `recovery` section of a call-off takes them.
+
+    Example: orchestrator drill blackouts closures.ics
+    """
+    with application() as built:
+        found = built.blackouts(file)
+    console.print("recovery:\n  blackouts:" + ("" if found else " []"))
+    for blackout in found:
+        console.print(f"    - {json.dumps(blackout.model_dump(mode='json'), ensure_ascii=False)}", markup=False)
 
 
 @app.command()
@@ -196,7 +240,7 @@ def list_backups(
     print_json({"backups": [v.model_dump(mode="json") for v in views]}) if as_json else show_backups(views, now)
 
 
-def _run(built: "Application", drill: int, *, no_follow: bool, as_json: bool) -> None:
+def _run(built: "Application", drill: int, *, no_follow: bool, as_json: bool, page: Path | None = None) -> None:
     """Open the drill's run and follow it; a drill that does not pass is an error."""
     from orchestrator.entrypoints.cli.following import carry
 
@@ -205,7 +249,11 @@ def _run(built: "Application", drill: int, *, no_follow: bool, as_json: bool) ->
         _show(built, drill, as_json=as_json)
         return
     carry(built, run.id)
-    if error := _failure(_show(built, drill, as_json=as_json)):
+    view = _show(built, drill, as_json=as_json)
+    if page and view.verdict:
+        page.write_text(built.draw(built.recalling.evidence(drill)), encoding="utf-8")
+        say(f"Written: {page}")
+    if error := _failure(view):
         raise error
 
 

@@ -11,6 +11,7 @@ from orchestrator.domain.verdict import Verdict
 from orchestrator.entrypoints.cli.output import console
 from orchestrator.usecases.protecting import BackupView
 from orchestrator.usecases.recalling import DrillView
+from orchestrator.usecases.scheduling import Slot
 
 VERDICT_STYLE = {
     Verdict.PASS: "bold green",
@@ -78,6 +79,22 @@ def _show_checked(integrity: Any, isolation: Any, cleanup: Any) -> None:
     console.print(f"  isolation       {blocked} of {len(tried)} attempts to get out were blocked")
     left = ", ".join(cleanup["leftovers"])
     console.print(f"  cleanup         {'nothing is left' if cleanup['clean'] else f'[red]left: {escape(left)}[/]'}")
+
+
+def show_calendar(slots: Iterable[Slot]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("agency", "component", "starts", "over by", "moment", "drill"):
+        table.add_column(heading, header_style="dim")
+    for slot in slots:
+        if slot.starts_at is None:
+            why = f"[yellow]none: {(slot.skipped or '').replace('_', ' ')}[/]"
+            table.add_row(slot.agency, slot.component, f"{slot.first} to {slot.until}", "", why, "")
+            continue
+        recorded = f"{slot.drill} {(slot.state or '').replace('_', ' ')}" if slot.drill else "[dim]foreseen[/]"
+        ends = f"{slot.ends_by:%Y-%m-%d %H:%M}Z" if slot.ends_by else ""
+        starts = f"{slot.starts_at:%a %Y-%m-%d %H:%M}Z"
+        table.add_row(slot.agency, slot.component, starts, ends, slot.moment or "", recorded)
+    console.print(table)
 
 
 def show_backups(views: Iterable[BackupView], now: datetime) -> None:

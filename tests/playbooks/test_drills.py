@@ -1,0 +1,398 @@
+"""Disaster recovery, rehearsed for real: a service desk is backed up, lost, restored in a bubble, used and judged.
+
+The test keeps its own records and has its own user, and every sabotage that must turn the verdict is done to the hosts.
+"""
+
+import base64
+import hashlib
+import json
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import paramiko
+import pytest
+
+from orchestrator.adapters.secret_box import SecretBox
+from orchestrator.bootstrap import build, initialise
+from orchestrator.domain.catalog import Verb
+from orchestrator.domain.drill import Drill, DrillState
+from orchestrator.domain.run import RunState
+from orchestrator.domain.verdict import Verdict
+from orchestrator.settings import RecoverySettings, Settings
+from tests.conftest import ROOT
+from tests.playbooks.conftest import PracticeHome, Steps
+from tests.playbooks.rehearsals import AGENCY, DESK, REPOSITORY, Rehearsals, aside, wait_until
+
+CALL_OFF = f"""
+framework: flex
+agency:
+  id: {AGENCY}
+  name: Cabinet Office
+  class: central-government
+  seats: 2500
+  contacts: [{{role: service-manager, name: Ada Whitehall, email: ada@cabinet-office.example}}]
+site: practice
+term: {{start: 2026-12-01, months: 48}}
+services:
+  network: {{tier: standard}}
+  service-desk: {{tier: standard}}
+  disaster-recovery: {{tier: standard}}
+"""
+WAIT_SECONDS = 40.0
+
+
+@pytest.fixture(scope="module")
+def rehearsals(practice: PracticeHome, steps: Steps, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsals]:
+    """The agency is in service, backed up, with a canary before the backup and one after."""
+    home = tmp_path_factory.mktemp("drills")
+    (home / "sites").symlink_to(practice.home / "sites")
+    settings = Settings(
+        home=home,
+        inventories=practice.inventories,
+        recovery=RecoverySettings(canary_minutes=1, wait_seconds=WAIT_SECONDS),
+    )
+    initialise(settings)
+    call_off = home / "call-off.yml"
+    call_off.write_text(CALL_OFF)
+    with build(settings) as app:
+        made = Rehearsals(app, steps)
+        plan = app.ordering.plan(app.ordering.read(call_off))
+        onboarded = made.carry(app.provisioning.open_run(plan.id))
+        assert onboarded.state is RunState.SUCCEEDED, onboarded.error
+        made.canary()
+        made.back_up()
+        made.canary()
+        yield made
+        plan = app.ordering.plan_offboarding(AGENCY)
+        made.carry(app.provisioning.open_run(plan.id))
+
+
+def passed(drill: Drill) -> None:
+    assert drill.verdict is Verdict.PASS, drill.reason
+
+
+class TestACleanDrill:
+    def test_tells_the_recovery_point_and_time_that_the_test_measured_itself(self, rehearsals: Rehearsals) -> None:
+        with OwnUser(rehearsals) as user:
+            drill = rehearsals.drill({Verb.PROBE: user.begin, Verb.CHECK: user.end})
+        passed(drill)
+        evidence = rehearsals.evidence(drill)
+        truth = (evidence.t0 - rehearsals.acknowledged[1]).total_seconds()
+        assert evidence.rpo.seconds == pytest.approx(truth, abs=0.5)
+        assert evidence.rpo.upper_seconds == pytest.approx(truth + 60, abs=0.5)
+        assert (evidence.rpo.acknowledged, evidence.rpo.restored, evidence.rpo.lost) == (2, 1, 1)
+        assert evidence.rto.seconds is not None
+        assert user.first_served is not None
+        assert evidence.rto.seconds == pytest.approx((user.first_served - evidence.t0).total_seconds(), abs=0.5)
+
+    def test_held_at_every_level_and_kept_inside(self, rehearsals: Rehearsals) -> None:
+        drill = rehearsals.drill()
+        passed(drill)
+        evidence = rehearsals.evidence(drill)
+        assert evidence.integrity.level == 5
+        assert {a.name.split()[0] for a in evidence.isolation.attempts} == {"production", "the"}
+        assert all(a.blocked for a in evidence.isolation.attempts)
+        assert "outgoing mail" in evidence.isolation.disabled
+        assert abs(evidence.clocks.recovery_host_offset_seconds) < 0.5
+
+    def test_passes_again_and_again_and_leaves_nothing(self, rehearsals: Rehearsals) -> None:
+        for _ in range(3):
+            passed(rehearsals.drill())
+            assert rehearsals.left() == {"drills": [], "leftovers": []}
+
+    def test_leaves_the_live_desk_as_it_was(self, rehearsals: Rehearsals) -> None:
+        count = "select count(*) from tickets"
+        before = rehearsals.sql(count)
+        passed(rehearsals.drill())
+        assert rehearsals.sql(count) == before
+
+
+class OwnUser:
+    """The test's own user of the restored desk, who shares nothing with the orchestrator's but the way in: asks through
+    the recovery host's ssh whether tickets can be read, ten times a second."""
+
+    def __init__(self, rehearsals: Rehearsals) -> None:
+        self._rehearsals = rehearsals
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._ask_again_and_again, daemon=True)
+        self._drill = 0
+        self.first_served: datetime | None = None
+
+    def __enter__(self) -> "OwnUser":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+
+    def begin(self, drill: int) -> None:
+        self._drill = drill
+        self._thread.start()
+
+    def end(self, _: int) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _ask_again_and_again(self) -> None:
+        login = self._login()
+        with self._connected() as transport:
+            while not self._done.is_set():
+                if self._served(transport, login):
+                    self.first_served = datetime.now(UTC)
+                    return
+                time.sleep(0.1)
+
+    def _login(self) -> str:
+        with self._rehearsals.app.store.begin() as tx:
+            instance = tx.instances.of(AGENCY)[DESK]
+            secret = self._rehearsals.app.assigning.introduction(tx, instance)["secrets"]["agents_password"]
+        password = hashlib.sha256(f"{secret}/agent2".encode()).hexdigest()[:24]
+        return base64.b64encode(f"{AGENCY}.agent2:{password}".encode()).decode()
+
+    @contextmanager
+    def _connected(self) -> Iterator[paramiko.Transport]:
+        steps, client = self._rehearsals.steps, paramiko.SSHClient()
+        folder = steps.home / "sites" / "practice"
+        client.load_host_keys(str(folder / "known_hosts"))
+        client.connect(
+            steps.site.hosts["recover1"].address, username="provision", key_filename=str(folder / "id_ed25519")
+        )
+        transport = client.get_transport()
+        assert transport is not None
+        yield transport
+        client.close()
+
+    def _served(self, transport: paramiko.Transport, login: str) -> bool:
+        block = self._drill % 16384 * 4
+        address = f"10.255.{block // 256}.{block % 256 + 2}"
+        trust = ssl.create_default_context()
+        trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+        try:
+            channel = transport.open_channel("direct-tcpip", (address, 443), ("127.0.0.1", 0), timeout=2)
+            channel.settimeout(10)
+            asked = ("GET /REST/2.0/queues/all HTTP/1.1", "Host: desk1", f"Authorization: Basic {login}", "", "")
+            return _spoken_tls(channel, trust, "\r\n".join(asked).encode()).startswith(b"HTTP/1.1 200")
+        except (OSError, EOFError, paramiko.SSHException):
+            return False
+
+
+def _spoken_tls(channel: paramiko.Channel, trust: ssl.SSLContext, request: bytes) -> bytes:
+    """What comes back over TLS through a channel that is not a socket."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = trust.wrap_bio(incoming, outgoing, server_hostname="desk1")
+
+    def step(act: Any) -> Any:
+        while True:
+            try:
+                return act()
+            except ssl.SSLWantReadError:
+                channel.sendall(outgoing.read())
+                if not (more := channel.recv(65536)):
+                    raise EOFError from None
+                incoming.write(more)
+
+    step(tls.do_handshake)
+    tls.write(request)
+    channel.sendall(outgoing.read())
+    answer: bytes = step(lambda: tls.read(65536))
+    channel.close()
+    return answer
+
+
+class TestSabotage:
+    """Ten ways in which a recovery is not what it seems. Each must turn the verdict, and say why."""
+
+    def test_a_flipped_byte_in_the_repository(self, rehearsals: Rehearsals) -> None:
+        steps = rehearsals.steps
+        pack = steps.on("recover1", f"ls -S {REPOSITORY}/data/*/* | head -1").strip()
+        flip = "import sys; p=sys.argv[1]; b=bytearray(open(p,'rb').read()); b[len(b)//2]^=1; open(p,'wb').write(b)"
+        steps.on("recover1", f'cp -p {pack} /root/pack; chmod u+w {pack}; python3 -c "{flip}" {pack}')
+        try:
+            self.fails(rehearsals.drill(), "restore failed", "backup tool")
+        finally:
+            steps.on("recover1", f"cp -p /root/pack {pack}")
+
+    def test_the_newest_snapshot_is_gone(self, rehearsals: Rehearsals) -> None:
+        rehearsals.back_up()
+        newest = rehearsals.steps.on("recover1", f"ls -t {REPOSITORY}/snapshots/* | head -1").strip()
+        with aside(rehearsals.steps, newest):
+            self.fails(rehearsals.drill(), "newest backup on record is not in the repository")
+
+    def test_the_wrong_key(self, rehearsals: Rehearsals) -> None:
+        box = SecretBox(rehearsals.app.settings.key_file)
+        with rehearsals.app.store.begin() as tx:
+            right = tx.secrets.of(AGENCY, "disaster-recovery")
+            tx.secrets.forget(AGENCY, "disaster-recovery")
+            for name, token in {**right, "repository_password": box.seal("not the password")}.items():
+                tx.secrets.add(AGENCY, "disaster-recovery", name, token, at=datetime.now(UTC))
+        try:
+            self.fails(rehearsals.drill(), "pin failed", "wrong password")
+        finally:
+            with rehearsals.app.store.begin() as tx:
+                tx.secrets.forget(AGENCY, "disaster-recovery")
+                for name, token in right.items():
+                    tx.secrets.add(AGENCY, "disaster-recovery", name, token, at=datetime.now(UTC))
+
+    @pytest.fixture
+    def chain(self, rehearsals: Rehearsals) -> Iterator[Rehearsals]:
+        """Four new canaries, not backed up yet; afterwards a clean chain and a backup of it."""
+        rehearsals.forget_canaries()
+        for _ in range(4):
+            rehearsals.canary()
+        yield rehearsals
+        rehearsals.forget_canaries()
+        rehearsals.canary()
+        rehearsals.back_up()
+
+    def test_a_canary_is_missing(self, chain: Rehearsals) -> None:
+        chain.sql("delete from attachments where content like 'canary 2 %'")
+        chain.back_up()
+        self.fails(chain.drill(), "records are missing from between others: 2")
+
+    def test_canaries_are_in_another_order(self, chain: Rehearsals) -> None:
+        ids = chain.sql("select id from attachments where content like 'canary %' order by id").split()
+        text = chain.sql(f"select content from attachments where id = {ids[1]}").strip()
+        other = chain.sql(f"select content from attachments where id = {ids[2]}").strip()
+        chain.sql(f"update attachments set content = '{other}' where id = {ids[1]}")
+        chain.sql(f"update attachments set content = '{text}' where id = {ids[2]}")
+        chain.back_up()
+        self.fails(chain.drill(), "order in which they were written")
+
+    def test_rows_from_after_the_disaster(self, chain: Rehearsals) -> None:
+        ticket = "select max(id) from attachments where content like 'canary 4 %'"
+        later = f"canary 5 {'a' * 64}"
+        chain.sql(f"update attachments set content = '{later}' where id = ({ticket})")
+        chain.back_up()
+        drill = chain.drill()
+        assert drill.verdict is Verdict.INVALID
+        assert "records from after the disaster: 5" in str(drill.reason)
+
+    def test_a_service_that_answers_200_without_its_database(self, rehearsals: Rehearsals) -> None:
+        site = "server { listen 443 ssl; ssl_certificate /etc/service-desk/tls/desk.pem; ssl_certificate_key"
+        site += " /etc/service-desk/tls/desk.key; default_type application/json;"
+        site += ' location / { return 200 "{\\"id\\": 1, \\"Subject\\": \\"Recovery probe\\"}"; } }'
+
+        def only_pretend(drill: int) -> None:
+            folder = f"/var/lib/recovery/drills/{drill}"
+            start = "#!/bin/sh\nsystemctl start nginx.service\n"
+            write = f"cat > {folder}/root/etc/nginx/sites-enabled/service-desk <<'END'\n{site}\nEND\n"
+            rehearsals.steps.on("recover1", f"{write} printf '{start}' > {folder}/start")
+
+        self.fails(rehearsals.drill({Verb.START: only_pretend}), f"nobody could work within {WAIT_SECONDS:.0f} s")
+
+    def test_the_recovery_hosts_clock_is_five_seconds_off(self, rehearsals: Rehearsals) -> None:
+        steps, program = rehearsals.steps, "/usr/local/lib/recovery/drill"
+        steps.on("recover1", "DEBIAN_FRONTEND=noninteractive apt-get -qq install -y faketime >/dev/null 2>&1")
+        wrong = f'#!/bin/sh\\nexec faketime -f +5s {program}.right "$@"\\n'
+        steps.on("recover1", f"mv {program} {program}.right; printf '{wrong}' > {program}; chmod +x {program}")
+        try:
+            drill = rehearsals.drill()
+        finally:
+            steps.on("recover1", f"mv {program}.right {program}")
+        assert drill.verdict is Verdict.INCONCLUSIVE, drill.reason
+        assert "clock is +5" in str(drill.reason)
+
+    def test_its_disk_is_full(self, rehearsals: Rehearsals) -> None:
+        def fill(drill: int) -> None:
+            rehearsals.steps.on("recover1", f"mount -o remount,size=64k /var/lib/recovery/drills/{drill}/layer")
+
+        self.fails(rehearsals.drill({Verb.RESTORE: fill}), "restore failed", "No space left")
+
+    def test_a_leak(self, rehearsals: Rehearsals) -> None:
+        def open_up(drill: int) -> None:
+            block = drill % 16384 * 4
+            host = f"10.255.{block // 256}.{block % 256 + 1}"
+            rehearsals.steps.on(
+                "recover1",
+                f"nft flush table inet drill{drill}; ip netns exec drill-{drill} nft flush ruleset; "
+                f"ip -n drill-{drill} route add default via {host}; sysctl -q net.ipv4.ip_forward=1; "
+                "nft add table ip leak; nft 'add chain ip leak out { type nat hook postrouting priority 100; }'; "
+                "nft add rule ip leak out masquerade",
+            )
+
+        try:
+            drill = rehearsals.drill({Verb.CHECK: open_up})
+        finally:
+            rehearsals.steps.on("recover1", "nft delete table ip leak; sysctl -q net.ipv4.ip_forward=0")
+        self.fails(drill, "production host desk1", "could be reached from the restored copy")
+
+    def fails(self, drill: Drill, *reasons: str) -> None:
+        assert drill.verdict is Verdict.FAIL, drill.reason
+        for reason in reasons:
+            assert reason in str(drill.reason)
+
+
+class TestAKilledOrchestrator:
+    """`kill -9` in every state: whoever takes over, or the recovery host alone, leaves the host clean."""
+
+    @pytest.fixture
+    def environment(self, rehearsals: Rehearsals, practice: PracticeHome) -> dict[str, str]:
+        return {
+            **practice.environment,
+            "ORCHESTRATOR_HOME": str(rehearsals.app.settings.home),
+            "ORCHESTRATOR_RECOVERY__WAIT_SECONDS": str(WAIT_SECONDS),
+        }
+
+    @pytest.mark.parametrize(
+        "state",
+        ["precheck", "pinned", "preparing", "restoring", "starting", "probing", "verifying", "cleanup"],
+    )
+    def test_is_followed_by_one_that_cleans_up(
+        self, rehearsals: Rehearsals, environment: dict[str, str], state: str
+    ) -> None:
+        drill = rehearsals.app.drilling.request(AGENCY, DESK, by="the test")
+        run = rehearsals.app.drilling.start(drill.id)
+        with worker(environment) as doomed:
+            wait_until(lambda: rehearsals.stored(drill.id).state.value == state, seconds=120)
+            doomed.send_signal(signal.SIGKILL)
+            doomed.wait()
+        rehearsals.app.driving.cancel(run.id)
+        with worker(environment):
+            wait_until(lambda: rehearsals.stored(drill.id).state is DrillState.ABORTED, seconds=120)
+        assert rehearsals.left() == {"drills": [], "leftovers": []}
+
+    def test_is_taken_over_in_the_middle_and_the_drill_proves_nothing(
+        self, rehearsals: Rehearsals, environment: dict[str, str]
+    ) -> None:
+        drill = rehearsals.app.drilling.request(AGENCY, DESK, by="the test")
+        rehearsals.app.drilling.start(drill.id)
+        with worker(environment) as doomed:
+            wait_until(lambda: rehearsals.stored(drill.id).state is DrillState.PROBING, seconds=120)
+            doomed.send_signal(signal.SIGKILL)
+            doomed.wait()
+        with worker(environment):
+            wait_until(lambda: rehearsals.stored(drill.id).state is DrillState.REPORTED, seconds=180)
+        after = rehearsals.stored(drill.id)
+        assert after.verdict is Verdict.INCONCLUSIVE, after.reason
+        assert rehearsals.left() == {"drills": [], "leftovers": []}
+
+    def test_that_never_comes_back_is_cleaned_up_after_by_the_host_itself(self, rehearsals: Rehearsals) -> None:
+        steps, number = rehearsals.steps, 999_983
+        with rehearsals.app.store.begin() as tx:
+            password = rehearsals.app.assigning.keeper_secrets(tx, AGENCY)["repository_password"]
+        asked = {"drill": number, "agency": AGENCY, "component": DESK, "password": password, "lease_seconds": 5}
+        for operation in ("pin", "prepare"):
+            steps.on("recover1", f"echo '{json.dumps(asked)}' | /usr/local/lib/recovery/drill {operation}")
+        assert [d["drill"] for d in rehearsals.left()["drills"]] == [number]
+        wait_until(lambda: rehearsals.left() == {"drills": [], "leftovers": []}, seconds=60)
+
+
+@contextmanager
+def worker(environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+    """A worker in a process of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", "worker"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
