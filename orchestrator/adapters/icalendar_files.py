@@ -24,7 +24,7 @@ TOO_FINE = ("SECONDLY", "MINUTELY", "HOURLY")
 
 MOMENTS = {
     Moment.RANDOM: "The disaster is put at a random moment.",
-    Moment.WORST: "The disaster is put at the worst moment, just before the next backup completes.",
+    Moment.WORST: "The disaster is put at the worst moment, just before the next backup.",
     Moment.NOW: "The disaster is put at the moment somebody asked for.",
 }
 

@@ -23,7 +23,7 @@ VERDICTS = {
 
 MOMENTS = {
     Moment.RANDOM: "at a moment drawn at random",
-    Moment.WORST: "at the worst moment, just before the next backup would have been complete",
+    Moment.WORST: "at the worst moment, just before the next backup",
     Moment.NOW: "at the moment somebody asked for",
 }
 
