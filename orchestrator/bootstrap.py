@@ -189,6 +189,13 @@ class Application:
         found = verify_evidence([read_evidence(file) for file in files], trusted)
         return [f"{files[mismatch.document]}: {mismatch}" for mismatch in found]
 
+    def draw(self, document: str) -> str:
+        """The page of a signed document, for people."""
+        from orchestrator.adapters.evidence_page.page import draw
+        from orchestrator.domain.evidence_seal import SealedEvidence, read_sealed
+
+        return draw(SealedEvidence.model_validate(read_sealed(document)))
+
     @cached_property
     def observing(self) -> "Observing":
         from orchestrator.usecases.observing import Observing
