@@ -25,11 +25,18 @@ from orchestrator.usecases.protecting import Protecting
 from orchestrator.usecases.recalling import Recalling
 from orchestrator.usecases.rehearsing import Rehearsing
 from orchestrator.usecases.witnessing import Witnessing
+from tests.databases import Databases, SqliteDatabases
 from tests.usecases.conftest import House, order
 from tests.usecases.recovery import MemoryHost, TurnableStopwatch, no_answer, refusal
 
 AGENCY = "a-one"
 PHASES = ["examine", "pin", "prepare", "restore", "start", "probe", "check", "cleanup", "report"]
+
+
+@pytest.fixture
+def databases(sqlite_databases: SqliteDatabases) -> Databases:
+    """One kind is enough here: the store's contract is held on both."""
+    return sqlite_databases
 
 
 @dataclass

@@ -11,9 +11,9 @@ from orchestrator.domain.run import Run
 from orchestrator.domain.verdict import Moment, Verdict
 from orchestrator.usecases.scheduling import AHEAD, Scheduling
 from tests.usecases.conftest import order
-from tests.usecases.test_drilling import AGENCY, RecoveryHouse, ready, recovery
+from tests.usecases.test_drilling import AGENCY, RecoveryHouse, databases, ready, recovery
 
-__all__ = ["ready", "recovery"]  # fixtures
+__all__ = ["databases", "ready", "recovery"]  # fixtures
 
 
 @pytest.fixture
