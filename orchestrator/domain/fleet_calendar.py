@@ -10,7 +10,7 @@ stay where they are, so that planning with one more agency moves no other.
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from functools import cached_property
 from itertools import accumulate
@@ -160,14 +160,16 @@ def plan_calendar(
     first: date,
     until: date,
     kept: Iterable[Placed] = (),
+    held: Iterable[tuple[str, str, datetime]] = (),
 ) -> FleetCalendar:
-    """Every drill of the periods that begin on `first` or later and before `until`. `capacity` is lanes by site."""
-    by_site: dict[str, list[_Wish]] = {}
-    for request in sorted(requests, key=lambda r: r[:3]):
-        by_site.setdefault(request.site, []).extend(_wishes(request, first, until))
-    before = {(p.agency, p.component, p.site, p.occurrence.scheduled_at) for p in kept}
+    """Every drill of the periods that begin on `first` or later and before `until`. `capacity` is lanes by site.
+
+    `held` are drills that have been, by agency, component and the time they were scheduled for. Their periods get no
+    other, whatever the policy would draw by now.
+    """
+    by_site = _wishes_by_site(requests, first=first, until=until, held=held)
     starts: dict[tuple[str, str, str], list[int]] = {}
-    for agency, component, site, at in sorted(before):
+    for agency, component, site, at in sorted({(*p[:3], p.occurrence.scheduled_at) for p in kept}):
         starts.setdefault((agency, component, site), []).append((at - EPOCH) // GRAIN)
     sites = {site: _plan_site(wishes, starts, capacity.get(site, 0)) for site, wishes in sorted(by_site.items())}
     return FleetCalendar(
@@ -176,6 +178,21 @@ def plan_calendar(
         lanes={site: lanes for site, (_, _, lanes, _) in sites.items()},
         bound={site: bound for site, (_, _, _, bound) in sites.items()},
     )
+
+
+def _wishes_by_site(
+    requests: Iterable[DrillRequest], *, first: date, until: date, held: Iterable[tuple[str, str, datetime]]
+) -> dict[str, list[_Wish]]:
+    over: dict[tuple[str, str], list[datetime]] = {}
+    for agency, component, at in held:
+        over.setdefault((agency, component), []).append(at)
+    by_site: dict[str, list[_Wish]] = {}
+    for request in sorted(requests, key=lambda r: r[:3]):
+        past = over.get((request.agency, request.component), ())
+        done = {period_of(request.policy, at.astimezone(request.policy.zone).date()) for at in past}
+        wishes = (wish for wish in _wishes(request, first, until) if wish.draw.period not in done)
+        by_site.setdefault(request.site, []).extend(wishes)
+    return by_site
 
 
 def _wishes(request: DrillRequest, first: date, until: date) -> Iterator[_Wish]:

@@ -128,6 +128,14 @@ class TestAnAgencyThatJoins:
         assert len(calendar.placed) == 12
 
 
+def test_a_period_that_had_its_drill_gets_no_other_whatever_the_policy_says_by_now() -> None:
+    before = plan_calendar(crowded(1), capacity={"here": 1}, **YEAR)
+    held = [(p.agency, p.component, p.occurrence.scheduled_at) for p in before.placed[:1]]
+    closed = Blackout(start=held[0][2].date(), end=held[0][2].date())
+    after = plan_calendar(crowded(1, blackouts=(closed,)), capacity={"here": 1}, held=held, **YEAR)
+    assert after.placed == before.placed[1:]
+
+
 class TestTheBound:
     DAYS = date(2027, 1, 1), date(2027, 4, 1)
 
