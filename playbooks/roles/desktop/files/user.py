@@ -21,8 +21,6 @@ SECONDS = 2.0
 class Person:
     """One login on the desktop, over one connection that is kept open."""
 
-    canary = True
-
     def __init__(self, given: Document) -> None:
         self._given = given
         self._client: paramiko.SSHClient | None = None
@@ -34,12 +32,16 @@ class Person:
 
     def read(self) -> list[str]:
         """Return the lines of that file."""
-        return [line for line in self._run(f"cat {CANARY} 2>/dev/null || true").splitlines() if line.startswith("canary ")]
+        return [
+            line for line in self._run(f"cat {CANARY} 2>/dev/null || true").splitlines() if line.startswith("canary ")
+        ]
 
     def probe(self) -> str:
         """Write a file, read it back, remove it."""
         mark = secrets.token_hex(8)
-        said = self._run(f"echo {mark} > .recovery-{mark} && cat .recovery-{mark} && rm .recovery-{mark} && id --user --name")
+        said = self._run(
+            f"echo {mark} > .recovery-{mark} && cat .recovery-{mark} && rm .recovery-{mark} && id --user --name"
+        )
         if said.split() != [mark, self._given["login"]]:
             raise UseError(f"a file came back as {said!r}")
         return f"{self._given['login']} logged in, wrote a file and read it back"
@@ -64,7 +66,7 @@ class Person:
                 place = given["address"] if given["port"] == 22 else f"[{given['address']}]:{given['port']}"
                 client.get_host_keys().add(place, kind, known)
             else:
-                client.set_missing_host_key_policy(paramiko.AutoAddPolicy())  # noqa: S507 - see above
+                client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
             client.connect(
                 given["address"], given["port"], given["login"], given["password"],
                 timeout=SECONDS, banner_timeout=SECONDS, auth_timeout=10, look_for_keys=False, allow_agent=False,

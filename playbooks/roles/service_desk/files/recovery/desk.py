@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""One agency's part of a Request Tracker database: dumped, loaded into an empty database, merged into a live one, checked.
+"""One agency's part of a Request Tracker database: dumped, loaded into an empty database, merged into a live one.
 
 Usage, as the system user that owns the database, with the folder that holds or will hold the dump:
     desk.py dump FOLDER AGENCY   writes schema.dump and one file a table; prints {"tools": .., "tables": {name: facts}}
@@ -28,7 +28,14 @@ NO_CREDENTIAL = """'{"password": "*NO-PASSWORD*", "authtoken": null}'::jsonb"""
 
 def psql(script: str, agency: str, folder: Path, database: str = DATABASE) -> str:
     """Run a script inside the folder, stopping at its first error, and return what it printed."""
-    options = ["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1", f"--set=agency={agency}"]
+    options = [
+        "--no-psqlrc",
+        "--quiet",
+        "--no-align",
+        "--tuples-only",
+        "--set=ON_ERROR_STOP=1",
+        f"--set=agency={agency}",
+    ]
     done = subprocess.run(
         ["psql", *options, database], input=script, cwd=folder, capture_output=True, text=True, check=False
     )
@@ -67,14 +74,15 @@ def facts(file: Path) -> dict[str, Any]:
 
 def rows_of(table: str) -> str:
     """Return the query for the rows of a table that are in scope, in an order that does not depend on the server."""
-    row = f"(jsonb_populate_record(t, case when s.own then '{{}}' else {NO_CREDENTIAL} end)).*" if table == "users" else "t.*"
-    return f"select {row} from {table} t join scope_{table} s using (id) order by t.id"
+    whole = f"(jsonb_populate_record(t, case when s.own then '{{}}' else {NO_CREDENTIAL} end)).*"
+    row = whole if table == "users" else "t.*"
+    return f"select {row} from {table} t join scope_{table} s using (id) order by t.id"  # noqa: S608 - from the catalogue
 
 
 def dump(folder: Path, agency: str, *, schema: bool = True) -> dict[str, Any]:
     """Write the agency's rows as of one instant, and return what was written."""
     names = tables(agency, folder)
-    shape = f"\\! pg_dump --snapshot=\"$SNAPSHOT\" --schema-only --no-owner --format=custom --file=schema.dump {DATABASE}"
+    shape = '\\! pg_dump --snapshot="$SNAPSHOT" --schema-only --no-owner --format=custom --file=schema.dump ' + DATABASE
     lines = [
         "begin isolation level repeatable read;",
         "select pg_export_snapshot() as snapshot \\gset",
