@@ -15,13 +15,13 @@ from host import run
 from leases import Drill, DrillError
 
 REPOSITORIES = Path("/srv/recovery")
-# A writer stores contents first, then the index of them, then the snapshot that names them; so a copy made the other way
-# round has everything that its snapshots need.
+# A writer stores contents first, then the index of them, then the snapshot that names them; so a copy made the other
+# way round has everything that its snapshots need.
 PARTS = ("config", "keys", "snapshots", "index", "data")
 
 
 def freeze(drill: Drill, agency: str, source: Path | None) -> None:
-    """Copy the agency's repository as it is now, by links: files of a repository are written once and only ever removed."""
+    """Copy the agency's repository as it is now, by links: its files are written once, and only ever removed."""
     place = source or REPOSITORIES / agency / "repository"
     if not (place / "config").is_file():
         raise DrillError(f"{agency} has no repository at {place}; provision its disaster recovery first")
@@ -76,7 +76,7 @@ def check(drill: Drill, password: str) -> dict[str, Any]:
 
 
 def unpack(drill: Drill, password: str, snapshot: str) -> dict[str, Any]:
-    """Restore a snapshot into the folder `restored`, insist that its files are those of its manifest, and return that."""
+    """Restore a snapshot into the folder `restored`, insist that its files are those of its manifest; return that."""
     target = drill.folder / "unpacked"
     shutil.rmtree(target, ignore_errors=True)
     shutil.rmtree(drill.folder / "restored", ignore_errors=True)
