@@ -39,9 +39,11 @@ def restic(drill: Drill, password: str, *arguments: str) -> str:
     return run("restic", "--no-cache", "--json", *arguments, environment=environment)
 
 
-def snapshots(drill: Drill, password: str, component: str) -> list[dict[str, Any]]:
-    """Return the component's snapshots, oldest first. Only the newest is looked into, which takes a second."""
-    found = json.loads(restic(drill, password, "snapshots", "--no-lock", "--tag", component)) or []
+def snapshots(drill: Drill, password: str, component: str, host: str | None) -> list[dict[str, Any]]:
+    """Return the component's snapshots of one of its hosts, or of all, oldest first. Only the newest is looked into,
+    which takes a second."""
+    which = ["--tag", component, *(["--host", host] if host else [])]
+    found = json.loads(restic(drill, password, "snapshots", "--no-lock", *which)) or []
     if not found:
         raise DrillError(f"the repository has no backup of {component}; take one first")
     kept = ("id", "tree", "paths")
