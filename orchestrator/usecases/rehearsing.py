@@ -78,7 +78,8 @@ class Rehearsing:
         with self._host(assignment, rehearsal) as host:
             host.operate("cleanup", {"drill": rehearsal.drill.id}, within=SHORT)  # a worker may have died in this phase
             disaster, reading = self.clock.now(), self.stopwatch.read()
-            document = {**_subject(rehearsal), **_lease(), "password": assignment.secrets["repository_password"]}
+            which = {"host": _rehearsed_host(rehearsal), "password": assignment.secrets["repository_password"]}
+            document = {**_subject(rehearsal), **_lease(), **which}
             found = host.operate("pin", document, within=assignment.timeout, cancelled=cancelled)
         if not found.get("chosen"):
             raise OrchestratorError(Kind.FAILED, "there is no backup to restore")
@@ -239,6 +240,12 @@ def _user(host: RecoveryHost, rehearsal: Rehearsal) -> AbstractContextManager[Us
 def _subject(rehearsal: Rehearsal) -> dict[str, Any]:
     drill = rehearsal.drill
     return {"drill": drill.id, "agency": drill.agency, "component": drill.component}
+
+
+def _rehearsed_host(rehearsal: Rehearsal) -> str:
+    """Of a component on many hosts one is rehearsed: the one that its canaries are written to."""
+    hosts = next(iter(rehearsal.user["hosts"].values()))
+    return str(hosts[0]["name"])
 
 
 def _lease() -> dict[str, Any]:

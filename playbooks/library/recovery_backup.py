@@ -8,8 +8,8 @@ module: recovery_backup
 short_description: Back up one agency's part of a component as one snapshot
 description:
   - Copies O(files), runs O(dump), writes a manifest of both, and backs all of it up as one snapshot with restic.
-  - The manifest says which component of which agency it is, from which host, when it was taken (UTC), by which tools, and
-    what it holds, in counts and SHA-256 digests.
+  - The manifest says which component of which agency it is, from which host, when it was taken (UTC), by which tools,
+    and what it holds, in counts and SHA-256 digests.
   - Leaves nothing on the host. In check mode it refuses, as a backup cannot be predicted.
 options:
   repository:
@@ -91,7 +91,7 @@ STAGING = Path("/var/backups/recovery")
 
 def now() -> str:
     """Return this instant."""
-    return dt.datetime.now(dt.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def run(*command: str) -> str:

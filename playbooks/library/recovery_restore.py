@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 module: recovery_restore
 short_description: Bring one agency's part of a component back from a snapshot, in its own place
 description:
-  - Restores a snapshot that M(recovery_backup) has taken, insists that its files are those of its manifest, puts them where
-    they were, and has O(load) bring back what files do not hold. A second run does the same again.
+  - Restores a snapshot that M(recovery_backup) has taken, insists that its files are those of its manifest, puts them
+    where they were, and has O(load) bring back what files do not hold. A second run does the same again.
 options:
   repository:
     description: The agency's repository and how to get there, as for M(recovery_backup).
@@ -43,7 +43,8 @@ options:
     elements: path
     default: []
   load:
-    description: Program that brings back what files do not hold. It is given C(merge), the folder of the dump, and O(agency).
+    description: Program that brings back what files do not hold. It is given C(merge), the folder of the dump, and
+      O(agency).
     type: path
   load_user:
     description: System user that runs O(load).
@@ -108,7 +109,7 @@ def fetch(given: dict[str, Any], target: Path) -> tuple[Path, dict[str, Any]]:
 
 def bring_back(given: dict[str, Any]) -> dict[str, Any]:
     """Restore, place and load."""
-    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="recovery-") as target:  # noqa: S108 - private, and on disk
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="recovery-") as target:
         Path(target).chmod(0o711)
         folder, manifest = fetch(given, Path(target))
         for kept in given["missing_only"]:

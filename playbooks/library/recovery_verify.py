@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 module: recovery_verify
 short_description: Use a backup repository as its writers do, and as they must not be able to
 description:
-  - Backs up a small file, restores it and compares. Proves that the writer can remove no backup, and that neither a wrong
-    password nor another user gets in.
+  - Backs up a small file, restores it and compares. Proves that the writer can remove no backup, and that neither a
+    wrong password nor another user gets in.
   - Leaves one snapshot tagged C(verify), as nothing can be removed; retention keeps only the last.
 options:
   repository:

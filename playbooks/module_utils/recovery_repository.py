@@ -1,4 +1,4 @@
-"""An agency's backup repository as its writers reach it: over TLS, with a password for the way and one for the contents."""
+"""An agency's backup repository as writers reach it: over TLS, with one password for the way, one for the contents."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ class Steps:
         on: str | None = None,
         more: Mapping[str, Any] | None = None,
     ) -> StepOutcome:
-        """Carry one step out. `on` is a host that takes the place of the component's own, `more` adds to its variables."""
+        """Carry one step out, `on` another host than the component's own, with `more` variables of the role."""
         found = self.source.catalog().components[component]
         hosts = placement or {f: self.site.group(group) for f, group in found.hosts.items()}
         instance = ServiceInstance(

@@ -12,6 +12,8 @@ from orchestrator.domain.site import Site
 from orchestrator.usecases.ports import Problem
 
 REQUIRED_VERBS = (Verb.PRECHECK, Verb.PROVISION, Verb.VERIFY, Verb.RETIRE)
+RECOVERY_VERBS = (Verb.BACKUP, Verb.RESTORE)
+"""Required as well of a component that keeps something."""
 
 
 def site_problems(document: YamlDocument, component: Component, site: Site) -> Iterator[Problem]:
@@ -30,7 +32,7 @@ def role_problems(document: YamlDocument, component: Component, role: Path) -> I
         yield document.problem(("role",), f"there is no role {role}")
         return
     specs = _role_file(role / "meta" / "argument_specs.yml").get("argument_specs", {})
-    for verb in REQUIRED_VERBS:
+    for verb in REQUIRED_VERBS + (RECOVERY_VERBS if component.recovery.data else ()):
         if not (role / "tasks" / f"{verb}.yml").is_file():
             yield document.problem(("role",), f"role {role.name} has no tasks/{verb}.yml")
         if verb not in specs:

@@ -84,7 +84,7 @@ class DrillRepository(Repository):
         return [mapping.drill(r) for r in self._session.exec(query)]
 
     def outcomes(self) -> list[tuple[str, str, str, int]]:
-        outcome = sa.func.coalesce(col(DrillRow.verdict), col(DrillRow.state))
+        outcome = sa.func.coalesce(sa.cast(col(DrillRow.verdict), sa.String), sa.cast(col(DrillRow.state), sa.String))
         labels = (col(DrillRow.agency), col(DrillRow.component), outcome)
         query = sa.select(*labels, sa.func.count()).where(col(DrillRow.state).not_in(NOT_ENDED)).group_by(*labels)
         return [(row[0], row[1], str(row[2]), int(row[3])) for row in self._session.execute(query)]

@@ -12,13 +12,17 @@ from orchestrator.adapters.database.connection import connect
 from orchestrator.adapters.database.store import SqlStore
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import Allocation, Holding
-from orchestrator.domain.catalog import Catalog
+from orchestrator.domain.canary import next_canary
+from orchestrator.domain.catalog import Catalog, Verb
+from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import TaskFinished
+from orchestrator.domain.evidence import Approval
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.plan import make_plan
 from orchestrator.domain.run import Counts, RunState, StepState
 from orchestrator.domain.site import Site
+from orchestrator.domain.verdict import Moment, Verdict
 from orchestrator.usecases.ports import AgencyRecord, StoredPlan, Transaction
 from tests.domain.conftest import agreement, allocate, basis, call_off, catalog, site
 
@@ -241,3 +245,86 @@ def test_a_transaction_offers_what_the_port_promises(store: SqlStore) -> None:
     with store.read() as tx:
         for name in (n for n in vars(Transaction) if not n.startswith("_")):
             assert hasattr(tx, name)
+
+
+class TestRecovery:
+    """Drills, the ledger of canaries, and backups as their steps tell of them."""
+
+    def drill(self, plan: StoredPlan, **changes: Any) -> Drill:
+        plain = {"id": 0, "key": "a1/network/1", "agency": "a1", "component": "network", "site": "here"}
+        when = {"scheduled_at": NOW, "created_at": NOW, "moment": Moment.RANDOM, "requested_by": "ann"}
+        state = {"state": DrillState.APPROVED, "plan": plan.id, "plan_digest": plan.plan.digest}
+        return Drill(**{**plain, **when, **state, **changes})
+
+    def test_a_drill_comes_back_as_it_was_put(self, store: SqlStore, plan: StoredPlan) -> None:
+        approval = Approval(who="bob", at=NOW, plan_digest="d", live_data=True, expires_at=NOW + timedelta(days=1))
+        with store.begin() as tx:
+            drill = tx.drills.add(self.drill(plan))
+            changed = drill.model_copy(update={"approval": approval, "verdict": Verdict.PASS, "rto_seconds": 15.8})
+            tx.drills.put(changed)
+        with store.read() as tx:
+            assert tx.drills.get(drill.id) == tx.drills.by_key(drill.key) == changed
+            assert tx.drills.newest(agency="a1") == [changed]
+            assert tx.drills.in_state(DrillState.APPROVED) == [changed]
+
+    def test_a_drill_is_there_once(self, store: SqlStore, plan: StoredPlan) -> None:
+        with store.begin() as tx:
+            tx.drills.add(self.drill(plan))
+        with pytest.raises(OrchestratorError, match="there already"), store.begin() as tx:
+            tx.drills.add(self.drill(plan))
+
+    def test_evidence_stays_when_the_drill_is_put_again(self, store: SqlStore, plan: StoredPlan) -> None:
+        with store.begin() as tx:
+            drill = tx.drills.add(self.drill(plan, finished_at=NOW))
+            tx.drills.keep_evidence(drill.id, '{"signed": "\u00e9"}', "digest-1")
+            tx.drills.put(drill.model_copy(update={"state": DrillState.REPORTED}))
+        with store.read() as tx:
+            assert tx.drills.evidence(drill.id) == '{"signed": "\u00e9"}'
+            assert tx.drills.last_evidence() == "digest-1"
+
+    def test_figures_tell_outcomes_and_what_is_newest(self, store: SqlStore, plan: StoredPlan) -> None:
+        ends = [(Verdict.FAIL, DrillState.REPORTED), (Verdict.PASS, DrillState.REPORTED), (None, DrillState.MISFIRED)]
+        with store.begin() as tx:
+            for number, (verdict, state) in enumerate(ends):
+                tx.drills.add(self.drill(plan, key=str(number), verdict=verdict, state=state, finished_at=NOW))
+            tx.drills.add(self.drill(plan, key="next", scheduled_at=NOW + timedelta(days=3)))
+        with store.read() as tx:
+            assert sorted(outcome for _, _, outcome, _ in tx.drills.outcomes()) == ["fail", "misfired", "pass"]
+            assert [d.verdict for d in tx.drills.last_measured()] == [Verdict.PASS]
+            assert tx.drills.next_due() == [("a1", "network", NOW + timedelta(days=3))]
+
+    def test_plans_of_drills_are_not_forgotten(self, store: SqlStore, plan: StoredPlan) -> None:
+        with store.begin() as tx:
+            tx.drills.add(self.drill(plan))
+            assert tx.plans.forget_unapplied(before=NOW + timedelta(days=999), limit=10) == 0
+
+    def test_canaries_are_kept_by_component(self, store: SqlStore) -> None:
+        first = next_canary(b"k", None, at=NOW)
+        second = next_canary(b"k", first, at=NOW)
+        with store.begin() as tx:
+            for canary in (first, second, first.model_copy(update={"acknowledged_at": NOW})):
+                tx.canaries.put("a1", "network", canary)
+            tx.canaries.put("a1", "desktop", first)
+        with store.begin() as tx:
+            assert [c.acknowledged_at for c in tx.canaries.of("a1", "network")] == [NOW, None]
+            assert tx.canaries.last("a1", "network") == second
+            tx.canaries.forget("a1", "network")
+            assert tx.canaries.last("a1", "network") is None
+            assert tx.canaries.last("a1", "desktop") == first
+
+    def test_backups_are_the_steps_that_succeeded(self, store: SqlStore, plan: StoredPlan) -> None:
+        step = plan.plan.steps[0]
+        backup = step.model_copy(update={"id": "network.backup", "component": "network", "verb": Verb.BACKUP})
+        with store.begin() as tx:
+            for minutes, state in ((0, StepState.SUCCEEDED), (60, StepState.FAILED), (90, StepState.SUCCEEDED)):
+                begun = NOW + timedelta(minutes=minutes)
+                kept = tx.plans.add(plan.plan.model_copy(update={"steps": (backup,)}), order=None, at=NOW)
+                run = tx.runs.open(kept, at=begun)
+                times = {"started_at": begun, "finished_at": begun + timedelta(minutes=5), "state": state}
+                tx.runs.put_step(run.id, tx.runs.step(run.id, backup.id).model_copy(update=times))
+                tx.runs.put(run.model_copy(update={"state": RunState.FAILED}))
+        with store.read() as tx:
+            taken = tx.backups.newest("a1", "network")
+            assert [b.started_at for b in taken] == [NOW, NOW + timedelta(minutes=90)]
+            assert taken[-1].finished_at == NOW + timedelta(minutes=95)
+            assert tx.backups.last_of_all() == [taken[-1]]

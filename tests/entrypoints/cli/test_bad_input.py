@@ -219,6 +219,13 @@ class TestACatalog:
         alpha.write_text(alpha.read_text().replace("role: journal", "role: ghost"))
         assert "there is no role" in self.lint(orchestrator, copy)
 
+    def test_whose_role_cannot_bring_back_what_it_keeps_is_refused(self, orchestrator: InProcess, copy: Path) -> None:
+        alpha = copy / "components/alpha.yml"
+        alpha.write_text(alpha.read_text().replace("data: []", "data: [letters]"))
+        said = self.lint(orchestrator, copy)
+        for verb in ("backup", "restore"):
+            assert f"role journal has no tasks/{verb}.yml" in said
+
 
 class TestAPool:
     def test_that_is_full_says_which_and_what_to_do(self, orchestrator: InProcess) -> None:

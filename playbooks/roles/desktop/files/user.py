@@ -22,8 +22,6 @@ SECONDS = 2.0
 class Person:
     """One login on the desktop, over one connection that is kept open."""
 
-    canary = True
-
     def __init__(self, given: Document) -> None:
         login = given["parameters"]["users"][0]
         secret = f"{given['secrets']['users_password']}/{login}"

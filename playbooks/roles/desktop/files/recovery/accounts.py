@@ -54,7 +54,18 @@ def merge(folder: Path, agency: str) -> dict[str, Any]:
         if one["name"] not in known:
             free = one["uid"] not in {account.pw_uid for account in known.values()}
             number = ["--uid", str(one["uid"])] if free else []
-            run("useradd", "--no-create-home", "--home-dir", one["home"], "--shell", one["shell"], "--gid", name, *number, one["name"])
+            run(
+                "useradd",
+                "--no-create-home",
+                "--home-dir",
+                one["home"],
+                "--shell",
+                one["shell"],
+                "--gid",
+                name,
+                *number,
+                one["name"],
+            )
             run("chpasswd", "--encrypted", text=f"{one['name']}:{one['password']}")
         now = pwd.getpwnam(one["name"])
         if (now.pw_uid, now.pw_gid) != (one["uid"], one["gid"]) and Path(one["home"]).is_dir():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.append("/usr/local/lib/recovery")
-import file_tree  # noqa: E402 - the recovery host's
+import file_tree
 
 RESTORED = Path("/recovery/restored")
 

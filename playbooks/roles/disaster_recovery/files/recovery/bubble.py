@@ -1,8 +1,8 @@
 """The bubble: a machine over this host's own files, on a network that leads nowhere but here.
 
-Its root is an overlay, so it has every program that stands by on this host, and what it writes is the drill's. Of what this
-host keeps to itself it sees nothing. Only this host can connect to it, and it can only answer: a firewall on either side
-says so, it has no route anywhere, and it may not change the firewall on the outside.
+Its root is an overlay, so it has every program that stands by on this host, and what it writes is the drill's. Of what
+this host keeps to itself it sees nothing. Only this host can connect to it, and it can only answer: a firewall on
+either side says so, it has no route anywhere, and it cannot change the firewall on the outside.
 """
 
 from __future__ import annotations
@@ -18,10 +18,18 @@ from host import run, succeeds
 from leases import Drill, DrillError
 
 # Other agencies' backups, passwords and drills, and who may log in to this host.
-HIDDEN = ("/srv/recovery", "/etc/recovery", "/var/lib/recovery", "/var/log/journal", "/root", "/home", "/etc/ssh/authorized_keys.d")
+HIDDEN = (
+    "/srv/recovery",
+    "/etc/recovery",
+    "/var/lib/recovery",
+    "/var/log/journal",
+    "/root",
+    "/home",
+    "/etc/ssh/authorized_keys.d",
+)
 UNIT = """[Unit]
 Description=What was restored
-After=basic.target
+After=basic.target systemd-user-sessions.service
 [Service]
 ExecStart=/recovery/start
 StandardOutput=journal+console
@@ -33,6 +41,7 @@ WantedBy=recovery.target
 TARGET = """[Unit]
 Description=The bubble
 Requires=basic.target recovery-start.service
+Wants=systemd-user-sessions.service
 After=basic.target
 AllowIsolate=yes
 """
@@ -94,7 +103,7 @@ def make_root(drill: Drill) -> list[str]:
     for folder in (layer, drill.root):
         folder.mkdir()
     made = [f"mount {drill.root}"]
-    # An overlay cannot be the upper layer of another: where this host's own disk is one, the drill's writes stay in memory.
+    # An overlay cannot be the upper layer of another: where this host's disk is one, the drill's writes stay in memory.
     if run("stat", "--file-system", "--format=%T", str(layer)).strip() == "overlayfs":
         run("mount", "-t", "tmpfs", "-o", "mode=0755", drill.name, str(layer))
         made.append(f"mount {layer}")
@@ -119,7 +128,7 @@ def make_root(drill: Drill) -> list[str]:
 
 
 def hide(upper: Path, path: Path) -> None:
-    """Put into the upper layer what an overlay writes for something removed. Unlike a mount, nothing inside can take it away."""
+    """Put into the upper layer what an overlay writes for something removed: nothing inside can take that away."""
     if not path.exists():
         return
     for parent in reversed(path.parents[:-1]):
@@ -141,7 +150,7 @@ def start(drill: Drill) -> None:
     """Boot the machine in a unit of its own; it goes on starting what was restored when this returns."""
     if not os.access(drill.folder / "start", os.X_OK):
         raise DrillError(f"drill {drill.number} has nothing to start; restore a component into it first")
-    folder = str(drill.folder)
+    folder, host = str(drill.folder), (drill.root / "etc/hostname").read_text().strip()
     binds = [f"--bind={folder}/restored:/recovery/restored"]
     binds += [f"--bind-ro={folder}/{program}:/recovery/{program}" for program in ("start", "check")]
     asked = drill.folder / "capabilities"
@@ -150,7 +159,7 @@ def start(drill: Drill) -> None:
     run(
         "systemd-run", "--quiet", f"--unit={drill.name}", *unit, "--setenv=SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1",
         "systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--link-journal=no",
-        f"--directory={drill.root}", f"--machine={drill.name}", f"--hostname={(drill.root / 'etc/hostname').read_text().strip()}",
+        f"--directory={drill.root}", f"--machine={drill.name}", f"--hostname={host}",
         f"--network-namespace-path=/run/netns/{drill.name}", "--resolv-conf=off", "--timezone=off",
         *granted, *binds, "systemd.unit=recovery.target",
     )  # fmt: skip

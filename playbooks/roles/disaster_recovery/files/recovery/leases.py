@@ -1,4 +1,4 @@
-"""What a drill owns on the recovery host: one folder, which its lease is in from the first byte, and one operation at a time."""
+"""What a drill owns on the recovery host: a folder that has its lease in it from the first byte, and one operation."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 DRILLS = Path("/var/lib/recovery/drills")
 LOCKS = Path("/run/recovery")
@@ -56,9 +57,9 @@ class Drill:
 
     @property
     def addresses(self) -> tuple[str, str]:
-        """The recovery host's and the bubble's address on the link between them."""
-        block = self.number % 16384 * 4
-        return tuple(f"10.255.{block // 256}.{block % 256 + place}" for place in (1, 2))  # type: ignore[return-value]
+        """The recovery host's and the bubble's address on the link between them, a block of four."""
+        third, fourth = divmod(self.number % 16384 * 4, 256)
+        return f"10.255.{third}.{fourth + 1}", f"10.255.{third}.{fourth + 2}"
 
     def expiry(self) -> float:
         """Return when its lease runs out, in Unix seconds; long ago when it has none."""
@@ -118,10 +119,10 @@ class Drill:
                     self._kill_owner(lock.fileno())
                     time.sleep(0.05)
             yield
-            # Gone with the drill; a process that waits for this file gets a lock that keeps nobody out any more, and finds no lease.
+            # Gone with the drill. Who had opened it gets a lock that keeps nobody out any more, and finds no lease.
             Path(lock.name).unlink(missing_ok=True)
 
-    def _lock_file(self):  # type: ignore[no-untyped-def]
+    def _lock_file(self) -> TextIO:
         LOCKS.mkdir(mode=0o700, parents=True, exist_ok=True)
         return (LOCKS / f"{self.name}.lock").open("w")
 
@@ -132,6 +133,13 @@ class Drill:
         if kind != fcntl.F_UNLCK and owner > 0:
             with suppress(ProcessLookupError):
                 os.killpg(owner, signal.SIGKILL)
+
+
+def remove_false_starts() -> None:
+    """Remove folders of drills that were killed before they had begun."""
+    for new in DRILLS.glob("new-*"):
+        if new.stat().st_mtime < time.time() - 60:
+            shutil.rmtree(new)
 
 
 def live_drills() -> list[Drill]:

@@ -15,13 +15,13 @@ from host import run
 from leases import Drill, DrillError
 
 REPOSITORIES = Path("/srv/recovery")
-# A writer stores contents first, then the index of them, then the snapshot that names them; so a copy made the other way
-# round has everything that its snapshots need.
+# A writer stores contents first, then the index of them, then the snapshot that names them; so a copy made the other
+# way round has everything that its snapshots need.
 PARTS = ("config", "keys", "snapshots", "index", "data")
 
 
 def freeze(drill: Drill, agency: str, source: Path | None) -> None:
-    """Copy the agency's repository as it is now, by links: files of a repository are written once and only ever removed."""
+    """Copy the agency's repository as it is now, by links: its files are written once, and only ever removed."""
     place = source or REPOSITORIES / agency / "repository"
     if not (place / "config").is_file():
         raise DrillError(f"{agency} has no repository at {place}; provision its disaster recovery first")
@@ -39,9 +39,11 @@ def restic(drill: Drill, password: str, *arguments: str) -> str:
     return run("restic", "--no-cache", "--json", *arguments, environment=environment)
 
 
-def snapshots(drill: Drill, password: str, component: str) -> list[dict[str, Any]]:
-    """Return the component's snapshots, oldest first. Only the newest is looked into, which takes a second."""
-    found = json.loads(restic(drill, password, "snapshots", "--no-lock", "--tag", component)) or []
+def snapshots(drill: Drill, password: str, component: str, host: str | None) -> list[dict[str, Any]]:
+    """Return the component's snapshots of one of its hosts, or of all, oldest first. Only the newest is looked into,
+    which takes a second."""
+    which = ["--tag", component, *(["--host", host] if host else [])]
+    found = json.loads(restic(drill, password, "snapshots", "--no-lock", *which)) or []
     if not found:
         raise DrillError(f"the repository has no backup of {component}; take one first")
     kept = ("id", "tree", "paths")
@@ -76,7 +78,7 @@ def check(drill: Drill, password: str) -> dict[str, Any]:
 
 
 def unpack(drill: Drill, password: str, snapshot: str) -> dict[str, Any]:
-    """Restore a snapshot into the folder `restored`, insist that its files are those of its manifest, and return that."""
+    """Restore a snapshot into the folder `restored`, insist that its files are those of its manifest; return that."""
     target = drill.folder / "unpacked"
     shutil.rmtree(target, ignore_errors=True)
     shutil.rmtree(drill.folder / "restored", ignore_errors=True)

@@ -1,15 +1,17 @@
 """How the programs that use a service as its users do are talked to: a question a line, an answer a line, both JSON.
 
-The first line says where the service is and whose: {address, authority, agency, hosts, allocation, parameters, secrets}, the
-last five as the component's role knows them; authority is who vouches for the service, or nothing.
-Questions after it: {"op": "describe" | "write" | "read" | "probe", ..}. Every answer has `ok`, and `detail` when that is false.
+The first line says where the service is and whose: {address, authority, agency, hosts, allocation, parameters,
+secrets}, the last five as the component's role knows them; authority is who vouches for the service, or nothing.
+Questions after it: {"op": "describe" | "write" | "read" | "probe", ..}. Every answer has `ok`, and `detail` when that
+is false.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
 Document = dict[str, Any]
 
@@ -19,9 +21,15 @@ class UseError(Exception):
 
 
 class User(Protocol):
-    """Somebody who uses the service. Each raises UseError, or OSError when nobody answers."""
+    """Somebody who uses the service. Each method raises UseError, or OSError when nobody answers."""
 
-    canary: bool
+    def probe(self) -> str:
+        """Do one thing that users do, from beginning to end; return in words what it was."""
+
+
+@runtime_checkable
+class Keeper(User, Protocol):
+    """Somebody for whom the service keeps lines of text."""
 
     def write(self, number: int, text: str) -> None:
         """Have a line kept. Returns when the service has acknowledged it."""
@@ -29,19 +37,16 @@ class User(Protocol):
     def read(self) -> list[str]:
         """Return the lines kept, in order."""
 
-    def probe(self) -> str:
-        """Do one thing that users do, from beginning to end; return in words what it was."""
-
 
 def answer(user: User, question: Document) -> Document:
     """Answer one question."""
     match question.get("op"):
         case "describe":
-            return {"ok": True, "canary": user.canary}
-        case "write" if user.canary:
+            return {"ok": True, "canary": isinstance(user, Keeper)}
+        case "write" if isinstance(user, Keeper):
             user.write(question["number"], question["text"])
             return {"ok": True}
-        case "read" if user.canary:
+        case "read" if isinstance(user, Keeper):
             return {"ok": True, "records": user.read()}
         case "write" | "read":
             return {"ok": False, "detail": "unsupported"}
@@ -51,7 +56,7 @@ def answer(user: User, question: Document) -> Document:
             raise UseError(f"there is no op {other!r}; there are describe, write, read and probe")
 
 
-def talk(make: Any) -> None:
+def talk(make: Callable[[Document], User]) -> None:
     """Answer every line until there is none."""
     user: User | None = None
     for line in sys.stdin:

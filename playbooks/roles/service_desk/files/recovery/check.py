@@ -12,7 +12,7 @@ RESTORED = Path("/recovery/restored")
 DESK = "/usr/local/lib/service-desk/recovery/desk.py"
 
 
-def as_user(user: str, *command: str) -> "subprocess.CompletedProcess[str]":
+def as_user(user: str, *command: str) -> subprocess.CompletedProcess[str]:
     """Run a program as one of the system's users."""
     return subprocess.run(["runuser", "-u", user, "--", *command], cwd="/", capture_output=True, text=True, check=False)
 

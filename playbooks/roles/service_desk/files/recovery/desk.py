@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""One agency's part of a Request Tracker database: dumped, loaded into an empty database, merged into a live one, checked.
+"""One agency's part of a Request Tracker database: dumped, loaded into an empty database, merged into a live one.
 
 Usage, as the system user that owns the database, with the folder that holds or will hold the dump:
     desk.py dump FOLDER AGENCY   writes schema.dump and one file a table; prints {"tools": .., "tables": {name: facts}}
@@ -74,18 +74,15 @@ def facts(file: Path) -> dict[str, Any]:
 
 def rows_of(table: str) -> str:
     """Return the query for the rows of a table that are in scope, in an order that does not depend on the server."""
-    row = (
-        f"(jsonb_populate_record(t, case when s.own then '{{}}' else {NO_CREDENTIAL} end)).*"
-        if table == "users"
-        else "t.*"
-    )
-    return f"select {row} from {table} t join scope_{table} s using (id) order by t.id"
+    whole = f"(jsonb_populate_record(t, case when s.own then '{{}}' else {NO_CREDENTIAL} end)).*"
+    row = whole if table == "users" else "t.*"
+    return f"select {row} from {table} t join scope_{table} s using (id) order by t.id"  # noqa: S608 - from the catalogue
 
 
 def dump(folder: Path, agency: str, *, schema: bool = True) -> dict[str, Any]:
     """Write the agency's rows as of one instant, and return what was written."""
     names = tables(agency, folder)
-    shape = f'\\! pg_dump --snapshot="$SNAPSHOT" --schema-only --no-owner --format=custom --file=schema.dump {DATABASE}'
+    shape = '\\! pg_dump --snapshot="$SNAPSHOT" --schema-only --no-owner --format=custom --file=schema.dump ' + DATABASE
     lines = [
         "begin isolation level repeatable read;",
         "select pg_export_snapshot() as snapshot \\gset",

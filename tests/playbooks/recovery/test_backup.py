@@ -1,0 +1,151 @@
+"""What three components keep: backed up, lost, and restored in its own place."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from orchestrator.domain.run import StepState
+from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant
+from tests.playbooks.recovery.conftest import PLACEMENTS, Drills, rt, sql
+
+UNPACK = """
+set -e; cd /; export RESTIC_PASSWORD='{password}' RESTIC_REPOSITORY=/srv/recovery/{id}/repository
+rm -rf /root/unpacked
+restic --no-cache restore --no-lock latest --tag service-desk --target /root/unpacked >/dev/null
+"""
+QUEUE = f"(select id from queues where name = '{ALPHA.id}')"
+
+
+def _facts(steps: Steps, tenant: Tenant) -> dict[str, Any]:
+    """The digests of an agency's rows by table, as its backup would have them."""
+    return _inspected(steps, tenant)["tables"]  # type: ignore[no-any-return]
+
+
+def _inspected(steps: Steps, tenant: Tenant) -> Any:
+    program = "/usr/local/lib/service-desk/recovery/desk.py"
+    return json.loads(steps.on("desk1", f"cd /; runuser -u www-data -- {program} inspect / {tenant.id}"))
+
+
+def _tickets(steps: Steps) -> None:
+    """The agency's tickets go, with all that was written, and somebody breaks an agent's password."""
+    sql(
+        steps,
+        f"delete from transactions where objecttype = 'RT::Ticket' "
+        f"and objectid in (select id from tickets where queue in {QUEUE})",
+        f"delete from tickets where queue in {QUEUE}",
+        f"update users set password = 'x' where name like '{ALPHA.id}.%'",
+    )
+
+
+def _whole_queue(steps: Steps) -> None:
+    """The agency leaves, as far as the desk knows, and one of its people comes back as another user of another's."""
+    steps.succeed("service-desk", "retire")
+    rt(
+        steps,
+        f"my $t = RT::Ticket->new($all); $t->Create(Queue => '{BRAVO.id}', Subject => 'New', "
+        f"Requestor => 'jane@{ALPHA.id}.example');",
+    )
+
+
+@pytest.mark.parametrize("damage", [_tickets, _whole_queue])
+def test_a_desk_gets_back_what_an_agency_lost_and_nobody_else_notices(
+    drills: Drills, damage: Callable[[Steps], None]
+) -> None:
+    steps = drills.steps
+    steps.succeed("service-desk", "backup")
+    subjects = "select count(*), min(subject) from tickets where queue in " + QUEUE
+    before = sql(steps, subjects)
+    damage(steps)
+    assert sql(steps, subjects) != before
+    others = _facts(steps, BRAVO)
+    steps.succeed("service-desk", "restore")
+    assert sql(steps, subjects) == before
+    assert _inspected(steps, ALPHA)["invariants"]["passed"]
+    restored = _facts(steps, ALPHA)
+    steps.succeed("service-desk", "restore")
+    assert _facts(steps, ALPHA) == restored
+    assert _facts(steps, BRAVO) == others
+    steps.succeed("service-desk", "verify")
+    steps.succeed("service-desk", "verify", tenant=BRAVO)
+    assert steps.changed("service-desk", "provision") == []
+
+
+def test_a_desk_that_was_set_up_anew_is_restored_agency_by_agency(drills: Drills) -> None:
+    steps = drills.steps
+    for tenant in (ALPHA, BRAVO):
+        steps.succeed("service-desk", "backup", tenant=tenant)
+    before = [_facts(steps, tenant) for tenant in (ALPHA, BRAVO)]
+    steps.on(
+        "desk1", "systemctl stop service-desk@1 service-desk@2; rm /var/lib/service-desk/ready; rm -r /etc/service-desk"
+    )
+    for tenant in (BRAVO, ALPHA):
+        steps.succeed("service-desk", "restore", tenant=tenant)
+    for tenant, was in zip((ALPHA, BRAVO), before, strict=True):
+        now = _facts(steps, tenant)
+        for table in ("tickets", "transactions", "attachments", "queues", "groupmembers"):
+            assert now[table] == was[table], table
+        assert steps.changed("service-desk", "provision", tenant=tenant) == []
+        steps.succeed("service-desk", "verify", tenant=tenant)
+
+
+def test_a_backup_has_nothing_of_another_agency(drills: Drills) -> None:
+    steps = drills.steps
+    script = UNPACK.format(password=drills.password, id=ALPHA.id)
+    count = "cd /root/unpacked; grep -rlE 'Secret of {}|{}' . | wc -l"
+    assert int(steps.on("recover1", script + count.format(ALPHA.id, ALPHA.id))) > 3
+    assert steps.on("recover1", count.format(BRAVO.id, BRAVO.id)).strip() == "0"
+    steps.on("recover1", "rm -r /root/unpacked")
+
+
+def test_nothing_of_a_backup_stays_on_the_host(drills: Drills) -> None:
+    leftovers = (
+        "find /var/backups/recovery /var/tmp /root/.cache -type f 2>/dev/null; ls /tmp | grep -v systemd || true"
+    )
+    for host in ("desk1", "gw1", "pc1"):
+        assert drills.steps.on(host, leftovers) == "", host
+
+
+def test_a_network_gets_back_its_leases_and_keys(drills: Drills) -> None:
+    steps, id_, number = drills.steps, ALPHA.id, ALPHA.number
+    lease = f"4102444800 02:00:00:00:00:01 10.65.{number}.77 printer *"
+    leases, keys = f"/var/lib/agency-network/{id_}.leases", f"/etc/wireguard/vpn{number}.conf"
+    steps.on("gw1", f"echo '{lease}' >> {leases}; systemctl restart agency-dns@{id_}")
+    steps.succeed("network", "backup")
+    before = steps.on("gw1", f"cat {keys}")
+    steps.on("gw1", f"rm -r {leases} {keys} /etc/agency-network/{id_}; nft delete table inet agency{number}")
+    steps.succeed("network", "restore")
+    assert steps.on("gw1", f"cat {keys}") == before
+    assert lease in steps.on("gw1", f"cat {leases}")
+    steps.succeed("network", "restore")
+    steps.succeed("network", "verify")
+
+
+def test_people_get_back_their_homes_with_all_that_belongs_to_a_file(drills: Drills) -> None:
+    steps, placement = drills.steps, PLACEMENTS["desktop"]
+    steps.on(
+        "pc1",
+        "cd /home/user1; mkdir -p Work; echo plan > Work/plan; chmod 640 Work/plan; ln -s plan Work/link;"
+        'python3 -c \'import os; os.setxattr("Work/plan", "user.colour", b"red")\'; chown -R user1: Work',
+    )
+    look = (
+        "cd /home/user1; stat -c '%n %A %U %G %Y' Work Work/plan Work/link; readlink Work/link; cat Work/plan;"
+        'python3 -c \'import os; print(os.getxattr("Work/plan", "user.colour"))\''
+    )
+    before = steps.on("pc1", look)
+    steps.succeed("desktop", "backup", placement=placement)
+    steps.on("pc1", "rm -r /home/user1/Work; userdel --remove user2")
+    steps.succeed("desktop", "restore", placement=placement)
+    assert steps.on("pc1", look) == before
+    assert steps.on("pc1", "stat -c %U /home/user2").strip() == "user2"
+    steps.succeed("desktop", "restore", placement=placement)
+    steps.succeed("desktop", "verify", placement=placement)
+
+
+@pytest.mark.parametrize("component", ["service-desk", "network", "desktop"])
+@pytest.mark.parametrize("verb", ["backup", "restore"])
+def test_neither_can_be_predicted(drills: Drills, component: str, verb: str) -> None:
+    outcome = drills.steps.run(component, verb, check=True, placement=PLACEMENTS.get(component))
+    assert outcome.state is StepState.FAILED
+    assert "cannot be said without" in str(outcome.error)

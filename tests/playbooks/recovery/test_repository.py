@@ -1,0 +1,87 @@
+"""The backup repositories of two agencies on a real recovery host: used by their writers, and by others."""
+
+from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, secrets_of
+from tests.playbooks.recovery.conftest import Drills
+
+LEFT = """
+find /etc /srv /var/lib/systemd /var/lib/recovery -name '*{id}*'
+grep -r {id} /etc/passwd /etc/group || true
+systemctl list-units --all --plain --no-legend 'recovery-*@{id}*'
+"""
+
+
+def _restic(steps: Steps, *arguments: str, writer: Tenant = ALPHA, to: Tenant = ALPHA) -> tuple[int, str]:
+    """What restic says on a component's host, to the repository of an agency, with the credentials of one."""
+    told, way = secrets_of(to, "disaster-recovery", steps.source), steps.recovery(to, "service-desk")
+    password = secrets_of(writer, "disaster-recovery", steps.source)["writer_password"]
+    authority = steps.on("recover1", f"cat /etc/recovery/{to.id}/authority.pem")
+    script = f"""
+    cat > /root/authority.pem <<'END'\n{authority}END
+    export RESTIC_PASSWORD='{told["repository_password"]}'
+    export RESTIC_REPOSITORY='rest:https://{writer.id}:{password}@{way["address"]}:{way["port"]}/'
+    restic --no-cache --cacert /root/authority.pem {" ".join(arguments)} </dev/null 2>&1
+    """
+    done = steps.try_on("desk1", script)
+    return done.returncode, done.stdout
+
+
+def test_what_was_made_stays_as_it_is_and_serves_its_writers(protected: Steps) -> None:
+    for tenant in (ALPHA, BRAVO):
+        for verb in ("precheck", "provision", "verify"):
+            assert protected.changed("disaster-recovery", verb, tenant=tenant) == []
+        assert protected.changed("disaster-recovery", "provision", tenant=tenant, check=True) == []
+
+
+def test_what_stands_by_does_not_run(protected: Steps) -> None:
+    assert protected.on("recover1", "pgrep -xl 'postgres|nginx|exim4|dnsmasq' || true") == ""
+    assert protected.on("recover1", "systemctl is-enabled postgresql nginx exim4 || true").split() == ["disabled"] * 3
+
+
+def test_a_writer_can_remove_no_backup(drills: Drills) -> None:
+    code, listed = _restic(drills.steps, "snapshots", "--json")
+    assert code == 0, listed
+    code, said = _restic(
+        drills.steps, "forget", "--tag", "service-desk", "--keep-last", "1", "--prune", "--keep-tag", "x"
+    )
+    code, said = _restic(drills.steps, "forget", "latest")
+    assert code != 0, said
+    assert "403" in said or "unable to remove" in said
+    assert _restic(drills.steps, "snapshots", "--json") == (0, listed)
+
+
+def test_a_writer_of_another_agency_is_refused(drills: Drills) -> None:
+    code, said = _restic(drills.steps, "snapshots", writer=BRAVO, to=ALPHA)
+    assert code != 0
+    assert "401" in said
+    stranger = "runuser -u recovery-{} -- ls /srv/recovery/{}/repository"
+    assert drills.steps.try_on("recover1", stranger.format(BRAVO.id, ALPHA.id)).returncode != 0
+
+
+def test_nobody_is_trusted_who_cannot_prove_to_be_the_repository(drills: Drills) -> None:
+    """Bravo's authority has not signed Alpha's repository."""
+    way = drills.steps.recovery(ALPHA, "service-desk")
+    authority = drills.steps.on("recover1", f"cat /etc/recovery/{BRAVO.id}/authority.pem")
+    ask = (
+        f"cat > /root/other.pem <<'END'\n{authority}END\nopenssl s_client -verify_return_error -CAfile /root/other.pem"
+    )
+    done = drills.steps.try_on("desk1", f"{ask} -connect {way['address']}:{way['port']} </dev/null")
+    assert done.returncode != 0
+
+
+def test_retention_forgets_locally_and_keeps_the_last_of_each_day(drills: Drills) -> None:
+    drills.steps.succeed("service-desk", "backup")
+    drills.steps.on("recover1", f"systemctl start recovery-retention@{ALPHA.id}.service")
+    _, listed = _restic(drills.steps, "snapshots", "--compact")
+    for tag in ("service-desk", "network", "desktop"):
+        assert sum(line.split()[-1] == tag for line in listed.splitlines() if line) == 1, listed
+    # What is left can be written to and checked as before.
+    drills.steps.succeed("disaster-recovery", "verify")
+
+
+def test_nothing_of_an_agency_that_left_remains_and_its_neighbour_stays(protected: Steps) -> None:
+    protected.succeed("disaster-recovery", "retire", tenant=BRAVO)
+    assert protected.changed("disaster-recovery", "retire", tenant=BRAVO) == []
+    assert protected.on("recover1", LEFT.replace("{id}", BRAVO.id)) == ""
+    protected.succeed("disaster-recovery", "verify")
+    protected.succeed("disaster-recovery", "provision", tenant=BRAVO)
+    protected.succeed("disaster-recovery", "verify", tenant=BRAVO)
