@@ -7,7 +7,7 @@ a stopwatch that nobody can set.
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,8 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening
 from orchestrator.domain.recovery_time import EVERY, Reading, Watched
 from orchestrator.domain.run import StepOutcome, StepState
+from orchestrator.domain.value import digest_of
+from orchestrator.usecases.noting import NotedHosts
 from orchestrator.usecases.ports import Assignment, Clock, PlaybookRunner, Store
 from orchestrator.usecases.recovery_ports import RecoveryHost, RecoveryHosts, Rehearsal, Stopwatch, User
 
@@ -54,14 +56,17 @@ class Rehearsing:
         rehearsal = assignment.rehearsal
         if rehearsal is None:
             return self.playbooks.run(assignment, on_events=on_events, cancelled=cancelled)
+        noted = NotedHosts(self.hosts)
         try:
             if assignment.verb is Verb.RESTORE:
                 with self._leased(assignment, rehearsal):
-                    return self.playbooks.run(assignment, on_events=on_events, cancelled=cancelled)
-            result = PHASES[assignment.verb](self, assignment, rehearsal, cancelled)
+                    outcome = self.playbooks.run(assignment, on_events=on_events, cancelled=cancelled)
+                return outcome.model_copy(update={"result": {"command_sha256": _playbook_digest(assignment)}})
+            result = PHASES[assignment.verb](replace(self, hosts=noted), assignment, rehearsal, cancelled)
         except OrchestratorError as error:
             return StepOutcome(state=_end_of(error), error="\n".join((error.message, *error.details)))
-        return StepOutcome(state=StepState.SUCCEEDED, result=result)
+        commands = {"command_sha256": digest_of(noted.commands)} if noted.commands else {}
+        return StepOutcome(state=StepState.SUCCEEDED, result={**result, **commands})
 
     def examine(self, assignment: Assignment, rehearsal: Rehearsal, cancelled: Cancelled) -> dict[str, Any]:
         """Whether the host could carry the drill, and how far its clock is from ours."""
@@ -240,6 +245,11 @@ def _user(host: RecoveryHost, rehearsal: Rehearsal) -> AbstractContextManager[Us
 def _subject(rehearsal: Rehearsal) -> dict[str, Any]:
     drill = rehearsal.drill
     return {"drill": drill.id, "agency": drill.agency, "component": drill.component}
+
+
+def _playbook_digest(assignment: Assignment) -> str:
+    """Of what Ansible was told, apart from secrets."""
+    return digest_of({"verb": assignment.verb, "role": assignment.role, "variables": dict(assignment.variables)})
 
 
 def _rehearsed_host(rehearsal: Rehearsal) -> str:

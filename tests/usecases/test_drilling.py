@@ -170,6 +170,7 @@ class TestADrill:
         assert evidence.rto.seconds == drill.rto_seconds != 0
         assert evidence.integrity.level == 5
         assert evidence.cleanup.clean
+        assert {p.name for p in evidence.phases if p.command_sha256 is None} == {"probe"}, "it only uses the service"
         assert not ready.host.bubbles
 
     def test_names_the_evidence_before_it(self, ready: RecoveryHouse) -> None:
