@@ -189,6 +189,12 @@ class Application:
         found = verify_evidence([read_evidence(file) for file in files], trusted)
         return [f"{files[mismatch.document]}: {mismatch}" for mismatch in found]
 
+    def public_key(self) -> str:
+        """The key that evidence is checked against, PEM."""
+        from orchestrator.adapters.evidence_signing import EvidenceSigner
+
+        return EvidenceSigner(self.settings.signing_key_file).public.pem
+
     def draw(self, document: str) -> str:
         """The page of a signed document, for people."""
         from orchestrator.adapters.evidence_page.page import draw

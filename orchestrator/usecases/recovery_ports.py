@@ -80,6 +80,10 @@ class Drills(Protocol):
         """(agency, component, when) of the next drill that has not begun."""
         ...
 
+    def scheduled_since(self, instant: datetime) -> list[Drill]:
+        """Drills of the calendar that were due since an instant, or are to be."""
+        ...
+
     def keep_evidence(self, drill: int, document: str, digest: str) -> None: ...
     def evidence(self, drill: int) -> str | None:
         """The signed document, as it was signed."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from orchestrator.domain.drill import DRILL_LIFE, Drill, DrillEvent, DrillState
+from orchestrator.domain.drill import Drill, DrillEvent, DrillState
 from orchestrator.domain.drill_calendar import Occurrence, Skipped, drill_key, occurrences
 from orchestrator.domain.drill_policy import effective_policy, expected_duration
 from orchestrator.domain.errors import Kind, OrchestratorError
@@ -30,6 +30,7 @@ AHEAD = timedelta(days=28)
 """How long before it is due a drill is recorded: time for somebody to approve it."""
 
 PLANNED = timedelta(days=120)
+WAITING = (DrillState.APPROVAL_PENDING, DrillState.APPROVED)
 LONGEST_PERIOD = timedelta(days=2 * 366)
 
 
@@ -73,12 +74,15 @@ class Scheduling:
         now = self.clock.now()
         with self.store.read() as tx:
             requests, kept = list(self._requests(tx)), [_placed(d) for d in self._planned(tx)]
+            ended = [d for d in tx.drills.scheduled_since(now - LONGEST_PERIOD) if d.state not in WAITING]
+            held = [(d.agency, d.component, d.scheduled_at) for d in ended if d.state is not DrillState.EXPIRED]
         calendar = plan_calendar(
             requests,
             capacity=self._capacity(),
             first=(now - LONGEST_PERIOD).date(),
             until=(now + PLANNED).date(),
             kept=kept,
+            held=held,
         )
         coming = {_key(p): p for p in calendar.placed if now < p.occurrence.scheduled_at <= now + AHEAD}
         with self.store.begin() as tx:
@@ -142,7 +146,7 @@ class Scheduling:
         }
 
     def _planned(self, tx: Transaction) -> list[Drill]:
-        waiting = tx.drills.in_state(DrillState.APPROVAL_PENDING, DrillState.APPROVED)
+        waiting = tx.drills.in_state(*WAITING)
         return [d for d in waiting if d.moment is not Moment.NOW]
 
     def _withdraw(self, tx: Transaction, keys: set[str]) -> None:
@@ -186,24 +190,39 @@ class Scheduling:
 
     def _start_or_miss(self, drill: Drill) -> Run | None:
         with self.store.begin() as tx:
-            current = tx.drills.get(drill.id)
-            if current is None or not DRILL_LIFE.allows(current.state, DrillEvent.EXPIRE):
+            current, now = tx.drills.get(drill.id), self.clock.now()
+            if current is None or current.state not in WAITING:
                 return None  # somebody else was quicker
-            lasts = self._lasts(tx, current)
-            if current.window_end and self.clock.now() + lasts > current.window_end:
+            last_start = (current.window_end or now) - self._lasts(tx, current)
+            if current.window_end and now > last_start:
                 self._miss(tx, current)
                 return None
             if current.state is not DrillState.APPROVED or tx.runs.open_of(current.agency) is not None:
                 return None  # there is still time
-            if current.moment is Moment.WORST and self._backup_is_due_later(tx, current, lasts):
-                return None
-            try:
-                return self.drilling.open_run(tx, current)
-            except OrchestratorError as error:
-                if error.kind is not Kind.CONFLICT:
-                    raise
-                self.drilling.end(tx, current, DrillEvent.EXPIRE, reason=error.message)
-                return None
+            moment = self._moment(tx, current, last_start)
+            return self._start(tx, current.model_copy(update={"moment": moment})) if moment else None
+
+    def _moment(self, tx: Transaction, drill: Drill, last_start: datetime) -> Moment | None:
+        """Which moment now is for the drill; None when its own is still to come.
+
+        The worst one is just before the next backup begins. When no backup is due in time, no moment is worse than
+        another, and the drill does not claim that its own was.
+        """
+        if drill.moment is not Moment.WORST:
+            return drill.moment
+        now, due = self.clock.now(), self._next_backup(tx, drill)
+        if due is None or due > last_start:
+            return Moment.RANDOM
+        return Moment.WORST if due <= now else None
+
+    def _start(self, tx: Transaction, drill: Drill) -> Run | None:
+        try:
+            return self.drilling.open_run(tx, drill)
+        except OrchestratorError as error:
+            if error.kind is not Kind.CONFLICT:
+                raise
+            self.drilling.end(tx, drill, DrillEvent.EXPIRE, reason=error.message)
+            return None
 
     def _miss(self, tx: Transaction, drill: Drill) -> None:
         unapproved = drill.state is DrillState.APPROVAL_PENDING
@@ -217,16 +236,12 @@ class Scheduling:
         request = self._request(tx, find_agency(tx, drill.agency), instance) if instance else None
         return request.lasts or request.policy.lasts if request else timedelta(0)
 
-    def _backup_is_due_later(self, tx: Transaction, drill: Drill, lasts: timedelta) -> bool:
-        """The worst moment is just before the next backup would have begun; it is waited for as long as the window
-        lets the drill end in time."""
+    def _next_backup(self, tx: Transaction, drill: Drill) -> datetime | None:
+        """When the next backup is to begin; None before the first."""
         instance = tx.instances.of(drill.agency)[drill.component]
         target = self.source.catalog().components[drill.component].tiers[instance.tier].recovery
         last = tx.backups.newest(drill.agency, drill.component, limit=1)
-        if not last or drill.window_end is None:
-            return False
-        due = last[-1].started_at + backup_interval(target)
-        return self.clock.now() < due <= drill.window_end - lasts
+        return last[-1].started_at + backup_interval(target) if last else None
 
 
 def _key(placed: Placed) -> str:

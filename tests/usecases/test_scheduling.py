@@ -57,6 +57,16 @@ class TestThePlanAhead:
         recorded = scheduling.calendar(AGENCY)[0]
         assert (recorded.drill, recorded.state) == (drill.id, DrillState.APPROVED)
 
+    def test_has_one_drill_a_period_also_when_it_has_been_held(
+        self, ready: RecoveryHouse, scheduling: Scheduling
+    ) -> None:
+        drill = at_the_next(ready, scheduling)
+        with ready.house.store.begin() as tx:
+            earlier = {"scheduled_at": drill.scheduled_at - timedelta(hours=1), "state": DrillState.REPORTED}
+            tx.drills.put(drill.model_copy(update={**earlier, "key": "held"}))
+        scheduling.plan_ahead()
+        assert planned(ready) == []
+
     def test_withdraws_drills_of_an_agency_that_left(self, ready: RecoveryHouse, scheduling: Scheduling) -> None:
         at_the_next(ready, scheduling)
         ready.turn(minutes=-10)
@@ -110,6 +120,16 @@ class TestADrillThatIsDue:
         run = ready.back_up()
         ready.turn(hours=12 - hours)
         return run
+
+    def test_does_not_claim_the_worst_moment_when_no_backup_is_due_in_time(
+        self, ready: RecoveryHouse, scheduling: Scheduling
+    ) -> None:
+        drill = at_the_next(ready, scheduling)
+        ready.back_up()
+        with ready.house.store.begin() as tx:
+            tx.drills.put(drill.model_copy(update={"moment": Moment.WORST}))
+        [_] = scheduling.start_due()
+        assert ready.stored(drill).moment is Moment.RANDOM
 
     def test_is_missed_when_it_could_not_end_within_its_window(
         self, ready: RecoveryHouse, scheduling: Scheduling, caplog: pytest.LogCaptureFixture

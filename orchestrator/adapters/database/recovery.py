@@ -14,7 +14,7 @@ from orchestrator.domain.catalog import Verb
 from orchestrator.domain.drill import UNDER_WAY, Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.run import StepState
-from orchestrator.domain.verdict import Verdict
+from orchestrator.domain.verdict import Moment, Verdict
 from orchestrator.usecases.recovery_ports import TakenBackup
 
 NOT_ENDED = (DrillState.APPROVAL_PENDING, DrillState.APPROVED, *UNDER_WAY)
@@ -105,6 +105,11 @@ class DrillRepository(Repository):
         newest = sa.select(sa.func.max(col(DrillRow.id))).where(condition)
         newest = newest.group_by(col(DrillRow.agency), col(DrillRow.component))
         return [mapping.drill(r) for r in self._session.exec(select(DrillRow).where(col(DrillRow.id).in_(newest)))]
+
+    def scheduled_since(self, instant: datetime) -> list[Drill]:
+        due = (col(DrillRow.scheduled_at) >= instant, col(DrillRow.moment) != Moment.NOW)
+        query = select(DrillRow).where(*due).order_by(col(DrillRow.scheduled_at))
+        return [mapping.drill(r) for r in self._session.exec(query)]
 
     def keep_evidence(self, drill: int, document: str, digest: str) -> None:
         mine = col(DrillRow.id) == drill

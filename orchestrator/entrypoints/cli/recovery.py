@@ -200,6 +200,16 @@ def verify(
         raise OrchestratorError(Kind.FAILED, "the evidence does not hold", details=tuple(problems))
 
 
+@app.command()
+def key() -> None:
+    """Print the public key that evidence is checked against. Hand it over apart from the evidence.
+
+    Example: orchestrator drill key > public.pem
+    """
+    with application() as built:
+        typer.echo(built.public_key(), nl=False)
+
+
 @backup.command("start")
 def start_backup(
     agency: AgencyId,
