@@ -103,4 +103,4 @@ def wait_until(true: Callable[[], bool], *, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not come to pass in time"
-        time.sleep(0.2)
+        time.sleep(0.05)
