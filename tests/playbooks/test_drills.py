@@ -208,15 +208,17 @@ class SpokenTls:
 
     def _until(self, act: Any) -> Any:
         while True:
+            done, wants_more = None, False
             try:
                 done = act()
-                self._channel.sendall(self._outgoing.read())
-                return done
             except ssl.SSLWantReadError:
-                self._channel.sendall(self._outgoing.read())
-                if not (more := self._channel.recv(65536)):
-                    raise EOFError from None
-                self._incoming.write(more)
+                wants_more = True
+            self._channel.sendall(self._outgoing.read())
+            if not wants_more:
+                return done
+            if not (more := self._channel.recv(65536)):
+                raise EOFError
+            self._incoming.write(more)
 
 
 def _length(head: bytes) -> int:
