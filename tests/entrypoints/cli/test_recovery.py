@@ -1,0 +1,83 @@
+"""Drills and backups by the command line, as far as no recovery host is needed."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from orchestrator.adapters.evidence_signing import EvidenceSigner
+from orchestrator.domain.evidence_seal import seal
+from tests.domain.drills import evidence
+from tests.entrypoints.cli.conftest import CommandLine, InProcess
+
+
+class TestWithoutAnything:
+    def test_lists_are_empty(self, swift: InProcess) -> None:
+        assert swift.json("drill", "list") == {"drills": []}
+        assert swift.json("drill", "calendar") == {"slots": []}
+        assert swift.json("backup", "list") == {"backups": []}
+
+    @pytest.mark.parametrize(
+        "words",
+        [("drill", "show", 9), ("drill", "report", 9), ("drill", "approve", 9), ("drill", "start", "nobody"),
+         ("drill", "list", "--agency", "nobody"), ("drill", "calendar", "--agency", "nobody"),
+         ("backup", "start", "nobody"), ("backup", "list", "--agency", "nobody")],
+        ids=lambda words: " ".join(map(str, words)),
+    )  # fmt: skip
+    def test_what_is_not_there_is_said_to_be_not_there(self, swift: InProcess, words: tuple[object, ...]) -> None:
+        assert "there is no" in swift(*words, expect=4).stderr
+
+
+class TestAnAgencyThatNobodyKeeps:
+    @pytest.mark.slow
+    def test_is_told_what_it_needs(self, orchestrator: CommandLine) -> None:
+        orchestrator("apply", orchestrator.order(), "--yes")
+        for words in (("backup", "start", "test-agency"), ("drill", "start", "test-agency")):
+            said = orchestrator(*words, expect=5).stderr
+            assert "disaster-recovery" in said
+
+
+class TestEvidence:
+    @pytest.fixture
+    def document(self, swift: InProcess) -> Path:
+        """Signed by this orchestrator."""
+        file = swift.folder / "drill.json"
+        file.write_text(json.dumps(seal(evidence(), EvidenceSigner(swift.home / "evidence.key")).document()))
+        return file
+
+    def test_holds_offline_with_the_public_key_alone(self, swift: InProcess, document: Path) -> None:
+        public = swift.folder / "public.pem"
+        public.write_text(swift("drill", "key").stdout)
+        assert swift.json("drill", "verify", document) == {"files": [str(document)], "problems": []}
+        (swift.home / "orchestrator.db").unlink()
+        assert "Holds" in swift("drill", "verify", document, "--key", public).stdout
+
+    def test_that_was_changed_is_refused_and_the_field_named(self, swift: InProcess, document: Path) -> None:
+        changed = json.loads(document.read_text())
+        changed["evidence"]["rto"]["seconds"] = 1.0
+        document.write_text(json.dumps(changed))
+        assert "evidence.rto.seconds" in swift("drill", "verify", document, expect=1).stderr
+
+    def test_of_somebody_else_is_refused(self, swift: InProcess, document: Path, tmp_path: Path) -> None:
+        other = InProcess(tmp_path / "other", capture=swift.capture)
+        other("init")
+        assert "public_key" in other("drill", "verify", document, expect=1).stderr
+
+
+class TestBlackouts:
+    def test_become_the_section_of_a_call_off(self, swift: InProcess) -> None:
+        year = datetime.now(UTC).year + 1
+        file = swift.folder / "closures.ics"
+        lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:test", "BEGIN:VEVENT", "UID:1", "DTSTAMP:20260101T000000Z"]
+        lines += [f"DTSTART;VALUE=DATE:{year}0301", f"DTEND;VALUE=DATE:{year}0303", "SUMMARY:Stocktaking"]
+        file.write_text("\r\n".join([*lines, "END:VEVENT", "END:VCALENDAR", ""]))
+        said = swift("drill", "blackouts", file).stdout
+        assert "recovery:\n  blackouts:\n" in said
+        assert f'"start": "{year}-03-01"' in said
+        assert "Stocktaking" in said
+
+    def test_from_a_file_that_is_no_calendar_are_refused(self, swift: InProcess) -> None:
+        file = swift.folder / "closures.ics"
+        file.write_text("not a calendar")
+        assert "closures.ics" in swift("drill", "blackouts", file, expect=2).stderr
