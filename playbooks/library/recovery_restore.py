@@ -42,6 +42,11 @@ options:
     type: list
     elements: path
     default: []
+  only:
+    description: Files and folders to put back, when not all of them.
+    type: list
+    elements: path
+    default: []
   load:
     description: Program that brings back what files do not hold. It is given C(merge), the folder of the dump, and
       O(agency).
@@ -84,9 +89,9 @@ from ansible.module_utils.file_tree import facts
 from ansible.module_utils.recovery_repository import OPTIONS, Repository, RepositoryError
 
 
-def run(*command: str) -> str:
+def run(*command: str, inside: Path = Path("/")) -> str:
     """Run a program that must succeed."""
-    done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=inside, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RepositoryError(f"{command[0]}: {(done.stderr or done.stdout).strip()}")
     return done.stdout
@@ -116,7 +121,9 @@ def bring_back(given: dict[str, Any]) -> dict[str, Any]:
             copy = folder / "files" / kept.lstrip("/")
             if Path(kept).exists() and copy.exists():
                 shutil.rmtree(copy) if copy.is_dir() else copy.unlink()
-        run("cp", "--archive", "--", f"{folder}/files/.", "/")
+        for kept in given["only"] or ["/"]:
+            if (folder / "files" / kept.lstrip("/")).exists():
+                run("cp", "--archive", "--parents", "--", f"./{kept.lstrip('/')}", "/", inside=folder / "files")
         if given["load"]:
             owner = pwd.getpwnam(given["load_user"])
             run("chown", "--recursive", f"{owner.pw_uid}:{owner.pw_gid}", str(folder / "database"))
@@ -135,6 +142,7 @@ def main() -> None:
             "host": {"type": "str", "required": True},
             "snapshot": {"type": "str", "default": "latest"},
             "missing_only": {"type": "list", "elements": "path", "default": []},
+            "only": {"type": "list", "elements": "path", "default": []},
             "load": {"type": "path"},
             "load_user": {"type": "str", "default": "root"},
         },

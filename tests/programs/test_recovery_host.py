@@ -1,0 +1,171 @@
+"""What the recovery host's programs decide by themselves, without a host."""
+
+import importlib
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import bcrypt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.conftest import ROOT
+
+PLAYBOOKS = ROOT / "playbooks"
+FOLDERS = [
+    PLAYBOOKS / "roles/disaster_recovery/files/recovery",
+    PLAYBOOKS / "roles/disaster_recovery/files/users",
+    PLAYBOOKS / "module_utils",
+    PLAYBOOKS / "filter_plugins",
+]
+
+
+def load(name: str) -> ModuleType:
+    """A program's module, found as on the host: beside its fellows."""
+    sys.path[:0] = map(str, FOLDERS)
+    try:
+        return importlib.import_module(name)
+    finally:
+        del sys.path[: len(FOLDERS)]
+
+
+class TestALease:
+    @pytest.fixture
+    def leases(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+        module = load("leases")
+        monkeypatch.setattr(module, "DRILLS", tmp_path / "drills")
+        monkeypatch.setattr(module, "LOCKS", tmp_path / "locks")
+        yield module
+
+    def test_is_there_as_soon_as_the_folder_is(self, leases: ModuleType) -> None:
+        drill = leases.Drill(7)
+        assert drill.expiry() == 0
+        drill.begin(60)
+        assert 59 < drill.expiry() - time.time() <= 60
+        assert leases.live_drills() == [drill]
+
+    def test_is_given_once(self, leases: ModuleType) -> None:
+        leases.Drill(7).begin(60)
+        with pytest.raises(leases.DrillError, match="drill 7 exists"):
+            leases.Drill(7).begin(60)
+
+    def test_that_ran_out_stays_so(self, leases: ModuleType) -> None:
+        drill = leases.Drill(7)
+        drill.begin(-1)
+        with pytest.raises(leases.DrillError, match="no lease any more"):
+            drill.renew(60)
+
+    def test_ends_an_operation_that_is_under_way_with_all_it_started(self, leases: ModuleType, tmp_path: Path) -> None:
+        """The operation is another process, which has started one of its own."""
+        told = tmp_path / "child"
+        program = (
+            f"import leases, pathlib, subprocess; leases.LOCKS = pathlib.Path({str(leases.LOCKS)!r})\n"
+            "with leases.Drill(7).alone():\n"
+            f"    child = subprocess.Popen(['sleep', '60']); pathlib.Path({str(told)!r}).write_text(str(child.pid))\n"
+            "    child.wait()"
+        )
+        operation = subprocess.Popen([sys.executable, "-c", program], cwd=FOLDERS[0])
+        while not told.exists() or not told.read_text():
+            time.sleep(0.01)
+        with leases.Drill(7).void():
+            assert operation.wait(timeout=10) == -signal.SIGKILL
+        child = Path("/proc", told.read_text(), "stat")
+        assert not child.exists() or child.read_text().split()[2] == "Z"
+        assert list(leases.LOCKS.iterdir()) == []
+
+    @given(number=st.integers(min_value=1, max_value=16383), other=st.integers(min_value=1, max_value=16383))
+    def test_shares_its_addresses_with_no_other(self, number: int, other: int) -> None:
+        module = load("leases")
+        one, two = module.Drill(number).addresses, module.Drill(other).addresses
+        assert (set(one) & set(two) == set()) == (number != other)
+
+
+class Echo:
+    """A user for whom everything is kept."""
+
+    def __init__(self, _: Any) -> None:
+        self.lines: list[str] = []
+
+    def write(self, number: int, text: str) -> None:
+        self.lines.append(f"{number} {text}")
+
+    def read(self) -> list[str]:
+        return self.lines
+
+    def probe(self) -> str:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+
+class Deaf:
+    """A user for whom nothing is kept."""
+
+    def __init__(self, _: Any) -> None: ...
+
+    def probe(self) -> str:
+        return "heard"
+
+
+class TestAConversation:
+    def talk(self, user: type, lines: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any) -> list[Any]:
+        monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+        load("conversation").talk(user)
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    def test_goes_on_after_an_error(self, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+        asked = ["{}", '{"op": "probe"}', "no JSON", '{"op": "write"}', '{"op": "dance"}', '{"op": "describe"}']
+        asked += ['{"op": "write", "number": 1, "text": "canary"}', '{"op": "read"}']
+        told = self.talk(Echo, asked, monkeypatch, capsys)
+        assert [answer["ok"] for answer in told] == [True, False, False, False, False, True, True, True]
+        assert "Connection refused" in told[1]["detail"]
+        assert told[3]["detail"] == "the question has no 'number'"
+        assert told[5]["canary"] is True
+        assert told[7]["records"] == ["1 canary"]
+
+    def test_with_who_keeps_nothing(self, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+        asked = ["{}", '{"op": "describe"}', '{"op": "write", "number": 1, "text": "x"}', '{"op": "probe"}']
+        told = self.talk(Deaf, asked, monkeypatch, capsys)
+        assert told[1:] == [
+            {"ok": True, "canary": False},
+            {"ok": False, "detail": "unsupported"},
+            {"ok": True, "detail": "heard"},
+        ]
+
+
+class TestTheFactsOfATree:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda top: (top / "a").write_text("other"),
+            lambda top: (top / "a").chmod(0o600),
+            lambda top: (top / "b").mkdir(),
+            lambda top: (top / "link").unlink(),
+            lambda top: (top / "a").rename(top / "c"),
+        ],
+    )
+    def test_change_with_it(self, tmp_path: Path, change: Any) -> None:
+        (tmp_path / "a").write_text("text")
+        (tmp_path / "link").symlink_to("a")
+        facts = load("file_tree").facts
+        before = facts(tmp_path)
+        assert (before["count"], before["bytes"]) == (2, 4)
+        assert facts(tmp_path) == before
+        change(tmp_path)
+        assert facts(tmp_path) != before
+
+
+@given(password=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=72))
+def test_a_line_of_a_password_file_is_computed_and_opens_with_the_password(password: str) -> None:
+    htpasswd = load("credentials").htpasswd
+    line = htpasswd("alpha", password)
+    user, _, digest = line.partition(":")
+    assert user == "alpha"
+    assert bcrypt.checkpw(password.encode(), digest.encode())
+    assert htpasswd("alpha", password) == line
