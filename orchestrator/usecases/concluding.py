@@ -39,7 +39,11 @@ LEVELS = (
     (5, "invariants", "the component's own rules"),
 )
 CANARIES = 4
+COUNTED = (Verb.PIN, Verb.PREPARE, Verb.RESTORE, Verb.START, Verb.PROBE)
+"""Phases that lie between the disaster and the first user who could work."""
+
 LEFT_OUT = (
+    NotExecuted(what="installing the programs of the service", why="they stand by on the recovery host"),
     NotExecuted(what="moving users to the restored copy", why="the live service goes on during a drill"),
     NotExecuted(what="outward actions of the restored copy", why="mail and the like must not reach anybody twice"),
 )
@@ -107,7 +111,7 @@ class Concluding:
             rpo=self._recovery_point(records, backups, t0),
             records=records,
             newest_backup_pinned=_newest_pinned(backups, t0, _pin(results)),
-            integrity=integrity_of(tuple(_checks(check, records))),
+            integrity=integrity_of(sorted(_checks(check, records), key=lambda c: c.level)),
             isolation=Isolation(
                 attempts=tuple(LeakAttempt.model_validate(a) for a in check.get("leaks", ())),
                 disabled=tuple(results.get(Verb.START, {}).get("disabled", ())),
@@ -223,7 +227,7 @@ def _phases(steps: Sequence[StepRecord]) -> Iterator[Phase]:
 
 
 def _recovery_time(steps: Sequence[StepRecord], probe: Mapping[str, Any]) -> RecoveryTime:
-    parts = {p.name: p.seconds for p in _phases(steps) if p.name not in (Verb.CHECK, *ALWAYS)}
+    parts = {p.name: p.seconds for p in _phases(steps) if p.name in COUNTED}
     return RecoveryTime(
         seconds=probe.get("seconds"),
         censored_limit_seconds=probe.get("censored_limit_seconds"),

@@ -17,6 +17,7 @@ from conversation import Document, UseError, talk
 
 CANARY = ".recovery-canary"
 SECONDS = 2.0
+KINDS = {"ssh-ed25519": paramiko.Ed25519Key, "ssh-rsa": paramiko.RSAKey}
 
 
 class Person:
@@ -66,7 +67,7 @@ class Person:
             given, client = self._given, paramiko.SSHClient()
             if given["authority"]:
                 kind, key = given["authority"].split()[:2]
-                known = paramiko.PKey.from_type_string(kind, base64.b64decode(key))
+                known = KINDS[kind](data=base64.b64decode(key))
                 place = given["address"] if given["port"] == 22 else f"[{given['address']}]:{given['port']}"
                 client.get_host_keys().add(place, kind, known)
             else:
