@@ -1,11 +1,12 @@
 """What the records of a month come to, measure by measure, and what that costs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field
 
+from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.money import Pounds
 from orchestrator.domain.service_credits import LinearCredit, Points, PointsCredit, PointsTable, credit_of
 from orchestrator.domain.value import Value
@@ -63,7 +64,11 @@ def figures_by_points(
     charges: Decimal,
     missed_before: frozenset[Measure],
 ) -> Figures:
-    """Every measure by its own table; the credit is for all their points. Each measure of the tables is achieved."""
+    """Every measure by its own table; the credit is for all their points.
+
+    Raises invalid when a measure was not found.
+    """
+    _refuse_missing(achieved, tables)
     results = {
         measure: MeasureResult(
             achieved=achieved[measure],
@@ -80,10 +85,24 @@ def figures_by_points(
 def figures_by_shortfall(
     achieved: Mapping[Measure, Achieved], terms: Mapping[Measure, LinearCredit], *, charges: Decimal
 ) -> Figures:
-    """Every measure by its own terms; together they cost no more than the charges. There are no points."""
+    """Every measure by its own terms; together they cost no more than the charges. There are no points.
+
+    Raises invalid when a measure was not found.
+    """
+    _refuse_missing(achieved, terms)
     results = {
         measure: MeasureResult(achieved=achieved[measure], missed=linear.misses(achieved[measure].percent))
         for measure, linear in terms.items()
     }
     percent = sum((linear.percent(achieved[measure].percent) for measure, linear in terms.items()), Decimal(0))
     return Figures(results=results, charges=charges, credit=credit_of(min(percent, Decimal(100)), charges))
+
+
+def _refuse_missing(achieved: Mapping[Measure, Achieved], promised: Iterable[Measure]) -> None:
+    missing = sorted(measure for measure in promised if measure not in achieved)
+    if missing:
+        raise OrchestratorError(
+            Kind.INVALID,
+            f"nothing was found for {', '.join(missing)}; every measure is judged",
+            hint="say that there was nothing to judge, if there was not",
+        )

@@ -31,13 +31,16 @@ CHANGES = {
 
 
 class Case(NamedTuple):
-    """Everything in grains from `start`. An agreement is (from, to, announced, accepted, over), with None for never."""
+    """Everything in grains from `start`. No hours are all of them.
+
+    An agreement is (from, to, announced, accepted, over), with None for never.
+    """
 
     zone: str
     grain: int
     start: int
     length: int
-    hours: list[tuple[list[str], time, time]] | None
+    hours: list[tuple[list[str], time, time]]
     holidays: set[date]
     parts: list[dict[int, str]]
     outages: list[tuple[int, int]]
@@ -52,10 +55,10 @@ class Case(NamedTuple):
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     zone = draw(st.sampled_from(sorted(CHANGES)))
-    grain = draw(st.sampled_from([1, 60, 900]))
+    grain = draw(st.sampled_from([60, 900, 1]))
     length = draw(st.integers(1, 150))
     changes = [datetime.fromisoformat(change).replace(tzinfo=UTC) for change in CHANGES[zone]]
-    near = draw(st.sampled_from([*changes, datetime(2026, 4, 2, 7, tzinfo=UTC)]))
+    near = draw(st.sampled_from([*reversed(changes), datetime(2026, 4, 2, 7, tzinfo=UTC)]))
     start = int(near.timestamp()) // grain * grain + draw(st.integers(-length, 5)) * grain
     grains = st.integers(-10, length + 10)
     pairs = st.tuples(grains, st.integers(1, 60)).map(lambda pair: (pair[0], pair[0] + pair[1]))
@@ -64,14 +67,20 @@ def cases(draw: st.DrawFn) -> Case:
         grain=grain,
         start=start,
         length=length,
-        hours=draw(st.none() | st.lists(hours_around(near, ZoneInfo(zone), grain), min_size=1, max_size=3)),
+        hours=draw(st.lists(hours_around(near, ZoneInfo(zone), grain), max_size=3)),
         holidays=draw(st.sets(st.sampled_from([near.date() + timedelta(days=n) for n in range(-1, 3)]), max_size=1)),
-        parts=draw(st.lists(st.dictionaries(grains, st.sampled_from(["up", "down", "unknown"])), max_size=3)),
+        parts=draw(st.lists(timelines(grains), max_size=3)),
         outages=draw(st.lists(pairs, max_size=3)),
         maintenance=draw(st.lists(works(pairs), max_size=2)),
         exclusions=draw(st.lists(st.tuples(pairs, st.booleans()).map(lambda e: (*e[0], e[1])), max_size=1)),
-        rule=draw(st.sampled_from(Unmeasured)),
+        rule=draw(st.sampled_from([Unmeasured.EXCLUDED, Unmeasured.FLAGGED, Unmeasured.DOWN])),
     )
+
+
+def timelines(grains: st.SearchStrategy[int]) -> st.SearchStrategy[dict[int, str]]:
+    """Most begin long before, and up."""
+    changes = st.dictionaries(grains, st.sampled_from(["up", "down", "unknown"]), max_size=5)
+    return st.one_of(changes.map(lambda found: {-1000: "up"} | found), changes)
 
 
 @st.composite
@@ -83,7 +92,7 @@ def hours_around(draw: st.DrawFn, near: datetime, zone: ZoneInfo, grain: int) ->
     for _ in range(2):
         wall = near.astimezone(zone) + timedelta(seconds=draw(steps) * step)
         edges.append(time(wall.hour, wall.minute - wall.minute % (step // 60)))
-    return draw(st.lists(st.sampled_from(WEEK), min_size=3, unique=True)), edges[0], edges[1]
+    return draw(st.lists(st.sampled_from(WEEK), min_size=5, unique=True)), edges[0], edges[1]
 
 
 @st.composite
@@ -95,9 +104,7 @@ def works(draw: st.DrawFn, pairs: st.SearchStrategy[tuple[int, int]]) -> tuple[i
 
 
 def engine(case: Case) -> Availability:
-    opening = "24x7"
-    if case.hours is not None:
-        opening = [{"days": days, "opens": opens, "closes": closes} for days, opens, closes in case.hours]
+    opening = [{"days": days, "opens": opens, "closes": closes} for days, opens, closes in case.hours] or "24x7"
     terms = AvailabilityTerms.model_validate(
         {
             "hours": {"time_zone": case.zone, "opening": opening},
@@ -143,7 +150,7 @@ def record_of(case: Case) -> ServiceRecord:
 
 def served(case: Case) -> Iterator[bool]:
     """Hours are open once clocks have shown their beginning, until clocks never again show less than their end."""
-    if case.hours is None:
+    if not case.hours:
         yield from [True] * case.length
         return
     margin = REPEATED // case.grain + 1
