@@ -114,7 +114,7 @@ class ServiceRecord(Value):
     def down(self, within: Span) -> Spans:
         """When any part was measured down, or an outage was reported. Overlapping ones are one."""
         measured = (spans_of(timeline, State.DOWN, within=within) for timeline in self.parts.values())
-        return intersect(union(*measured, (outage.span for outage in self.outages)), (within,))
+        return intersect(union(*measured, (outage.span for outage in self.outages)), union([within]))
 
     def up(self, within: Span) -> Spans:
         """When every part was measured up. What has no parts was never measured."""
@@ -135,11 +135,12 @@ class ServiceRecord(Value):
 
 
 def spans_of(timeline: Timeline, state: State, *, within: Span) -> Spans:
-    """When the timeline is in a state. The last transition holds until the end of `within`."""
+    """When the timeline says so. The last transition holds until the end of `within`."""
     starts = [second_of(transition.at) for transition in timeline]
-    if state is State.UNKNOWN:
-        starts.insert(0, min([within.start, *starts]))
-    states = [State.UNKNOWN] * (len(starts) - len(timeline)) + [transition.state for transition in timeline]
-    ends = [*starts[1:], max([within.end, *starts])]
-    spans = (Span(start, end) for start, end, is_in in zip(starts, ends, states, strict=False) if is_in is state)
+    ends = [*starts[1:], within.end]
+    spans = (
+        Span(start, end)
+        for transition, start, end in zip(timeline, starts, ends, strict=False)
+        if transition.state is state
+    )
     return intersect(union(spans), union([within]))
