@@ -30,7 +30,7 @@ class Transition(Value):
 
 
 def _in_order(transitions: tuple[Transition, ...]) -> tuple[Transition, ...]:
-    ordered = sorted(set(transitions), key=lambda transition: transition.at)
+    ordered = sorted(set(transitions), key=lambda transition: (transition.at, transition.state))
     for one, other in pairwise(ordered):
         if one.at == other.at:
             raise ValueError(f"says both {one.state.value} and {other.state.value} at {one.at.isoformat()}; keep one")

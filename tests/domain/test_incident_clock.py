@@ -158,6 +158,10 @@ class TestCounts:
         late = min(late, incidents)
         assert CountsRule().met(incidents=incidents, late=late) is (20 * late <= incidents)
 
+    def test_are_many_from_the_declared_number_on(self) -> None:
+        strict = CountsRule(few=40, late_of_few=0)
+        assert (strict.met(incidents=39, late=1), strict.met(incidents=40, late=1)) == (False, True)
+
     def test_cannot_have_more_late_than_there_were(self) -> None:
         with pytest.raises(OrchestratorError, match="3 of 2 incidents cannot be late"):
             CountsRule().met(incidents=2, late=3)
