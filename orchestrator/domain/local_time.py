@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from orchestrator.domain.errors import Kind, OrchestratorError
+
 SECOND = timedelta(seconds=1)
 
 
@@ -16,6 +18,27 @@ def instant_of(wall: datetime, zone: ZoneInfo, *, of_two: Literal["first", "last
     if early > late:
         return _end_of_gap(late, early, zone)
     return early if of_two == "first" else late
+
+
+def stated_instant(stated: datetime, zone: ZoneInfo) -> datetime:
+    """The UTC instant that somebody stated, with an offset or by the clocks of the zone.
+
+    Raises invalid when there is no offset and clocks show the time twice or never: on what is stated money depends,
+    and nothing is guessed.
+    """
+    if stated.utcoffset() is not None:
+        return stated.astimezone(UTC)
+    early, late = (stated.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    if early.utcoffset() == late.utcoffset():
+        return early.astimezone(UTC)
+    twice = early.astimezone(UTC) < late.astimezone(UTC)
+    spelt = (early, late) if twice else (instant.astimezone(UTC).astimezone(zone) for instant in (late, early))
+    first, second = (instant.isoformat() for instant in spelt)
+    raise OrchestratorError(
+        Kind.INVALID,
+        f"clocks of {zone.key} {'show' if twice else 'never show'} {stated.isoformat()}{' twice' if twice else ''}",
+        hint=f"write which instant is meant, with its offset: {first} or {second}",
+    )
 
 
 def _end_of_gap(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:

@@ -1,0 +1,46 @@
+"""Pounds and pence: rounded once, and split so that the parts add up."""
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from typing import Annotated
+
+from pydantic import Field
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+
+PENNY = Decimal("0.01")
+
+Pounds = Annotated[Decimal, Field(ge=0, decimal_places=2)]
+"""An amount of whole pence, not below zero."""
+
+
+def to_pence(amount: Decimal) -> Decimal:
+    """An amount rounded half-up to the penny: once per line of an invoice, and never on the way there."""
+    return amount.quantize(PENNY, rounding=ROUND_HALF_UP)
+
+
+def split(amount: Decimal, weights: Mapping[str, int]) -> dict[str, Decimal]:
+    """An amount of whole pence among those who share it, by largest remainder: the parts add up to it, and none is a
+    penny off its exact share. Of equal remainders the name that sorts first has the penny.
+
+    Raises invalid for a fraction of a penny, an amount or weight below zero, and when all weights are zero.
+    """
+    _refuse(amount, weights)
+    pence, whole = int(amount / PENNY), sum(weights.values())
+    exact = {name: Fraction(pence * weight, whole) for name, weight in weights.items()}
+    parts = {name: int(share) for name, share in exact.items()}
+    left = pence - sum(parts.values())
+    for name in sorted(exact, key=lambda name: (parts[name] - exact[name], name))[:left]:
+        parts[name] += 1
+    return {name: part * PENNY for name, part in parts.items()}
+
+
+def _refuse(amount: Decimal, weights: Mapping[str, int]) -> None:
+    if amount < 0 or amount != to_pence(amount):
+        raise OrchestratorError(Kind.INVALID, f"{amount} cannot be split; give an amount of whole pence, 0 or more")
+    below = sorted(name for name, weight in weights.items() if weight < 0)
+    if below:
+        raise OrchestratorError(Kind.INVALID, f"weights must be 0 or more, and are not for {', '.join(below)}")
+    if not sum(weights.values()):
+        raise OrchestratorError(Kind.INVALID, "nobody shares the amount; give at least one weight above 0")

@@ -1,0 +1,108 @@
+"""What the records of a month come to, measure by measure, and what that costs."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import Field
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.money import Pounds
+from orchestrator.domain.service_credits import LinearCredit, Points, PointsCredit, PointsTable, credit_of
+from orchestrator.domain.value import Value
+
+Measure = Annotated[str, Field(min_length=1, max_length=60)]
+"""Of which a service level is promised, e.g. `availability`."""
+
+
+class Achieved(Value):
+    """What a measure came to, in percent; None when there was nothing to judge."""
+
+    percent: Decimal | None
+    provisional: bool = False
+
+
+class MeasureResult(Value):
+    """`missed_before`: in the month before, which doubles the points."""
+
+    achieved: Achieved
+    missed: bool
+    missed_before: bool = False
+    points: Points = 0
+
+
+class Figures(Value):
+    """All that follows from the records of a month, in pounds for the whole of it."""
+
+    results: Mapping[Measure, MeasureResult]
+    charges: Pounds
+    credit: Pounds
+
+    @property
+    def points(self) -> int:
+        return sum(result.points for result in self.results.values())
+
+    @property
+    def missed(self) -> frozenset[Measure]:
+        return frozenset(measure for measure, result in self.results.items() if result.missed)
+
+    @property
+    def repeated(self) -> frozenset[Measure]:
+        """Missed as in the month before."""
+        return frozenset(measure for measure in self.missed if self.results[measure].missed_before)
+
+    @property
+    def provisional(self) -> bool:
+        return any(result.achieved.provisional for result in self.results.values())
+
+
+def figures_by_points(
+    achieved: Mapping[Measure, Achieved],
+    tables: Mapping[Measure, PointsTable],
+    terms: PointsCredit,
+    *,
+    charges: Decimal,
+    missed_before: frozenset[Measure],
+) -> Figures:
+    """Every measure by its own table; the credit is for all their points.
+
+    Raises invalid when a measure was not found.
+    """
+    _refuse_missing(achieved, tables)
+    results = {
+        measure: MeasureResult(
+            achieved=achieved[measure],
+            missed=table.misses(achieved[measure].percent),
+            missed_before=measure in missed_before,
+            points=table.points(achieved[measure].percent, missed_before=measure in missed_before),
+        )
+        for measure, table in tables.items()
+    }
+    points = sum(result.points for result in results.values())
+    return Figures(results=results, charges=charges, credit=credit_of(terms.percent(points), charges))
+
+
+def figures_by_shortfall(
+    achieved: Mapping[Measure, Achieved], terms: Mapping[Measure, LinearCredit], *, charges: Decimal
+) -> Figures:
+    """Every measure by its own terms; together they cost no more than the charges. There are no points.
+
+    Raises invalid when a measure was not found.
+    """
+    _refuse_missing(achieved, terms)
+    results = {
+        measure: MeasureResult(achieved=achieved[measure], missed=linear.misses(achieved[measure].percent))
+        for measure, linear in terms.items()
+    }
+    percent = sum((linear.percent(achieved[measure].percent) for measure, linear in terms.items()), Decimal(0))
+    return Figures(results=results, charges=charges, credit=credit_of(min(percent, Decimal(100)), charges))
+
+
+def _refuse_missing(achieved: Mapping[Measure, Achieved], promised: Iterable[Measure]) -> None:
+    missing = sorted(measure for measure in promised if measure not in achieved)
+    if missing:
+        raise OrchestratorError(
+            Kind.INVALID,
+            f"nothing was found for {', '.join(missing)}; every measure is judged",
+            hint="say that there was nothing to judge, if there was not",
+        )

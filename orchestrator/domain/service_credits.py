@@ -1,0 +1,121 @@
+"""What a missed service level costs the provider: by points of a table, or by the percentage points missing."""
+
+from collections.abc import Iterator, Sequence
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from enum import StrEnum
+from itertools import pairwise
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from orchestrator.domain.money import to_pence
+from orchestrator.domain.value import Value
+
+REPEATED = 2
+"""Times the points of the table."""
+
+Percent = Annotated[Decimal, Field(ge=0, le=100)]
+Points = Annotated[int, Field(ge=0, le=1000)]
+
+
+class Rounding(StrEnum):
+    """How a percentage gets the decimals of its table."""
+
+    TRUNCATE = "truncate"
+    HALF_UP = "half_up"
+
+
+class PointsBand(Value):
+    """What a failure from `at_least` percent on is called, and its points."""
+
+    title: Annotated[str, Field(min_length=1, max_length=60)]
+    at_least: Percent
+    points: Points
+
+
+class PointsTable(Value):
+    """Points of one measure in one period: none from `target` on, those of a band, or `below` all of them.
+
+    As in Schedule 2.2 of the UK Model Services Contract.
+    """
+
+    target: Percent
+    bands: tuple[PointsBand, ...] = ()
+    below: Points
+    decimals: Annotated[int, Field(ge=0, le=6)] = 1
+    rounding: Rounding = Rounding.TRUNCATE
+
+    @model_validator(mode="after")
+    def _falls(self) -> Self:
+        edges = (self.target, *(band.at_least for band in self.bands))
+        if any(worse >= better for better, worse in pairwise(edges)):
+            raise ValueError("each band must start below the target and below the band before it")
+        if any(edge != self.read(edge) for edge in edges):
+            raise ValueError(f"the table is read to {self.decimals} decimals; its edges must have no more")
+        points = (0, *(band.points for band in self.bands), self.below)
+        if any(worse < better for better, worse in pairwise(points)):
+            raise ValueError("a worse band must not have fewer points than a better one")
+        return self
+
+    def read(self, achieved: Decimal) -> Decimal:
+        """A percentage as the table reads it: of 98.95, truncated, it sees 98.9."""
+        rounding = ROUND_DOWN if self.rounding is Rounding.TRUNCATE else ROUND_HALF_UP
+        return achieved.quantize(Decimal(1).scaleb(-self.decimals), rounding=rounding)
+
+    def misses(self, achieved: Decimal | None) -> bool:
+        """None, when there was nothing to judge, is no failure."""
+        return achieved is not None and self.read(achieved) < self.target
+
+    def points(self, achieved: Decimal | None, *, missed_before: bool) -> int:
+        """`missed_before`: whether the same measure was missed in the period right before this one."""
+        if achieved is None or not self.misses(achieved):
+            return 0
+        read = self.read(achieved)
+        points = next((band.points for band in self.bands if read >= band.at_least), self.below)
+        return points * REPEATED if missed_before else points
+
+    def points_in_turn(self, achieved: Sequence[Decimal | None]) -> Iterator[int]:
+        """Of consecutive periods, the first of which nothing preceded."""
+        missed_before = False
+        for figure in achieved:
+            yield self.points(figure, missed_before=missed_before)
+            missed_before = self.misses(figure)
+
+
+class PointsCredit(Value):
+    """Each point takes `per_point` percent off the period's charges, all of them together at most `cap` percent."""
+
+    per_point: Percent
+    cap: Percent
+
+    def percent(self, points: int) -> Decimal:
+        """Of the charges, for the points of all measures."""
+        return min(points * self.per_point, self.cap)
+
+
+class LinearCredit(Value):
+    """Each percentage point below `target` takes `rate` percent off the period's charges, at most `cap` percent.
+
+    Part of a point counts for its part, or not at all where `whole_points` is declared. As in a call-off contract of
+    the Crown Commercial Service.
+    """
+
+    target: Percent
+    rate: Percent
+    whole_points: bool
+    cap: Percent = Decimal(100)
+
+    def misses(self, achieved: Decimal | None) -> bool:
+        """None, when there was nothing to judge, is no failure."""
+        return achieved is not None and achieved < self.target
+
+    def percent(self, achieved: Decimal | None) -> Decimal:
+        """Of the charges. None, when there was nothing to judge, costs nothing."""
+        missing = max(Decimal(0), self.target - achieved) if achieved is not None else Decimal(0)
+        counted = missing.quantize(Decimal(1), rounding=ROUND_DOWN) if self.whole_points else missing
+        return min(counted * self.rate, self.cap)
+
+
+def credit_of(percent: Decimal, charges: Decimal) -> Decimal:
+    """Pounds off a period's charges, rounded half-up to the penny this once."""
+    return to_pence(charges * percent.scaleb(-2))

@@ -1,0 +1,146 @@
+"""What is on record about a service: when it was up and down, what was agreed beforehand, and what was forgiven."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from enum import StrEnum
+from functools import reduce
+from itertools import pairwise
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from orchestrator.domain.spans import Instant, Span, Spans, between, intersect, second_of, subtract, union
+from orchestrator.domain.value import Value
+
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class State(StrEnum):
+    UP = "up"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+    """Nobody measured, or what measured cannot be trusted."""
+
+
+class Transition(Value):
+    """From `at` on, until the next transition, this is the state."""
+
+    at: Instant
+    state: State
+
+
+def _in_order(transitions: tuple[Transition, ...]) -> tuple[Transition, ...]:
+    ordered = sorted(set(transitions), key=lambda transition: (transition.at, transition.state))
+    for one, other in pairwise(ordered):
+        if one.at == other.at:
+            raise ValueError(f"says both {one.state.value} and {other.state.value} at {one.at.isoformat()}; keep one")
+    return tuple(ordered)
+
+
+Timeline = Annotated[tuple[Transition, ...], AfterValidator(_in_order)]
+"""Transitions in order of time, however they were given. Before the first one the state is unknown."""
+
+
+class _Stretch(Value):
+    """From `start` to `end`, which is not included."""
+
+    start: Instant
+    end: Instant
+
+    @model_validator(mode="after")
+    def _runs_forward(self) -> Self:
+        if self.end <= self.start:
+            raise ValueError(f"ends at {self.end.isoformat()}, which is not after its start, {self.start.isoformat()}")
+        return self
+
+    @property
+    def span(self) -> Span:
+        return between(self.start, self.end)
+
+
+class Outage(_Stretch):
+    """Time in which the service was down that somebody reported: nothing measured it, or it measured otherwise."""
+
+    reference: Text
+
+
+class Acceptance(Value):
+    """The agency's word: who gave it, and when."""
+
+    by: Text
+    at: Instant
+
+
+class Maintenance(_Stretch):
+    """Planned work from `start` to `end`. `ended_at` is when it was over in fact; None where that was as planned."""
+
+    announced_at: Instant
+    acceptance: Acceptance | None = None
+    ended_at: Instant | None = None
+
+    def refuse(self, notice: timedelta) -> str | None:
+        """Why its time counts as service time, if it does."""
+        if self.start - self.announced_at < notice:
+            return f"announced {self.start - self.announced_at} before its start; the contract says {notice}"
+        if self.acceptance is None:
+            return "the agency has not accepted it"
+        if self.acceptance.at > self.start:
+            return (
+                f"accepted only at {self.acceptance.at.isoformat()}, after its start; what is past takes an exclusion"
+            )
+        return None
+
+    @property
+    def overrun(self) -> Span:
+        """Empty when it was over in time."""
+        return between(self.end, max(self.ended_at or self.end, self.end))
+
+
+class Exclusion(_Stretch):
+    """Time the agency lets pass, e.g. as it caused the outage itself. Without its acceptance it changes nothing."""
+
+    why: Text
+    acceptance: Acceptance | None = None
+
+
+class ServiceRecord(Value):
+    """All there is to judge a service on. Every one of `parts` has to be up for the service to be."""
+
+    parts: Mapping[str, Timeline] = {}
+    outages: tuple[Outage, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
+
+    def down(self, within: Span) -> Spans:
+        """When any part was measured down, or an outage was reported. Overlapping ones are one."""
+        measured = (spans_of(timeline, State.DOWN, within=within) for timeline in self.parts.values())
+        return intersect(union(*measured, (outage.span for outage in self.outages)), union([within]))
+
+    def up(self, within: Span) -> Spans:
+        """When every part was measured up. What has no parts was never measured."""
+        measured = [spans_of(timeline, State.UP, within=within) for timeline in self.parts.values()]
+        return subtract(reduce(intersect, measured), self.down(within)) if measured else ()
+
+    def approved(self, notice: timedelta) -> Spans:
+        """Maintenance as planned, where it was announced and accepted in time, and accepted exclusions."""
+        maintenance = (work.span for work in self._agreed(notice))
+        return union(maintenance, (exclusion.span for exclusion in self.exclusions if exclusion.acceptance))
+
+    def overrun(self, notice: timedelta) -> Spans:
+        """Time that approved maintenance took beyond its plan."""
+        return union(work.overrun for work in self._agreed(notice))
+
+    def _agreed(self, notice: timedelta) -> Iterator[Maintenance]:
+        return (work for work in self.maintenance if work.refuse(notice) is None)
+
+
+def spans_of(timeline: Timeline, state: State, *, within: Span) -> Spans:
+    """When the timeline says so. The last transition holds until the end of `within`."""
+    starts = [second_of(transition.at) for transition in timeline]
+    ends = [*starts[1:], within.end]
+    spans = (
+        Span(start, end)
+        for transition, start, end in zip(timeline, starts, ends, strict=False)
+        if transition.state is state
+    )
+    return intersect(union(spans), union([within]))
