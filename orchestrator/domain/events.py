@@ -40,6 +40,13 @@ class StepFinished(Value):
     error: str | None = None
 
 
+class StepTold(Value):
+    """A step that goes on for long says how it is going."""
+
+    kind: Literal["step_told"] = "step_told"
+    text: str
+
+
 class StepPostponed(Value):
     """A step whose host did not answer, or that took too long, is tried again from an instant on."""
 
@@ -75,7 +82,17 @@ class DrillMoved(Value):
     reason: str | None = None
 
 
-Happening = PlanMade | RunMoved | StepStarted | StepFinished | StepPostponed | InstanceMoved | TaskFinished | DrillMoved
+Happening = (
+    PlanMade
+    | RunMoved
+    | StepStarted
+    | StepFinished
+    | StepPostponed
+    | StepTold
+    | InstanceMoved
+    | TaskFinished
+    | DrillMoved
+)
 
 HAPPENING: TypeAdapter[Any] = TypeAdapter(cast("Any", Happening))
 """Reads a stored happening back."""

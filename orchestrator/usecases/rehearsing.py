@@ -14,7 +14,7 @@ from typing import Any
 from orchestrator.domain.canary import compare
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.events import Happening
+from orchestrator.domain.events import Happening, StepTold
 from orchestrator.domain.recovery_time import EVERY, Reading, Watched
 from orchestrator.domain.run import StepOutcome, StepState
 from orchestrator.domain.value import digest_of
@@ -29,6 +29,8 @@ ATTEMPT = timedelta(seconds=10)
 SHORT = timedelta(seconds=30)
 AGAIN = timedelta(seconds=2)
 CLEANUP_TRIES = 5
+TELL = timedelta(seconds=15)
+"""How often a drill that waits for the service says so."""
 
 Cancelled = Callable[[], bool]
 Phase = Callable[["Rehearsing", Assignment, Rehearsal, Cancelled], dict[str, Any]]
@@ -45,6 +47,7 @@ class Rehearsing:
     playbooks: PlaybookRunner
     report: Callable[[Assignment], dict[str, Any]]
     pause: Callable[[float], None]
+    tell: Callable[[str], None] = lambda text: None  # noqa: ARG005
 
     def run(
         self,
@@ -62,7 +65,8 @@ class Rehearsing:
                 with self._leased(assignment, rehearsal):
                     outcome = self.playbooks.run(assignment, on_events=on_events, cancelled=cancelled)
                 return outcome.model_copy(update={"result": {"command_sha256": _playbook_digest(assignment)}})
-            result = PHASES[assignment.verb](replace(self, hosts=noted), assignment, rehearsal, cancelled)
+            here = replace(self, hosts=noted, tell=lambda text: on_events([StepTold(text=text)]))
+            result = PHASES[assignment.verb](here, assignment, rehearsal, cancelled)
         except OrchestratorError as error:
             return StepOutcome(state=_end_of(error), error="\n".join((error.message, *error.details)))
         commands = {"command_sha256": digest_of(noted.commands)} if noted.commands else {}
@@ -181,6 +185,7 @@ class Rehearsing:
         """What the users found, and whether the limit passed before they could work."""
         watched = Watched()
         end = disaster.seconds + rehearsal.limit.total_seconds()
+        told = self.stopwatch.read().seconds
         while True:
             with suppress(OrchestratorError), _user(host, rehearsal) as user:
                 for one_more in self._attempts(user, watched):
@@ -189,6 +194,7 @@ class Rehearsing:
                         return watched, False
                     if self.stopwatch.read().seconds > end:
                         return watched, True
+                    told = self._tell(watched, told, end=end)
                     if cancelled():
                         break
             if cancelled():
@@ -196,7 +202,16 @@ class Rehearsing:
             if self.stopwatch.read().seconds > end:
                 return watched, True
             watched = watched.model_copy(update={"row": 0, "first_of_row": None})
+            told = self._tell(watched, told, end=end)
             self.pause(EVERY.total_seconds())
+
+    def _tell(self, watched: Watched, told: float, *, end: float) -> float:
+        """Say every now and then that nobody could work yet; when that was said last."""
+        now = self.stopwatch.read().seconds
+        if now - told < TELL.total_seconds():
+            return told
+        self.tell(f"nobody can work yet, given up in {end - now:.0f} s: {watched.detail or 'no answer'}")
+        return now
 
     def _attempts(self, user: User, watched: Watched) -> Iterator[Watched]:
         """One attempt after another, each begun a moment after the one before at the latest."""

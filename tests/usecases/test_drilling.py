@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.events import StepTold
 from orchestrator.domain.evidence import Evidence
 from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import Run, RunState, StepOutcome, StepState
@@ -64,6 +65,7 @@ class RecoveryHouse:
     witnessing: Witnessing
     rehearsing: Rehearsing
     driving: Driving
+    said: list[str] = field(default_factory=list)
 
     def turn(self, **how: float) -> None:
         self.house.clock.turn(**how)
@@ -87,7 +89,7 @@ class RecoveryHouse:
         self.turn(seconds=5)
         outcome = self.rehearsing.run(
             started.assignment,
-            on_events=lambda _: None,
+            on_events=lambda events: self.said.extend(e.text for e in events if isinstance(e, StepTold)),
             cancelled=lambda: not started.step.always and self.driving.cancel_requested(run.id),
         )
         self.driving.finish(started, outcome)
@@ -215,6 +217,7 @@ class TestWhateverGoesWrong:
         drill = ready.drill()
         assert (drill.verdict, drill.rto_seconds) == (Verdict.FAIL, None)
         assert ready.evidence(drill).rto.censored_limit_seconds == 300
+        assert "nobody can work yet" in ready.said[0]
 
     def test_a_host_that_cannot_carry_it_blocks_it(self, ready: RecoveryHouse) -> None:
         ready.host.broken["precheck"] = refusal("another drill lives")

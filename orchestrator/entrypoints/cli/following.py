@@ -12,7 +12,7 @@ from rich.live import Live
 from orchestrator.bootstrap import Application
 from orchestrator.domain.admission import FOR_A_WORKER
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.events import Event, RunMoved, StepFinished, StepPostponed, StepStarted, TaskFinished
+from orchestrator.domain.events import Event, RunMoved, StepFinished, StepPostponed, StepStarted, StepTold, TaskFinished
 from orchestrator.domain.run import RunState, StepState
 from orchestrator.entrypoints.cli.output import progress, say
 from orchestrator.entrypoints.cli.showing import run_table
@@ -142,6 +142,8 @@ def _sentence(event: Event) -> str | None:
         return f"{event.step} {what.host}: {what.task}: {what.outcome}: {what.message}"
     if isinstance(what, StepPostponed):
         return f"{event.step} is tried again at {what.until:%H:%M:%S}"
+    if isinstance(what, StepTold):
+        return f"{event.step} {what.text}"
     if isinstance(what, RunMoved):
         return f"run {event.run} {what.state}" + (f": {what.reason}" if what.reason else "")
     return None
