@@ -24,6 +24,12 @@ begin
             'delete from %1$I t using restored.%1$I r join backup_%1$s b using (id)
              where b.own and t.id = r.id and row(t.*) is not distinct from row(r.*)', one.name);
     end loop;
+    -- What all agencies see of who came back, the desk has of its own: that they are somebody, and nobody privileged.
+    for one in select unnest(array['groupmembers', 'cachedgroupmembers']) as name loop
+        execute format(
+            'delete from restored.%1$I r using backup_%1$s b where b.id = r.id and not b.own
+             and (r.memberid in (select id from moved) or r.groupid in (select id from moved))', one.name);
+    end loop;
     -- Names of columns that hold the number of a user or of a group of one.
     for one in
         select table_name, column_name from information_schema.columns where table_schema = 'restored'
