@@ -1,6 +1,7 @@
 """Witnessing: writing canaries the way users write, and keeping the ledger of what was acknowledged."""
 
 import base64
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.finding import find_agency
 from orchestrator.usecases.ports import CatalogSource, Clock, Store, Transaction
 from orchestrator.usecases.recovery_ports import RecoveryHost, RecoveryHosts
+
+log = logging.getLogger(__name__)
 
 ANSWER = timedelta(seconds=15)
 
@@ -57,6 +60,8 @@ class Witnessing:
         written: list[Written] = []
         for (site, host), group in groupby(sorted(watches, key=_by_host), key=_by_host):
             written += self._write_from(site, host, list(group))
+        for missing in (w for w in written if w.error):
+            log.warning("no canary in %s of %s: %s", missing.watch.component, missing.watch.agency, missing.error)
         return written
 
     def _watches(self, tx: Transaction, agency: str, site: str) -> Iterator[Watch]:

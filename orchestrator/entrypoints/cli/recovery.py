@@ -224,9 +224,7 @@ def start_backup(
     from orchestrator.entrypoints.cli.ordering import finish
 
     with application() as built:
-        for written in built.witnessing.write(agency):
-            if written.error:
-                say(f"No canary in {written.watch.component}: {written.error}")
+        built.witnessing.write(agency)
         run = built.protecting.open_run(agency, component)
         if no_follow:
             print_json(built.observing.run(run.id)) if as_json else console.print(f"Run {run.id} is queued")
