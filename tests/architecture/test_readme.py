@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from typer.main import get_command
 
+from orchestrator.domain.drill_policy import RecoveryTerms
 from orchestrator.entrypoints.cli.app import app, run
 from orchestrator.entrypoints.failures import CHANGES_PENDING, INTERRUPTED, MEANING, OUR_BUG
 
@@ -76,3 +78,17 @@ def test_the_catalog_is_consistent(
     monkeypatch.chdir(root)
     assert run(["catalog", "lint"]) == 0
     assert "no problems" in capsys.readouterr().out
+
+
+def test_the_terms_in_the_recovery_document_are_ones_a_call_off_may_have(root: Path) -> None:
+    text = (root / "docs/recovery.md").read_text()
+    [block] = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    terms = RecoveryTerms.model_validate(yaml.safe_load(block)["recovery"])
+    assert terms.blackouts[0].why == "Christmas freeze"
+
+
+def test_commands_in_the_recovery_document_are_there(root: Path) -> None:
+    text = (root / "docs/recovery.md").read_text()
+    used = {" ".join(words) for words in re.findall(r"orchestrator (drill|backup) ([a-z]+)", text)}
+    assert used
+    assert used <= {name for name, _ in commands()}
