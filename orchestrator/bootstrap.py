@@ -221,7 +221,9 @@ class Application:
         from orchestrator.usecases.retaining import Retaining
 
         kept = self.settings.retention
-        return Retaining(store=self.store, clock=self.clock, days=kept.days, agencies=kept.agencies)
+        return Retaining(
+            store=self.store, clock=self.clock, days=kept.days, backup_days=kept.backup_days, agencies=kept.agencies
+        )
 
     @property
     def lease(self) -> timedelta:

@@ -33,6 +33,11 @@ class Backups(Protocol):
         """The last one of every component of every agency."""
         ...
 
+    def forget(self, *, before: datetime, limit: int) -> int:
+        """Delete runs of backups that ended before an instant, with their steps and plans, `limit` at most. How many.
+        The backups themselves are kept for as long as the recovery host's retention says."""
+        ...
+
 
 Labelled = tuple[str, str, float]
 """Agency, component, and a figure."""

@@ -12,18 +12,21 @@ BITE = 5_000
 
 @dataclass(frozen=True)
 class Retaining:
-    """`days` is for every agency that `agencies` does not name."""
+    """`days` is for every agency that `agencies` does not name, `backup_days` for the records of single backups."""
 
     store: Store
     clock: Clock
     days: int
+    backup_days: int
     agencies: Mapping[str, int]
 
     def prune(self) -> int:
-        """Forget events that are old enough, and plans that were never applied. How many rows went."""
+        """Forget events and backups that are old enough, and plans that were never applied. How many went."""
         now, others = self.clock.now(), tuple(self.agencies)
         before = now - timedelta(days=self.days)
         gone = self._bite_by_bite(lambda tx: tx.events.forget(before=before, apart_from=others, limit=BITE))
+        past = now - timedelta(days=self.backup_days)
+        gone += self._bite_by_bite(lambda tx: tx.backups.forget(before=past, limit=BITE))
         gone += self._bite_by_bite(lambda tx: tx.plans.forget_unapplied(before=before, limit=BITE))
         return gone + sum(self._prune_agency(a, before=now - timedelta(days=d)) for a, d in self.agencies.items())
 

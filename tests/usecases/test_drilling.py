@@ -25,6 +25,7 @@ from orchestrator.usecases.ports import Assignment
 from orchestrator.usecases.protecting import Protecting
 from orchestrator.usecases.recalling import Recalling
 from orchestrator.usecases.rehearsing import Rehearsing
+from orchestrator.usecases.retaining import Retaining
 from orchestrator.usecases.witnessing import Witnessing
 from tests.databases import Databases, SqliteDatabases
 from tests.usecases.conftest import House, order
@@ -361,6 +362,18 @@ class TestBackups:
         recovery.back_up()
         [view] = recovery.protecting.protection(AGENCY)
         assert view.worst_exposure_seconds == pytest.approx(2 * 3600 + 5, abs=10)
+
+    def test_are_remembered_for_as_long_as_was_asked_for(self, recovery: RecoveryHouse) -> None:
+        recovery.back_up()
+        recovery.turn(days=30)
+        newer = recovery.back_up()
+        recovery.turn(days=10)
+        store, clock = recovery.house.store, recovery.house.clock
+        retaining = Retaining(store=store, clock=clock, days=400, backup_days=35, agencies={})
+        assert retaining.prune() == 1
+        with store.read() as tx:
+            assert [b.run for b in tx.backups.newest(AGENCY, "alpha")] == [newer.id]
+        assert retaining.prune() == 0
 
     def test_are_not_taken_of_what_nobody_keeps(self, house: House, recovery: RecoveryHouse) -> None:
         house.apply(order("a-two"))

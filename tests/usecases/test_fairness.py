@@ -165,7 +165,7 @@ class TestWhatHappened:
         unused = house.ordering.plan(order("agency-c"))
         house.clock.turn(days=31)
         recent = house.apply(order("agency-d"))
-        retaining = Retaining(store=house.store, clock=house.clock, days=30, agencies={"agency-a": 40})
+        retaining = Retaining(store=house.store, clock=house.clock, days=30, backup_days=35, agencies={"agency-a": 40})
         assert retaining.prune() > 0
         assert list(house.observing.events(run=gone.id)) == []
         assert list(house.observing.events(run=kept.id)) != []

@@ -8,11 +8,12 @@ from sqlmodel import col, select
 
 from orchestrator.adapters.database import mapping
 from orchestrator.adapters.database.repository import Repository
-from orchestrator.adapters.database.tables import CanaryRow, DrillRow, RunRow, StepRow
+from orchestrator.adapters.database.tables import CanaryRow, DrillRow, PlanRow, RunRow, StepRow
 from orchestrator.domain.canary import Canary
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.drill import UNDER_WAY, Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import StepState
 from orchestrator.domain.verdict import Moment, Verdict
 from orchestrator.usecases.recovery_ports import TakenBackup
@@ -36,6 +37,15 @@ class BackupRepository(Repository):
         last = newest.group_by(taken.c.agency, taken.c.component).subquery()
         same = [taken.c[name] == last.c[name] for name in ("agency", "component", "started_at")]
         return [TakenBackup._make(row) for row in self._session.execute(sa.select(taken).join(last, sa.and_(*same)))]
+
+    def forget(self, *, before: datetime, limit: int) -> int:
+        old = (col(RunRow.purpose) == Purpose.BACKUP, col(RunRow.finished_at) < before)
+        rows = self._session.execute(sa.select(col(RunRow.id), col(RunRow.plan)).where(*old).limit(limit)).all()
+        runs, plans = [row[0] for row in rows], [row[1] for row in rows]
+        self._run(sa.delete(StepRow).where(col(StepRow.run).in_(runs)))
+        self._run(sa.delete(RunRow).where(col(RunRow.id).in_(runs)))
+        self._run(sa.delete(PlanRow).where(col(PlanRow.id).in_(plans)))
+        return len(rows)
 
     def _taken(self) -> Any:
         backup = (col(RunRow.agency), col(StepRow.component), col(StepRow.started_at), col(StepRow.finished_at))
