@@ -293,6 +293,7 @@ class Application:
             playbooks=playbooks,
             report=self.concluding.report,
             pause=time.sleep,
+            stopping=lambda: guards.stopping,
         )
 
     def scheduling(self) -> AbstractContextManager[None]:

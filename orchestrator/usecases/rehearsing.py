@@ -19,7 +19,7 @@ from orchestrator.domain.recovery_time import EVERY, Reading, Watched
 from orchestrator.domain.run import StepOutcome, StepState
 from orchestrator.domain.value import digest_of
 from orchestrator.usecases.noting import NotedHosts
-from orchestrator.usecases.ports import Assignment, Clock, PlaybookRunner, Store
+from orchestrator.usecases.ports import Assignment, Clock, Interrupted, PlaybookRunner, Store
 from orchestrator.usecases.recovery_ports import RecoveryHost, RecoveryHosts, Rehearsal, Stopwatch, User
 
 LEASE = timedelta(minutes=2)
@@ -38,7 +38,8 @@ Phase = Callable[["Rehearsing", Assignment, Rehearsal, Cancelled], dict[str, Any
 
 @dataclass(frozen=True)
 class Rehearsing:
-    """A runner of steps: phases of drills itself, everything else by the playbook runner."""
+    """A runner of steps: phases of drills itself, everything else by the playbook runner. `stopping` tells that this
+    worker is to end: a phase is then left to whoever takes over."""
 
     store: Store
     clock: Clock
@@ -47,6 +48,7 @@ class Rehearsing:
     playbooks: PlaybookRunner
     report: Callable[[Assignment], dict[str, Any]]
     pause: Callable[[float], None]
+    stopping: Callable[[], bool]
     tell: Callable[[str], None] = lambda text: None  # noqa: ARG005
 
     def run(
@@ -66,7 +68,7 @@ class Rehearsing:
                     outcome = self.playbooks.run(assignment, on_events=on_events, cancelled=cancelled)
                 return outcome.model_copy(update={"result": {"command_sha256": _playbook_digest(assignment)}})
             here = replace(self, hosts=noted, tell=lambda text: on_events([StepTold(text=text)]))
-            result = PHASES[assignment.verb](here, assignment, rehearsal, cancelled)
+            result = PHASES[assignment.verb](here, assignment, rehearsal, lambda: self._is_over(cancelled))
         except OrchestratorError as error:
             return StepOutcome(state=_end_of(error), error="\n".join((error.message, *error.details)))
         commands = {"command_sha256": digest_of(noted.commands)} if noted.commands else {}
@@ -155,6 +157,11 @@ class Rehearsing:
         return self.report(assignment)
 
     # Inside
+
+    def _is_over(self, cancelled: Cancelled) -> bool:
+        if self.stopping():
+            raise Interrupted
+        return cancelled()
 
     def _host(self, assignment: Assignment, rehearsal: Rehearsal) -> AbstractContextManager[RecoveryHost]:
         return self.hosts.connect(assignment.site, rehearsal.host)

@@ -36,6 +36,7 @@ class MemoryHost:
     bubbles: set[int] = field(default_factory=set)
     copy: Service = field(default_factory=Service)
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    worker_stops: bool = False
 
     def back_up(self) -> None:
         self.backups.append((self.clock.now().isoformat(), list(self.live.records)))

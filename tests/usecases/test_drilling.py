@@ -21,7 +21,7 @@ from orchestrator.domain.verdict import Verdict
 from orchestrator.usecases.concluding import Concluding
 from orchestrator.usecases.drilling import Drilling
 from orchestrator.usecases.driving import Driving
-from orchestrator.usecases.ports import Assignment
+from orchestrator.usecases.ports import Assignment, Interrupted
 from orchestrator.usecases.protecting import Protecting
 from orchestrator.usecases.recalling import Recalling
 from orchestrator.usecases.rehearsing import Rehearsing
@@ -144,6 +144,7 @@ def recovery(house: House) -> Iterator[RecoveryHouse]:
         playbooks=Playbooks(host),
         report=concluding.report,
         pause=lambda seconds: clock.turn(seconds=seconds),
+        stopping=lambda: host.worker_stops,
     )
     consequences = {**house.driving.consequences, Purpose.BACKUP: protecting, Purpose.DRILL: drilling}
     driving = Driving(source=source, store=store, clock=clock, consequences=consequences)
@@ -277,6 +278,24 @@ class TestWhateverGoesWrong:
         assert ready.driving.conclude(run.id, run.attempt).state is RunState.CANCELLED
         assert ready.stored(drill).state is DrillState.ABORTED
         assert not ready.host.bubbles
+
+    def test_a_worker_that_is_to_stop_leaves_the_phase_to_another(self, ready: RecoveryHouse) -> None:
+        """Also while it waits for a service that may take hours to come back."""
+        drill = ready.drilling.request(AGENCY, "alpha", by="ann")
+        run = ready.drilling.start(drill.id)
+        ready.house.admit()
+        ready.driving.begin(run.id, run.attempt)
+        while ready.driving.next_steps(run.id).ready[0].verb != "probe":
+            ready.step(run)
+        ready.host.broken["user"], ready.host.worker_stops = no_answer(), True
+        with pytest.raises(Interrupted):
+            ready.step(run)
+        ready.host.broken.clear()
+        ready.host.worker_stops = False
+        while ready.step(run, worker="v"):
+            pass
+        ready.driving.conclude(run.id, run.attempt)
+        assert ready.stored(drill).verdict is Verdict.INCONCLUSIVE
 
     def test_an_incident_makes_it_give_way(self, ready: RecoveryHouse) -> None:
         drill = ready.drilling.request(AGENCY, "alpha", by="ann")
