@@ -33,8 +33,8 @@ from orchestrator.entrypoints.cli.operating import stop_on_signals
 from orchestrator.entrypoints.http.server import serve_forever
 from orchestrator.settings import Settings
 from orchestrator.usecases.admitting import Admitting
+from orchestrator.usecases.driving import Driving
 from orchestrator.usecases.ports import Assignment, Interrupted
-from orchestrator.usecases.provisioning import Provisioning
 
 SCRIPT = """
 journal=$1 what=$2 seconds=$3
@@ -106,7 +106,7 @@ class Mishap:
 
     def arm(self) -> None:
         """Wrap the use-case."""
-        family: type = Admitting if self.call == "admit" else Provisioning
+        family: type = Admitting if self.call == "admit" else Driving
         plain, calls, armed = getattr(family, self.call), itertools.count(1), threading.local()
 
         def wrapped(*args: Any, **kwargs: Any) -> Any:
