@@ -141,3 +141,4 @@ class TestThreeAgencies:
         command("run", "resume", run["run"])
         assert command.json("run", "show", run["run"])["state"] == "succeeded"
         assert all(h.state is HostState.RUNNING for h in practice.driver.status())
+        command("agency", "offboard", "land-registry-north", "--yes")
