@@ -171,8 +171,9 @@ class Drilling:
             return
         ends = {s.verb: s.state for s in tx.runs.steps(run.id)}
         event = _end_of(drill, run, ends)
-        reason = drill.reason or run.error
-        self._move(tx, drill, event, happenings=happenings, reason=reason, finished_at=self.clock.now())
+        # When it was concluded stays what it was: the chain of evidence is in that order.
+        ended = {"reason": drill.reason or run.error, "finished_at": drill.finished_at or self.clock.now()}
+        self._move(tx, drill, event, happenings=happenings, **ended)
 
     # Inside
 

@@ -182,6 +182,19 @@ class TestADrill:
         assert ready.evidence(first).previous is None
         assert ready.evidence(second).previous == f"{first.id:064}"
 
+    def test_names_the_evidence_concluded_before_it_whichever_run_ends_first(self, ready: RecoveryHouse) -> None:
+        first, second = ready.drill(), ready.drill()
+        ready.turn(minutes=1)
+        with ready.house.store.begin() as tx:  # its run is closed after the other's
+            again = {"state": DrillState.CLEANUP, "finished_at": first.finished_at}
+            tx.drills.put(first.model_copy(update=again))
+            run = tx.runs.get(first.run or 0)
+            assert run is not None
+            ready.drilling.end_run(tx, run, [])
+        assert ready.stored(first).finished_at == first.finished_at
+        third = ready.drill()
+        assert ready.evidence(third).previous == f"{second.id:064}"
+
     def test_takes_the_component_rehearsed_longest_ago(self, ready: RecoveryHouse) -> None:
         assert ready.drill(None).component == "alpha"
 
