@@ -16,7 +16,7 @@ from orchestrator.domain.run_options import Priority
 from orchestrator.domain.site import Site, hosts_in
 from orchestrator.domain.verdict import Moment
 from orchestrator.usecases.assigning import Assigning
-from orchestrator.usecases.driving import Driving, moved
+from orchestrator.usecases.driving import Driving, queue_run
 from orchestrator.usecases.finding import find_agency, find_drill
 from orchestrator.usecases.ports import Assignment, CatalogSource, Clock, Store, StoredPlan, Transaction
 from orchestrator.usecases.recovery_ports import Rehearsal
@@ -126,8 +126,7 @@ class Drilling:
                 f"drill {drill.id} was approved for another plan: {drill.agency} has changed since",
                 hint="ask for a new drill",
             )
-        run = tx.runs.open(stored, at=now, priority=Priority.DRILL)
-        tx.events.add([moved(run)], agency=run.agency, at=now, run=run.id)
+        run = queue_run(tx, stored, at=now, priority=Priority.DRILL)
         self._move(tx, drill, DrillEvent.SCHEDULE, run=run.id, plan=stored.id)
         return run
 

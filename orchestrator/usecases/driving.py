@@ -6,6 +6,7 @@ tell of it are committed together, so a run that is driven again after a crash g
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from orchestrator.domain.errors import Kind, OrchestratorError
@@ -27,6 +28,7 @@ from orchestrator.domain.run import (
     obstacle,
     tried_again,
 )
+from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.usecases.admitting import next_steps
 from orchestrator.usecases.finding import find_run
 from orchestrator.usecases.ports import (
@@ -37,6 +39,7 @@ from orchestrator.usecases.ports import (
     NextSteps,
     StartedStep,
     Store,
+    StoredPlan,
     Transaction,
 )
 
@@ -100,7 +103,7 @@ class Driving:
             reopened = {"state": state, "attempt": run.attempt + 1, "cancel_requested": False}
             run = run.model_copy(update={**reopened, "finished_at": None, "error": None})
             tx.runs.put(run)
-            tx.events.add([moved(run)], agency=run.agency, at=self.clock.now(), run=run.id)
+            tx.events.add([_moved(run)], agency=run.agency, at=self.clock.now(), run=run.id)
             return run
 
     # Driving a run: called by the engine
@@ -121,7 +124,7 @@ class Driving:
                 update={"state": RUN_LIFE.after(run.state, RunEvent.START), "started_at": run.started_at or now}
             )
             tx.runs.put(run)
-            tx.events.add([moved(run)], agency=run.agency, at=now, run=run_id)
+            tx.events.add([_moved(run)], agency=run.agency, at=now, run=run_id)
             return True
 
     def next_steps(self, run_id: int) -> NextSteps:
@@ -226,7 +229,7 @@ class Driving:
         state = RUN_LIFE.after(run.state, event)
         ended = run.model_copy(update={"state": state, "finished_at": now, "error": reason})
         tx.runs.put(ended)
-        happenings: list[Happening] = [moved(ended)]
+        happenings: list[Happening] = [_moved(ended)]
         self.consequences[run.purpose].end_run(tx, ended, happenings)
         tx.events.add(happenings, agency=run.agency, at=now, run=run.id)
         return ended
@@ -237,6 +240,21 @@ def _is_over(run: Run, attempt: int) -> bool:
     return run.state not in OPEN_RUN or run.attempt != attempt
 
 
-def moved(run: Run) -> RunMoved:
+def queue_run(
+    tx: Transaction,
+    plan: StoredPlan,
+    *,
+    at: datetime,
+    priority: Priority = Priority.CHANGE,
+    on_failure: OnFailure = OnFailure.KEEP,
+    cause: int | None = None,
+) -> Run:
+    """Open the run of a plan, and tell of it."""
+    run = tx.runs.open(plan, at=at, priority=priority, on_failure=on_failure, cause=cause)
+    tx.events.add([_moved(run)], agency=run.agency, at=at, run=run.id)
+    return run
+
+
+def _moved(run: Run) -> RunMoved:
     """What is told of a run that entered its state."""
     return RunMoved(state=run.state, attempt=run.attempt, reason=run.error)

@@ -20,13 +20,15 @@ def find_agency(tx: Transaction, agency: str) -> AgencyRecord:
     return found
 
 
-def recorded_of_all(tx: Transaction) -> dict[str, dict[str, ServiceInstance]]:
-    """agency -> its instances by component, of every agency in service, in one reading."""
-    recorded: dict[str, dict[str, ServiceInstance]] = {a.id: {} for a in tx.agencies.all() if a.offboarded_at is None}
+def in_service(tx: Transaction, agency: str | None = None) -> list[tuple[AgencyRecord, dict[str, ServiceInstance]]]:
+    """Agencies that have not left, or one of them, each with its instances by component. Two readings, however many."""
+    if agency is not None:
+        one = find_agency(tx, agency)
+        return [] if one.offboarded_at else [(one, tx.instances.of(agency))]
+    recorded: dict[str, dict[str, ServiceInstance]] = {}
     for instance in tx.instances.all():
-        if instance.agency in recorded:
-            recorded[instance.agency][instance.component] = instance
-    return recorded
+        recorded.setdefault(instance.agency, {})[instance.component] = instance
+    return [(record, recorded.get(record.id, {})) for record in tx.agencies.all() if record.offboarded_at is None]
 
 
 def find_plan(tx: Transaction, plan: int) -> StoredPlan:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from orchestrator.domain.catalog import Catalog, RecoveryTarget
 from orchestrator.domain.recovery_plan import protected
-from orchestrator.usecases.finding import recorded_of_all
+from orchestrator.usecases.finding import in_service
 from orchestrator.usecases.ports import Transaction
 from orchestrator.usecases.recovery_ports import RecoveryFigures
 
@@ -32,6 +32,6 @@ def recovery_figures(tx: Transaction, catalog: Catalog, *, in_service: set[str])
 
 def _targets(tx: Transaction, catalog: Catalog) -> Iterator[tuple[str, str, RecoveryTarget]]:
     """What every protected component was promised."""
-    for agency, recorded in recorded_of_all(tx).items():
+    for record, recorded in in_service(tx):
         for component in protected(recorded, catalog):
-            yield agency, component, catalog.components[component].tiers[recorded[component].tier].recovery
+            yield record.id, component, catalog.components[component].tiers[recorded[component].tier].recovery

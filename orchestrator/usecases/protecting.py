@@ -1,10 +1,11 @@
 """Protecting: taking backups when they are due, and what the records tell of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orchestrator.domain.canary import exposures
+from orchestrator.domain.catalog import RecoveryTarget
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening
 from orchestrator.domain.instance import ServiceInstance
@@ -13,8 +14,8 @@ from orchestrator.domain.recovery_plan import KEEPER, backup_interval, backup_pl
 from orchestrator.domain.run import Run, RunState, StepRecord
 from orchestrator.domain.value import Value
 from orchestrator.usecases.assigning import Assigning
-from orchestrator.usecases.driving import moved
-from orchestrator.usecases.finding import find_agency, recorded_of_all
+from orchestrator.usecases.driving import queue_run
+from orchestrator.usecases.finding import find_agency, in_service
 from orchestrator.usecases.ports import Assignment, CatalogSource, Clock, Store, Transaction
 
 AFTER_FAILURE = timedelta(minutes=15)
@@ -55,21 +56,24 @@ class Protecting:
     def open_due(self) -> list[Run]:
         """Queue the backups that are due, of agencies that no other run is open for."""
         with self.store.read() as tx:
-            due = self._due(tx)
-        opened = []
-        for agency in due:
-            with self.store.begin() as tx:
-                if tx.runs.open_of(agency) is None and (components := self._due(tx, only=agency).get(agency)):
-                    opened.append(self._open(tx, agency, components))
-        return opened
+            last = {(b.agency, b.component): b.started_at for b in tx.backups.last_of_all()}
+            late = [
+                r.id
+                for r, recorded in in_service(tx)
+                if self._late(recorded, lambda i: last.get((i.agency, i.component)))
+            ]
+            due = [agency for agency in late if not self._just_failed(tx, agency)]
+        return [run for agency in due if (run := self._open_if_due(agency)) is not None]
 
     def protection(self, agency: str | None = None) -> list[BackupView]:
         """Every protected component, or those of one agency."""
+        catalog = self.source.catalog()
         with self.store.read() as tx:
-            if agency is not None:
-                find_agency(tx, agency)
-            records = [r for r in tx.agencies.all() if r.offboarded_at is None and agency in (None, r.id)]
-            return [self._view(tx, r.id, c) for r in records for c in self._protected(tx, r.id)]
+            return [
+                self._view(tx, recorded[component])
+                for _, recorded in in_service(tx, agency)
+                for component in protected(recorded, catalog)
+            ]
 
     # Consequences of the steps
 
@@ -91,35 +95,30 @@ class Protecting:
     def _open(self, tx: Transaction, agency: str, components: Sequence[str]) -> Run:
         now, recorded = self.clock.now(), tx.instances.of(agency)
         plan = backup_plan(agency, components, recorded=recorded, site=self.source.site(find_agency(tx, agency).site))
-        run = tx.runs.open(tx.plans.add(plan, order=None, at=now), at=now)
-        tx.events.add([moved(run)], agency=agency, at=now, run=run.id)
-        return run
+        return queue_run(tx, tx.plans.add(plan, order=None, at=now), at=now)
 
-    def _protected(self, tx: Transaction, agency: str) -> tuple[str, ...]:
-        return protected(tx.instances.of(agency), self.source.catalog())
-
-    def _due(self, tx: Transaction, *, only: str | None = None) -> dict[str, tuple[str, ...]]:
-        """agency -> components whose next backup should have begun by now."""
-        last = {(b.agency, b.component): b.started_at for b in tx.backups.last_of_all()}
-        everybody = recorded_of_all(tx) if only is None else {only: tx.instances.of(only)}
-        late = {agency: self._late(agency, recorded, last) for agency, recorded in everybody.items()}
-        return {
-            agency: components
-            for agency, components in late.items()
-            if components and not self._just_failed(tx, agency)
-        }
+    def _open_if_due(self, agency: str) -> Run | None:
+        """Looked at again where nobody else can write: another scheduler may have been quicker."""
+        with self.store.begin() as tx:
+            late = self._late(tx.instances.of(agency), lambda instance: _last_start(tx, instance))
+            if not late or tx.runs.open_of(agency) is not None or self._just_failed(tx, agency):
+                return None
+            return self._open(tx, agency, late)
 
     def _late(
-        self, agency: str, recorded: Mapping[str, ServiceInstance], last: Mapping[tuple[str, str], datetime]
+        self, recorded: Mapping[str, ServiceInstance], last_start: Callable[[ServiceInstance], datetime | None]
     ) -> tuple[str, ...]:
-        catalog, now = self.source.catalog(), self.clock.now()
+        """Components of an agency whose next backup should have begun by now."""
+        now = self.clock.now()
 
-        def is_late(component: str) -> bool:
-            target = catalog.components[component].tiers[recorded[component].tier].recovery
-            before = last.get((agency, component))
-            return before is None or before + backup_interval(target) <= now
+        def is_late(instance: ServiceInstance) -> bool:
+            before = last_start(instance)
+            return before is None or before + backup_interval(self._target(instance)) <= now
 
-        return tuple(component for component in protected(recorded, catalog) if is_late(component))
+        return tuple(c for c in protected(recorded, self.source.catalog()) if is_late(recorded[c]))
+
+    def _target(self, instance: ServiceInstance) -> RecoveryTarget:
+        return self.source.catalog().components[instance.component].tiers[instance.tier].recovery
 
     def _just_failed(self, tx: Transaction, agency: str) -> bool:
         run = next(iter(tx.runs.newest(agency=agency, limit=1)), None)
@@ -127,15 +126,13 @@ class Protecting:
             return False
         return run.finished_at is not None and self.clock.now() - run.finished_at < AFTER_FAILURE
 
-    def _view(self, tx: Transaction, agency: str, component: str) -> BackupView:
-        tier = tx.instances.of(agency)[component].tier
-        target = self.source.catalog().components[component].tiers[tier].recovery
-        taken = tx.backups.newest(agency, component)
+    def _view(self, tx: Transaction, instance: ServiceInstance) -> BackupView:
+        target, taken = self._target(instance), tx.backups.newest(instance.agency, instance.component)
         last = taken[-1] if taken else None
         worst = max(exposures([(b.started_at, b.finished_at) for b in taken], now=self.clock.now()), default=None)
         return BackupView(
-            agency=agency,
-            component=component,
+            agency=instance.agency,
+            component=instance.component,
             every_seconds=backup_interval(target).total_seconds(),
             objective_seconds=target.rpo.total_seconds(),
             last_started_at=last.started_at if last else None,
@@ -143,6 +140,11 @@ class Protecting:
             next_due_at=last.started_at + backup_interval(target) if last else None,
             worst_exposure_seconds=worst.total_seconds() if worst is not None else None,
         )
+
+
+def _last_start(tx: Transaction, instance: ServiceInstance) -> datetime | None:
+    last = tx.backups.newest(instance.agency, instance.component, limit=1)
+    return last[-1].started_at if last else None
 
 
 def _unprotected(agency: str, component: str | None) -> OrchestratorError:

@@ -12,7 +12,7 @@ from orchestrator.domain.plan import Effect, Purpose
 from orchestrator.domain.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.usecases.assigning import Assigning
-from orchestrator.usecases.driving import moved
+from orchestrator.usecases.driving import queue_run
 from orchestrator.usecases.finding import find_plan
 from orchestrator.usecases.ordering import Ordering, check_ceiling
 from orchestrator.usecases.ports import AgencyRecord, Assignment, Clock, Store, StoredPlan, Transaction
@@ -36,9 +36,7 @@ class Provisioning:
             if tx.runs.open_of(stored.plan.agency) is None:  # else opening says which run is in the way
                 self._refuse_stale(tx, stored)
             self._record_order(tx, stored)
-            run = tx.runs.open(stored, at=self.clock.now(), priority=priority, on_failure=on_failure)
-            tx.events.add([moved(run)], agency=run.agency, at=run.created_at, run=run.id)
-            return run
+            return queue_run(tx, stored, at=self.clock.now(), priority=priority, on_failure=on_failure)
 
     def take_terms(self, plan: int) -> bool:
         """Record the terms of recovery of an order that changes nothing else. False when they are recorded already."""
@@ -133,10 +131,8 @@ class Provisioning:
 
     def _roll_back(self, tx: Transaction, failed: Run) -> None:
         """Open the run that removes what a failed onboarding has built."""
-        now = self.clock.now()
         plan = self.ordering.keep_offboarding(tx, failed.agency)
-        run = tx.runs.open(plan, at=now, priority=failed.priority, cause=failed.id)
-        tx.events.add([moved(run)], agency=run.agency, at=now, run=run.id)
+        queue_run(tx, plan, at=self.clock.now(), priority=failed.priority, cause=failed.id)
 
     def _settle(self, tx: Transaction, run: Run) -> None:
         """Give back to the pools what the agency no longer has."""

@@ -85,6 +85,10 @@ class Drills(Protocol):
         """(agency, component, when) of the next drill that has not begun."""
         ...
 
+    def durations(self, agency: str | None = None) -> dict[tuple[str, str], tuple[timedelta, ...]]:
+        """(agency, component) -> how long its drills that came to a verdict took, oldest first."""
+        ...
+
     def scheduled_since(self, instant: datetime) -> list[Drill]:
         """Drills of the calendar that were due since an instant, or are to be."""
         ...

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 
 from orchestrator.domain.drill import Drill, DrillEvent, DrillState
 from orchestrator.domain.drill_calendar import Occurrence, Skipped, drill_key, occurrences
-from orchestrator.domain.drill_policy import effective_policy, expected_duration
+from orchestrator.domain.drill_policy import DrillPolicy, effective_policy, expected_duration
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.fleet_calendar import DrillRequest, FleetCalendar, Placed, plan_calendar
 from orchestrator.domain.instance import ServiceInstance
@@ -20,7 +20,7 @@ from orchestrator.domain.run import Run
 from orchestrator.domain.value import Value
 from orchestrator.domain.verdict import Moment
 from orchestrator.usecases.drilling import Drilling
-from orchestrator.usecases.finding import find_agency, recorded_of_all
+from orchestrator.usecases.finding import find_agency, in_service
 from orchestrator.usecases.ports import AgencyRecord, CatalogSource, Clock, Store, Transaction
 
 log = logging.getLogger(__name__)
@@ -104,9 +104,7 @@ class Scheduling:
     def calendar(self, agency: str | None = None, *, count: int = 20) -> list[Slot]:
         """What is recorded, and after that what the policies will draw, `count` lines of each component."""
         with self.store.read() as tx:
-            if agency is not None:
-                find_agency(tx, agency)
-            requests = [r for r in self._requests(tx) if agency in (None, r.agency)]
+            requests = list(self._requests(tx, agency))
             planned = self._planned(tx)
         slots = [slot for r in requests for slot in _slots(r, planned, now=self.clock.now(), count=count)]
         return sorted(
@@ -115,28 +113,20 @@ class Scheduling:
 
     # Inside
 
-    def _requests(self, tx: Transaction) -> Iterator[DrillRequest]:
+    def _requests(self, tx: Transaction, agency: str | None = None) -> Iterator[DrillRequest]:
         """Whatever is to be rehearsed, by which policy."""
-        records = {record.id: record for record in tx.agencies.all()}
-        for agency, recorded in recorded_of_all(tx).items():
+        durations = tx.drills.durations(agency)
+        for record, recorded in in_service(tx, agency):
             for component in protected(recorded, self.source.catalog()):
-                if request := self._request(tx, records[agency], recorded[component]):
-                    yield request
+                policy = self._policy(record, recorded[component])
+                if policy is not None:
+                    lasts = expected_duration(policy, durations.get((record.id, component), ()))
+                    yield DrillRequest(record.id, component, record.site, policy, lasts)
 
-    def _request(self, tx: Transaction, record: AgencyRecord, instance: ServiceInstance) -> DrillRequest | None:
+    def _policy(self, record: AgencyRecord, instance: ServiceInstance) -> DrillPolicy | None:
         """None when the tier promises no drills."""
         tier = self.source.catalog().components[instance.component].tiers[instance.tier]
-        policy = effective_policy(tier.recovery.drills, record.call_off.recovery)
-        if policy is None:
-            return None
-        lasts = expected_duration(policy, self._durations(tx, record.id, instance.component))
-        return DrillRequest(record.id, instance.component, record.site, policy, lasts)
-
-    def _durations(self, tx: Transaction, agency: str, component: str) -> tuple[timedelta, ...]:
-        """How long the last drills took, oldest first."""
-        ended = [d for d in tx.drills.newest(agency=agency) if d.component == component and d.finished_at and d.verdict]
-        runs = [run for d in reversed(ended) if d.run and (run := tx.runs.get(d.run))]
-        return tuple(r.finished_at - r.started_at for r in runs if r.finished_at and r.started_at)
+        return effective_policy(tier.recovery.drills, record.call_off.recovery)
 
     def _capacity(self) -> dict[str, int]:
         groups = set(self.source.catalog().components[KEEPER].hosts.values())
@@ -233,8 +223,10 @@ class Scheduling:
     def _lasts(self, tx: Transaction, drill: Drill) -> timedelta:
         """How long a drill is expected to take; nothing when it is no longer to be."""
         instance = tx.instances.of(drill.agency).get(drill.component)
-        request = self._request(tx, find_agency(tx, drill.agency), instance) if instance else None
-        return request.lasts or request.policy.lasts if request else timedelta(0)
+        policy = self._policy(find_agency(tx, drill.agency), instance) if instance else None
+        if policy is None:
+            return timedelta(0)
+        return expected_duration(policy, tx.drills.durations(drill.agency).get((drill.agency, drill.component), ()))
 
     def _next_backup(self, tx: Transaction, drill: Drill) -> datetime | None:
         """When the next backup is to begin; None before the first."""

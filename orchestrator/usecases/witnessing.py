@@ -2,7 +2,6 @@
 
 import base64
 import logging
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,8 +14,8 @@ from orchestrator.domain.recovery_plan import KEEPER, protected
 from orchestrator.domain.site import hosts_in
 from orchestrator.domain.value import Value
 from orchestrator.usecases.assigning import Assigning
-from orchestrator.usecases.finding import find_agency
-from orchestrator.usecases.ports import CatalogSource, Clock, Store, Transaction
+from orchestrator.usecases.finding import in_service
+from orchestrator.usecases.ports import CatalogSource, Clock, Store
 from orchestrator.usecases.recovery_ports import RecoveryHost, RecoveryHosts
 
 log = logging.getLogger(__name__)
@@ -53,21 +52,17 @@ class Witnessing:
         """One canary into every protected component, or those of one agency. What cannot be written is told, and is
         tried again when the next is due."""
         with self.store.read() as tx:
-            if agency is not None:
-                find_agency(tx, agency)
-            records = [r for r in tx.agencies.all() if r.offboarded_at is None and agency in (None, r.id)]
-            watches = [w for r in records for w in self._watches(tx, r.id, r.site)]
+            watches = [
+                Watch(site=record.site, host=hosts_in(recorded[KEEPER].hosts)[0], agency=record.id, component=component)
+                for record, recorded in in_service(tx, agency)
+                for component in protected(recorded, self.source.catalog())
+            ]
         written: list[Written] = []
         for (site, host), group in groupby(sorted(watches, key=_by_host), key=_by_host):
             written += self._write_from(site, host, list(group))
         for missing in (w for w in written if w.error):
             log.warning("no canary in %s of %s: %s", missing.watch.component, missing.watch.agency, missing.error)
         return written
-
-    def _watches(self, tx: Transaction, agency: str, site: str) -> Iterator[Watch]:
-        recorded = tx.instances.of(agency)
-        for component in protected(recorded, self.source.catalog()):
-            yield Watch(site=site, host=hosts_in(recorded[KEEPER].hosts)[0], agency=agency, component=component)
 
     def _write_from(self, site: str, host: str, watches: list[Watch]) -> list[Written]:
         with ExitStack() as stack:

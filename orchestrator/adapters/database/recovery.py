@@ -1,6 +1,6 @@
 """Backups as their steps tell of them, drills with their evidence, and the ledger of canaries."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -115,6 +115,21 @@ class DrillRepository(Repository):
         newest = sa.select(sa.func.max(col(DrillRow.id))).where(condition)
         newest = newest.group_by(col(DrillRow.agency), col(DrillRow.component))
         return [mapping.drill(r) for r in self._session.exec(select(DrillRow).where(col(DrillRow.id).in_(newest)))]
+
+    def durations(self, agency: str | None = None) -> dict[tuple[str, str], tuple[timedelta, ...]]:
+        query = (
+            sa.select(col(DrillRow.agency), col(DrillRow.component), col(RunRow.seconds))
+            .join_from(DrillRow, RunRow, col(RunRow.id) == col(DrillRow.run))
+            .where(col(DrillRow.verdict).is_not(None), col(RunRow.seconds).is_not(None))
+            .order_by(col(DrillRow.id))
+        )
+        if agency is not None:
+            query = query.where(col(DrillRow.agency) == agency)
+        took: dict[tuple[str, str], tuple[timedelta, ...]] = {}
+        for row in self._session.execute(query):
+            whose = (str(row[0]), str(row[1]))
+            took[whose] = (*took.get(whose, ()), timedelta(seconds=float(row[2])))
+        return took
 
     def scheduled_since(self, instant: datetime) -> list[Drill]:
         due = (col(DrillRow.scheduled_at) >= instant, col(DrillRow.moment) != Moment.NOW)

@@ -293,6 +293,18 @@ class TestRecovery:
             assert [d.verdict for d in tx.drills.last_measured()] == [Verdict.PASS]
             assert tx.drills.next_due() == [("a1", "network", NOW + timedelta(days=3))]
 
+    def test_durations_are_those_of_drills_with_a_verdict(self, store: SqlStore, plan: StoredPlan) -> None:
+        with store.begin() as tx:
+            for number, verdict in enumerate((Verdict.FAIL, None, Verdict.PASS)):
+                run = tx.runs.open(plan, at=NOW)
+                ended = {"started_at": NOW, "finished_at": NOW + timedelta(minutes=number + 1)}
+                tx.runs.put(run.model_copy(update={**ended, "state": RunState.SUCCEEDED}))
+                tx.drills.add(self.drill(plan, key=str(number), verdict=verdict, run=run.id))
+        with store.read() as tx:
+            took = (timedelta(minutes=1), timedelta(minutes=3))
+            assert tx.drills.durations("a1") == tx.drills.durations() == {("a1", "network"): took}
+            assert tx.drills.durations("a2") == {}
+
     def test_plans_of_drills_are_not_forgotten(self, store: SqlStore, plan: StoredPlan) -> None:
         with store.begin() as tx:
             tx.drills.add(self.drill(plan))
