@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.usecases.drilling import Drilling
     from orchestrator.usecases.driving import Driving
     from orchestrator.usecases.observing import Observing
-    from orchestrator.usecases.ports import PlaybookRunner
+    from orchestrator.usecases.ports import PlaybookRunner, SiteAccess
     from orchestrator.usecases.protecting import Protecting
     from orchestrator.usecases.provisioning import Provisioning
     from orchestrator.usecases.recalling import Recalling
@@ -148,13 +148,16 @@ class Application:
 
     @cached_property
     def recovery_hosts(self) -> "SshRecoveryHosts":
-        from orchestrator.adapters.recovery_host import Login, SshRecoveryHosts
+        from orchestrator.adapters.recovery_host import SshRecoveryHosts
 
-        def login_of(site: str) -> Login:
-            folder = self.settings.site_folder(site).resolve()
-            return Login(key=folder / "id_ed25519", known_hosts=folder / "known_hosts")
+        return SshRecoveryHosts(self.access_of)
 
-        return SshRecoveryHosts(login_of)
+    def access_of(self, site: str) -> "SiteAccess":
+        """How the hosts of a site are reached."""
+        from orchestrator.usecases.ports import SiteAccess
+
+        folder = self.settings.site_folder(site).resolve()
+        return SiteAccess(key=folder / "id_ed25519", known_hosts=folder / "known_hosts")
 
     @cached_property
     def concluding(self) -> "Concluding":
@@ -271,18 +274,13 @@ class Application:
         """What carries out steps: phases of drills by ssh, everything else by Ansible."""
         from orchestrator.adapters.ansible.runner import AnsibleRunner
         from orchestrator.adapters.ansible.warm import WarmStart
-        from orchestrator.adapters.ansible.workspace import SiteAccess
         from orchestrator.adapters.clock import BootStopwatch
         from orchestrator.usecases.rehearsing import Rehearsing
-
-        def access_of(site: str) -> SiteAccess:
-            folder = self.settings.site_folder(site).resolve()
-            return SiteAccess(key=folder / "id_ed25519", known_hosts=folder / "known_hosts")
 
         playbooks = AnsibleRunner(
             playbooks=self.settings.playbooks,
             guards=guards,
-            access_of=access_of,
+            access_of=self.access_of,
             warm=WarmStart(self.settings.playbooks) if self.settings.worker.warm else None,
         )
         return Rehearsing(

@@ -7,15 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import paramiko
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.site import Site
+from orchestrator.usecases.ports import SiteAccess
 
 CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 10
@@ -28,32 +27,24 @@ LOOK_SECONDS = 0.05
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # what matters comes back as an error of ours
 
 
-@dataclass(frozen=True)
-class Login:
-    """Our key, and the host keys we expect."""
-
-    key: Path
-    known_hosts: Path
-
-
 class SshRecoveryHosts:
-    """The recovery hosts of all sites. `login_of` tells how a site is reached."""
+    """The recovery hosts of all sites. `access_of` tells how a site is reached."""
 
-    def __init__(self, login_of: Callable[[str], Login]) -> None:
-        self._login_of = login_of
+    def __init__(self, access_of: Callable[[str], SiteAccess]) -> None:
+        self._access_of = access_of
 
     @contextmanager
     def connect(self, site: Site, host: str) -> Iterator["SshRecoveryHost"]:
         """One connection for as long as the context lasts. Raises UNAVAILABLE when the host does not let us in."""
-        login, target = self._login_of(site.name), site.hosts[host]
+        access, target = self._access_of(site.name), site.hosts[host]
         client = paramiko.SSHClient()
         client.set_missing_host_key_policy(paramiko.RejectPolicy())
         try:
-            client.load_host_keys(str(login.known_hosts))
+            client.load_host_keys(str(access.known_hosts))
             client.connect(
                 target.address,
                 username=str(target.variables.get("ansible_user") or site.facts.get("ansible_user")),
-                key_filename=str(login.key),
+                key_filename=str(access.key),
                 timeout=CONNECT_SECONDS,
                 banner_timeout=CONNECT_SECONDS,
                 auth_timeout=CONNECT_SECONDS,

@@ -362,6 +362,14 @@ class StartedStep:
     assignment: Assignment
 
 
+@dataclass(frozen=True)
+class SiteAccess:
+    """How the hosts of a site are reached: our key, and the host keys we expect."""
+
+    key: Path
+    known_hosts: Path
+
+
 class Interrupted(Exception):  # noqa: N818 - not an error: the step has no outcome yet
     """The step was stopped for its worker's sake (it is stopping, or fell silent); whoever drives the run next starts
     it again."""

@@ -21,11 +21,10 @@ from rich.table import Table
 from orchestrator.adapters.ansible.guarded import Guards
 from orchestrator.adapters.ansible.runner import AnsibleRunner
 from orchestrator.adapters.ansible.warm import WarmStart
-from orchestrator.adapters.ansible.workspace import SiteAccess
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.run import StepState
-from orchestrator.usecases.ports import Assignment
+from orchestrator.usecases.ports import Assignment, SiteAccess
 from tests.conftest import ROOT, WORLD
 
 PAIRS = 7

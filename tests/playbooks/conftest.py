@@ -17,7 +17,6 @@ import pytest
 
 from orchestrator.adapters.ansible.guarded import Guards
 from orchestrator.adapters.ansible.runner import AnsibleRunner
-from orchestrator.adapters.ansible.workspace import SiteAccess
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.practice.commands import PACKAGES
 from orchestrator.adapters.practice.site import PracticeSite
@@ -28,7 +27,7 @@ from orchestrator.domain.catalog import SecretKind, Verb
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.run import StepOutcome, StepState
 from orchestrator.domain.site import Placement, Site
-from orchestrator.usecases.ports import Assignment
+from orchestrator.usecases.ports import Assignment, SiteAccess
 from tests.conftest import ROOT
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "shared-service-orchestrator"

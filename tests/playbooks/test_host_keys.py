@@ -7,8 +7,8 @@ import pytest
 
 from orchestrator.adapters.ansible.guarded import Guards
 from orchestrator.adapters.ansible.runner import AnsibleRunner
-from orchestrator.adapters.ansible.workspace import SiteAccess
 from orchestrator.domain.run import StepState
+from orchestrator.usecases.ports import SiteAccess
 from tests.conftest import ROOT
 from tests.playbooks.conftest import Steps
 

@@ -13,10 +13,10 @@ from orchestrator.adapters.ansible import guard, translate
 from orchestrator.adapters.ansible.guarded import GuardLine, Guards
 from orchestrator.adapters.ansible.redaction import Redactor
 from orchestrator.adapters.ansible.warm import WarmStart
-from orchestrator.adapters.ansible.workspace import SiteAccess, Workspace, workspace
+from orchestrator.adapters.ansible.workspace import Workspace, workspace
 from orchestrator.domain.events import Happening, TaskFinished
 from orchestrator.domain.run import Counts, StepOutcome, StepState
-from orchestrator.usecases.ports import Assignment, Interrupted
+from orchestrator.usecases.ports import Assignment, Interrupted, SiteAccess
 
 BATCH = 100
 BATCH_SECONDS = 0.25

@@ -20,21 +20,13 @@ from typing import Any
 from ansible.parsing.vault import VaultLib, VaultSecret
 
 from orchestrator.adapters.ansible import forkclient, guard
-from orchestrator.usecases.ports import Assignment
+from orchestrator.usecases.ports import Assignment, SiteAccess
 
 TMPFS = Path("/dev/shm")  # noqa: S108 - our directory in it is private
 
 RUNNER_SETTINGS = {"pexpect_timeout": 0.2, "suppress_output_file": True}
 """How often, in seconds, ansible-runner looks whether to stop. It reads settings only from a file: without
 `env/settings` it drops those passed as arguments too."""
-
-
-@dataclass(frozen=True)
-class SiteAccess:
-    """How the hosts of a site are reached: our key, and the host keys we expect."""
-
-    key: Path
-    known_hosts: Path
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,11 @@ import pytest
 from orchestrator.adapters.ansible.guarded import Guards
 from orchestrator.adapters.ansible.runner import AnsibleRunner
 from orchestrator.adapters.ansible.warm import WarmStart
-from orchestrator.adapters.ansible.workspace import SiteAccess
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.events import Happening, TaskFinished
 from orchestrator.domain.run import StepOutcome
 from orchestrator.domain.site import Host, Site
-from orchestrator.usecases.ports import Assignment
+from orchestrator.usecases.ports import Assignment, SiteAccess
 from tests.conftest import WORLD
 
 TELLING = """

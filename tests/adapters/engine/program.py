@@ -23,7 +23,6 @@ from sqlalchemy.orm import Session
 
 from orchestrator.adapters.ansible import guard, runner
 from orchestrator.adapters.ansible.guarded import Guards
-from orchestrator.adapters.ansible.workspace import SiteAccess
 from orchestrator.adapters.engine import queueing
 from orchestrator.bootstrap import build
 from orchestrator.domain.catalog import Verb
@@ -34,7 +33,7 @@ from orchestrator.entrypoints.http.server import serve_forever
 from orchestrator.settings import Settings
 from orchestrator.usecases.admitting import Admitting
 from orchestrator.usecases.driving import Driving
-from orchestrator.usecases.ports import Assignment, Interrupted
+from orchestrator.usecases.ports import Assignment, Interrupted, SiteAccess
 
 SCRIPT = """
 journal=$1 what=$2 seconds=$3
