@@ -81,7 +81,7 @@ class Application:
 
     @cached_property
     def assigning(self) -> "Assigning":
-        from orchestrator.adapters.secret_box import SecretBox
+        from orchestrator.adapters.keys.secret_box import SecretBox
         from orchestrator.usecases.assigning import Assigning
 
         return Assigning(source=self.source, clock=self.clock, secrets=SecretBox(self.settings.key_file))
@@ -176,7 +176,7 @@ class Application:
 
     def seal(self, evidence: "Evidence") -> tuple[str, str]:
         """The signed document, as it is kept and handed over, and its digest."""
-        from orchestrator.adapters.evidence_signing import EvidenceSigner
+        from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
         from orchestrator.domain.evidence_seal import seal
 
         sealed = seal(evidence, EvidenceSigner(self.settings.signing_key_file))
@@ -185,7 +185,7 @@ class Application:
     def verify_evidence(self, files: Sequence[Path], key: Path | None = None) -> list[str]:
         """What does not hold of documents in files, oldest first. `key` holds the public key to trust, if not ours."""
         from orchestrator.adapters.evidence_files import read_evidence
-        from orchestrator.adapters.evidence_signing import EvidenceSigner, read_public_key
+        from orchestrator.adapters.keys.evidence_signing import EvidenceSigner, read_public_key
         from orchestrator.domain.evidence_seal import verify_evidence
 
         trusted = read_public_key(key) if key else EvidenceSigner(self.settings.signing_key_file).public
@@ -194,7 +194,7 @@ class Application:
 
     def public_key(self) -> str:
         """The key that evidence is checked against, PEM."""
-        from orchestrator.adapters.evidence_signing import EvidenceSigner
+        from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
 
         return EvidenceSigner(self.settings.signing_key_file).public.pem
 
@@ -349,8 +349,8 @@ def initialise(settings: Settings) -> list[str]:
     from orchestrator.adapters.database.connection import connect
     from orchestrator.adapters.database.migrating import upgrade
     from orchestrator.adapters.engine import queueing
-    from orchestrator.adapters.evidence_signing import make_signing_key
-    from orchestrator.adapters.secret_box import make_key
+    from orchestrator.adapters.keys.evidence_signing import make_signing_key
+    from orchestrator.adapters.keys.secret_box import make_key
 
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     made_key, made_signing_key = make_key(settings.key_file), make_signing_key(settings.signing_key_file)

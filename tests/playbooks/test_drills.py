@@ -20,7 +20,7 @@ from typing import Any
 import paramiko
 import pytest
 
-from orchestrator.adapters.secret_box import SecretBox
+from orchestrator.adapters.keys.secret_box import SecretBox
 from orchestrator.bootstrap import build, initialise
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.drill import Drill, DrillState

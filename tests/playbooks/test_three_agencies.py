@@ -8,7 +8,7 @@ from typing import Any
 import paramiko
 import pytest
 
-from orchestrator.adapters.secret_box import SecretBox
+from orchestrator.adapters.keys.secret_box import SecretBox
 from tests.conftest import ROOT
 from tests.playbooks.conftest import PracticeHome, Steps
 

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.database.connection import connect
 from orchestrator.adapters.database.store import SqlStore
-from orchestrator.adapters.secret_box import SecretBox, make_key
+from orchestrator.adapters.keys.secret_box import SecretBox, make_key
 from orchestrator.domain.admission import Limits
 from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.plan import Purpose

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.secret_box import make_key
+from orchestrator.adapters.keys.secret_box import make_key
 from orchestrator.bootstrap import Application
 from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.events import StepStarted

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.evidence_signing import EvidenceSigner
+from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
 from orchestrator.domain.evidence_seal import seal
 from tests.domain.drills import evidence
 from tests.entrypoints.cli.conftest import CommandLine, InProcess

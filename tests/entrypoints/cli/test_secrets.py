@@ -11,7 +11,7 @@ import pytest
 from orchestrator.adapters.ansible.guard import descendants
 from orchestrator.adapters.ansible.redaction import REDACTED
 from orchestrator.adapters.ansible.workspace import TMPFS
-from orchestrator.adapters.secret_box import SecretBox
+from orchestrator.adapters.keys.secret_box import SecretBox
 from tests.entrypoints.cli.conftest import CommandLine, eventually, processes_mentioning
 
 pytestmark = pytest.mark.slow

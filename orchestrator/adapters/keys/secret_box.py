@@ -1,13 +1,12 @@
 """Per-agency secrets: made at random, sealed with Fernet (AES-128-CBC and HMAC-SHA-256) under one key file."""
 
 import base64
-import os
 import secrets
-import stat
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from orchestrator.adapters.keys.files import make_private, refuse_readable_by_others
 from orchestrator.domain.catalog import SecretKind
 from orchestrator.domain.errors import Kind, OrchestratorError
 
@@ -42,19 +41,11 @@ class SecretBox:
 
 def make_key(key_file: Path) -> bool:
     """Create the key file, mode 0600. False when there is one already."""
-    key_file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return False
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(Fernet.generate_key())
-    return True
+    return make_private(key_file, Fernet.generate_key)
 
 
 def _read_key(key_file: Path) -> bytes:
     try:
-        mode = stat.S_IMODE(key_file.stat().st_mode)
         key = key_file.read_bytes().strip()
         Fernet(key)
     except FileNotFoundError:
@@ -63,10 +54,5 @@ def _read_key(key_file: Path) -> bytes:
         ) from None
     except ValueError:
         raise OrchestratorError(Kind.INVALID, f"{key_file} does not hold an encryption key") from None
-    if mode & 0o077:
-        raise OrchestratorError(
-            Kind.INVALID,
-            f"{key_file} can be read by others (mode {mode:04o})",
-            hint=f"chmod 600 {key_file}, and consider the secrets known",
-        )
+    refuse_readable_by_others(key_file, consider="the secrets known")
     return key

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.secret_box import SecretBox, make_key
+from orchestrator.adapters.keys.secret_box import SecretBox, make_key
 from orchestrator.domain.catalog import SecretKind
 from orchestrator.domain.errors import Kind, OrchestratorError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.adapters.evidence_files import read_evidence
-from orchestrator.adapters.evidence_signing import EvidenceSigner, make_signing_key, read_public_key
+from orchestrator.adapters.keys.evidence_signing import EvidenceSigner, make_signing_key, read_public_key
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.evidence_seal import seal, verify_evidence
 from orchestrator.domain.value import canonical_json

@@ -2,8 +2,6 @@
 
 import base64
 import binascii
-import os
-import stat
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -17,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from orchestrator.adapters.keys.files import make_private, refuse_readable_by_others
 from orchestrator.domain.errors import Kind, OrchestratorError
 
 
@@ -63,15 +62,11 @@ class EvidenceSigner:
 
 def make_signing_key(key_file: Path) -> bool:
     """Create the key file, mode 0600. False when there is one already."""
-    key_file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return False
-    with os.fdopen(descriptor, "wb") as file:
-        key = Ed25519PrivateKey.generate()
-        file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return True
+
+    def generate() -> bytes:
+        return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    return make_private(key_file, generate)
 
 
 def read_public_key(file: Path) -> PublicKey:
@@ -99,12 +94,7 @@ def _read_private(file: Path) -> Ed25519PrivateKey:
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise OrchestratorError(Kind.INVALID, f"{file} does not hold an Ed25519 private key")
-    if (mode := stat.S_IMODE(file.stat().st_mode)) & 0o077:
-        raise OrchestratorError(
-            Kind.INVALID,
-            f"{file} can be read by others (mode {mode:04o})",
-            hint=f"chmod 600 {file}, and consider whether others may have signed with it",
-        )
+    refuse_readable_by_others(file, consider="whether others may have signed with it")
     return key
 
 
