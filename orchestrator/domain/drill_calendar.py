@@ -2,7 +2,7 @@
 
 A period is `every_months` calendar months, counted from January of the year 1, by the agency's clocks. In each, one
 start is drawn from all minutes of its windows. What draws is a digest of agency, component and period: nobody can tell
-the time without the policy, and a blackout elsewhere in the period moves nothing.
+the time without the policy, and a blackout elsewhere in the period moves nothing. Spans here count grains.
 """
 
 from bisect import bisect_left, bisect_right
@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 from orchestrator.domain.drill_policy import Blackout, DrillPolicy, Window
 from orchestrator.domain.local_time import instant_of
+from orchestrator.domain.spans import EPOCH, Span, Spans, total, union
 from orchestrator.domain.verdict import Moment
 
 GRAIN = timedelta(minutes=5)
@@ -29,10 +30,6 @@ DRAWS = 64
 """So many draws from all minutes of a period before drawing only among those that can be had."""
 
 MONTHS = 12
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-Span = tuple[int, int]
-"""Grains since 1970, the second one not included."""
 
 
 class Reason(StrEnum):
@@ -118,21 +115,21 @@ def skipped(policy: DrillPolicy, period: int, grains: int) -> Skipped:
     return Skipped(*days_of(policy, period), Reason.BLACKOUT if fits else Reason.TOO_LONG)
 
 
-def _draw_start(draw: Draw, windows: tuple[Span, ...], free: tuple[Span, ...], grains: int) -> Span | None:
+def _draw_start(draw: Draw, windows: Spans, free: Spans, grains: int) -> Span | None:
     """Start of the drill and end of the open span it lies in."""
     fitting = [(a, b) for a, b in free if b - a >= grains]
     if not fitting:
         return None
     for attempt in range(DRAWS):
-        start = _nth(windows, draw.number(attempt, sum(b - a for a, b in windows)))
+        start = _nth(windows, draw.number(attempt, total(windows)))
         if end := next((b for a, b in fitting if a <= start and start + grains <= b), None):
-            return start, end
-    starts = tuple((a, b - grains + 1) for a, b in fitting)
-    start = _nth(starts, draw.number(DRAWS, sum(b - a for a, b in starts)))
-    return start, next(b for a, b in fitting if a <= start < b)
+            return Span(start, end)
+    starts = tuple(Span(a, b - grains + 1) for a, b in fitting)
+    start = _nth(starts, draw.number(DRAWS, total(starts)))
+    return Span(start, next(b for a, b in fitting if a <= start < b))
 
 
-def _nth(spans: tuple[Span, ...], number: int) -> int:
+def _nth(spans: Spans, number: int) -> int:
     """The grain of a number, counted through all spans."""
     for a, b in spans:
         if number < b - a:
@@ -185,53 +182,42 @@ def _days(every_months: int, period: int) -> tuple[date, date]:
     return first, until
 
 
-def windows_of(policy: DrillPolicy, period: int) -> tuple[Span, ...]:
+def windows_of(policy: DrillPolicy, period: int) -> Spans:
     """The policy's windows within a period, overlapping ones joined. One that goes on in the next is cut in two."""
     return _windows(policy.time_zone, policy.windows, *days_of(policy, period))
 
 
 @lru_cache(maxsize=4096)
-def _windows(time_zone: str, windows: tuple[Window, ...], first: date, until: date) -> tuple[Span, ...]:
+def _windows(time_zone: str, windows: tuple[Window, ...], first: date, until: date) -> Spans:
     zone = ZoneInfo(time_zone)
     opening, closing = within(*(instant_of(datetime.combine(day, time()), zone) for day in (first, until)))
     days = (first + timedelta(days=n) for n in range(-1, (until - first).days))
     walls = (wall for day in days for window in windows if (wall := window.on(day)))
     spans = (within(instant_of(opens, zone), instant_of(closes, zone)) for opens, closes in walls)
-    return joined([(max(a, opening), min(b, closing)) for a, b in spans])
+    return union(Span(max(a, opening), min(b, closing)) for a, b in spans)
 
 
-def open_spans(policy: DrillPolicy, period: int) -> tuple[Span, ...]:
+def open_spans(policy: DrillPolicy, period: int) -> Spans:
     """The windows of a period without the policy's blackouts."""
     spans = windows_of(policy, period)
     for a, b in _blackouts(policy.time_zone, policy.blackouts):
         touched = slice(bisect_right(spans, a, key=itemgetter(1)), bisect_left(spans, b, key=itemgetter(0)))
-        cut = (s for c, d in spans[touched] for s in ((c, min(d, a)), (max(c, b), d)) if s[0] < s[1])
+        cut = (s for c, d in spans[touched] for s in (Span(c, min(d, a)), Span(max(c, b), d)) if s.start < s.end)
         spans = (*spans[: touched.start], *cut, *spans[touched.stop :])
     return spans
 
 
 @lru_cache(maxsize=16384)
-def _blackouts(time_zone: str, blackouts: tuple[Blackout, ...]) -> tuple[Span, ...]:
+def _blackouts(time_zone: str, blackouts: tuple[Blackout, ...]) -> Spans:
     """Every grain that a blackout touches."""
     zone = ZoneInfo(time_zone)
     between = (blackout.between(zone) for blackout in blackouts)
-    return joined([((a - EPOCH) // GRAIN, -((EPOCH - b) // GRAIN)) for a, b in between])
-
-
-def joined(spans: list[Span]) -> tuple[Span, ...]:
-    """The same grains in order, without overlaps and empty ones."""
-    found: list[Span] = []
-    for a, b in sorted(span for span in spans if span[0] < span[1]):
-        if found and a <= found[-1][1]:
-            found[-1] = (found[-1][0], max(found[-1][1], b))
-        else:
-            found.append((a, b))
-    return tuple(found)
+    return union(Span((a - EPOCH) // GRAIN, -((EPOCH - b) // GRAIN)) for a, b in between)
 
 
 def within(start: datetime, end: datetime) -> Span:
     """Whole grains between two instants."""
-    return -((EPOCH - start) // GRAIN), (end - EPOCH) // GRAIN
+    return Span(-((EPOCH - start) // GRAIN), (end - EPOCH) // GRAIN)
 
 
 def grains_of(duration: timedelta) -> int:

@@ -18,13 +18,11 @@ from math import ceil
 from typing import NamedTuple
 
 from orchestrator.domain.drill_calendar import (
-    EPOCH,
     GRAIN,
     Draw,
     Occurrence,
     Reason,
     Skipped,
-    Span,
     days_of,
     drawn,
     grains_of,
@@ -37,6 +35,7 @@ from orchestrator.domain.drill_calendar import (
 )
 from orchestrator.domain.drill_policy import DrillPolicy
 from orchestrator.domain.lane_bound import Crowd, lane_bound
+from orchestrator.domain.spans import EPOCH, Spans, total
 
 ROOMY = Fraction(1, 3)
 """Up to this part of its lanes filled at the busiest time, a site lets drills keep the times they were drawn for."""
@@ -84,15 +83,15 @@ class _Wish:
     grains: int
 
     @cached_property
-    def spans(self) -> tuple[Span, ...]:
+    def spans(self) -> Spans:
         """Where it fits."""
-        return tuple((a, b) for a, b in open_spans(self.request.policy, self.draw.period) if b - a >= self.grains)
+        return tuple(s for s in open_spans(self.request.policy, self.draw.period) if s.end - s.start >= self.grains)
 
     @cached_property
     def precedence(self) -> tuple[int, int, int]:
         """Narrow windows first, then long drills, then as drawn."""
         windows = windows_of(self.request.policy, self.draw.period)
-        return sum(b - a for a, b in windows), -self.grains, self.draw.number(0, 1 << 62)
+        return total(windows), -self.grains, self.draw.number(0, 1 << 62)
 
     def at(self, start: int) -> Placed:
         end = next(b for a, b in self.spans if a <= start < b)
@@ -146,7 +145,7 @@ def _wanted(crowds: Sequence[Crowd], origin: int, size: int) -> list[float]:
     """How many lanes each grain would need if every drill were spread over all the time it may run in."""
     steps = [0.0] * (size + 1)
     for crowd in crowds:
-        height = sum(crowd.grains) / sum(b - a for a, b in crowd.spans)
+        height = sum(crowd.grains) / total(crowd.spans)
         for a, b in crowd.spans:
             steps[a - origin] += height
             steps[b - origin] -= height
@@ -271,7 +270,7 @@ def _find(wish: _Wish, lanes: _Lanes, *, roomy: bool) -> int | None:
 
 def _crowds(wishes: Iterable[_Wish]) -> Iterator[Crowd]:
     """Drills by windows and period. Only blackouts that all of them have are left out of their time."""
-    together: dict[tuple[tuple[date, date], tuple[Span, ...]], list[_Wish]] = {}
+    together: dict[tuple[tuple[date, date], Spans], list[_Wish]] = {}
     for wish in wishes:
         key = days_of(wish.request.policy, wish.draw.period), windows_of(wish.request.policy, wish.draw.period)
         together.setdefault(key, []).append(wish)

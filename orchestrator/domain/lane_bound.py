@@ -15,14 +15,14 @@ from itertools import accumulate
 from operator import or_
 from typing import NamedTuple
 
-from orchestrator.domain.drill_calendar import Span, joined
+from orchestrator.domain.spans import Spans, total, union
 
 
 class Crowd(NamedTuple):
     """Drills that may run at the same times: their period's days, all their open spans, and the grains of each."""
 
     days: tuple[date, date]
-    spans: tuple[Span, ...]
+    spans: Spans
     grains: tuple[int, ...]
 
 
@@ -34,7 +34,7 @@ def lane_bound(crowds: Sequence[Crowd]) -> Fraction:
 def _groups(crowds: Sequence[Crowd]) -> Iterator[list[Crowd]]:
     for first, until in sorted({crowd.days for crowd in crowds}):
         inside = [c for c in crowds if first <= c.days[0] and c.days[1] <= until]
-        left = sorted(inside, key=lambda c: (_size(c.spans), c))
+        left = sorted(inside, key=lambda c: (total(c.spans), c))
         yield from (left[: n + 1] for n in range(len(left)))
         masks = _masks(left)
         work = [sum(c.grains) for c in left]
@@ -55,25 +55,21 @@ def _hindmost(masks: Sequence[int], work: Sequence[int]) -> int:
     """Which one to put aside so that the others have the most work for their time."""
     before = list(accumulate(masks, or_, initial=0))
     behind = list(accumulate(reversed(masks), or_, initial=0))[::-1]
-    total = sum(work)
+    all_work = sum(work)
 
     def load(n: int) -> float:
-        return (total - work[n]) / ((before[n] | behind[n + 1]).bit_count() or 1)
+        return (all_work - work[n]) / ((before[n] | behind[n + 1]).bit_count() or 1)
 
     return max(range(len(masks)), key=load)
 
 
 def _bound(group: Sequence[Crowd]) -> Fraction:
     """Lanes that one group needs at least."""
-    spans = joined([span for crowd in group for span in crowd.spans])
+    spans = union(*(crowd.spans for crowd in group))
     counts = Counter(n for crowd in group for n in crowd.grains)
-    found = [Fraction(sum(n * times for n, times in counts.items()), _size(spans))]
+    found = [Fraction(sum(n * times for n, times in counts.items()), total(spans))]
     so_long = 0
     for grains in sorted(counts, reverse=True):
         so_long += counts[grains]
         found.append(Fraction(so_long, sum((b - a) // grains for a, b in spans)))
     return max(found)
-
-
-def _size(spans: tuple[Span, ...]) -> int:
-    return sum(b - a for a, b in spans)

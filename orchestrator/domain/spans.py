@@ -1,4 +1,4 @@
-"""Sets of instants, as spans of whole seconds: joined, cut, taken from each other and counted."""
+"""Sets of instants, as spans of whole seconds, or of another unit: joined, cut, taken from each other and counted."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Span(NamedTuple):
-    """Seconds since 1970 in UTC, `end` not included."""
+    """Seconds since 1970 in UTC, or a coarser unit where that is said, `end` not included."""
 
     start: int
     end: int
@@ -85,5 +85,5 @@ def subtract(spans: Spans, holes: Spans) -> Spans:
 
 
 def total(spans: Spans) -> int:
-    """Seconds."""
+    """Seconds, or whatever the spans count."""
     return sum(span.end - span.start for span in spans)

@@ -11,6 +11,7 @@ from orchestrator.domain.drill_calendar import Occurrence, Reason, occurrences
 from orchestrator.domain.drill_policy import Blackout, DrillPolicy, Window
 from orchestrator.domain.fleet_calendar import DrillRequest, FleetCalendar, Placed, plan_calendar
 from orchestrator.domain.lane_bound import Crowd, lane_bound
+from orchestrator.domain.spans import Span
 from tests.bench.fleet import fleet
 from tests.domain.test_drill_calendar import policies
 
@@ -152,7 +153,8 @@ class TestTheBound:
     def test_is_what_no_plan_can_do_without(
         self, crowds: list[tuple[tuple[tuple[int, int], ...], tuple[int, ...]]], bound: int
     ) -> None:
-        assert lane_bound([Crowd(self.DAYS, *crowd) for crowd in crowds]) == bound
+        together = [Crowd(self.DAYS, tuple(Span(*span) for span in spans), grains) for spans, grains in crowds]
+        assert lane_bound(together) == bound
 
 
 def test_windows_of_the_night_are_planned_into_the_morning() -> None:
