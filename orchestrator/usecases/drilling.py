@@ -10,6 +10,7 @@ from orchestrator.domain.drill import DRILL_LIFE, ON_BEGIN, ON_SUCCESS, UNDER_WA
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import DrillMoved, Happening
 from orchestrator.domain.evidence import Approval
+from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.recovery_plan import KEEPER, drill_plan, protected
 from orchestrator.domain.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import Priority
@@ -156,8 +157,9 @@ class Drilling:
         drill = self._drill_of(tx, run)
         if event := ON_BEGIN.get(step.verb):
             drill = self._move(tx, drill, event, happenings=happenings)
-        rehearsal = self._rehearsal(tx, run, step, drill)
-        return self._assignment(tx, run, step, rehearsal)
+        instance = tx.instances.of(run.agency)[drill.component]
+        rehearsal = self._rehearsal(tx, run, step, drill, instance)
+        return self._assignment(tx, run, step, instance, rehearsal)
 
     def end_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> None:
         event = ON_SUCCESS.get(step.verb)
@@ -217,8 +219,9 @@ class Drilling:
             tx.events.add([_told(after)], agency=drill.agency, at=self.clock.now())
         return after
 
-    def _rehearsal(self, tx: Transaction, run: Run, step: StepRecord, drill: Drill) -> Rehearsal:
-        instance = tx.instances.of(run.agency)[drill.component]
+    def _rehearsal(
+        self, tx: Transaction, run: Run, step: StepRecord, drill: Drill, instance: ServiceInstance
+    ) -> Rehearsal:
         component, site = self.source.catalog().components[drill.component], self.source.site(run.site)
         promised = component.tiers[instance.tier].recovery.rto
         return Rehearsal(
@@ -231,8 +234,9 @@ class Drilling:
             targets=_targets(hosts_in(instance.hosts), site, component),
         )
 
-    def _assignment(self, tx: Transaction, run: Run, step: StepRecord, rehearsal: Rehearsal) -> Assignment:
-        instance = tx.instances.of(run.agency)[step.component]
+    def _assignment(
+        self, tx: Transaction, run: Run, step: StepRecord, instance: ServiceInstance, rehearsal: Rehearsal
+    ) -> Assignment:
         pinned, prepared = rehearsal.earlier.get(Verb.PIN), rehearsal.earlier.get(Verb.PREPARE)
         bubble = _bubble(rehearsal.drill, pinned, prepared) if pinned and prepared else None
         assignment = self.assigning.recovery_assignment(tx, run, step, instance, bubble=bubble)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from orchestrator.domain.drill import UNDER_WAY, Drill, DrillState
+from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.evidence import Approval
 from orchestrator.domain.value import Value
@@ -47,10 +47,6 @@ PARTS = ("rto", "rpo", "integrity", "isolation", "cleanup", "findings")
 def drill_view(drill: Drill, evidence: Mapping[str, Any] | None = None) -> DrillView:
     same = drill.model_dump(exclude={"id", "key", "window_end", "plan", "plan_digest", "created_at"})
     return DrillView(**same, drill=drill.id, **{part: evidence[part] for part in PARTS} if evidence else {})
-
-
-def is_under_way(view: DrillView) -> bool:
-    return view.state in UNDER_WAY
 
 
 @dataclass(frozen=True)

@@ -96,17 +96,11 @@ class Rehearsing:
             raise OrchestratorError(Kind.FAILED, "there is no backup to restore")
         return {**found, "t0": disaster.isoformat(), "reading": reading.model_dump()}
 
-    def prepare(self, assignment: Assignment, rehearsal: Rehearsal, cancelled: Cancelled) -> dict[str, Any]:
-        """Make the bubble."""
+    def proceed(self, assignment: Assignment, rehearsal: Rehearsal, cancelled: Cancelled) -> dict[str, Any]:
+        """Have the host do what the phase is called: prepare the bubble, or start what was restored in it."""
         with self._host(assignment, rehearsal) as host:
             document = {**_subject(rehearsal), **_lease()}
-            return host.operate("prepare", document, within=assignment.timeout, cancelled=cancelled)
-
-    def start(self, assignment: Assignment, rehearsal: Rehearsal, cancelled: Cancelled) -> dict[str, Any]:
-        """Start what was restored, in the bubble."""
-        with self._host(assignment, rehearsal) as host:
-            document = {**_subject(rehearsal), **_lease()}
-            return host.operate("start", document, within=assignment.timeout, cancelled=cancelled)
+            return host.operate(assignment.verb, document, within=assignment.timeout, cancelled=cancelled)
 
     def probe(self, assignment: Assignment, rehearsal: Rehearsal, cancelled: Cancelled) -> dict[str, Any]:
         """Use the service until three users in a row could work, or the limit has passed."""
@@ -126,12 +120,12 @@ class Rehearsing:
     def check(self, assignment: Assignment, rehearsal: Rehearsal, cancelled: Cancelled) -> dict[str, Any]:
         """What came back, whether it is whole, and whether anything can get out."""
         disaster = datetime.fromisoformat(rehearsal.earlier[Verb.PIN]["t0"])
-        number, within = {"drill": rehearsal.drill.id}, assignment.timeout
+        within = assignment.timeout
         with self._leased(assignment, rehearsal) as host:
             password = {"password": assignment.secrets["repository_password"]}
             checks = host.operate("check", {**_subject(rehearsal), **password}, within=within, cancelled=cancelled)
-            targets = {"targets": list(rehearsal.targets)}
-            leaks = host.operate("leaks", {**number, **targets}, within=within, cancelled=cancelled)
+            ways_out = {"drill": rehearsal.drill.id, "targets": list(rehearsal.targets)}
+            leaks = host.operate("leaks", ways_out, within=within, cancelled=cancelled)
             found = self._records(host, rehearsal)
         with self.store.read() as tx:
             ledger = tx.canaries.of(rehearsal.drill.agency, rehearsal.drill.component)
@@ -173,12 +167,15 @@ class Rehearsing:
         with self._host(assignment, rehearsal) as host:
 
             def renew() -> None:
+                host.operate("renew", {"drill": rehearsal.drill.id, **_lease()}, within=SHORT)
+
+            def keep() -> None:
                 while not done.wait(LEASE.total_seconds() / 4):
                     with suppress(OrchestratorError):  # the phase itself finds out what is wrong
-                        host.operate("renew", {"drill": rehearsal.drill.id, **_lease()}, within=SHORT)
+                        renew()
 
-            host.operate("renew", {"drill": rehearsal.drill.id, **_lease()}, within=SHORT)
-            keeper = threading.Thread(target=renew, name="drill-lease", daemon=True)
+            renew()
+            keeper = threading.Thread(target=keep, name="drill-lease", daemon=True)
             keeper.start()
             try:
                 yield host
@@ -190,27 +187,17 @@ class Rehearsing:
         self, host: RecoveryHost, rehearsal: Rehearsal, disaster: Reading, cancelled: Cancelled
     ) -> tuple[Watched, bool]:
         """What the users found, and whether the limit passed before they could work."""
-        watched = Watched()
         end = disaster.seconds + rehearsal.limit.total_seconds()
         told = self.stopwatch.read().seconds
-        while True:
-            with suppress(OrchestratorError), _user(host, rehearsal) as user:
-                for one_more in self._attempts(user, watched):
-                    watched = one_more
-                    if watched.recovered:
-                        return watched, False
-                    if self.stopwatch.read().seconds > end:
-                        return watched, True
-                    told = self._tell(watched, told, end=end)
-                    if cancelled():
-                        break
-            if cancelled():
-                raise OrchestratorError(Kind.CONFLICT, "cancelled on request")
+        for watched in self._attempts(host, rehearsal):
+            if watched.recovered:
+                return watched, False
             if self.stopwatch.read().seconds > end:
                 return watched, True
-            watched = watched.model_copy(update={"row": 0, "first_of_row": None})
+            if cancelled():
+                raise OrchestratorError(Kind.CONFLICT, "cancelled on request")
             told = self._tell(watched, told, end=end)
-            self.pause(EVERY.total_seconds())
+        raise AssertionError  # there is always another attempt
 
     def _tell(self, watched: Watched, told: float, *, end: float) -> float:
         """Say every now and then that nobody could work yet; when that was said last."""
@@ -220,17 +207,23 @@ class Rehearsing:
         self.tell(f"nobody can work yet, given up in {end - now:.0f} s: {watched.detail or 'no answer'}")
         return now
 
-    def _attempts(self, user: User, watched: Watched) -> Iterator[Watched]:
-        """One attempt after another, each begun a moment after the one before at the latest."""
+    def _attempts(self, host: RecoveryHost, rehearsal: Rehearsal) -> Iterator[Watched]:
+        """One attempt after another, each begun a moment after the one before at the latest. A user who gets no answer
+        hangs up, and another begins anew."""
+        watched = Watched()
         while True:
-            began = self.stopwatch.read().seconds
-            answer = user.ask({"op": "probe"}, within=ATTEMPT)
-            ended = self.stopwatch.read().seconds
-            watched = watched.after(
-                began=began, ended=ended, worked=bool(answer.get("ok")), detail=str(answer.get("detail", ""))
-            )
+            with suppress(OrchestratorError), _user(host, rehearsal) as user:
+                while True:
+                    began = self.stopwatch.read().seconds
+                    answer = user.ask({"op": "probe"}, within=ATTEMPT)
+                    ended = self.stopwatch.read().seconds
+                    worked, detail = bool(answer.get("ok")), str(answer.get("detail", ""))
+                    watched = watched.after(began=began, ended=ended, worked=worked, detail=detail)
+                    yield watched
+                    self.pause(max(EVERY.total_seconds() - (ended - began), 0.0))
+            watched = watched.model_copy(update={"row": 0, "first_of_row": None})
             yield watched
-            self.pause(max(EVERY.total_seconds() - (ended - began), 0.0))
+            self.pause(EVERY.total_seconds())
 
     def _records(self, host: RecoveryHost, rehearsal: Rehearsal) -> list[str] | None:
         """The canaries that users find in the restored service; None where the component has none."""
@@ -246,8 +239,8 @@ class Rehearsing:
 PHASES: Mapping[Verb, Phase] = {
     Verb.EXAMINE: Rehearsing.examine,
     Verb.PIN: Rehearsing.pin,
-    Verb.PREPARE: Rehearsing.prepare,
-    Verb.START: Rehearsing.start,
+    Verb.PREPARE: Rehearsing.proceed,
+    Verb.START: Rehearsing.proceed,
     Verb.PROBE: Rehearsing.probe,
     Verb.CHECK: Rehearsing.check,
     Verb.CLEANUP: Rehearsing.cleanup,
