@@ -76,15 +76,13 @@ manifest:
 
 import datetime as dt
 import json
-import pwd
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.file_tree import facts
-from ansible.module_utils.recovery_repository import OPTIONS, Repository, RepositoryError
+from ansible.module_utils.recovery_repository import OPTIONS, Repository, RepositoryError, run, run_as
 
 STAGING = Path("/var/backups/recovery")
 
@@ -92,14 +90,6 @@ STAGING = Path("/var/backups/recovery")
 def now() -> str:
     """Return this instant."""
     return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def run(*command: str) -> str:
-    """Run a program that must succeed."""
-    done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RepositoryError(f"{command[0]}: {(done.stderr or done.stdout).strip()}")
-    return done.stdout
 
 
 def collect(given: dict[str, Any], place: Path) -> dict[str, Any]:
@@ -113,11 +103,8 @@ def collect(given: dict[str, Any], place: Path) -> dict[str, Any]:
         run("cp", "--archive", "--parents", "--reflink=auto", "--", *present, str(files))
     dumped: dict[str, Any] = {}
     if given["dump"]:
-        owner = pwd.getpwnam(given["dump_user"])
-        shutil.chown(database, owner.pw_uid, owner.pw_gid)
         database.chmod(0o700)
-        program = ["runuser", "-u", given["dump_user"], "--", given["dump"]]
-        dumped = json.loads(run(*program, "dump", str(database), given["agency"]))
+        dumped = json.loads(run_as(given["dump_user"], given["dump"], "dump", database, given["agency"]))
     tools = {"restic": run("restic", "version").split()[1], **dumped.pop("tools", {})}
     manifest = {
         **{name: given[name] for name in ("component", "agency", "host")},

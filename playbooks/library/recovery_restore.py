@@ -76,25 +76,14 @@ manifest:
   type: dict
 """
 
-import json
-import pwd
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.file_tree import facts
-from ansible.module_utils.recovery_repository import OPTIONS, Repository, RepositoryError
-
-
-def run(*command: str, inside: Path = Path("/")) -> str:
-    """Run a program that must succeed."""
-    done = subprocess.run(command, cwd=inside, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RepositoryError(f"{command[0]}: {(done.stderr or done.stdout).strip()}")
-    return done.stdout
+from ansible.module_utils.file_tree import read_manifest
+from ansible.module_utils.recovery_repository import OPTIONS, Repository, RepositoryError, run, run_as
 
 
 def fetch(given: dict[str, Any], target: Path) -> tuple[Path, dict[str, Any]]:
@@ -105,11 +94,7 @@ def fetch(given: dict[str, Any], target: Path) -> tuple[Path, dict[str, Any]]:
         raise RepositoryError(
             f"snapshot {given['snapshot']} is no backup of {given['component']} for {given['agency']}"
         )
-    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
-    found = facts(folder / "files")
-    if found != manifest["files"]:
-        raise RepositoryError(f"the restored files are {found}, and the manifest says {manifest['files']}")
-    return folder, manifest
+    return folder, read_manifest(folder)
 
 
 def bring_back(given: dict[str, Any]) -> dict[str, Any]:
@@ -125,10 +110,7 @@ def bring_back(given: dict[str, Any]) -> dict[str, Any]:
             if (folder / "files" / kept.lstrip("/")).exists():
                 run("cp", "--archive", "--parents", "--", f"./{kept.lstrip('/')}", "/", inside=folder / "files")
         if given["load"]:
-            owner = pwd.getpwnam(given["load_user"])
-            run("chown", "--recursive", f"{owner.pw_uid}:{owner.pw_gid}", str(folder / "database"))
-            program = ["runuser", "-u", given["load_user"], "--", given["load"]]
-            run(*program, "merge", str(folder / "database"), given["agency"])
+            run_as(given["load_user"], given["load"], "merge", folder / "database", given["agency"])
     return manifest
 
 
@@ -149,7 +131,7 @@ def main() -> None:
     )
     try:
         module.exit_json(changed=True, manifest=bring_back(module.params))
-    except (RepositoryError, OSError) as error:
+    except (RepositoryError, OSError, ValueError) as error:
         module.fail_json(msg=f"nothing was brought back: {error}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
 from pathlib import Path
@@ -19,6 +20,15 @@ def facts(top: Path) -> dict[str, Any]:
             size += path.lstat().st_size if stat.S_ISREG(path.lstat().st_mode) else 0
     digest = hashlib.sha256("\0".join(sorted(lines)).encode(errors="surrogateescape"))
     return {"count": len(lines), "bytes": size, "sha256": digest.hexdigest()}
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a restored backup; ValueError when the files beside it are not those it tells of."""
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    found = facts(folder / "files")
+    if found != manifest["files"]:
+        raise ValueError(f"the restored files are {found}, and the manifest says {manifest['files']}")
+    return manifest
 
 
 def describe(path: Path, top: Path) -> str:

@@ -29,6 +29,20 @@ class RepositoryError(Exception):
     """The repository refused, or was not reached."""
 
 
+def run(*command: str, inside: Path = Path("/")) -> str:
+    """Run a program that must succeed, and return what it printed."""
+    done = subprocess.run(command, cwd=inside, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RepositoryError(f"{command[0]}: {(done.stderr or done.stdout).strip()}")
+    return done.stdout
+
+
+def run_as(user: str, program: str, operation: str, folder: Path, agency: str) -> str:
+    """Give a folder to a system user and have it run a component's dump program on it."""
+    run("chown", "--recursive", "--no-dereference", f"{user}:", str(folder))
+    return run("runuser", "-u", user, "--", program, operation, str(folder), agency)
+
+
 class Repository:
     """Runs restic against the repository. Neither password is seen in a process list or left in a file."""
 

@@ -240,3 +240,9 @@ def steps(practice: PracticeHome) -> Steps:
     access = SiteAccess(key=folder / "id_ed25519", known_hosts=folder / "known_hosts")
     runner = AnsibleRunner(playbooks=ROOT / "playbooks", guards=Guards(lease_seconds=7200), access_of=lambda _: access)
     return Steps(source=source, site=source.site("practice"), runner=runner, home=practice.home)
+
+
+def run_in_rt(steps: Steps, program: str) -> str:
+    """Run a line of Perl inside Request Tracker, where $all is the system's own user."""
+    start = "use lib '/usr/share/request-tracker5/lib'; use RT -init; my $all = RT->SystemUser;"
+    return steps.on("desk1", f"cd /; runuser -u www-data -- perl - <<'PERL'\n{start} {program}\nPERL")

@@ -7,15 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from orchestrator.domain.run import StepState
-from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, secrets_of
+from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, run_in_rt, secrets_of
 
-RT = "use lib '/usr/share/request-tracker5/lib'; use RT -init; my $all = RT->SystemUser;"
 DUMP = "runuser -u www-data -- pg_dump --data-only rtdb"
-
-
-def _rt(steps: Steps, program: str) -> str:
-    """Run a line of Perl inside Request Tracker."""
-    return steps.on("desk1", f"cd /; runuser -u www-data -- perl - <<'PERL'\n{RT} {program}\nPERL")
 
 
 def _left(steps: Steps, tenant: Tenant) -> str:
@@ -91,7 +85,7 @@ def test_a_stopped_service_is_noticed_and_mended(desks: Steps, broken: str, comp
     ],
 )
 def test_a_wrong_password_or_a_right_too_many_is_noticed_and_mended(desks: Steps, broken: str, complaint: str) -> None:
-    _rt(desks, broken.replace("{id}", ALPHA.id).replace("{other}", BRAVO.id))
+    run_in_rt(desks, broken.replace("{id}", ALPHA.id).replace("{other}", BRAVO.id))
     outcome = desks.run("service-desk", "verify")
     assert outcome.state is StepState.FAILED
     assert complaint in str(outcome.error)
@@ -106,7 +100,9 @@ def test_mail_becomes_a_ticket_of_the_agency_it_was_written_to(desks: Steps) -> 
     desks.on("desk1", f"/usr/sbin/sendmail -f jane@example.org -t <<'END'\n{letter}END\n")
     desks.on("desk1", 'for _ in $(seq 60); do [ -z "$(exim4 -bp)" ] && break; sleep 0.5; done')
     ask = "my $t = RT::Tickets->new($all); $t->FromSQL(\"Subject = 'My printer'\");"
-    told = _rt(desks, f"{ask} while (my $x = $t->Next) {{ print join(' ', $x->QueueObj->Name, $x->SLA, $x->Status) }}")
+    told = run_in_rt(
+        desks, f"{ask} while (my $x = $t->Next) {{ print join(' ', $x->QueueObj->Name, $x->SLA, $x->Status) }}"
+    )
     assert told == f"{ALPHA.id} {ALPHA.id} new"
 
 

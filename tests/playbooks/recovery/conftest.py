@@ -11,14 +11,13 @@ import pytest
 
 from orchestrator.domain.run import StepState
 from orchestrator.domain.site import Placement
-from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, secrets_of
+from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, run_in_rt, secrets_of
 
 PLACEMENTS: dict[str, Placement] = {"desktop": {"desktop": ("pc1",)}}
 SERVICES = [
     ("disaster-recovery", ALPHA), ("disaster-recovery", BRAVO), ("service-desk", ALPHA), ("service-desk", BRAVO),
     ("network", ALPHA), ("desktop", ALPHA),
 ]  # fmt: skip
-RT = "use lib '/usr/share/request-tracker5/lib'; use RT -init; my $all = RT->SystemUser;"
 TICKETS = """
 for my $n (1 .. 5) {
     my $secret = "Secret of {id}, number $n:\\n\\ttab and \\\\ and \\x{00e9}";
@@ -30,11 +29,6 @@ for my $n (1 .. 5) {
     $ticket->Comment(Content => "Looked into by {id}");
 }
 """
-
-
-def rt(steps: Steps, program: str) -> str:
-    """Run a line of Perl inside Request Tracker."""
-    return steps.on("desk1", f"cd /; runuser -u www-data -- perl - <<'PERL'\n{RT} {program}\nPERL")
 
 
 def sql(steps: Steps, *queries: str) -> str:
@@ -101,7 +95,7 @@ def protected(steps: Steps) -> Iterator[Steps]:
     """Everything is provisioned, and both agencies have tickets."""
     _each(steps, "provision", SERVICES)
     for tenant in (ALPHA, BRAVO):
-        rt(steps, TICKETS.replace("{id}", tenant.id))
+        run_in_rt(steps, TICKETS.replace("{id}", tenant.id))
     yield steps
     _each(steps, "retire", SERVICES)
 

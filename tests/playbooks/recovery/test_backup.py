@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from orchestrator.domain.run import StepState
-from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant
-from tests.playbooks.recovery.conftest import PLACEMENTS, Drills, rt, sql
+from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, run_in_rt
+from tests.playbooks.recovery.conftest import PLACEMENTS, Drills, sql
 
 UNPACK = """
 set -e; cd /; export RESTIC_PASSWORD='{password}' RESTIC_REPOSITORY=/srv/recovery/{id}/repository
@@ -42,7 +42,7 @@ def _tickets(steps: Steps) -> None:
 def _whole_queue(steps: Steps) -> None:
     """The agency leaves, as far as the desk knows, and one of its people comes back as another user of another's."""
     steps.succeed("service-desk", "retire")
-    rt(
+    run_in_rt(
         steps,
         f"my $t = RT::Ticket->new($all); $t->Create(Queue => '{BRAVO.id}', Subject => 'New', "
         f"Requestor => 'jane@{ALPHA.id}.example');",

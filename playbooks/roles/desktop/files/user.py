@@ -8,12 +8,11 @@ which only a bubble on this same host allows for.
 from __future__ import annotations
 
 import base64
-import hashlib
 import secrets
 import shlex
 
 import paramiko
-from conversation import Document, UseError, talk
+from conversation import Document, UseError, password_of, talk
 
 CANARY = ".recovery-canary"
 SECONDS = 2.0
@@ -25,8 +24,7 @@ class Person:
 
     def __init__(self, given: Document) -> None:
         login = given["parameters"]["users"][0]
-        secret = f"{given['secrets']['users_password']}/{login}"
-        password = hashlib.sha256(secret.encode()).hexdigest()[:24]
+        password = password_of(login, given["secrets"]["users_password"])
         self._given = {**given, "port": 22, "name": given["address"], "login": login, "password": password}
         self._client: paramiko.SSHClient | None = None
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import http.client
 import json
 import socket
@@ -12,7 +11,7 @@ import ssl
 import urllib.parse
 from typing import Any
 
-from conversation import Document, UseError, talk
+from conversation import Document, UseError, password_of, talk
 
 CANARY = "Recovery canary"
 PAGE = 100
@@ -26,14 +25,13 @@ class Agent:
 
     def __init__(self, given: Document) -> None:
         agent = given["parameters"]["agents"][0]
-        secret = f"{given['secrets']['agents_password']}/{agent}"
         self._given = {
             **given,
             "port": 443,
             # The desk's certificate has its production address, wherever it runs.
             "name": given["hosts"]["desk"][0]["address"],
             "login": f"{given['agency']['id']}.{agent}",
-            "password": hashlib.sha256(secret.encode()).hexdigest()[:24],
+            "password": password_of(agent, given["secrets"]["agents_password"]),
         }
         self._trust = ssl.create_default_context(cadata=given["authority"])
         self._connection: http.client.HTTPSConnection | None = None

@@ -34,16 +34,20 @@ def freeze(drill: Drill, agency: str, source: Path | None) -> None:
 
 
 def restic(drill: Drill, password: str, *arguments: str) -> str:
-    """Run restic on the frozen copy. The password is neither in an argument nor in a file."""
-    environment = {"PATH": os.environ["PATH"], "RESTIC_PASSWORD": password, "RESTIC_REPOSITORY": str(drill.repository)}
-    return run("restic", "--no-cache", "--json", *arguments, environment=environment)
+    """Run restic on the frozen copy."""
+    return run("restic", "--no-cache", *arguments, environment=access(drill, password))
+
+
+def access(drill: Drill, password: str) -> dict[str, str]:
+    """Return restic's environment: so the password is neither in an argument nor in a file."""
+    return {"PATH": os.environ["PATH"], "RESTIC_PASSWORD": password, "RESTIC_REPOSITORY": str(drill.repository)}
 
 
 def snapshots(drill: Drill, password: str, component: str, host: str | None) -> list[dict[str, Any]]:
     """Return the component's snapshots of one of its hosts, or of all, oldest first. Only the newest is looked into,
     which takes a second."""
     which = ["--tag", component, *(["--host", host] if host else [])]
-    found = json.loads(restic(drill, password, "snapshots", "--no-lock", *which)) or []
+    found = json.loads(restic(drill, password, "snapshots", "--json", "--no-lock", *which)) or []
     if not found:
         raise DrillError(f"the repository has no backup of {component}; take one first")
     kept = ("id", "tree", "paths")
@@ -57,7 +61,7 @@ def snapshots(drill: Drill, password: str, component: str, host: str | None) -> 
 
 def contents(drill: Drill, password: str, snapshot: str) -> dict[str, Any]:
     """Return how much is in a snapshot, and the digest of its list of files."""
-    listing = restic(drill, password, "ls", "--no-lock", snapshot)
+    listing = restic(drill, password, "ls", "--json", "--no-lock", snapshot)
     entries = [json.loads(line) for line in listing.splitlines()]
     files = [entry for entry in entries if entry.get("type") == "file"]
     digest = hashlib.sha256(listing.encode()).hexdigest()
@@ -70,9 +74,8 @@ def _in_utc(moment: str) -> str:
 
 def check(drill: Drill, password: str) -> dict[str, Any]:
     """Have restic read everything in the copy, and say what it found."""
-    environment = {"PATH": os.environ["PATH"], "RESTIC_PASSWORD": password, "RESTIC_REPOSITORY": str(drill.repository)}
     command = ["restic", "--no-cache", "check", "--read-data"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=access(drill, password), capture_output=True, text=True, check=False)
     said = (done.stdout if done.returncode == 0 else done.stderr or done.stdout).strip().splitlines()
     return {"passed": done.returncode == 0, "detail": said[-1] if said else "restic said nothing"}
 
@@ -82,15 +85,10 @@ def unpack(drill: Drill, password: str, snapshot: str) -> dict[str, Any]:
     target = drill.folder / "unpacked"
     shutil.rmtree(target, ignore_errors=True)
     shutil.rmtree(drill.folder / "restored", ignore_errors=True)
-    environment = {"PATH": os.environ["PATH"], "RESTIC_PASSWORD": password, "RESTIC_REPOSITORY": str(drill.repository)}
-    run("restic", "--no-cache", "restore", "--no-lock", snapshot, "--target", str(target), environment=environment)
+    restic(drill, password, "restore", "--no-lock", snapshot, "--target", str(target))
     found = sorted(target.glob("var/backups/recovery/*/*/manifest.json"))
     if len(found) != 1:
         raise DrillError(f"snapshot {snapshot} has no manifest; it was not taken by a component's backup")
     found[0].parent.rename(drill.folder / "restored")
     shutil.rmtree(target)
-    manifest: dict[str, Any] = json.loads((drill.folder / "restored" / "manifest.json").read_text())
-    facts = file_tree.facts(drill.folder / "restored" / "files")
-    if facts != manifest["files"]:
-        raise DrillError(f"the restored files are {facts}, and the manifest says {manifest['files']}")
-    return manifest
+    return file_tree.read_manifest(drill.folder / "restored")
