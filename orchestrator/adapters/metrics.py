@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.run import OPEN_RUN
 from orchestrator.usecases.ports import BOUNDS, Histogram, Snapshot
+from orchestrator.usecases.probing_ports import ProbingFigures
 from orchestrator.usecases.recovery_ports import RecoveryFigures
 
 SERVICE = ("agency", "component")
@@ -56,6 +57,7 @@ class RecordsCollector(Collector):
             snapshot.onboarding_durations,
         )
         yield from _recovery(snapshot.recovery)
+        yield from _probing(snapshot.probing)
 
 
 def _build() -> Metric:
@@ -118,6 +120,22 @@ def _recovery(figures: RecoveryFigures) -> Iterator[Metric]:
         for agency, component, value in values:
             family.add_metric((agency, component), value)
         yield family
+
+
+def _probing(figures: ProbingFigures) -> Iterator[Metric]:
+    up_or_down = "1 for a service that is up, 0 for one that is down; none for one of which nobody knows."
+    up = GaugeMetricFamily("orchestrator_service_up", up_or_down, labels=SERVICE)
+    for agency, component, value in figures.up:
+        up.add_metric((agency, component), value)
+    probes = CounterMetricFamily(
+        "orchestrator_probes", "Probes by this process, by what they found.", labels=("state",)
+    )
+    for state, count in figures.readings.items():
+        probes.add_metric((state.value,), count)
+    late = "How late the latest probe of this process began; none while another process probes."
+    yield from (up, probes)
+    if figures.late_seconds is not None:
+        yield GaugeMetricFamily("orchestrator_probes_late_seconds", late, value=figures.late_seconds)
 
 
 def _histogram(name: str, help_text: str, labels: Sequence[str], histograms: Sequence[Histogram]) -> Metric:

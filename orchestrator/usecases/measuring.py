@@ -1,12 +1,18 @@
-"""Measuring: the figures of recovery, for dashboards and alerts."""
+"""Measuring: the figures of recovery and of probing, for dashboards and alerts."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from orchestrator.domain.catalog import Catalog, RecoveryTarget
 from orchestrator.domain.recovery_plan import protected
+from orchestrator.domain.service_record import State
+from orchestrator.usecases.diagnosing import diagnose
 from orchestrator.usecases.finding import in_service
 from orchestrator.usecases.ports import Transaction
+from orchestrator.usecases.probing_ports import ProbeCounts, ProbingFigures
 from orchestrator.usecases.recovery_ports import RecoveryFigures
+
+KNOWN = (State.UP, State.DOWN)
 
 
 def recovery_figures(tx: Transaction, catalog: Catalog, *, in_service: set[str]) -> RecoveryFigures:
@@ -35,3 +41,13 @@ def _targets(tx: Transaction, catalog: Catalog) -> Iterator[tuple[str, str, Reco
     for record, recorded in in_service(tx):
         for component in protected(recorded, catalog):
             yield record.id, component, catalog.components[component].tiers[recorded[component].tier].recovery
+
+
+def probing_figures(tx: Transaction, catalog: Catalog, counts: ProbeCounts, *, now: datetime) -> ProbingFigures:
+    """Who is up and who is down; of whom nobody knows is neither. The counts are this process's own."""
+    health = diagnose(tx, catalog, now=now)
+    return ProbingFigures(
+        up=[(*service, float(h.state is State.UP)) for service, h in sorted(health.items()) if h.state in KNOWN],
+        readings=dict(counts.readings),
+        late_seconds=counts.late_seconds,
+    )

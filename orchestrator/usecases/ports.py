@@ -19,6 +19,7 @@ from orchestrator.domain.run import Busy, Run, RunState, StepOutcome, StepRecord
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.domain.site import Site
 from orchestrator.domain.value import Value
+from orchestrator.usecases.probing_ports import Prober, ProbingFigures, Transitions
 from orchestrator.usecases.recovery_ports import Backups, Canaries, Drills, RecoveryFigures, Rehearsal
 
 
@@ -257,6 +258,7 @@ class Snapshot(Value):
     step_durations: tuple[Histogram, ...]
     onboarding_durations: tuple[Histogram, ...]
     recovery: RecoveryFigures
+    probing: ProbingFigures
 
 
 class Figures(Protocol):
@@ -306,6 +308,10 @@ class Transaction(Protocol):
     def drills(self) -> Drills: ...
     @property
     def canaries(self) -> Canaries: ...
+    @property
+    def transitions(self) -> Transitions: ...
+    @property
+    def prober(self) -> Prober: ...
     @property
     def figures(self) -> Figures: ...
 

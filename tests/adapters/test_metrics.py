@@ -9,7 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.adapters.metrics import Exposition
 from orchestrator.domain.instance import InstanceState
+from orchestrator.domain.service_record import State
 from orchestrator.usecases.ports import BOUNDS, Histogram, Snapshot
+from orchestrator.usecases.probing_ports import ProbingFigures
 from orchestrator.usecases.recovery_ports import RecoveryFigures
 
 LABELS = {"agency", "component", "framework", "lot", "site", "verb", "outcome", "measure", "state"}
@@ -35,6 +37,11 @@ SNAPSHOT = Snapshot(
         rto_objective=[("a1", "desktop", 14400.0)],
         rpo_objective=[("a1", "desktop", 86400.0)],
         recovery_point=[("a1", "desktop", 1.75e9)],
+    ),
+    probing=ProbingFigures(
+        up=[("a1", "network", 1.0), ("a1", "desktop", 0.0)],
+        readings={State.UP: 7, State.DOWN: 2, State.UNKNOWN: 1},
+        late_seconds=0.25,
     ),
 )
 
@@ -85,6 +92,17 @@ def test_recovery_is_told_by_agency_and_component(text: str) -> None:
         f"orchestrator_recovery_point_timestamp_seconds{{{where}}} 1.75e+09",
     ):
         assert line in text.splitlines()
+
+
+def test_probing_is_told_with_what_is_not_known_left_out(text: str) -> None:
+    lines = text.splitlines()
+    for line in (
+        'orchestrator_service_up{agency="a1",component="network"} 1.0',
+        'orchestrator_service_up{agency="a1",component="desktop"} 0.0',
+        'orchestrator_probes_total{state="unknown"} 1.0',
+        "orchestrator_probes_late_seconds 0.25",
+    ):
+        assert line in lines
 
 
 def test_labels_are_those_of_the_contract(text: str) -> None:

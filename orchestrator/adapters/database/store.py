@@ -10,6 +10,7 @@ from sqlmodel import Session
 from orchestrator.adapters.database.allocations import AllocationRepository
 from orchestrator.adapters.database.connection import take_turn, translated
 from orchestrator.adapters.database.figures import FigureRepository
+from orchestrator.adapters.database.probing import ProberRepository, TransitionRepository
 from orchestrator.adapters.database.recovery import BackupRepository, CanaryRepository, DrillRepository
 from orchestrator.adapters.database.repositories import (
     AgencyRepository,
@@ -26,13 +27,14 @@ from orchestrator.adapters.database.runs import RunRepository
 class SqlTransaction:
     """The repositories over one session. `session` lets the engine enqueue in the same transaction.
 
-    A writer waits for its turn when it first reaches for anything but `workers`: each call there is one statement that
-    needs no turn, and signs of life must not wait behind a long plan.
+    A writer waits for its turn when it first reaches for anything but `workers` and `prober`: each call there is one
+    statement that needs no turn, and signs of life must not wait behind a long plan.
     """
 
     def __init__(self, session: Session, *, writes: bool) -> None:
         self.session = session
         self.workers = WorkerRepository(session)
+        self.prober = ProberRepository(session)
         self._waits = writes
 
     @property
@@ -78,6 +80,10 @@ class SqlTransaction:
     @property
     def canaries(self) -> CanaryRepository:
         return CanaryRepository(self._in_turn())
+
+    @property
+    def transitions(self) -> TransitionRepository:
+        return TransitionRepository(self._in_turn())
 
     @property
     def figures(self) -> FigureRepository:

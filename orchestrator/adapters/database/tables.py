@@ -14,6 +14,7 @@ from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import OPEN_RUN, RunState, StepState
 from orchestrator.domain.run_options import OnFailure, Priority
+from orchestrator.domain.service_record import State
 from orchestrator.domain.verdict import Moment, Verdict
 
 metadata = SQLModel.metadata
@@ -240,3 +241,40 @@ class WorkerRow(SQLModel, table=True):
     beat: float = Field(sa_type=sa.Double)
     alive: bool
     runs: int = 0
+
+
+class TransitionRow(SQLModel, table=True):
+    """When the state of a probe changed. What was in between is not kept."""
+
+    __tablename__ = "transition"
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    agency: str
+    component: str
+    probe: str
+    at: datetime = Field(sa_type=Instant)
+    state: State = Field(sa_type=_one_of(State, "state"))
+    detail: str
+    __table_args__ = (sa.UniqueConstraint("agency", "component", "probe", "at"),)
+
+
+class StandingRow(SQLModel, table=True):
+    """What is in force for a probe, so that nobody has to look for it among all transitions. `every` is in seconds."""
+
+    __tablename__ = "standing"
+    agency: str = Field(primary_key=True)
+    component: str = Field(primary_key=True)
+    probe: str = Field(primary_key=True)
+    state: State = Field(sa_type=_one_of(State, "state"))
+    since: datetime = Field(sa_type=Instant)
+    detail: str
+    every: float = Field(sa_type=sa.Double)
+
+
+class ProberRow(SQLModel, table=True):
+    """One row: who probes, as of which second of the database's clock, and how far it has got by its own clock."""
+
+    __tablename__ = "prober"
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    holder: str | None = None
+    beat: float = Field(sa_type=sa.Double)
+    read_until: datetime | None = Field(default=None, sa_type=Instant)
