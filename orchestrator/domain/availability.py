@@ -58,6 +58,13 @@ class Availability(Value):
             raise ValueError("bad time is part of eligible time, and that and unmeasured time are parts of what is due")
         return self
 
+    def plus(self, other: "Availability") -> "Availability":
+        """Of two stretches of time under one contract."""
+        seconds = {
+            name: getattr(self, name) + getattr(other, name) for name in ("due", "eligible", "bad", "unmeasured")
+        }
+        return Availability(**seconds, rule=self.rule)
+
     @property
     def ratio(self) -> Decimal | None:
         """0 to 1, exact or cut at 28 digits: never more than it was. None when no time is eligible."""
