@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from orchestrator.domain.agreement import CallOff
@@ -16,6 +16,7 @@ from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.money import to_pence
 from orchestrator.domain.month_figures import Figures
 from orchestrator.domain.service_month import DrillDue, MonthRecord, ServedComponent, achieved, availabilities
+from orchestrator.domain.service_record import known_until
 from orchestrator.domain.service_terms import ServiceTerms
 from orchestrator.domain.spans import instant_at
 from orchestrator.domain.value import Value
@@ -33,6 +34,9 @@ COUNTED = (
 )  # fmt: skip
 """Drills that were the provider's to carry out. One that the agency rejected, did not approve in time or closed out,
 and one that made way for a real incident, is not held against it."""
+
+BEHIND = timedelta(minutes=2)
+"""A prober that is at work is never further behind."""
 
 PASSED = (Verdict.PASS, Verdict.PASS_WITH_FINDINGS)
 
@@ -86,7 +90,7 @@ class Judging:
         nothing in service."""
         terms = terms or self.terms(record)
         span = month.span(terms.hours.zone)
-        start, end = instant_at(span.start), min(instant_at(span.end), self.clock.now())
+        start, end = instant_at(span.start), self._known_to(tx, instant_at(span.end))
         periods = tx.service_periods.within(start, end, agency=record.id) if start < end else []
         if not periods:
             raise OrchestratorError(Kind.NOT_FOUND, f"{record.id} had nothing in service in {month}")
@@ -114,6 +118,13 @@ class Judging:
 
     # Inside
 
+    def _known_to(self, tx: Transaction, end: datetime) -> datetime:
+        """The end of the month. Of one that goes on, now, or the instant the prober has come to if it is at work."""
+        now, read_until = self.clock.now(), tx.prober.read_until()
+        if now >= end:
+            return end
+        return read_until if read_until and now - BEHIND <= read_until < now else now
+
     def _served(
         self,
         tx: Transaction,
@@ -125,8 +136,11 @@ class Judging:
         end: datetime,
     ) -> Iterator[ServedComponent]:
         """Each period apart: what was retired and ordered again was not there in between."""
+        read_until = tx.prober.read_until()
         for period in periods:
             parts = tx.transitions.between(period.agency, period.component, start, end)
+            if read_until is None or read_until < end:
+                parts = {name: known_until(part, read_until or start) for name, part in parts.items()}
             yield ServedComponent(
                 component=period.component,
                 hours=self._tier(recorded[period.component]).hours,

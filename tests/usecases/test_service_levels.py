@@ -63,7 +63,11 @@ class Contract:
         return self.declaring.declare(kind, AGENCY, component, start=start, end=end, why="a test").declaration
 
     def at(self, wall: str) -> None:
+        """It is that time, and probes have been read until now."""
         self.house.clock.time = london(wall)
+        with self.house.store.begin() as tx:
+            assert tx.prober.take("test", lease=timedelta(minutes=1))
+            tx.prober.beat("test", read_until=london(wall))
 
     def close(self, month: CalendarMonth = DECEMBER) -> list[Closing]:
         return list(self.month_end.close(month))
