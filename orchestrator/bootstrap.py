@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
 
     from orchestrator.adapters.ansible.guarded import Guards
     from orchestrator.adapters.database.store import SqlStore
-    from orchestrator.adapters.metrics import Exposition
+    from orchestrator.adapters.exposition.negotiated import Exposition
     from orchestrator.adapters.practice.site import PracticeSite
     from orchestrator.adapters.recovery_host import SshRecoveryHosts
     from orchestrator.domain.drill_policy import Blackout
@@ -234,7 +234,7 @@ class Application:
 
     @cached_property
     def exposition(self) -> "Exposition":
-        from orchestrator.adapters.metrics import Exposition
+        from orchestrator.adapters.exposition.negotiated import Exposition
 
         return Exposition(self.observing.snapshot)
 

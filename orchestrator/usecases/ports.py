@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from orchestrator.domain.admission import Place
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
@@ -20,6 +20,7 @@ from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.domain.site import Site
 from orchestrator.domain.value import Value
 from orchestrator.usecases.recovery_ports import Backups, Canaries, Drills, RecoveryFigures, Rehearsal
+from orchestrator.usecases.service_level_ports import ServiceLevelFigures
 
 
 class Clock(Protocol):
@@ -245,18 +246,21 @@ class Histogram(Value):
     total_seconds: float
 
 
-class Snapshot(Value):
-    """What the metrics are made of, at one instant."""
+class Snapshot(NamedTuple):
+    """What the metrics are made of, at one instant. Not validated: that would hold up other threads for as long as it
+    takes, and with ten thousand agencies it is a million values."""
 
-    agencies: tuple[tuple[str, str, str, str], ...]
+    agencies: Sequence[tuple[str, str, str, str]]
     """(agency, name, framework, site) of agencies in service."""
-    services: tuple[tuple[str, str, InstanceState], ...]
+    services: Sequence[tuple[str, str, InstanceState]]
     """(agency, component, state)."""
-    runs: tuple[tuple[str, str, int], ...]
-    run_durations: tuple[Histogram, ...]
-    step_durations: tuple[Histogram, ...]
-    onboarding_durations: tuple[Histogram, ...]
+    runs: Sequence[tuple[str, str, int]]
+    """(purpose, state, how many)."""
+    run_durations: Sequence[Histogram]
+    step_durations: Sequence[Histogram]
+    onboarding_durations: Sequence[Histogram]
     recovery: RecoveryFigures
+    service_levels: ServiceLevelFigures = ServiceLevelFigures()
 
 
 class Figures(Protocol):

@@ -8,7 +8,7 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from orchestrator.bootstrap import Application
 from orchestrator.domain.errors import Kind, OrchestratorError
@@ -32,10 +32,13 @@ def http_application(app: Application) -> FastAPI:
         return {"status": "ready", "workers": len(app.live_workers())}
 
     @http.get("/metrics")
-    def metrics(request: Request) -> Response:
-        """Prometheus or OpenMetrics text, as the scraper prefers."""
-        content, content_type = app.exposition.render(request.headers.get("accept", ""))
-        return Response(content, headers={"Content-Type": content_type})
+    def metrics(request: Request, tier: str = "detail") -> Response:
+        """Prometheus or OpenMetrics text, as the scraper prefers; `?tier=summary` without single agencies.
+
+        It is rendered slice by slice as the scraper takes it, outside the event loop.
+        """
+        slices, content_type = app.exposition.render(request.headers.get("accept", ""), tier)
+        return StreamingResponse(slices, headers={"Content-Type": content_type})
 
     @http.exception_handler(OrchestratorError)
     def problem(_: Request, error: Exception) -> JSONResponse:

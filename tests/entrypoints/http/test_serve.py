@@ -59,6 +59,13 @@ class TestServe:
         if shutil.which("promtool"):
             subprocess.run(["promtool", "check", "metrics"], input=text, text=True, check=True)
 
+        summary = get(port, "/metrics?tier=summary")[2]
+        assert 'orchestrator_fleet_agencies{framework="trial",site="bench"} 1.0' in summary
+        assert "test-agency" not in summary
+        status, content_type, body = get(port, "/metrics?tier=sumary")
+        assert (status, content_type) == (422, "application/problem+json")
+        assert json.loads(body)["hint"] == "?tier= is one of detail, summary"
+
         server.send_signal(signal.SIGTERM)
         assert server.wait(15) == 0
 
