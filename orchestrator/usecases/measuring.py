@@ -1,37 +1,34 @@
 """Measuring: the figures of recovery, for dashboards and alerts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from orchestrator.domain.catalog import Catalog, RecoveryTarget
 from orchestrator.domain.recovery_plan import protected
-from orchestrator.usecases.finding import in_service
-from orchestrator.usecases.ports import Transaction
+from orchestrator.usecases.figure_ports import Figures, ServiceRow
 from orchestrator.usecases.recovery_ports import RecoveryFigures
 
 
-def recovery_figures(tx: Transaction, catalog: Catalog, *, in_service: set[str]) -> RecoveryFigures:
+def recovery_figures(figures: Figures, catalog: Catalog, services: Sequence[ServiceRow]) -> RecoveryFigures:
     """Of agencies in service: what was drilled, what came of it, what was promised, and what is backed up."""
-    measured = [d for d in tx.drills.last_measured() if d.agency in in_service]
-    passed = [d for d in tx.drills.last_passed() if d.agency in in_service]
-    targets = list(_targets(tx, catalog))
+    measured = figures.drills_measured()
+    targets = list(_targets(services, catalog))
     return RecoveryFigures(
-        drills=tx.drills.outcomes(),
-        last_success=[(d.agency, d.component, d.finished_at.timestamp()) for d in passed if d.finished_at],
-        next_scheduled=[(a, c, at.timestamp()) for a, c, at in tx.drills.next_due() if a in in_service],
-        rto=[(d.agency, d.component, d.rto_seconds) for d in measured if d.rto_seconds is not None],
-        rpo=[(d.agency, d.component, d.rpo_seconds) for d in measured if d.rpo_seconds is not None],
+        drills=figures.drill_outcomes(),
+        last_success=[(a, c, at.timestamp()) for a, c, at in figures.drills_passed()],
+        next_scheduled=[(a, c, at.timestamp()) for a, c, at in figures.drills_due()],
+        rto=[(a, c, rto) for a, c, rto, _ in measured if rto is not None],
+        rpo=[(a, c, rpo) for a, c, _, rpo in measured if rpo is not None],
         rto_objective=[(a, c, target.rto.total_seconds()) for a, c, target in targets],
         rpo_objective=[(a, c, target.rpo.total_seconds()) for a, c, target in targets],
-        recovery_point=[
-            (b.agency, b.component, b.started_at.timestamp())
-            for b in tx.backups.last_of_all()
-            if b.agency in in_service
-        ],
+        recovery_point=[(a, c, at.timestamp()) for a, c, at in figures.recovery_points()],
     )
 
 
-def _targets(tx: Transaction, catalog: Catalog) -> Iterator[tuple[str, str, RecoveryTarget]]:
-    """What every protected component was promised."""
-    for record, recorded in in_service(tx):
+def _targets(services: Sequence[ServiceRow], catalog: Catalog) -> Iterator[tuple[str, str, RecoveryTarget]]:
+    """What every protected component was promised. Services are in the order of their agencies."""
+    for agency, rows in groupby(services, attrgetter("agency")):
+        recorded = {row.component: row for row in rows}
         for component in protected(recorded, catalog):
-            yield record.id, component, catalog.components[component].tiers[recorded[component].tier].recovery
+            yield agency, component, catalog.components[component].tiers[recorded[component].tier].recovery

@@ -17,9 +17,10 @@ from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.domain.site import Site, hosts_in
 from orchestrator.domain.value import Value
 from orchestrator.usecases.admitting import Admitting, next_steps
+from orchestrator.usecases.figure_ports import Snapshot
 from orchestrator.usecases.finding import find_agency, find_run
 from orchestrator.usecases.measuring import recovery_figures
-from orchestrator.usecases.ports import CatalogSource, Clock, Snapshot, Store, StoredPlan, Transaction
+from orchestrator.usecases.ports import CatalogSource, Clock, Store, StoredPlan, Transaction
 
 HEALTH_UNKNOWN = "unknown"
 """Nobody has probed the service: never taken for up."""
@@ -215,15 +216,15 @@ class Observing:
 
     def snapshot(self) -> Snapshot:
         with self.store.read() as tx:
-            in_service = [a for a in tx.agencies.all() if a.offboarded_at is None]
+            services = tx.figures.services()
             return Snapshot(
-                agencies=tuple((a.id, a.name, a.framework, a.site) for a in in_service),
-                services=tuple((i.agency, i.component, i.state) for i in tx.instances.all()),
-                runs=tuple(tx.figures.runs()),
-                run_durations=tuple(tx.figures.run_durations()),
-                step_durations=tuple(tx.figures.step_durations()),
-                onboarding_durations=tuple(tx.figures.onboarding_durations()),
-                recovery=recovery_figures(tx, self.source.catalog(), in_service={a.id for a in in_service}),
+                agencies=tx.figures.agencies(),
+                services=[(row.agency, row.component, row.state) for row in services],
+                runs=tx.figures.runs(),
+                run_durations=tx.figures.run_durations(),
+                step_durations=tx.figures.step_durations(),
+                onboarding_durations=tx.figures.onboarding_durations(),
+                recovery=recovery_figures(tx.figures, self.source.catalog(), services),
             )
 
     def _agency(self, tx: Transaction, agency: str) -> AgencyView:

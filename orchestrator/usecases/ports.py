@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from orchestrator.domain.admission import Place
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import Allocation
 from orchestrator.domain.catalog import Catalog, SecretKind, Verb
 from orchestrator.domain.events import Event, Happening
-from orchestrator.domain.instance import InstanceState, ServiceInstance
+from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.plan import Plan
 from orchestrator.domain.run import Busy, Run, RunState, StepOutcome, StepRecord
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.domain.site import Site
 from orchestrator.domain.value import Value
-from orchestrator.usecases.recovery_ports import Backups, Canaries, Drills, RecoveryFigures, Rehearsal
-from orchestrator.usecases.service_level_ports import ServiceLevelFigures
+from orchestrator.usecases.figure_ports import Figures
+from orchestrator.usecases.recovery_ports import Backups, Canaries, Drills, Rehearsal
 
 
 class Clock(Protocol):
@@ -230,56 +230,6 @@ class Ticks(Protocol):
 
     def last(self, schedule: str) -> datetime | None:
         """When the last tick that was taken was due."""
-        ...
-
-
-BOUNDS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
-"""Upper bounds of the duration histograms, in seconds."""
-
-
-class Histogram(Value):
-    """Durations with the same labels: how many took at most each of `BOUNDS`, how many in all, and their sum."""
-
-    labels: tuple[str, ...]
-    at_most: tuple[int, ...]
-    count: int
-    total_seconds: float
-
-
-class Snapshot(NamedTuple):
-    """What the metrics are made of, at one instant. Not validated: that would hold up other threads for as long as it
-    takes, and with ten thousand agencies it is a million values."""
-
-    agencies: Sequence[tuple[str, str, str, str]]
-    """(agency, name, framework, site) of agencies in service."""
-    services: Sequence[tuple[str, str, InstanceState]]
-    """(agency, component, state)."""
-    runs: Sequence[tuple[str, str, int]]
-    """(purpose, state, how many)."""
-    run_durations: Sequence[Histogram]
-    step_durations: Sequence[Histogram]
-    onboarding_durations: Sequence[Histogram]
-    recovery: RecoveryFigures
-    service_levels: ServiceLevelFigures = ServiceLevelFigures()
-
-
-class Figures(Protocol):
-    """Totals that dashboards read, straight from the records."""
-
-    def runs(self) -> list[tuple[str, str, int]]:
-        """(purpose, state, how many)."""
-        ...
-
-    def run_durations(self) -> list[Histogram]:
-        """Labels (purpose, outcome)."""
-        ...
-
-    def step_durations(self) -> list[Histogram]:
-        """Labels (component, verb, outcome)."""
-        ...
-
-    def onboarding_durations(self) -> list[Histogram]:
-        """Labels (framework,): from the plan that was applied to the end of the run that put the agency in service."""
         ...
 
 

@@ -16,7 +16,7 @@ from math import isfinite
 from typing import Any, TypeVar
 
 from orchestrator.adapters.exposition.families import AnyFamily, Family, HistogramFamily, Row, StateFamily
-from orchestrator.usecases.ports import BOUNDS, Histogram, Snapshot
+from orchestrator.usecases.figure_ports import BOUNDS, Histogram, Snapshot
 
 SLICE = 500
 """Rows that are rendered in one go; of a family of states, each is several lines."""

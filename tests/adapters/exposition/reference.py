@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.run import OPEN_RUN
-from orchestrator.usecases.ports import BOUNDS, Histogram, Snapshot
+from orchestrator.usecases.figure_ports import BOUNDS, Histogram, Snapshot
 from orchestrator.usecases.recovery_ports import RecoveryFigures
 from orchestrator.usecases.service_level_ports import ServiceLevelFigures
 

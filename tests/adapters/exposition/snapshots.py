@@ -2,7 +2,7 @@
 
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.verdict import Verdict
-from orchestrator.usecases.ports import BOUNDS, Histogram, Snapshot
+from orchestrator.usecases.figure_ports import BOUNDS, Histogram, Snapshot
 from orchestrator.usecases.recovery_ports import Labelled, RecoveryFigures
 from orchestrator.usecases.service_level_ports import ServiceLevelFigures
 

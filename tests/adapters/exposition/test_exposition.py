@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from orchestrator.adapters.exposition.negotiated import Exposition
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.instance import InstanceState
-from orchestrator.usecases.ports import BOUNDS, Snapshot
+from orchestrator.usecases.figure_ports import BOUNDS, Snapshot
 from orchestrator.usecases.recovery_ports import RecoveryFigures
 from orchestrator.usecases.service_level_ports import ServiceLevelFigures
 from tests.adapters.exposition.snapshots import COMPONENTS, SERIES_AN_AGENCY, histogram

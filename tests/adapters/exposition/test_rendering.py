@@ -14,7 +14,7 @@ from orchestrator.adapters.exposition.families import Family
 from orchestrator.adapters.exposition.rendering import SLICE, Renderer
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.run import RunState
-from orchestrator.usecases.ports import BOUNDS, Histogram, Snapshot
+from orchestrator.usecases.figure_ports import BOUNDS, Histogram, Snapshot
 from orchestrator.usecases.recovery_ports import RecoveryFigures
 from orchestrator.usecases.service_level_ports import ServiceLevelFigures
 from tests.adapters.exposition.reference import rendered
