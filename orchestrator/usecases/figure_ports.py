@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.value import Value
 from orchestrator.usecases.recovery_ports import RecoveryFigures
 from orchestrator.usecases.service_level_ports import ServiceLevelFigures
@@ -23,12 +22,15 @@ class Histogram(Value):
 
 
 class Snapshot(NamedTuple):
-    """What the metrics are made of, at one instant. Not validated: that would hold up other threads for as long as it
-    takes, and with ten thousand agencies it is a million values."""
+    """What the metrics are made of, at one instant.
+
+    With ten thousand agencies it is a million figures, so it is made of what costs other threads nothing: it is not
+    validated in one go, and tuples of nothing but text and numbers are what Python's collector passes over.
+    """
 
     agencies: Sequence[tuple[str, str, str, str]]
     """(agency, name, framework, site) of agencies in service."""
-    services: Sequence[tuple[str, str, InstanceState]]
+    services: Sequence[tuple[str, str, str]]
     """(agency, component, state)."""
     runs: Sequence[tuple[str, str, int]]
     """(purpose, state, how many)."""
@@ -39,15 +41,6 @@ class Snapshot(NamedTuple):
     service_levels: ServiceLevelFigures = ServiceLevelFigures()
 
 
-class ServiceRow(NamedTuple):
-    """A service instance in so far as figures need it."""
-
-    agency: str
-    component: str
-    tier: str
-    state: InstanceState
-
-
 class Figures(Protocol):
     """What dashboards read, straight from the records, in an order that stays. Of agencies that have not left where a
     row is about one of them."""
@@ -56,7 +49,10 @@ class Figures(Protocol):
         """(agency, name, framework, site)."""
         ...
 
-    def services(self) -> list[ServiceRow]: ...
+    def services(self) -> list[tuple[str, str, str, str]]:
+        """(agency, component, tier, state)."""
+        ...
+
     def drill_outcomes(self) -> list[tuple[str, str, str, int]]:
         """(agency, component, verdict or final state, how many) of drills that have ended."""
         ...

@@ -218,8 +218,8 @@ class Observing:
         with self.store.read() as tx:
             services = tx.figures.services()
             return Snapshot(
-                agencies=tx.figures.agencies(),
-                services=[(row.agency, row.component, row.state) for row in services],
+                agencies=tuple(tx.figures.agencies()),
+                services=tuple((agency, component, state) for agency, component, _, state in services),
                 runs=tx.figures.runs(),
                 run_durations=tx.figures.run_durations(),
                 step_durations=tx.figures.step_durations(),

@@ -10,7 +10,8 @@ class ServiceLevelFigures(NamedTuple):
     """Of agencies in service, by agency and component. Empty until somebody measures.
 
     The two totals advance only in service hours and outside agreed maintenance, so whatever is computed from their
-    increases keeps to the hours of each contract by itself. They never fall while an agency is in service.
+    increases keeps to the hours of each contract by itself. They never fall while an agency is in service. Figures are
+    tuples rather than lists, for the reason that `Snapshot` gives.
     """
 
     up: Sequence[Labelled] = ()

@@ -15,7 +15,7 @@ from orchestrator.domain.drill import UNDER_WAY, DrillState
 from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import RunState, StepState
 from orchestrator.domain.verdict import Verdict
-from orchestrator.usecases.figure_ports import BOUNDS, Histogram, ServiceRow
+from orchestrator.usecases.figure_ports import BOUNDS, Histogram
 
 WAITING = (DrillState.APPROVAL_PENDING, DrillState.APPROVED)
 PASSED = (Verdict.PASS, Verdict.PASS_WITH_FINDINGS)
@@ -32,10 +32,10 @@ class FigureRepository:
         query = sa.select(*labels).where(col(AgencyRow.offboarded_at).is_(None)).order_by(col(AgencyRow.id))
         return self._rows(query)
 
-    def services(self) -> list[ServiceRow]:
+    def services(self) -> list[tuple[str, str, str, str]]:
         whose = (col(InstanceRow.agency), col(InstanceRow.component))
-        query = sa.select(*whose, col(InstanceRow.tier), col(InstanceRow.state)).order_by(*whose)
-        return [ServiceRow._make(row) for row in self._session.execute(_served(query, whose[0]))]
+        state = sa.type_coerce(col(InstanceRow.state), sa.String)
+        return self._rows(_served(sa.select(*whose, col(InstanceRow.tier), state).order_by(*whose), whose[0]))
 
     def drill_outcomes(self) -> list[tuple[str, str, str, int]]:
         outcome = sa.func.coalesce(sa.cast(col(DrillRow.verdict), sa.String), sa.cast(col(DrillRow.state), sa.String))

@@ -1,8 +1,8 @@
 """Families and a snapshot, made into Prometheus' text format 0.0.4 or OpenMetrics 1.0.
 
 A line is an f-string around label text that is made once for each label set, and the states of a service are one piece
-of text. It comes in slices, so that other threads never wait for more than one of them: a single join of a million
-lines would hold them up for as long as it takes.
+of text. The exposition comes in slices, so that other threads never wait for more than one of them: a single join of a
+million lines would hold them up for as long as it takes.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/
 https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md
@@ -15,6 +15,8 @@ from itertools import islice
 from math import isfinite
 from typing import Any, TypeVar
 
+from pydantic_core import to_json
+
 from orchestrator.adapters.exposition.families import AnyFamily, Family, HistogramFamily, Row, StateFamily
 from orchestrator.usecases.figure_ports import BOUNDS, Histogram, Snapshot
 
@@ -24,11 +26,13 @@ SLICE = 500
 _HERE = "\0"
 """Stands for the label text in a template. Text that comes from us cannot hold it."""
 
+_END = "} "
+
 T = TypeVar("T")
 
 
 class LabelText(dict[tuple[str, ...], str]):
-    """Values of a family's labels -> its label text without braces, by name, escaped, made once."""
+    """Values of a family's labels -> what stands between name and figure: braces, the labels by name, a space."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
         super().__init__()
@@ -36,7 +40,7 @@ class LabelText(dict[tuple[str, ...], str]):
 
     def __missing__(self, values: tuple[str, ...]) -> str:
         pairs = sorted(zip(self._names, values, strict=True))
-        self[values] = text = ",".join(f'{name}="{escape_label(value)}"' for name, value in pairs)
+        self[values] = text = "{" + ",".join(f'{name}="{escape_label(value)}"' for name, value in pairs) + _END
         return text
 
 
@@ -47,7 +51,7 @@ class Renderer:
 
     def __init__(self, families: Sequence[AnyFamily]) -> None:
         self._families = families
-        self._kept: dict[tuple[str, int], tuple[list[Any], bytes]] = {}
+        self._kept: dict[tuple[str, int], tuple[tuple[Any, ...], bytes]] = {}
         """(family, number of the slice) -> its rows and its text. The same for both formats."""
 
     def render(self, snapshot: Snapshot, *, openmetrics: bool) -> Iterator[bytes]:
@@ -71,9 +75,9 @@ class Renderer:
             pass  # there are fewer now
 
 
-def slices(rows: Iterable[T]) -> Iterator[list[T]]:
+def slices(rows: Iterable[T]) -> Iterator[tuple[T, ...]]:
     walk = iter(rows)
-    while part := list(islice(walk, SLICE)):
+    while part := tuple(islice(walk, SLICE)):
         yield part
 
 
@@ -103,16 +107,20 @@ def _lines(family: AnyFamily, text: LabelText) -> Callable[[Any], list[str]]:
             return partial(_buckets, family.name, text)
 
 
-def _plain(name: str, text: LabelText, rows: list[Row]) -> list[str]:
-    front = name + "{" if rows[0][:-1] else name
-    back = "} " if rows[0][:-1] else " "
-    if not isfinite(sum([row[-1] for row in rows])):  # so one of them is not, or the sum of huge ones
-        return [f"{front}{text[row[:-1]]}{back}{number(row[-1])}\n" for row in rows]
-    return [f"{front}{text[row[:-1]]}{back}{row[-1]!r}\n" for row in rows]
+def _plain(name: str, text: LabelText, rows: tuple[Row, ...]) -> list[str]:
+    figures = [row[-1] for row in rows]
+    return [f"{name}{text[row[:-1]]}{n}\n" for row, n in zip(rows, _numbers(figures), strict=True)]
 
 
-def _states(templates: dict[str, str], text: LabelText, rows: list[tuple[str, ...]]) -> list[str]:
-    return [templates[row[-1]].replace(_HERE, text[row[:-1]]) for row in rows]
+def _numbers(figures: list[Any]) -> list[str]:
+    """As both formats write them. pydantic's JSON writes long fractions four times as fast as Python."""
+    if not isfinite(sum(figures)):  # so one of them is not, or the sum of huge ones
+        return [number(figure) for figure in figures]
+    return to_json(figures).decode()[1:-1].split(",")
+
+
+def _states(templates: dict[str, str], text: LabelText, rows: tuple[tuple[str, ...], ...]) -> list[str]:
+    return [templates[row[-1]].replace(_HERE, text[row[:-1]].removesuffix(_END)) for row in rows]
 
 
 def _templates(family: StateFamily) -> dict[str, str]:
@@ -120,19 +128,19 @@ def _templates(family: StateFamily) -> dict[str, str]:
     templates: dict[str, str] = defaultdict(str)
     for state in family.states:
         for other in family.states:
-            templates[state] += f'{family.name}{{{_HERE},state="{other}"}} {float(other == state)}\n'
+            templates[state] += f'{family.name}{_HERE},state="{other}"{_END}{float(other == state)}\n'
     return templates
 
 
-def _buckets(name: str, text: LabelText, histograms: list[Histogram]) -> list[str]:
+def _buckets(name: str, text: LabelText, histograms: tuple[Histogram, ...]) -> list[str]:
     lines = []
     for h in histograms:
-        where = text[h.labels]
+        where = text[h.labels].removesuffix(_END)
         for bound, count in zip(BOUNDS, h.at_most, strict=True):
-            lines.append(f'{name}_bucket{{{where},le="{bound}"}} {float(count)}\n')
-        lines.append(f'{name}_bucket{{{where},le="+Inf"}} {float(h.count)}\n')
-        lines.append(f"{name}_count{{{where}}} {float(h.count)}\n")
-        lines.append(f"{name}_sum{{{where}}} {number(h.total_seconds)}\n")
+            lines.append(f'{name}_bucket{where},le="{bound}"{_END}{float(count)}\n')
+        lines.append(f'{name}_bucket{where},le="+Inf"{_END}{float(h.count)}\n')
+        lines.append(f"{name}_count{where}{_END}{float(h.count)}\n")
+        lines.append(f"{name}_sum{where}{_END}{number(h.total_seconds)}\n")
     return lines
 
 

@@ -83,7 +83,7 @@ def _services(snapshot: Snapshot) -> Metric:
     )
     for agency, component, state in snapshot.services:
         for possible in InstanceState:
-            family.add_metric((agency, component, possible.value), float(state is possible))
+            family.add_metric((agency, component, possible.value), float(state == possible))
     return family
 
 
