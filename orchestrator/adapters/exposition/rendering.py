@@ -62,6 +62,9 @@ class Renderer:
             yield from self._slices(family, texts.setdefault(family.labels, LabelText(family.labels)), snapshot)
         if openmetrics:
             yield b"# EOF\n"
+        for text in texts.values():
+            while text:  # piece by piece too: freeing it at once holds everybody up
+                text.popitem()
 
     def _slices(self, family: AnyFamily, text: LabelText, snapshot: Snapshot) -> Iterator[bytes]:
         lines, number = _lines(family, text), 0

@@ -26,8 +26,17 @@ class SharedSnapshot:
         with self._reading:
             began = self._clock()
             if self._snapshot is None or began >= self._good_until:
-                self._snapshot = None
+                self._let_go()
                 self._snapshot = self._read()
                 ended = self._clock()
                 self._good_until = ended + max(FRESH_SECONDS, REST * (ended - began))
             return self._snapshot
+
+    def _let_go(self) -> None:
+        """Of what was read before, family by family: freeing a million rows at once would hold up everybody else."""
+        if self._snapshot is not None:
+            families = [*self._snapshot.recovery, *self._snapshot.service_levels, *self._snapshot]
+            self._snapshot = None
+            while families:
+                families.pop()
+                time.sleep(0)

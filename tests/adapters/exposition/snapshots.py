@@ -18,7 +18,7 @@ def histogram(*labels: str) -> Histogram:
     return Histogram(labels=labels, at_most=tuple(range(len(BOUNDS))), count=len(BOUNDS), total_seconds=123.5)
 
 
-def snapshot(agencies: int) -> Snapshot:
+def snapshot(agencies: int, *, now: float = NOW) -> Snapshot:
     """Agencies that have everything, each with figures of its own."""
     names = [f"agency-{number}" for number in range(agencies)]
     services = [(agency, component) for agency in names for component in COMPONENTS]
@@ -36,13 +36,13 @@ def snapshot(agencies: int) -> Snapshot:
         onboarding_durations=[histogram("flex")],
         recovery=RecoveryFigures(
             drills=tuple((a, c, end, n % 7) for end in ENDS for n, (a, c) in enumerate(services)),
-            last_success=figures(NOW - 86400, -0.25),
-            next_scheduled=figures(NOW + 86400, 0.25),
+            last_success=figures(now - 86400, -0.25),
+            next_scheduled=figures(now + 86400, 0.25),
             rto=figures(15.8, 0.037),
             rpo=figures(900.0, 0.11),
             rto_objective=tuple((a, c, 14400.0) for a, c in services),
             rpo_objective=tuple((a, c, 86400.0) for a, c in services),
-            recovery_point=figures(NOW - 3600, -0.001),
+            recovery_point=figures(now - 3600, -0.001),
         ),
         service_levels=ServiceLevelFigures(
             up=tuple((a, c, float(n % 50 != 7)) for n, (a, c) in enumerate(services)),
