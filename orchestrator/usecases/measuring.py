@@ -5,7 +5,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
-from orchestrator.domain.catalog import Catalog, RecoveryTarget
+from orchestrator.domain.catalog import Catalog
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.recovery_plan import protected
 from orchestrator.usecases.figure_ports import Figures
@@ -30,15 +30,18 @@ def recovery_figures(figures: Figures, catalog: Catalog, services: Sequence[Serv
         next_scheduled=tuple((a, c, at.timestamp()) for a, c, at in figures.drills_due()),
         rto=tuple((a, c, rto) for a, c, rto, _ in measured if rto is not None),
         rpo=tuple((a, c, rpo) for a, c, _, rpo in measured if rpo is not None),
-        rto_objective=tuple((a, c, target.rto.total_seconds()) for a, c, target in targets),
-        rpo_objective=tuple((a, c, target.rpo.total_seconds()) for a, c, target in targets),
+        rto_objective=tuple((a, c, rto) for a, c, rto, _ in targets),
+        rpo_objective=tuple((a, c, rpo) for a, c, _, rpo in targets),
         recovery_point=tuple((a, c, at.timestamp()) for a, c, at in figures.recovery_points()),
     )
 
 
-def _targets(services: Sequence[Service], catalog: Catalog) -> Iterator[tuple[str, str, RecoveryTarget]]:
-    """What every protected component was promised. Services are in the order of their agencies."""
+def _targets(services: Sequence[Service], catalog: Catalog) -> Iterator[tuple[str, str, float, float]]:
+    """Recovery time and point that every protected component was promised, in seconds. Services are in the order of
+    their agencies.
+    """
     for agency, rows in groupby(services, itemgetter(0)):
         recorded = {component: _Recorded(tier, InstanceState(state)) for _, component, tier, state in rows}
         for component in protected(recorded, catalog):
-            yield agency, component, catalog.components[component].tiers[recorded[component].tier].recovery
+            target = catalog.components[component].tiers[recorded[component].tier].recovery
+            yield agency, component, target.rto.total_seconds(), target.rpo.total_seconds()

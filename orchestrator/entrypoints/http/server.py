@@ -1,5 +1,6 @@
 """`serve`: the HTTP application, and one embedded worker beside it."""
 
+import gc
 import signal
 import threading
 from collections.abc import Iterator
@@ -75,7 +76,8 @@ def serve_forever(app: Application, *, host: str, port: int, with_worker: bool) 
     """Answer until SIGINT or SIGTERM. The worker's running steps are stopped and left to other workers."""
     server = _Server(uvicorn.Config(http_application(app), host=host, port=port, log_level="error", access_log=False))
     done = threading.Event()
-    app.store  # noqa: B018 - a database that cannot be used is an error now, not at the first scrape
+    app.store, app.exposition  # noqa: B018 - a database that cannot be used is an error now, not at the first scrape
+    gc.freeze()  # what was imported stays: walking it for garbage would hold up every thread for a tenth of a second
     worker = threading.Thread(target=app.work, args=(done.is_set,), name="worker", daemon=True)
     if with_worker:
         worker.start()

@@ -2,11 +2,13 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from orchestrator.adapters.exposition.detail import DETAIL
 from orchestrator.adapters.exposition.negotiated import Exposition
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.instance import InstanceState
@@ -151,6 +153,13 @@ def test_there_are_two_tiers() -> None:
     with pytest.raises(OrchestratorError, match="there is no tier 'sumary' of metrics") as raised:
         scraped(SNAPSHOT, tier="sumary")
     assert (raised.value.kind, raised.value.hint) == (Kind.INVALID, "?tier= is one of detail, summary")
+
+
+def test_every_family_is_in_the_document(root: Path) -> None:
+    document = (root / "docs/monitoring.md").read_text()
+    for family in DETAIL:
+        name = family.name.removeprefix("orchestrator_") + getattr(family, "suffix", "")
+        assert f"`{name}`" in document or name.replace("_objective", "") in document, name
 
 
 class TestCardinality:
