@@ -78,6 +78,7 @@ class TestServe:
         status, content_type, body = eventually(lambda: (r := get(port, "/readyz"))[0] == 503 and r)
         assert (status, content_type) == (503, "application/problem+json")
         assert json.loads(body)["type"] == "urn:orchestrator:unavailable"
+        assert get(port, "/metrics")[:2] == (503, "application/problem+json")
         assert get(port, "/healthz")[0] == 200
 
     def test_names_a_port_that_is_taken(self, orchestrator: CommandLine) -> None:
