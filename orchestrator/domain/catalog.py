@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from orchestrator.domain.drill_policy import DrillPolicy
+from orchestrator.domain.service_hours import ServiceHours
 from orchestrator.domain.value import Value
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=30)]
@@ -77,14 +78,55 @@ class Tier(Value):
     title: str
     parameters: Mapping[str, Any] = {}
     recovery: RecoveryTarget
+    hours: ServiceHours | None = Field(default=None, exclude_if=lambda hours: hours is None)
+    """When it is served, if not in the agreement's hours."""
     price: Price
     watts: Annotated[float, Field(ge=0)]
 
 
+class ProbeKind(StrEnum):
+    """What a probe does, and how its target is written (docs/service-levels.md, section Probing)."""
+
+    DNS = "dns"
+    """Asks a name server for the IPv4 address of a name: `SERVER[:PORT]/NAME`."""
+    TCP = "tcp"
+    """Opens a connection: `HOST:PORT`."""
+    HTTP = "http"
+    """Gets a page, which must answer with a status below 400: `http://...` or `https://...`."""
+    SSH = "ssh"
+    """Logs in with a password and runs a command that does nothing: `HOST[:PORT]`."""
+    SIP = "sip"
+    """Sends OPTIONS over UDP (RFC 3261), to which any answer but a failure of the server will do: `HOST[:PORT]`."""
+    XMPP = "xmpp"
+    """Opens a stream and reads the server's features (RFC 6120): `HOST[:PORT]/DOMAIN`."""
+    LDAP = "ldap"
+    """Binds, as `login` or as nobody: `ldap://HOST[:PORT]` or `ldaps://...`."""
+    RT = "rt"
+    """Opens a ticket, reads it and resolves it over REST 2 of Request Tracker: `https://HOST/QUEUE`."""
+
+
+class Login(Value):
+    """Whom a probe logs in as: the first of the people that a parameter lists, with the password that the role derives
+    from a secret of the component. `name` is a template in which {person} may be used beside what targets know."""
+
+    people: Name
+    secret: Name
+    name: str = "{person}"
+
+
 class Probe(Value):
-    kind: str
+    """How the service is asked whether it works. `target` is a template over the allocation and the hosts."""
+
+    kind: ProbeKind
     target: str
-    every: timedelta
+    every: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))]
+    login: Login | None = None
+    called: Name | None = None
+    """What its timeline is called, where a component has two of a kind."""
+
+    @property
+    def id(self) -> str:
+        return self.called or self.kind.value
 
 
 class Endpoint(Value):
@@ -187,6 +229,10 @@ class Catalog(Value):
             circle: list[str] = error.args[1]
             return [*unknown, (circle[0], f"needs run in a circle: {' -> '.join(reversed(circle))}")]
         return unknown
+
+    def with_needs(self, component: str) -> set[str]:
+        """A component, what it needs, and what that needs."""
+        return {component}.union(*(self.with_needs(need) for need in self.components[component].needs))
 
     def in_order(self, ids: Iterable[str]) -> tuple[str, ...]:
         """`ids` with every component after those it needs, otherwise by name."""

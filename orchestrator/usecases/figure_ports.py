@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from orchestrator.domain.value import Value
+from orchestrator.usecases.probing_ports import ProbingFigures
 from orchestrator.usecases.recovery_ports import RecoveryFigures
 from orchestrator.usecases.service_level_ports import ServiceLevelFigures
 
@@ -38,6 +39,7 @@ class Snapshot(NamedTuple):
     step_durations: Sequence[Histogram]
     onboarding_durations: Sequence[Histogram]
     recovery: RecoveryFigures
+    probing: ProbingFigures
     service_levels: ServiceLevelFigures = ServiceLevelFigures()
 
 

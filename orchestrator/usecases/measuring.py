@@ -1,6 +1,7 @@
-"""Measuring: the figures of recovery, for dashboards and alerts."""
+"""Measuring: the figures of recovery and of probing, for dashboards and alerts."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -8,8 +9,14 @@ from typing import NamedTuple
 from orchestrator.domain.catalog import Catalog
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.recovery_plan import protected
+from orchestrator.domain.service_record import State
+from orchestrator.usecases.diagnosing import diagnose
 from orchestrator.usecases.figure_ports import Figures
+from orchestrator.usecases.ports import Transaction
+from orchestrator.usecases.probing_ports import ProbeCounts, ProbingFigures
 from orchestrator.usecases.recovery_ports import RecoveryFigures
+
+KNOWN = (State.UP, State.DOWN)
 
 Service = tuple[str, str, str, str]
 """Agency, component, tier, state."""
@@ -45,3 +52,13 @@ def _targets(services: Sequence[Service], catalog: Catalog) -> Iterator[tuple[st
         for component in protected(recorded, catalog):
             target = catalog.components[component].tiers[recorded[component].tier].recovery
             yield agency, component, target.rto.total_seconds(), target.rpo.total_seconds()
+
+
+def probing_figures(tx: Transaction, catalog: Catalog, counts: ProbeCounts, *, now: datetime) -> ProbingFigures:
+    """Who is up and who is down; of whom nobody knows is neither. The counts are this process's own."""
+    health = diagnose(tx, catalog, now=now)
+    return ProbingFigures(
+        up=tuple((*service, float(h.state is State.UP)) for service, h in sorted(health.items()) if h.state in KNOWN),
+        readings=dict(counts.readings),
+        late_seconds=counts.late_seconds,
+    )

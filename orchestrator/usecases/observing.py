@@ -1,7 +1,7 @@
 """Observing: what people, scripts and dashboards are shown. Reads only."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -14,16 +14,16 @@ from orchestrator.domain.instance import InstanceState, ServiceInstance, display
 from orchestrator.domain.plan import Effect, FieldChange, Purpose
 from orchestrator.domain.run import OPEN_RUN, Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import OnFailure, Priority
+from orchestrator.domain.service_record import State
 from orchestrator.domain.site import Site, hosts_in
 from orchestrator.domain.value import Value
 from orchestrator.usecases.admitting import Admitting, next_steps
+from orchestrator.usecases.diagnosing import UNPROBED, Health, diagnose
 from orchestrator.usecases.figure_ports import Snapshot
 from orchestrator.usecases.finding import find_agency, find_run
-from orchestrator.usecases.measuring import recovery_figures
+from orchestrator.usecases.measuring import probing_figures, recovery_figures
 from orchestrator.usecases.ports import CatalogSource, Clock, Store, StoredPlan, Transaction
-
-HEALTH_UNKNOWN = "unknown"
-"""Nobody has probed the service: never taken for up."""
+from orchestrator.usecases.probing_ports import ProbeCounts
 
 
 class ChangeView(Value):
@@ -109,7 +109,8 @@ class ServiceView(Value):
     title: str
     tier: str
     lifecycle: InstanceState
-    health: str
+    health: State
+    health_since: datetime | None
     status: str
     hosts: tuple[str, ...]
     endpoints: tuple[EndpointView, ...]
@@ -172,6 +173,7 @@ class Observing:
     store: Store
     clock: Clock
     admitting: Admitting
+    probe_counts: ProbeCounts = field(default_factory=ProbeCounts)
 
     def agencies(self) -> list[AgencyView]:
         with self.store.read() as tx:
@@ -225,12 +227,14 @@ class Observing:
                 step_durations=tx.figures.step_durations(),
                 onboarding_durations=tx.figures.onboarding_durations(),
                 recovery=recovery_figures(tx.figures, self.source.catalog(), services),
+                probing=probing_figures(tx, self.source.catalog(), self.probe_counts, now=self.clock.now()),
             )
 
     def _agency(self, tx: Transaction, agency: str) -> AgencyView:
         record = find_agency(tx, agency)
         site, run = self.source.site(record.site), tx.runs.open_of(agency)
         allocations = tx.allocations.of(agency, site=site.name)
+        health = diagnose(tx, self.source.catalog(), now=self.clock.now(), agency=agency)
         return AgencyView(
             agency=record.id,
             name=record.name,
@@ -240,13 +244,25 @@ class Observing:
             allocations={name: a.block for name, a in sorted(allocations.items())},
             open_run=run.id if run else None,
             services=tuple(
-                self._service(i, site=site, allocations=allocations, run_open=run is not None)
+                self._service(
+                    i,
+                    site=site,
+                    allocations=allocations,
+                    run_open=run is not None,
+                    health=health.get((agency, i.component), UNPROBED),
+                )
                 for i in tx.instances.of(agency).values()
             ),
         )
 
     def _service(
-        self, instance: ServiceInstance, *, site: Site, allocations: dict[str, Allocation], run_open: bool
+        self,
+        instance: ServiceInstance,
+        *,
+        site: Site,
+        allocations: dict[str, Allocation],
+        run_open: bool,
+        health: Health,
     ) -> ServiceView:
         component = self.source.catalog().components[instance.component]
         facts = endpoint_facts(instance, agency=instance.agency, site=site, allocations=allocations)
@@ -256,7 +272,8 @@ class Observing:
             title=component.title,
             tier=instance.tier,
             lifecycle=instance.state,
-            health=HEALTH_UNKNOWN,
+            health=health.state,
+            health_since=health.since,
             status=display_status(instance.state, run_open=run_open),
             hosts=hosts_in(instance.hosts),
             endpoints=tuple(EndpointView(name=e.name, address=e.address.format_map(facts)) for e in endpoints),

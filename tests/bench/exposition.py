@@ -31,7 +31,7 @@ AGENCIES = (100, 1_000, 10_000)
 SERIES = (100_000, 1_000_000)
 TRIES = 3
 EVERY_SECONDS = 0.0005
-MOVES = ("up", "eligible_seconds", "bad_seconds", "availability", "coverage")
+MOVES = ("eligible_seconds", "bad_seconds", "availability", "coverage")
 """Figures of service levels that are others at the next scrape."""
 
 T = TypeVar("T")

@@ -36,8 +36,10 @@ def told(began: float, now: float) -> Snapshot:
         run_durations=(histogram(passed, "onboard", "succeeded"), histogram(passed, "backup", "failed")),
         step_durations=tuple(histogram(passed, component, "verify", "succeeded") for component in COMPONENTS),
         onboarding_durations=(histogram(passed, "flex"), histogram(passed, "care")),
+        probing=whole.probing._replace(
+            up=tuple((a, c, float((a, c) not in (OUTAGE, NIGHT))) for a, c, _ in whole.probing.up),
+        ),
         service_levels=levels._replace(
-            up=tuple((a, c, float((a, c) not in (OUTAGE, NIGHT))) for a, c, _ in levels.up),
             eligible_seconds=tuple(
                 (a, c, figure + passed * ((a, c) != NIGHT)) for a, c, figure in levels.eligible_seconds
             ),

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import yaml
 
 from orchestrator.adapters.catalog_files.documents import YamlDocument
-from orchestrator.domain.catalog import Component, Verb
+from orchestrator.domain.catalog import Catalog, Component, Verb
 from orchestrator.domain.site import Site
 from orchestrator.usecases.ports import Problem
 
@@ -24,6 +25,41 @@ def site_problems(document: YamlDocument, component: Component, site: Site) -> I
     for allocation, pool in component.allocates.items():
         if pool not in site.pools:
             yield document.problem(("allocates", allocation), f"site {site.name} has no pool {pool!r}")
+
+
+def probe_problems(document: YamlDocument, component: Component, catalog: Catalog) -> Iterator[Problem]:
+    """Probes that could never run: their templates name what nobody knows, or nobody could log in."""
+    needed = catalog.with_needs(component.component)
+    known = {"number", "agency_id", "agency_domain", "site_domain"}
+    known |= {name for c in needed for name in catalog.components[c].allocates}
+    known |= {f"{function}_address" for function in component.hosts} | (
+        {"subnet_gateway"} if "subnet" in known else set()
+    )
+    for n, probe in enumerate(component.probes):
+        yield from _template_problems(document, ("probes", n, "target"), probe.target, known)
+        if probe.id in [other.id for other in component.probes[:n]]:
+            yield document.problem(
+                ("probes", n), f"there are two probes called {probe.id}; say how this one is `called`"
+            )
+        if probe.login:
+            at = ("probes", n, "login")
+            yield from _template_problems(document, (*at, "name"), probe.login.name, known | {"person"})
+            if probe.login.people not in component.parameters.get("properties", {}):
+                yield document.problem((*at, "people"), f"there is no parameter {probe.login.people!r}")
+            if probe.login.secret not in component.secrets:
+                yield document.problem((*at, "secret"), f"there is no secret {probe.login.secret!r}")
+
+
+def _template_problems(
+    document: YamlDocument, at: tuple[str | int, ...], template: str, known: set[str]
+) -> Iterator[Problem]:
+    try:
+        names = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+    except ValueError as error:
+        yield document.problem(at, f"is no template: {error}")
+        return
+    for name in sorted(names - known):
+        yield document.problem(at, f"nothing is called {{{name}}}; known here: {', '.join(sorted(known))}")
 
 
 def role_problems(document: YamlDocument, component: Component, role: Path) -> Iterator[Problem]:

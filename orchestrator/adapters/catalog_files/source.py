@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
 from orchestrator.adapters.catalog_files.documents import YamlDocument, parse, read_yaml, refuse
-from orchestrator.adapters.catalog_files.linting import role_problems, site_problems
+from orchestrator.adapters.catalog_files.linting import probe_problems, role_problems, site_problems
 from orchestrator.adapters.catalog_files.sites import read_site
 from orchestrator.domain.agreement import FrameworkAgreement
 from orchestrator.domain.catalog import Catalog, Component
@@ -98,6 +98,7 @@ class CatalogFiles:
         for path in _yaml_files(self.catalog_dir / "components"):
             document = read_yaml(path)
             component = catalog.components[document.data["component"]]
+            problems += probe_problems(document, component, catalog)
             problems += role_problems(document, component, self.playbooks_dir / "roles" / component.role)
             for site in map(self.site, self.sites()):
                 problems += site_problems(document, component, site)

@@ -179,9 +179,3 @@ class WorkerRepository(Repository):
 
     def unburied(self) -> set[str]:
         return set(self._session.exec(select(WorkerRow.id).where(WorkerRow.alive)))
-
-    def _clock(self) -> float:
-        """Seconds since 1970 by the database's clock, so that clocks of machines need not agree."""
-        postgres = self._session.get_bind().dialect.name == "postgresql"
-        now = "extract(epoch from clock_timestamp())" if postgres else "(julianday('now') - 2440587.5) * 86400.0"
-        return float(self._session.execute(sa.text(f"select {now}")).scalar_one())

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import sqlalchemy as sa
 from sqlmodel import Session
 
 
@@ -13,3 +14,9 @@ class Repository:
         """Carry out an update, insert or delete; how many rows it touched."""
         result: Any = self._session.execute(statement)
         return int(result.rowcount)
+
+    def _clock(self) -> float:
+        """Seconds since 1970 by the database's clock, so that clocks of machines need not agree."""
+        postgres = self._session.get_bind().dialect.name == "postgresql"
+        now = "extract(epoch from clock_timestamp())" if postgres else "(julianday('now') - 2440587.5) * 86400.0"
+        return float(self._session.execute(sa.text(f"select {now}")).scalar_one())

@@ -10,6 +10,7 @@ from sqlmodel import Session
 from orchestrator.adapters.database.allocations import AllocationRepository
 from orchestrator.adapters.database.connection import take_turn, translated
 from orchestrator.adapters.database.figures import FigureRepository
+from orchestrator.adapters.database.probing import ProberRepository, TransitionRepository
 from orchestrator.adapters.database.recovery import BackupRepository, CanaryRepository, DrillRepository
 from orchestrator.adapters.database.repositories import (
     AgencyRepository,
@@ -21,18 +22,26 @@ from orchestrator.adapters.database.repositories import (
     WorkerRepository,
 )
 from orchestrator.adapters.database.runs import RunRepository
+from orchestrator.adapters.database.service_levels import (
+    DeclarationRepository,
+    IncidentRepository,
+    MonthRepository,
+    ServiceFactRepository,
+    ServicePeriodRepository,
+)
 
 
 class SqlTransaction:
     """The repositories over one session. `session` lets the engine enqueue in the same transaction.
 
-    A writer waits for its turn when it first reaches for anything but `workers`: each call there is one statement that
-    needs no turn, and signs of life must not wait behind a long plan.
+    A writer waits for its turn when it first reaches for anything but `workers` and `prober`: each call there is one
+    statement that needs no turn, and signs of life must not wait behind a long plan.
     """
 
     def __init__(self, session: Session, *, writes: bool) -> None:
         self.session = session
         self.workers = WorkerRepository(session)
+        self.prober = ProberRepository(session)
         self._waits = writes
 
     @property
@@ -78,6 +87,30 @@ class SqlTransaction:
     @property
     def canaries(self) -> CanaryRepository:
         return CanaryRepository(self._in_turn())
+
+    @property
+    def transitions(self) -> TransitionRepository:
+        return TransitionRepository(self._in_turn())
+
+    @property
+    def service_periods(self) -> ServicePeriodRepository:
+        return ServicePeriodRepository(self._in_turn())
+
+    @property
+    def declarations(self) -> DeclarationRepository:
+        return DeclarationRepository(self._in_turn())
+
+    @property
+    def incidents(self) -> IncidentRepository:
+        return IncidentRepository(self._in_turn())
+
+    @property
+    def months(self) -> MonthRepository:
+        return MonthRepository(self._in_turn())
+
+    @property
+    def facts(self) -> ServiceFactRepository:
+        return ServiceFactRepository(self._in_turn())
 
     @property
     def figures(self) -> FigureRepository:

@@ -33,6 +33,15 @@ def _drills(snapshot: Snapshot) -> Iterator[Row]:
     return ((agency, component, outcome, float(n)) for agency, component, outcome, n in snapshot.recovery.drills)
 
 
+def _probes(snapshot: Snapshot) -> Iterator[Row]:
+    return ((state.value, float(n)) for state, n in snapshot.probing.readings.items())
+
+
+def _late(snapshot: Snapshot) -> Iterator[Row]:
+    if snapshot.probing.late_seconds is not None:
+        yield (snapshot.probing.late_seconds,)
+
+
 _OPEN_STATES = tuple(state.value for state in OPEN_RUN)
 
 
@@ -71,12 +80,23 @@ WORK: tuple[AnyFamily, ...] = (
 )
 """What the orchestrator does. As many series however many agencies there are."""
 
-SERVICE_LEVELS = (
+PROBING = (
     gauge(
         "service_up",
-        "1 when probes say that it works, 0 when they say that it does not.",
-        lambda s: s.service_levels.up,
+        "1 for a service that is up, 0 for one that is down; none for one of which nobody knows.",
+        lambda s: s.probing.up,
     ),
+    Family("orchestrator_probes", "counter", "Probes by this process, by what they found.", ("state",), _probes),
+    Family(
+        "orchestrator_probes_late_seconds",
+        "gauge",
+        "How late the latest probe of this process began; none while another process probes.",
+        (),
+        _late,
+    ),
+)
+
+SERVICE_LEVELS = (
     counter(
         "sla_eligible_seconds",
         "Measured service time: within service hours, outside agreed maintenance.",
@@ -135,6 +155,7 @@ DETAIL: tuple[AnyFamily, ...] = (
         lambda s: s.services,
     ),
     *WORK,
+    *PROBING,
     *SERVICE_LEVELS,
     *RECOVERY,
 )

@@ -40,7 +40,8 @@ class LabelText(dict[tuple[str, ...], str]):
 
     def __missing__(self, values: tuple[str, ...]) -> str:
         pairs = sorted(zip(self._names, values, strict=True))
-        self[values] = text = "{" + ",".join(f'{name}="{escape_label(value)}"' for name, value in pairs) + _END
+        text = ",".join(f'{name}="{escape_label(value)}"' for name, value in pairs)
+        self[values] = text = "{" + text + _END if pairs else " "
         return text
 
 

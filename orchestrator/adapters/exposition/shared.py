@@ -35,7 +35,7 @@ class SharedSnapshot:
     def _let_go(self) -> None:
         """Of what was read before, family by family: freeing a million rows at once would hold up everybody else."""
         if self._snapshot is not None:
-            families = [*self._snapshot.recovery, *self._snapshot.service_levels, *self._snapshot]
+            families = [part for figures in self._snapshot[-3:] for part in figures] + [*self._snapshot]
             self._snapshot = None
             while families:
                 families.pop()

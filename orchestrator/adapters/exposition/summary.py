@@ -53,12 +53,12 @@ SUMMARY: tuple[AnyFamily, ...] = (
     fleet("agencies", "Agencies in service.", PLACE, lambda s: _ones((a,) for a, *_ in s.agencies)),
     fleet("services", "Service instances by state.", (*SERVICE, "state"), lambda s: _ones(s.services)),
     *WORK,
-    fleet("services_up", "Service instances that work.", SERVICE, lambda s: s.service_levels.up),
+    fleet("services_up", "Service instances that work.", SERVICE, lambda s: s.probing.up),
     fleet(
         "services_probed",
         "Service instances of which probes say whether they work.",
         SERVICE,
-        lambda s: _ones((a, c) for a, c, _ in s.service_levels.up),
+        lambda s: _ones((a, c) for a, c, _ in s.probing.up),
     ),
     fleet(
         "sla_eligible_seconds",

@@ -9,8 +9,9 @@ from rich.table import Table
 
 from orchestrator.domain.plan import Effect
 from orchestrator.domain.run import RunState, StepState
+from orchestrator.domain.service_record import State
 from orchestrator.entrypoints.cli.output import console
-from orchestrator.usecases.observing import AgencyView, ChangeView, PlanView, RunView, StepView
+from orchestrator.usecases.observing import AgencyView, ChangeView, PlanView, RunView, ServiceView, StepView
 
 SYMBOL = {
     Effect.CREATE: "[green]+[/]",
@@ -172,8 +173,14 @@ def show_agency(agency: AgencyView) -> None:
     for service in agency.services:
         endpoints = "\n".join(f"{e.name} {e.address}" for e in service.endpoints)
         hosts = ", ".join(service.hosts)
-        table.add_row(service.component, service.tier, service.status, service.health, hosts, escape(endpoints))
+        table.add_row(service.component, service.tier, service.status, _health(service), hosts, escape(endpoints))
     console.print(table)
+
+
+def _health(service: ServiceView) -> str:
+    style = {State.UP: "green", State.DOWN: "red"}.get(service.health)
+    word = f"[{style}]{service.health.value}[/]" if style else service.health.value
+    return f"{word} since {service.health_since:%Y-%m-%d %H:%M:%S}Z" if service.health_since else word
 
 
 def _duration(start: datetime | None, end: datetime) -> str:

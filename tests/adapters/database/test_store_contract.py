@@ -1,12 +1,14 @@
 """The contract of the store: what every database behind it must do."""
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from orchestrator.adapters.database.connection import connect
 from orchestrator.adapters.database.store import SqlStore
@@ -20,10 +22,13 @@ from orchestrator.domain.events import TaskFinished
 from orchestrator.domain.evidence import Approval
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.plan import make_plan
+from orchestrator.domain.probing import Change, ProbeKey, Standing
 from orchestrator.domain.run import Counts, RunState, StepState
+from orchestrator.domain.service_record import State, Transition
 from orchestrator.domain.site import Site
 from orchestrator.domain.verdict import Moment, Verdict
 from orchestrator.usecases.ports import AgencyRecord, StoredPlan, Transaction
+from orchestrator.usecases.probing_ports import KeptStanding
 from tests.domain.conftest import agreement, allocate, basis, call_off, catalog, site
 
 __all__ = ["agreement", "catalog", "site"]
@@ -344,3 +349,119 @@ class TestRecovery:
             assert taken[-1].finished_at == NOW + timedelta(minutes=95)
             assert tx.backups.last_of_all() == [taken[-1]]
             assert tx.figures.recovery_points() == [("a1", "network", NOW + timedelta(minutes=90))]
+
+
+class TestTransitions:
+    KEY = ProbeKey("a1", "network", "dns")
+
+    def record(self, store: SqlStore, *changes: tuple[int, State], key: ProbeKey = KEY) -> None:
+        made = [(key, Change(NOW + timedelta(minutes=m), state, f"{state} at {m}")) for m, state in changes]
+        with store.begin() as tx:
+            tx.transitions.record(made)
+
+    def test_are_timelines_by_probe(self, store: SqlStore) -> None:
+        self.record(store, (0, State.UP), (5, State.DOWN))
+        self.record(store, (1, State.UP), key=self.KEY._replace(probe="tcp"))
+        self.record(store, (2, State.UP), key=self.KEY._replace(agency="a2"))
+        with store.read() as tx:
+            found = tx.transitions.timelines("a1", "network")
+        second = NOW.replace(microsecond=0)
+        assert found == {
+            "dns": (
+                Transition(at=second, state=State.UP),
+                Transition(at=second + timedelta(minutes=5), state=State.DOWN),
+            ),
+            "tcp": (Transition(at=second + timedelta(minutes=1), state=State.UP),),
+        }
+
+    def test_of_a_period_begin_with_what_was_in_force(self, store: SqlStore) -> None:
+        self.record(store, *((m, State.UP if m % 2 else State.DOWN) for m in range(10)))
+        late = self.KEY._replace(probe="tcp")
+        self.record(store, (8, State.UP), key=late)
+
+        def states(start: float, end: float) -> dict[str, list[int]]:
+            minute = timedelta(minutes=1)
+            with store.read() as tx:
+                found = tx.transitions.between("a1", "network", NOW + start * minute, NOW + end * minute)
+            return {p: [round((t.at - NOW) / minute) for t in timeline] for p, timeline in found.items()}
+
+        assert states(3.5, 6) == {"dns": [3, 4, 5]}
+        assert states(3, 4) == {"dns": [3]}
+        assert states(7.5, 100) == {"dns": [7, 8, 9], "tcp": [8]}
+        assert states(-9, 0) == {}
+
+    def test_can_be_followed(self, store: SqlStore) -> None:
+        self.record(store, (0, State.UP), (1, State.DOWN))
+        self.record(store, (2, State.UP))
+        with store.read() as tx:
+            first = tx.transitions.changes(0, limit=2)
+            rest = tx.transitions.changes(first[-1].id)
+            assert tx.transitions.changes(rest[-1].id) == []
+        assert [c.change.state for c in (*first, *rest)] == [State.UP, State.DOWN, State.UP]
+        assert rest[0].key == self.KEY
+        assert rest[0].change == Change(NOW + timedelta(minutes=2), State.UP, "up at 2")
+
+    def test_are_made_once(self, store: SqlStore) -> None:
+        self.record(store, (0, State.UP))
+        with pytest.raises(sa.exc.IntegrityError):
+            self.record(store, (0, State.DOWN))
+
+    def test_what_is_in_force_is_replaced(self, store: SqlStore) -> None:
+        every = timedelta(seconds=1.5)
+        kept = [KeptStanding(self.KEY._replace(agency=a), every, Standing(State.UP, NOW, "fine")) for a in ("a1", "a2")]
+        down = kept[0]._replace(standing=Standing(State.DOWN, NOW + every, "broken"))
+        for standings in (kept, [down]):
+            with store.begin() as tx:
+                tx.transitions.keep(standings)
+        with store.read() as tx:
+            assert tx.transitions.standings("a1") == [down]
+            assert sorted(tx.transitions.standings()) == [down, kept[1]]
+
+
+class TestTheLeaseToProbe:
+    LEASE = timedelta(seconds=0.3)
+
+    def take(self, store: SqlStore, holder: str) -> bool:
+        with store.begin() as tx:
+            return tx.prober.take(holder, lease=self.LEASE)
+
+    def beat(self, store: SqlStore, holder: str, read_until: datetime = NOW) -> bool:
+        with store.begin() as tx:
+            return tx.prober.beat(holder, read_until=read_until)
+
+    def test_is_one_process_s(self, store: SqlStore) -> None:
+        with store.read() as tx:
+            assert tx.prober.read_until() is None
+        assert self.take(store, "one")
+        assert not self.take(store, "two")
+        assert self.take(store, "one")
+        assert self.beat(store, "one")
+        assert not self.beat(store, "two", NOW + timedelta(days=1))
+        with store.read() as tx:
+            assert tx.prober.read_until() == NOW
+
+    def test_goes_to_another_when_it_runs_out_or_is_given_up(self, store: SqlStore) -> None:
+        assert self.take(store, "one")
+        time.sleep(0.4)
+        assert self.take(store, "two")
+        assert not self.beat(store, "one")
+        with store.begin() as tx:
+            tx.prober.leave("one")
+        assert not self.take(store, "one")
+        with store.begin() as tx:
+            tx.prober.leave("two")
+        assert self.take(store, "one")
+
+    def test_goes_to_one_of_many_that_want_it(self, store: SqlStore) -> None:
+        barrier, took = threading.Barrier(6), []
+
+        def want(name: str) -> None:
+            barrier.wait()
+            took.append(self.take(store, name))
+
+        threads = [threading.Thread(target=want, args=(str(n),)) for n in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(took) == [False] * 5 + [True]

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.run import OPEN_RUN
 from orchestrator.usecases.figure_ports import BOUNDS, Histogram, Snapshot
+from orchestrator.usecases.probing_ports import ProbingFigures
 from orchestrator.usecases.recovery_ports import RecoveryFigures
 from orchestrator.usecases.service_level_ports import ServiceLevelFigures
 
@@ -58,6 +59,7 @@ class RecordsCollector(Collector):
             ("framework",),
             snapshot.onboarding_durations,
         )
+        yield from _probing(snapshot.probing)
         yield from _service_levels(snapshot.service_levels)
         yield from _recovery(snapshot.recovery)
 
@@ -104,7 +106,6 @@ def _runs(snapshot: Snapshot) -> Iterator[Metric]:
 
 def _service_levels(figures: ServiceLevelFigures) -> Iterator[Metric]:
     for name, help_text, values, kind in (
-        ("service_up", "1 when probes say that it works, 0 when they say that it does not.", figures.up, Gauge),
         (
             "sla_eligible_seconds",
             "Measured service time: within service hours, outside agreed maintenance.",
@@ -153,6 +154,23 @@ def _recovery(figures: RecoveryFigures) -> Iterator[Metric]:
         for agency, component, value in values:
             family.add_metric((agency, component), value)
         yield family
+
+
+def _probing(figures: ProbingFigures) -> Iterator[Metric]:
+    up_or_down = "1 for a service that is up, 0 for one that is down; none for one of which nobody knows."
+    up = GaugeMetricFamily("orchestrator_service_up", up_or_down, labels=SERVICE)
+    for agency, component, value in figures.up:
+        up.add_metric((agency, component), value)
+    probes = CounterMetricFamily(
+        "orchestrator_probes", "Probes by this process, by what they found.", labels=("state",)
+    )
+    for state, count in figures.readings.items():
+        probes.add_metric((state.value,), count)
+    late = "How late the latest probe of this process began; none while another process probes."
+    lateness = GaugeMetricFamily("orchestrator_probes_late_seconds", late, labels=())
+    if figures.late_seconds is not None:
+        lateness.add_metric((), figures.late_seconds)
+    yield from (up, probes, lateness)
 
 
 def _histogram(name: str, help_text: str, labels: Sequence[str], histograms: Sequence[Histogram]) -> Metric:

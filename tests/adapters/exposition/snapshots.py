@@ -1,8 +1,10 @@
 """Snapshots of any size for tests and the bench."""
 
 from orchestrator.domain.instance import InstanceState
+from orchestrator.domain.service_record import State
 from orchestrator.domain.verdict import Verdict
 from orchestrator.usecases.figure_ports import BOUNDS, Histogram, Snapshot
+from orchestrator.usecases.probing_ports import ProbingFigures
 from orchestrator.usecases.recovery_ports import Labelled, RecoveryFigures
 from orchestrator.usecases.service_level_ports import ServiceLevelFigures
 
@@ -44,8 +46,12 @@ def snapshot(agencies: int, *, now: float = NOW) -> Snapshot:
             rpo_objective=tuple((a, c, 86400.0) for a, c in services),
             recovery_point=figures(now - 3600, -0.001),
         ),
-        service_levels=ServiceLevelFigures(
+        probing=ProbingFigures(
             up=tuple((a, c, float(n % 50 != 7)) for n, (a, c) in enumerate(services)),
+            readings={State.UP: 7, State.DOWN: 2, State.UNKNOWN: 1},
+            late_seconds=0.25,
+        ),
+        service_levels=ServiceLevelFigures(
             eligible_seconds=figures(1.2e6, 30.0),
             bad_seconds=figures(0.0, 0.173),
             availability=tuple((a, c, 1 - n % 1000 / 77_777) for n, (a, c) in enumerate(services)),

@@ -12,7 +12,9 @@ from orchestrator.adapters.exposition.detail import DETAIL
 from orchestrator.adapters.exposition.negotiated import Exposition
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.instance import InstanceState
+from orchestrator.domain.service_record import State
 from orchestrator.usecases.figure_ports import BOUNDS, Snapshot
+from orchestrator.usecases.probing_ports import ProbingFigures
 from orchestrator.usecases.recovery_ports import RecoveryFigures
 from orchestrator.usecases.service_level_ports import ServiceLevelFigures
 from tests.adapters.exposition.snapshots import COMPONENTS, SERIES_AN_AGENCY, histogram
@@ -38,8 +40,12 @@ SNAPSHOT = Snapshot(
         rpo_objective=[("a1", "desktop", 86400.0)],
         recovery_point=[("a1", "desktop", 1.75e9)],
     ),
+    probing=ProbingFigures(
+        up=[("a1", "network", 1.0), ("a1", "desktop", 0.0)],
+        readings={State.UP: 7, State.DOWN: 2, State.UNKNOWN: 1},
+        late_seconds=0.25,
+    ),
     service_levels=ServiceLevelFigures(
-        up=[("a1", "desktop", 0.0)],
         eligible_seconds=[("a1", "desktop", 36000.0)],
         bad_seconds=[("a1", "desktop", 90.0)],
         availability=[("a1", "desktop", 0.9975)],
@@ -110,10 +116,20 @@ def test_recovery_is_told_by_agency_and_component(text: str) -> None:
         assert line in text.splitlines()
 
 
+def test_probing_is_told_with_what_is_not_known_left_out(text: str) -> None:
+    lines = text.splitlines()
+    for line in (
+        'orchestrator_service_up{agency="a1",component="network"} 1.0',
+        'orchestrator_service_up{agency="a1",component="desktop"} 0.0',
+        'orchestrator_probes_total{state="unknown"} 1.0',
+        "orchestrator_probes_late_seconds 0.25",
+    ):
+        assert line in lines
+
+
 def test_service_levels_are_told_by_agency_and_component(text: str) -> None:
     where = 'agency="a1",component="desktop"'
     for line in (
-        f"orchestrator_service_up{{{where}}} 0.0",
         f"orchestrator_sla_eligible_seconds_total{{{where}}} 36000.0",
         f"orchestrator_sla_bad_seconds_total{{{where}}} 90.0",
         f"orchestrator_sla_availability_ratio{{{where}}} 0.9975",

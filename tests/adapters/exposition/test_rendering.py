@@ -14,7 +14,9 @@ from orchestrator.adapters.exposition.families import Family
 from orchestrator.adapters.exposition.rendering import SLICE, Renderer
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.run import RunState
+from orchestrator.domain.service_record import State
 from orchestrator.usecases.figure_ports import BOUNDS, Histogram, Snapshot
+from orchestrator.usecases.probing_ports import ProbingFigures
 from orchestrator.usecases.recovery_ports import RecoveryFigures
 from orchestrator.usecases.service_level_ports import ServiceLevelFigures
 from tests.adapters.exposition.reference import rendered
@@ -61,6 +63,12 @@ snapshots = st.builds(
         RecoveryFigures,
         drills=rows(words, words, words, value=counts),
         **dict.fromkeys(RecoveryFigures._fields[1:], gauge),
+    ),
+    probing=st.builds(
+        ProbingFigures,
+        up=gauge,
+        readings=st.dictionaries(st.sampled_from(State), counts),
+        late_seconds=st.none() | numbers,
     ),
     service_levels=st.builds(
         ServiceLevelFigures,

@@ -214,6 +214,44 @@ class TestACatalog:
         assert "alpha.yml:6: tenanzy: Extra inputs are not permitted" in said
         assert "tenancy: Field required" in said
 
+    @pytest.mark.parametrize(
+        ("probe", "complaint"),
+        [
+            ("{kind: telnet, target: x, every: PT1M}", "probes.0.kind: Input should be 'dns', 'tcp', 'http', 'ssh'"),
+            (
+                "{kind: tcp, target: '{plaze_address}:1', every: PT1M}",
+                "nothing is called {plaze_address}; known here: ",
+            ),
+            ("{kind: tcp, target: '{place_address', every: PT1M}", "probes.0.target: is no template: expected '}'"),
+            ("{kind: tcp, target: x, every: PT0.1S}", "probes.0.every: Input should be greater than or equal to 1 sec"),
+            (
+                "{kind: ssh, target: x, every: PT1M, login: {people: nobody, secret: token}}",
+                "probes.0.login.people: there is no parameter 'nobody'",
+            ),
+            (
+                "{kind: ssh, target: x, every: PT1M, login: {people: sleep, secret: door}}",
+                "probes.0.login.secret: there is no secret 'door'",
+            ),
+        ],
+    )
+    def test_with_a_probe_that_could_never_run_is_refused_with_its_line(
+        self, orchestrator: InProcess, copy: Path, probe: str, complaint: str
+    ) -> None:
+        alpha = copy / "components/alpha.yml"
+        text = alpha.read_text()
+        alpha.write_text(text.replace("endpoints:", f"probes:\n  - {probe}\nendpoints:"))
+        line = text[: text.index("endpoints:")].count("\n") + 2
+        said = self.lint(orchestrator, copy)
+        assert (
+            f"alpha.yml:{line}: {complaint.partition(': ')[0] if complaint.startswith('probes') else 'probes'}" in said
+        )
+        assert complaint in said
+
+    def test_with_two_probes_of_one_name_is_refused(self, orchestrator: InProcess, copy: Path) -> None:
+        alpha, probe = copy / "components/alpha.yml", "  - {kind: tcp, target: x, every: PT1M}\n"
+        alpha.write_text(alpha.read_text().replace("endpoints:", f"probes:\n{probe}{probe}endpoints:"))
+        assert "there are two probes called tcp; say how this one is `called`" in self.lint(orchestrator, copy)
+
     def test_whose_role_is_missing_is_refused(self, orchestrator: InProcess, copy: Path) -> None:
         alpha = copy / "components/alpha.yml"
         alpha.write_text(alpha.read_text().replace("role: journal", "role: ghost"))

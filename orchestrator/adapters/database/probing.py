@@ -1,0 +1,96 @@
+"""Transitions of probes, what is in force for each, and the lease of the one process that probes."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import col, select
+
+from orchestrator.adapters.database.repository import Repository
+from orchestrator.adapters.database.tables import ProberRow, StandingRow, TransitionRow
+from orchestrator.domain.probing import Change, ProbeKey, Standing
+from orchestrator.domain.service_record import State, Timeline, Transition
+from orchestrator.usecases.probing_ports import KeptStanding, NumberedChange
+
+_KEY = (col(TransitionRow.agency), col(TransitionRow.component), col(TransitionRow.probe))
+_CHANGE = (col(TransitionRow.at), col(TransitionRow.state), col(TransitionRow.detail))
+_NAMES = ("agency", "component", "probe")
+
+
+class TransitionRepository(Repository):
+    def record(self, changes: Sequence[tuple[ProbeKey, Change]]) -> None:
+        if changes:
+            rows = [key._asdict() | change._asdict() for key, change in changes]
+            self._session.execute(sa.insert(TransitionRow), rows)
+
+    def keep(self, standings: Iterable[KeptStanding]) -> None:
+        rows = [
+            {**key._asdict(), **_plain(standing), "every": every.total_seconds()} for key, every, standing in standings
+        ]
+        if rows:
+            dialect = postgresql if self._session.get_bind().dialect.name == "postgresql" else sqlite
+            statement = dialect.insert(StandingRow)
+            changing = {name: statement.excluded[name] for name in ("state", "since", "detail", "every")}
+            self._session.execute(statement.on_conflict_do_update(index_elements=_NAMES, set_=changing), rows)
+
+    def standings(self, agency: str | None = None) -> list[KeptStanding]:
+        row = StandingRow
+        query = sa.select(
+            *map(col, (row.agency, row.component, row.probe, row.every, row.state, row.since, row.detail))
+        )
+        if agency is not None:
+            query = query.where(col(row.agency) == agency)
+        found = self._session.execute(query)
+        return [KeptStanding(ProbeKey(*r[:3]), timedelta(seconds=r[3]), Standing(*r[4:])) for r in found]
+
+    def timelines(self, agency: str, component: str) -> dict[str, Timeline]:
+        return self._timelines(*_of(agency, component))
+
+    def between(self, agency: str, component: str, start: datetime, end: datetime) -> dict[str, Timeline]:
+        mine = _of(agency, component)
+        before = sa.select(col(TransitionRow.probe), sa.func.max(col(TransitionRow.at)).label("at"))
+        last = before.where(*mine, col(TransitionRow.at) <= start).group_by(col(TransitionRow.probe)).subquery()
+        in_force = sa.exists().where(last.c.probe == col(TransitionRow.probe), last.c.at == col(TransitionRow.at))
+        within = sa.and_(col(TransitionRow.at) > start, col(TransitionRow.at) < end)
+        return self._timelines(*mine, sa.or_(within, in_force))
+
+    def changes(self, after: int, *, limit: int = 500) -> list[NumberedChange]:
+        query = sa.select(col(TransitionRow.id), *_KEY, *_CHANGE).where(col(TransitionRow.id) > after)
+        found = self._session.execute(query.order_by(col(TransitionRow.id)).limit(limit))
+        return [NumberedChange(r[0], ProbeKey(*r[1:4]), Change(*r[4:])) for r in found]
+
+    def _timelines(self, *which: Any) -> dict[str, Timeline]:
+        query = sa.select(col(TransitionRow.probe), *_CHANGE[:2]).where(*which)
+        found: dict[str, list[Transition]] = {}
+        for row in self._session.execute(query.order_by(col(TransitionRow.at))):
+            found.setdefault(str(row[0]), []).append(Transition(at=row[1], state=row[2]))
+        return {probe: tuple(transitions) for probe, transitions in found.items()}
+
+
+def _of(agency: str, component: str) -> tuple[Any, ...]:
+    return col(TransitionRow.agency) == agency, col(TransitionRow.component) == component
+
+
+def _plain(standing: Standing) -> dict[str, State | datetime | str]:
+    return {"state": standing.state, "since": standing.since, "detail": standing.detail}
+
+
+class ProberRepository(Repository):
+    """Each call is one statement that needs no turn: signs of life must not wait behind a long plan."""
+
+    def take(self, holder: str, *, lease: timedelta) -> bool:
+        now = self._clock()
+        free = sa.or_(col(ProberRow.holder) == holder, col(ProberRow.beat) < now - lease.total_seconds())
+        return self._run(sa.update(ProberRow).where(free).values(holder=holder, beat=now)) == 1
+
+    def beat(self, holder: str, *, read_until: datetime) -> bool:
+        mine = col(ProberRow.holder) == holder
+        return self._run(sa.update(ProberRow).where(mine).values(beat=self._clock(), read_until=read_until)) == 1
+
+    def leave(self, holder: str) -> None:
+        self._run(sa.update(ProberRow).where(col(ProberRow.holder) == holder).values(holder=None, beat=0.0))
+
+    def read_until(self) -> datetime | None:
+        return self._session.exec(select(ProberRow.read_until)).one()

@@ -1,0 +1,125 @@
+"""What probing needs from the world, as protocols: its records, the one lease to probe, and what probes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
+
+from orchestrator.domain.probing import Change, ProbeKey, ProbeTarget, Reading, Standing
+from orchestrator.domain.service_record import State, Timeline
+
+
+class KeptStanding(NamedTuple):
+    """What was in force for a probe when it last changed, and the interval it is probed at."""
+
+    key: ProbeKey
+    every: timedelta
+    standing: Standing
+
+
+class NumberedChange(NamedTuple):
+    """A stored transition. Numbers grow in the order of their commits."""
+
+    id: int
+    key: ProbeKey
+    change: Change
+
+
+class Transitions(Protocol):
+    """When the state of each probe changed."""
+
+    def record(self, changes: Sequence[tuple[ProbeKey, Change]]) -> None: ...
+    def keep(self, standings: Iterable[KeptStanding]) -> None:
+        """Say what is in force from now on for some probes."""
+        ...
+
+    def standings(self, agency: str | None = None) -> list[KeptStanding]:
+        """What is in force, of all agencies or one; one reading of one small table. Their `read_at` is None: when each
+        was last read follows from how far the prober has got (`Prober.read_until`)."""
+        ...
+
+    def timelines(self, agency: str, component: str) -> dict[str, Timeline]:
+        """All of it, by probe."""
+        ...
+
+    def between(self, agency: str, component: str, start: datetime, end: datetime) -> dict[str, Timeline]:
+        """By probe, what was in force at `start` and the transitions up to `end`, which is not included."""
+        ...
+
+    def changes(self, after: int, *, limit: int = 500) -> list[NumberedChange]:
+        """Transitions of all services behind a number, in their order."""
+        ...
+
+
+class Prober(Protocol):
+    """Which process probes, by the database's clock."""
+
+    def take(self, holder: str, *, lease: timedelta) -> bool:
+        """Whether the lease is ours from now on: it was, or nobody has renewed it for so long."""
+        ...
+
+    def beat(self, holder: str, *, read_until: datetime) -> bool:
+        """Renew it, and say up to when every probe that was due has been read. False when it is another's."""
+        ...
+
+    def leave(self, holder: str) -> None: ...
+    def read_until(self) -> datetime | None:
+        """Up to when every probe that was due has been read, by the prober's clock. None before the first."""
+        ...
+
+
+@dataclass(frozen=True)
+class Person:
+    """Whom a probe logs in as. Neither printed nor logged."""
+
+    name: str = field(repr=False)
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A target with what its probe needs besides. `trust` is who vouches for the service: PEM, or a public host key."""
+
+    target: ProbeTarget
+    person: Person | None = None
+    trust: str | None = None
+
+
+class Watcher(Protocol):
+    """What the pool of probes works for."""
+
+    def take(self) -> bool:
+        """Begin to probe, if no other process does."""
+        ...
+
+    def targets(self) -> Sequence[ProbeTarget]:
+        """What is to be probed now."""
+        ...
+
+    def prepare(self, target: ProbeTarget) -> Prepared:
+        """What the probe needs. Raises an OrchestratorError that says why it cannot run."""
+        ...
+
+    def heard(self, readings: Sequence[tuple[ProbeTarget, Reading]], *, read_until: datetime) -> bool:
+        """Believe readings, in their order. False when another process has begun to probe."""
+        ...
+
+    def leave(self) -> None: ...
+
+
+@dataclass
+class ProbeCounts:
+    """What this process has probed since it began, for its metrics."""
+
+    readings: dict[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
+    late_seconds: float | None = None
+    """How late the latest probe of the last seconds began. None while another process probes."""
+
+
+class ProbingFigures(NamedTuple):
+    """What the metrics of probing are made of."""
+
+    up: Sequence[tuple[str, str, float]]
+    """(agency, component, 1 or 0). Services of which nobody knows are not among them."""
+    readings: Mapping[State, int]
+    late_seconds: float | None

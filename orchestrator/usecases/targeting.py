@@ -1,0 +1,130 @@
+"""Targeting: which services are live, where their probes go, and what each needs to run."""
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from orchestrator.domain.assignment import endpoint_facts
+from orchestrator.domain.catalog import Component, Login, Probe, ProbeKind
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.instance import InstanceState, ServiceInstance
+from orchestrator.domain.probing import ProbeKey, ProbeTarget, password_of
+from orchestrator.domain.site import Site
+from orchestrator.usecases.finding import find_agency, in_service
+from orchestrator.usecases.ports import AgencyRecord, CatalogSource, Clock, Secrets, Store, Transaction
+from orchestrator.usecases.probing_ports import Person, Prepared
+from orchestrator.usecases.recovery_ports import RecoveryHosts
+
+LIVE = (InstanceState.IN_SERVICE, InstanceState.UPDATING)
+"""States in which a service is there for its users."""
+
+TRUSTING = (ProbeKind.HTTP, ProbeKind.LDAP, ProbeKind.RT, ProbeKind.SSH)
+"""Kinds that check who answers, where the component says against what."""
+
+ASK_AGAIN = timedelta(minutes=1)
+"""How long a host that did not tell whom to trust is left alone."""
+
+
+@dataclass
+class Targeting:
+    source: CatalogSource
+    store: Store
+    clock: Clock
+    secrets: Secrets
+    hosts: RecoveryHosts
+    _known: dict[str, tuple[object, tuple[ProbeTarget, ...]]] = field(default_factory=dict)
+    _trust: dict[object, tuple[datetime, str | OrchestratorError]] = field(default_factory=dict)
+    _asking: threading.Lock = field(default_factory=threading.Lock)
+
+    def targets(self, agency: str | None = None) -> list[ProbeTarget]:
+        """The probes of every live service, of all agencies or one. Agencies in which nothing has changed since the
+        last time are not read again."""
+        found: list[ProbeTarget] = []
+        with self.store.read() as tx:
+            recorded = in_service(tx, agency)
+            for record, instances in recorded:
+                found += self._of(tx, record, [i for i in instances.values() if i.state in LIVE])
+        if agency is None:
+            gone = self._known.keys() - {record.id for record, _ in recorded}
+            for left in gone:
+                del self._known[left]
+        return found
+
+    def _of(self, tx: Transaction, record: AgencyRecord, live: list[ServiceInstance]) -> tuple[ProbeTarget, ...]:
+        site = self.source.site(record.site)
+        state = (id(site), *((i.component, i.changed_at) for i in live))
+        if record.id not in self._known or self._known[record.id][0] != state:
+            allocations = tx.allocations.of(record.id, site=site.name)
+            targets = tuple(
+                target
+                for instance in live
+                for target in self._resolve(
+                    instance, site, endpoint_facts(instance, agency=record.id, site=site, allocations=allocations)
+                )
+            )
+            self._known[record.id] = (state, targets)
+        return self._known[record.id][1]
+
+    def _resolve(self, instance: ServiceInstance, site: Site, facts: Mapping[str, str]) -> Iterable[ProbeTarget]:
+        known = {name: value for name, value in facts.items() if value}
+        for probe in self.source.catalog().components[instance.component].probes:
+            address, refusal = "", None
+            try:
+                address = probe.target.format_map(known)
+            except KeyError as missing:
+                refusal = f"there is no {missing.args[0]} to be found in {probe.target}"
+            key = ProbeKey(instance.agency, instance.component, probe.id)
+            yield ProbeTarget(key, probe.kind, site.name, address, probe.every, instance.changed_at, refusal)
+
+    def prepare(self, target: ProbeTarget) -> Prepared:
+        """What the probe needs besides its target. Raises an OrchestratorError that says why it cannot run."""
+        if target.refusal:
+            raise OrchestratorError(Kind.INVALID, target.refusal)
+        component, probe = self._probe(target)
+        with self.store.read() as tx:
+            instance = tx.instances.of(target.key.agency)[component.component]
+            person = self._person(tx, instance, probe.login) if probe.login else None
+        trust = self._vouching(target, component, instance) if target.kind in TRUSTING else None
+        return Prepared(target, person=person, trust=trust)
+
+    def _probe(self, target: ProbeTarget) -> tuple[Component, Probe]:
+        component = self.source.catalog().components[target.key.component]
+        return component, next(probe for probe in component.probes if probe.id == target.key.probe)
+
+    def _person(self, tx: Transaction, instance: ServiceInstance, login: Login) -> Person:
+        sealed = tx.secrets.of(instance.agency, instance.component).get(login.secret)
+        people: Any = instance.parameters.get(login.people)
+        if sealed is None or not people:
+            missing = f"nobody among {login.people}" if sealed else f"no secret {login.secret}"
+            raise OrchestratorError(Kind.CONFLICT, f"the probe cannot log in: there is {missing}")
+        record = find_agency(tx, instance.agency)
+        site = self.source.site(record.site)
+        facts = endpoint_facts(instance, agency=record.id, site=site, allocations={})
+        name = login.name.format_map({**facts, "person": people[0]})
+        return Person(name, password_of(people[0], self.secrets.open(sealed)))
+
+    def _vouching(self, target: ProbeTarget, component: Component, instance: ServiceInstance) -> str | None:
+        """Who vouches for the live service, read from its own host over a connection that is checked otherwise."""
+        trust = component.recovery.trust
+        if trust is None:
+            return None
+        host = instance.hosts[trust.function][0]
+        asked = (target.site, host, trust.file, None if component.tenancy == "shared" else target.version)
+        with self._asking:  # services of many agencies that share a host ask it once
+            if asked not in self._trust or self._trust[asked][0] <= self.clock.now():
+                self._trust[asked] = self._ask(target.site, host, trust.file)
+            told = self._trust[asked][1]
+        if isinstance(told, OrchestratorError):
+            raise told
+        return told
+
+    def _ask(self, site: str, host: str, file: str) -> tuple[datetime, str | OrchestratorError]:
+        """What a host says, or why it does not, and until when that is good."""
+        try:
+            with self.hosts.connect(self.source.site(site), host) as connected:
+                return self.clock.now() + timedelta(hours=1), connected.read(file)
+        except OrchestratorError as error:
+            why = OrchestratorError(error.kind, f"nobody told who vouches for the service: {error.message}")
+            return self.clock.now() + ASK_AGAIN, why
