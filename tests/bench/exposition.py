@@ -1,7 +1,8 @@
 """What a scrape costs: reading the records, rendering, beside prometheus_client's own renderer; and whom it holds up.
 
 CPU seconds, not time: a scraper that takes the exposition slowly costs no more. "held up" is the longest that another
-thread of the process, which wants to run every half millisecond, was late while an exposition was rendered.
+thread of the process, which wants to run every half millisecond, was late while an exposition was rendered. Best of
+three tries each: the machine is not ours alone.
 """
 
 import gc

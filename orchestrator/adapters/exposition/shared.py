@@ -34,9 +34,9 @@ class SharedSnapshot:
 
     def _let_go(self) -> None:
         """Of what was read before, family by family: freeing a million rows at once would hold up everybody else."""
-        if self._snapshot is not None:
-            families = [part for figures in self._snapshot[-3:] for part in figures] + [*self._snapshot]
-            self._snapshot = None
+        if (before := self._snapshot) is not None:
+            families = [*before.recovery, *before.probing, *before.service_levels, *before]
+            self._snapshot = before = None
             while families:
                 families.pop()
                 time.sleep(0)
