@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ORCHESTRATOR := $(BIN)/orchestrator
 
-# Debian packages: of the practice site, and of the tests (promtool, PostgreSQL). Installed only as root, and only when missing.
+# Debian packages: of the practice site, and of the tests (Prometheus and Alertmanager with their tools, PostgreSQL).
+# Installed only as root, and only when missing.
 PRACTICE_PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-client
-TEST_PACKAGES := prometheus postgresql
+TEST_PACKAGES := prometheus prometheus-alertmanager postgresql
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format serve bench clean practice-packages test-packages
@@ -53,6 +54,7 @@ bench: $(INSTALLED) ## Measure against the bare tools, in interleaved pairs
 	@$(BIN)/python -m tests.bench.onboarding
 	@$(BIN)/python -m tests.bench.scale
 	@$(BIN)/python -m tests.bench.calendar_planning
+	@$(BIN)/python -m tests.bench.exposition
 
 serve: $(INSTALLED) ## Answer HTTP on port 8080 and work on runs
 	$(ORCHESTRATOR) serve

@@ -16,7 +16,7 @@ from orchestrator.usecases.ordering import Ordering
 
 if TYPE_CHECKING:  # a command that only reads the catalog should not wait for the database, Ansible or the engine
     from orchestrator.adapters.ansible.guarded import Guards
-    from orchestrator.adapters.metrics import Exposition
+    from orchestrator.adapters.exposition.negotiated import Exposition
     from orchestrator.adapters.practice.site import PracticeSite
     from orchestrator.adapters.recovery_host import SshRecoveryHosts
     from orchestrator.domain.drill_policy import Blackout
@@ -195,7 +195,7 @@ class Application(ServiceLevels):
 
     @cached_property
     def exposition(self) -> "Exposition":
-        from orchestrator.adapters.metrics import Exposition
+        from orchestrator.adapters.exposition.negotiated import Exposition
 
         return Exposition(self.observing.snapshot)
 

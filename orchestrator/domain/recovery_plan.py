@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
+from typing import Protocol
 
 from orchestrator.domain.catalog import Catalog, RecoveryTarget, Verb
 from orchestrator.domain.instance import InstanceState, ServiceInstance
@@ -30,7 +31,12 @@ PHASES = (
 ALWAYS = (Verb.CLEANUP, Verb.REPORT)
 
 
-def protected(recorded: Mapping[str, ServiceInstance], catalog: Catalog) -> tuple[str, ...]:
+class HasState(Protocol):
+    @property
+    def state(self) -> InstanceState: ...
+
+
+def protected(recorded: Mapping[str, HasState], catalog: Catalog) -> tuple[str, ...]:
     """Components of an agency that are backed up: in service, with something to lose, and somebody to keep it."""
     keeper = recorded.get(KEEPER)
     if keeper is None or keeper.state is not InstanceState.IN_SERVICE:

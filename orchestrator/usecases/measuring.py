@@ -1,53 +1,64 @@
 """Measuring: the figures of recovery and of probing, for dashboards and alerts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
 
-from orchestrator.domain.catalog import Catalog, RecoveryTarget
+from orchestrator.domain.catalog import Catalog
+from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.recovery_plan import protected
 from orchestrator.domain.service_record import State
 from orchestrator.usecases.diagnosing import diagnose
-from orchestrator.usecases.finding import in_service
+from orchestrator.usecases.figure_ports import Figures
 from orchestrator.usecases.ports import Transaction
 from orchestrator.usecases.probing_ports import ProbeCounts, ProbingFigures
 from orchestrator.usecases.recovery_ports import RecoveryFigures
 
 KNOWN = (State.UP, State.DOWN)
 
+Service = tuple[str, str, str, str]
+"""Agency, component, tier, state."""
 
-def recovery_figures(tx: Transaction, catalog: Catalog, *, in_service: set[str]) -> RecoveryFigures:
+
+class _Recorded(NamedTuple):
+    tier: str
+    state: InstanceState
+
+
+def recovery_figures(figures: Figures, catalog: Catalog, services: Sequence[Service]) -> RecoveryFigures:
     """Of agencies in service: what was drilled, what came of it, what was promised, and what is backed up."""
-    measured = [d for d in tx.drills.last_measured() if d.agency in in_service]
-    passed = [d for d in tx.drills.last_passed() if d.agency in in_service]
-    targets = list(_targets(tx, catalog))
+    measured = figures.drills_measured()
+    targets = list(_targets(services, catalog))
     return RecoveryFigures(
-        drills=tx.drills.outcomes(),
-        last_success=[(d.agency, d.component, d.finished_at.timestamp()) for d in passed if d.finished_at],
-        next_scheduled=[(a, c, at.timestamp()) for a, c, at in tx.drills.next_due() if a in in_service],
-        rto=[(d.agency, d.component, d.rto_seconds) for d in measured if d.rto_seconds is not None],
-        rpo=[(d.agency, d.component, d.rpo_seconds) for d in measured if d.rpo_seconds is not None],
-        rto_objective=[(a, c, target.rto.total_seconds()) for a, c, target in targets],
-        rpo_objective=[(a, c, target.rpo.total_seconds()) for a, c, target in targets],
-        recovery_point=[
-            (b.agency, b.component, b.started_at.timestamp())
-            for b in tx.backups.last_of_all()
-            if b.agency in in_service
-        ],
+        drills=tuple(figures.drill_outcomes()),
+        last_success=tuple((a, c, at.timestamp()) for a, c, at in figures.drills_passed()),
+        next_scheduled=tuple((a, c, at.timestamp()) for a, c, at in figures.drills_due()),
+        rto=tuple((a, c, rto) for a, c, rto, _ in measured if rto is not None),
+        rpo=tuple((a, c, rpo) for a, c, _, rpo in measured if rpo is not None),
+        rto_objective=tuple((a, c, rto) for a, c, rto, _ in targets),
+        rpo_objective=tuple((a, c, rpo) for a, c, _, rpo in targets),
+        recovery_point=tuple((a, c, at.timestamp()) for a, c, at in figures.recovery_points()),
     )
 
 
-def _targets(tx: Transaction, catalog: Catalog) -> Iterator[tuple[str, str, RecoveryTarget]]:
-    """What every protected component was promised."""
-    for record, recorded in in_service(tx):
+def _targets(services: Sequence[Service], catalog: Catalog) -> Iterator[tuple[str, str, float, float]]:
+    """Recovery time and point that every protected component was promised, in seconds. Services are in the order of
+    their agencies.
+    """
+    for agency, rows in groupby(services, itemgetter(0)):
+        recorded = {component: _Recorded(tier, InstanceState(state)) for _, component, tier, state in rows}
         for component in protected(recorded, catalog):
-            yield record.id, component, catalog.components[component].tiers[recorded[component].tier].recovery
+            target = catalog.components[component].tiers[recorded[component].tier].recovery
+            yield agency, component, target.rto.total_seconds(), target.rpo.total_seconds()
 
 
 def probing_figures(tx: Transaction, catalog: Catalog, counts: ProbeCounts, *, now: datetime) -> ProbingFigures:
     """Who is up and who is down; of whom nobody knows is neither. The counts are this process's own."""
     health = diagnose(tx, catalog, now=now)
     return ProbingFigures(
-        up=[(*service, float(h.state is State.UP)) for service, h in sorted(health.items()) if h.state in KNOWN],
+        up=tuple((*service, float(h.state is State.UP)) for service, h in sorted(health.items()) if h.state in KNOWN),
         readings=dict(counts.readings),
         late_seconds=counts.late_seconds,
     )

@@ -19,9 +19,10 @@ from orchestrator.domain.site import Site, hosts_in
 from orchestrator.domain.value import Value
 from orchestrator.usecases.admitting import Admitting, next_steps
 from orchestrator.usecases.diagnosing import UNPROBED, Health, diagnose
+from orchestrator.usecases.figure_ports import Snapshot
 from orchestrator.usecases.finding import find_agency, find_run
 from orchestrator.usecases.measuring import probing_figures, recovery_figures
-from orchestrator.usecases.ports import CatalogSource, Clock, Snapshot, Store, StoredPlan, Transaction
+from orchestrator.usecases.ports import CatalogSource, Clock, Store, StoredPlan, Transaction
 from orchestrator.usecases.probing_ports import ProbeCounts
 
 
@@ -217,15 +218,15 @@ class Observing:
 
     def snapshot(self) -> Snapshot:
         with self.store.read() as tx:
-            in_service = [a for a in tx.agencies.all() if a.offboarded_at is None]
+            services = tx.figures.services()
             return Snapshot(
-                agencies=tuple((a.id, a.name, a.framework, a.site) for a in in_service),
-                services=tuple((i.agency, i.component, i.state) for i in tx.instances.all()),
-                runs=tuple(tx.figures.runs()),
-                run_durations=tuple(tx.figures.run_durations()),
-                step_durations=tuple(tx.figures.step_durations()),
-                onboarding_durations=tuple(tx.figures.onboarding_durations()),
-                recovery=recovery_figures(tx, self.source.catalog(), in_service={a.id for a in in_service}),
+                agencies=tuple(tx.figures.agencies()),
+                services=tuple((agency, component, state) for agency, component, _, state in services),
+                runs=tx.figures.runs(),
+                run_durations=tx.figures.run_durations(),
+                step_durations=tx.figures.step_durations(),
+                onboarding_durations=tx.figures.onboarding_durations(),
+                recovery=recovery_figures(tx.figures, self.source.catalog(), services),
                 probing=probing_figures(tx, self.source.catalog(), self.probe_counts, now=self.clock.now()),
             )
 

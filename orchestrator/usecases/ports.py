@@ -13,14 +13,15 @@ from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import Allocation
 from orchestrator.domain.catalog import Catalog, SecretKind
 from orchestrator.domain.events import Event, Happening
-from orchestrator.domain.instance import InstanceState, ServiceInstance
+from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.plan import Plan
 from orchestrator.domain.run import Busy, Run, RunState, StepRecord
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.domain.site import Site
 from orchestrator.domain.value import Value
-from orchestrator.usecases.probing_ports import Prober, ProbingFigures, Transitions
-from orchestrator.usecases.recovery_ports import Backups, Canaries, Drills, RecoveryFigures
+from orchestrator.usecases.figure_ports import Figures
+from orchestrator.usecases.probing_ports import Prober, Transitions
+from orchestrator.usecases.recovery_ports import Backups, Canaries, Drills
 from orchestrator.usecases.service_level_ports import Declarations, Incidents, Months, ServiceFacts, ServicePeriods
 
 
@@ -231,54 +232,6 @@ class Ticks(Protocol):
 
     def last(self, schedule: str) -> datetime | None:
         """When the last tick that was taken was due."""
-        ...
-
-
-BOUNDS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
-"""Upper bounds of the duration histograms, in seconds."""
-
-
-class Histogram(Value):
-    """Durations with the same labels: how many took at most each of `BOUNDS`, how many in all, and their sum."""
-
-    labels: tuple[str, ...]
-    at_most: tuple[int, ...]
-    count: int
-    total_seconds: float
-
-
-class Snapshot(Value):
-    """What the metrics are made of, at one instant."""
-
-    agencies: tuple[tuple[str, str, str, str], ...]
-    """(agency, name, framework, site) of agencies in service."""
-    services: tuple[tuple[str, str, InstanceState], ...]
-    """(agency, component, state)."""
-    runs: tuple[tuple[str, str, int], ...]
-    run_durations: tuple[Histogram, ...]
-    step_durations: tuple[Histogram, ...]
-    onboarding_durations: tuple[Histogram, ...]
-    recovery: RecoveryFigures
-    probing: ProbingFigures
-
-
-class Figures(Protocol):
-    """Totals that dashboards read, straight from the records."""
-
-    def runs(self) -> list[tuple[str, str, int]]:
-        """(purpose, state, how many)."""
-        ...
-
-    def run_durations(self) -> list[Histogram]:
-        """Labels (purpose, outcome)."""
-        ...
-
-    def step_durations(self) -> list[Histogram]:
-        """Labels (component, verb, outcome)."""
-        ...
-
-    def onboarding_durations(self) -> list[Histogram]:
-        """Labels (framework,): from the plan that was applied to the end of the run that put the agency in service."""
         ...
 
 

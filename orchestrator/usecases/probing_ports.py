@@ -119,7 +119,7 @@ class ProbeCounts:
 class ProbingFigures(NamedTuple):
     """What the metrics of probing are made of."""
 
-    up: list[tuple[str, str, float]]
+    up: Sequence[tuple[str, str, float]]
     """(agency, component, 1 or 0). Services of which nobody knows are not among them."""
     readings: Mapping[State, int]
     late_seconds: float | None

@@ -1,6 +1,6 @@
 """What recovery needs from the world, as protocols: its records, its hosts, a stopwatch, a signature."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -46,15 +46,15 @@ Labelled = tuple[str, str, float]
 class RecoveryFigures(NamedTuple):
     """What the metrics of recovery are made of. Timestamps are seconds since 1970."""
 
-    drills: list[tuple[str, str, str, int]]
+    drills: Sequence[tuple[str, str, str, int]]
     """(agency, component, outcome, how many): the verdict of reported drills, the final state of others."""
-    last_success: list[Labelled]
-    next_scheduled: list[Labelled]
-    rto: list[Labelled]
-    rpo: list[Labelled]
-    rto_objective: list[Labelled]
-    rpo_objective: list[Labelled]
-    recovery_point: list[Labelled]
+    last_success: Sequence[Labelled]
+    next_scheduled: Sequence[Labelled]
+    rto: Sequence[Labelled]
+    rpo: Sequence[Labelled]
+    rto_objective: Sequence[Labelled]
+    rpo_objective: Sequence[Labelled]
+    recovery_point: Sequence[Labelled]
     """Start of the newest backup that succeeded: what is older than that is safe."""
 
 
@@ -70,19 +70,6 @@ class Drills(Protocol):
     def newest(self, *, agency: str | None = None, limit: int = 50) -> list[Drill]: ...
     def in_state(self, *states: DrillState) -> list[Drill]:
         """Those that are due first in front."""
-        ...
-
-    def outcomes(self) -> list[tuple[str, str, str, int]]:
-        """(agency, component, verdict or final state, how many)."""
-        ...
-
-    def last_measured(self) -> list[Drill]:
-        """The newest drill with a verdict of every component of every agency."""
-        ...
-
-    def last_passed(self) -> list[Drill]: ...
-    def next_due(self) -> list[tuple[str, str, datetime]]:
-        """(agency, component, when) of the next drill that has not begun."""
         ...
 
     def durations(self, agency: str | None = None) -> dict[tuple[str, str], tuple[timedelta, ...]]:

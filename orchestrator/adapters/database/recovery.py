@@ -11,14 +11,12 @@ from orchestrator.adapters.database.repository import Repository
 from orchestrator.adapters.database.tables import CanaryRow, DrillRow, PlanRow, RunRow, StepRow
 from orchestrator.domain.canary import Canary
 from orchestrator.domain.catalog import Verb
-from orchestrator.domain.drill import UNDER_WAY, Drill, DrillState
+from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import StepState
-from orchestrator.domain.verdict import Moment, Verdict
+from orchestrator.domain.verdict import Moment
 from orchestrator.usecases.recovery_ports import TakenBackup
-
-NOT_ENDED = (DrillState.APPROVAL_PENDING, DrillState.APPROVED, *UNDER_WAY)
 
 
 class BackupRepository(Repository):
@@ -92,29 +90,6 @@ class DrillRepository(Repository):
     def in_state(self, *states: DrillState) -> list[Drill]:
         query = select(DrillRow).where(col(DrillRow.state).in_(states)).order_by(col(DrillRow.scheduled_at))
         return [mapping.drill(r) for r in self._session.exec(query)]
-
-    def outcomes(self) -> list[tuple[str, str, str, int]]:
-        outcome = sa.func.coalesce(sa.cast(col(DrillRow.verdict), sa.String), sa.cast(col(DrillRow.state), sa.String))
-        labels = (col(DrillRow.agency), col(DrillRow.component), outcome)
-        query = sa.select(*labels, sa.func.count()).where(col(DrillRow.state).not_in(NOT_ENDED)).group_by(*labels)
-        return [(row[0], row[1], str(row[2]), int(row[3])) for row in self._session.execute(query)]
-
-    def last_measured(self) -> list[Drill]:
-        return self._last(col(DrillRow.verdict).is_not(None))
-
-    def last_passed(self) -> list[Drill]:
-        return self._last(col(DrillRow.verdict).in_((Verdict.PASS, Verdict.PASS_WITH_FINDINGS)))
-
-    def next_due(self) -> list[tuple[str, str, datetime]]:
-        labels = (col(DrillRow.agency), col(DrillRow.component))
-        waiting = col(DrillRow.state).in_((DrillState.APPROVAL_PENDING, DrillState.APPROVED))
-        query = sa.select(*labels, sa.func.min(col(DrillRow.scheduled_at))).where(waiting).group_by(*labels)
-        return [(row[0], row[1], row[2]) for row in self._session.execute(query)]
-
-    def _last(self, condition: Any) -> list[Drill]:
-        newest = sa.select(sa.func.max(col(DrillRow.id))).where(condition)
-        newest = newest.group_by(col(DrillRow.agency), col(DrillRow.component))
-        return [mapping.drill(r) for r in self._session.exec(select(DrillRow).where(col(DrillRow.id).in_(newest)))]
 
     def durations(self, agency: str | None = None) -> dict[tuple[str, str], tuple[timedelta, ...]]:
         query = (

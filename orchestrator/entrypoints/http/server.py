@@ -1,5 +1,6 @@
 """`serve`: the HTTP application, and one embedded worker beside it."""
 
+import gc
 import signal
 import threading
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from orchestrator.bootstrap import Application
 from orchestrator.domain.errors import Kind, OrchestratorError
@@ -32,10 +33,13 @@ def http_application(app: Application) -> FastAPI:
         return {"status": "ready", "workers": len(app.live_workers())}
 
     @http.get("/metrics")
-    def metrics(request: Request) -> Response:
-        """Prometheus or OpenMetrics text, as the scraper prefers."""
-        content, content_type = app.exposition.render(request.headers.get("accept", ""))
-        return Response(content, headers={"Content-Type": content_type})
+    def metrics(request: Request, tier: str = "detail") -> Response:
+        """Prometheus or OpenMetrics text, as the scraper prefers; `?tier=summary` without single agencies.
+
+        It is rendered slice by slice as the scraper takes it, outside the event loop.
+        """
+        slices, content_type = app.exposition.render(request.headers.get("accept", ""), tier)
+        return StreamingResponse(slices, headers={"Content-Type": content_type})
 
     @http.exception_handler(OrchestratorError)
     def problem(_: Request, error: Exception) -> JSONResponse:
@@ -72,7 +76,8 @@ def serve_forever(app: Application, *, host: str, port: int, with_worker: bool) 
     """Answer until SIGINT or SIGTERM. The worker's running steps are stopped and left to other workers."""
     server = _Server(uvicorn.Config(http_application(app), host=host, port=port, log_level="error", access_log=False))
     done = threading.Event()
-    app.store  # noqa: B018 - a database that cannot be used is an error now, not at the first scrape
+    app.store, app.exposition  # noqa: B018 - a database that cannot be used is an error now, not at the first scrape
+    gc.freeze()  # what was imported stays: walking it for garbage would hold up every thread for a tenth of a second
     worker = threading.Thread(target=app.work, args=(done.is_set,), name="worker", daemon=True)
     if with_worker:
         worker.start()

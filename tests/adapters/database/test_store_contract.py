@@ -291,12 +291,15 @@ class TestRecovery:
         ends = [(Verdict.FAIL, DrillState.REPORTED), (Verdict.PASS, DrillState.REPORTED), (None, DrillState.MISFIRED)]
         with store.begin() as tx:
             for number, (verdict, state) in enumerate(ends):
-                tx.drills.add(self.drill(plan, key=str(number), verdict=verdict, state=state, finished_at=NOW))
+                how = {"verdict": verdict, "state": state, "finished_at": NOW, "rto_seconds": number + 1.0}
+                tx.drills.add(self.drill(plan, key=str(number), **how))
             tx.drills.add(self.drill(plan, key="next", scheduled_at=NOW + timedelta(days=3)))
         with store.read() as tx:
-            assert sorted(outcome for _, _, outcome, _ in tx.drills.outcomes()) == ["fail", "misfired", "pass"]
-            assert [d.verdict for d in tx.drills.last_measured()] == [Verdict.PASS]
-            assert tx.drills.next_due() == [("a1", "network", NOW + timedelta(days=3))]
+            figures = tx.figures
+            assert [outcome for _, _, outcome, _ in figures.drill_outcomes()] == ["fail", "misfired", "pass"]
+            assert figures.drills_measured() == [("a1", "network", 2.0, None)]
+            assert figures.drills_passed() == [("a1", "network", NOW)]
+            assert figures.drills_due() == [("a1", "network", NOW + timedelta(days=3))]
 
     def test_durations_are_those_of_drills_with_a_verdict(self, store: SqlStore, plan: StoredPlan) -> None:
         with store.begin() as tx:
@@ -345,6 +348,7 @@ class TestRecovery:
             assert [b.started_at for b in taken] == [NOW, NOW + timedelta(minutes=90)]
             assert taken[-1].finished_at == NOW + timedelta(minutes=95)
             assert tx.backups.last_of_all() == [taken[-1]]
+            assert tx.figures.recovery_points() == [("a1", "network", NOW + timedelta(minutes=90))]
 
 
 class TestTransitions:

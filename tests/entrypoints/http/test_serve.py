@@ -59,6 +59,13 @@ class TestServe:
         if shutil.which("promtool"):
             subprocess.run(["promtool", "check", "metrics"], input=text, text=True, check=True)
 
+        summary = get(port, "/metrics?tier=summary")[2]
+        assert 'orchestrator_fleet_agencies{framework="trial",site="bench"} 1.0' in summary
+        assert "test-agency" not in summary
+        status, content_type, body = get(port, "/metrics?tier=sumary")
+        assert (status, content_type) == (422, "application/problem+json")
+        assert json.loads(body)["hint"] == "?tier= is one of detail, summary"
+
         server.send_signal(signal.SIGTERM)
         assert server.wait(15) == 0
 
@@ -71,6 +78,7 @@ class TestServe:
         status, content_type, body = eventually(lambda: (r := get(port, "/readyz"))[0] == 503 and r)
         assert (status, content_type) == (503, "application/problem+json")
         assert json.loads(body)["type"] == "urn:orchestrator:unavailable"
+        assert get(port, "/metrics")[:2] == (503, "application/problem+json")
         assert get(port, "/healthz")[0] == 200
 
     def test_names_a_port_that_is_taken(self, orchestrator: CommandLine) -> None:

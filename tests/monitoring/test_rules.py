@@ -30,5 +30,9 @@ def test_rules_do_what_their_cases_say(case: Path) -> None:
     promtool("test", "rules", case)
 
 
+def test_the_example_of_prometheus_is_valid() -> None:
+    assert "SUCCESS" in promtool("check", "config", ROOT / "monitoring/prometheus.yml")
+
+
 def test_every_file_of_rules_has_cases() -> None:
     assert [r.name for r in RULES] == [c.name for c in CASES] != []

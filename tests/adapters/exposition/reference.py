@@ -1,4 +1,4 @@
-"""Prometheus metrics, rendered from a snapshot of the records at every scrape."""
+"""What the exposition is held against: the families of `detail` once more, rendered by prometheus_client itself."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import version
@@ -11,20 +11,23 @@ from prometheus_client.core import (
     InfoMetricFamily,
     Metric,
 )
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.run import OPEN_RUN
-from orchestrator.usecases.ports import BOUNDS, Histogram, Snapshot
+from orchestrator.usecases.figure_ports import BOUNDS, Histogram, Snapshot
 from orchestrator.usecases.probing_ports import ProbingFigures
 from orchestrator.usecases.recovery_ports import RecoveryFigures
+from orchestrator.usecases.service_level_ports import ServiceLevelFigures
 
 SERVICE = ("agency", "component")
+Gauge, Counter = GaugeMetricFamily, CounterMetricFamily
 
 
 class RecordsCollector(Collector):
-    """Every family of the contract that the records can answer. Labels never hold ids, hosts, users or free text."""
+    """Every family of the contract that the records can answer."""
 
     def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
         self._snapshot = snapshot
@@ -56,8 +59,9 @@ class RecordsCollector(Collector):
             ("framework",),
             snapshot.onboarding_durations,
         )
-        yield from _recovery(snapshot.recovery)
         yield from _probing(snapshot.probing)
+        yield from _service_levels(snapshot.service_levels)
+        yield from _recovery(snapshot.recovery)
 
 
 def _build() -> Metric:
@@ -81,7 +85,7 @@ def _services(snapshot: Snapshot) -> Metric:
     )
     for agency, component, state in snapshot.services:
         for possible in InstanceState:
-            family.add_metric((agency, component, possible.value), float(state is possible))
+            family.add_metric((agency, component, possible.value), float(state == possible))
     return family
 
 
@@ -98,6 +102,36 @@ def _runs(snapshot: Snapshot) -> Iterator[Metric]:
         open_now.add_metric((state,), count)
     yield finished
     yield open_now
+
+
+def _service_levels(figures: ServiceLevelFigures) -> Iterator[Metric]:
+    for name, help_text, values, kind in (
+        (
+            "sla_eligible_seconds",
+            "Measured service time: within service hours, outside agreed maintenance.",
+            figures.eligible_seconds,
+            Counter,
+        ),
+        ("sla_bad_seconds", "Eligible time in which the service was down.", figures.bad_seconds, Counter),
+        ("sla_availability_ratio", "Availability in the running month so far.", figures.availability, Gauge),
+        ("sla_target_ratio", "Availability promised.", figures.target, Gauge),
+        (
+            "sla_coverage_ratio",
+            "Share of the time due in the running month that was measured.",
+            figures.coverage,
+            Gauge,
+        ),
+        (
+            "sla_eligible_period_seconds",
+            "Service time of a month of the contract, over which its budget of downtime is spread.",
+            figures.eligible_period,
+            Gauge,
+        ),
+    ):
+        family = kind(f"orchestrator_{name}", help_text, labels=SERVICE)
+        for agency, component, value in values:
+            family.add_metric((agency, component), value)
+        yield family
 
 
 def _recovery(figures: RecoveryFigures) -> Iterator[Metric]:
@@ -133,9 +167,10 @@ def _probing(figures: ProbingFigures) -> Iterator[Metric]:
     for state, count in figures.readings.items():
         probes.add_metric((state.value,), count)
     late = "How late the latest probe of this process began; none while another process probes."
-    yield from (up, probes)
+    lateness = GaugeMetricFamily("orchestrator_probes_late_seconds", late, labels=())
     if figures.late_seconds is not None:
-        yield GaugeMetricFamily("orchestrator_probes_late_seconds", late, value=figures.late_seconds)
+        lateness.add_metric((), figures.late_seconds)
+    yield from (up, probes, lateness)
 
 
 def _histogram(name: str, help_text: str, labels: Sequence[str], histograms: Sequence[Histogram]) -> Metric:
@@ -146,14 +181,8 @@ def _histogram(name: str, help_text: str, labels: Sequence[str], histograms: Seq
     return family
 
 
-class Exposition:
-    """Renders the metrics in the format a scraper accepts."""
-
-    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(RecordsCollector(snapshot))
-
-    def render(self, accept: str) -> tuple[bytes, str]:
-        """The exposition and its content type."""
-        encoder, content_type = choose_encoder(accept)
-        return encoder(self._registry), content_type
+def rendered(snapshot: Snapshot, *, as_openmetrics: bool) -> bytes:
+    """The exposition of a snapshot, by prometheus_client."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(RecordsCollector(lambda: snapshot))
+    return openmetrics.generate_latest(registry) if as_openmetrics else generate_latest(registry)

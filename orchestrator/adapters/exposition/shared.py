@@ -1,0 +1,42 @@
+"""One reading of the records for all scrapes of a moment."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from orchestrator.usecases.figure_ports import Snapshot
+
+FRESH_SECONDS = 2.0
+"""For how long a reading is good at least: several Prometheus servers ask at about the same time."""
+REST = 9
+"""And for so many times as long as it took: reading never takes more than a tenth of the time."""
+
+
+class SharedSnapshot:
+    """The snapshot of a moment. Who asks while it is being read waits, and gets the same."""
+
+    def __init__(self, read: Callable[[], Snapshot], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._read, self._clock = read, clock
+        self._reading = threading.Lock()
+        self._snapshot: Snapshot | None = None
+        self._good_until = 0.0
+
+    def now(self) -> Snapshot:
+        """Raises what reading raises; the next who asks tries again."""
+        with self._reading:
+            began = self._clock()
+            if self._snapshot is None or began >= self._good_until:
+                self._let_go()
+                self._snapshot = self._read()
+                ended = self._clock()
+                self._good_until = ended + max(FRESH_SECONDS, REST * (ended - began))
+            return self._snapshot
+
+    def _let_go(self) -> None:
+        """Of what was read before, family by family: freeing a million rows at once would hold up everybody else."""
+        if (before := self._snapshot) is not None:
+            families = [*before.recovery, *before.probing, *before.service_levels, *before]
+            self._snapshot = before = None
+            while families:
+                families.pop()
+                time.sleep(0)
