@@ -170,7 +170,13 @@ class Application(ServiceLevels):
     def observing(self) -> "Observing":
         from orchestrator.usecases.observing import Observing
 
-        return Observing(source=self.source, store=self.store, clock=self.clock, admitting=self.admitting)
+        return Observing(
+            source=self.source,
+            store=self.store,
+            clock=self.clock,
+            admitting=self.admitting,
+            metering=self.metering,
+        )
 
     @cached_property
     def admitting(self) -> "Admitting":

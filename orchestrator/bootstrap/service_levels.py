@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from orchestrator.usecases.closing import MonthEnd
     from orchestrator.usecases.declaring import Declaring
     from orchestrator.usecases.judging import Judging
+    from orchestrator.usecases.metering import Metering
     from orchestrator.usecases.reporting import Reporting
 
 
@@ -20,6 +21,13 @@ class ServiceLevels(Records):
         from orchestrator.usecases.judging import Judging
 
         return Judging(source=self.source, store=self.store, clock=self.clock, is_bank_holiday=is_bank_holiday)
+
+    @cached_property
+    def metering(self) -> "Metering":
+        from orchestrator.adapters.bank_holidays import is_bank_holiday
+        from orchestrator.usecases.metering import Metering
+
+        return Metering(source=self.source, is_bank_holiday=is_bank_holiday)
 
     @cached_property
     def month_end(self) -> "MonthEnd":

@@ -38,7 +38,7 @@ def _in_order(transitions: tuple[Transition, ...]) -> tuple[Transition, ...]:
 
 
 Timeline = Annotated[tuple[Transition, ...], AfterValidator(_in_order)]
-"""Transitions in order of time, however they were given. Before the first one the state is unknown."""
+"""Transitions in order of time, however they were given. Before the first one there was no such part."""
 
 
 class _Stretch(Value):
@@ -117,9 +117,17 @@ class ServiceRecord(Value):
         return intersect(union(*measured, (outage.span for outage in self.outages)), union([within]))
 
     def up(self, within: Span) -> Spans:
-        """When every part was measured up. What has no parts was never measured."""
-        measured = [spans_of(timeline, State.UP, within=within) for timeline in self.parts.values()]
-        return subtract(reduce(intersect, measured), self.down(within)) if measured else ()
+        """When every part there was by then was measured up. What has no parts was never measured."""
+        timelines = [timeline for timeline in self.parts.values() if timeline]
+        if not timelines:
+            return ()
+        begun = [second_of(timeline[0].at) for timeline in timelines]
+        measured = [
+            union(spans_of(timeline, State.UP, within=within), (Span(within.start, first),))
+            for timeline, first in zip(timelines, begun, strict=True)
+        ]
+        unmeasured = union((Span(within.start, min(begun)),), self.down(within))
+        return subtract(intersect(reduce(intersect, measured), union([within])), unmeasured)
 
     def approved(self, notice: timedelta) -> Spans:
         """Maintenance as planned, where it was announced and accepted in time, and accepted exclusions."""

@@ -22,6 +22,7 @@ from orchestrator.usecases.diagnosing import UNPROBED, Health, diagnose
 from orchestrator.usecases.figure_ports import Snapshot
 from orchestrator.usecases.finding import find_agency, find_run
 from orchestrator.usecases.measuring import probing_figures, recovery_figures
+from orchestrator.usecases.metering import Metering
 from orchestrator.usecases.ports import CatalogSource, Clock, Store, StoredPlan, Transaction
 from orchestrator.usecases.probing_ports import ProbeCounts
 
@@ -173,6 +174,7 @@ class Observing:
     store: Store
     clock: Clock
     admitting: Admitting
+    metering: Metering
     probe_counts: ProbeCounts = field(default_factory=ProbeCounts)
 
     def agencies(self) -> list[AgencyView]:
@@ -227,6 +229,7 @@ class Observing:
                 step_durations=tx.figures.step_durations(),
                 onboarding_durations=tx.figures.onboarding_durations(),
                 recovery=recovery_figures(tx.figures, self.source.catalog(), services),
+                service_levels=self.metering.figures(tx),
                 probing=probing_figures(tx, self.source.catalog(), self.probe_counts, now=self.clock.now()),
             )
 

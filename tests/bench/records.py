@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from orchestrator.adapters.bank_holidays import is_bank_holiday
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.clock import SystemClock
 from orchestrator.adapters.database.connection import connect
@@ -17,6 +18,7 @@ from orchestrator.adapters.database.store import SqlStore
 from orchestrator.adapters.database.tables import AgencyRow, DrillRow, InstanceRow, PlanRow, RunRow, StepRow
 from orchestrator.domain.admission import Limits
 from orchestrator.usecases.admitting import Admitting
+from orchestrator.usecases.metering import Metering
 from orchestrator.usecases.observing import Observing
 from tests.adapters.exposition.snapshots import COMPONENTS
 from tests.conftest import ROOT
@@ -54,7 +56,8 @@ def filled(folder: Path, *, agencies: int) -> Iterator[Observing]:
     )
     store = SqlStore(engine)
     admitting = Admitting(store=store, limits=Limits(runs=4, site=3, host=2), lease=timedelta(seconds=8))
-    yield Observing(source=source, store=store, clock=SystemClock(), admitting=admitting)
+    metering = Metering(source=source, is_bank_holiday=is_bank_holiday)
+    yield Observing(source=source, store=store, clock=SystemClock(), admitting=admitting, metering=metering)
     engine.dispose()
 
 

@@ -170,11 +170,11 @@ def served(case: Case) -> Iterator[bool]:
 
 
 def state_of(case: Case, n: int) -> str:
-    """Of the service at a grain: down if anybody says so, and up if all do."""
+    """Of the service at a grain: down if anybody says so, and up if all who have ever said anything do."""
     states = set()
     for part in case.parts:
-        said = [grain for grain in part if grain <= n]
-        states.add(part[max(said)] if said else "unknown")
+        if said := [grain for grain in part if grain <= n]:
+            states.add(part[max(said)])
     if "down" in states or any(begin <= n < end for begin, end in case.outages):
         return "down"
     return "up" if states == {"up"} else "unknown"

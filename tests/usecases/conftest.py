@@ -19,10 +19,12 @@ from orchestrator.domain.run import Counts, Run, StepOutcome, StepState
 from orchestrator.usecases.admitting import Admitting
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import Driving
+from orchestrator.usecases.metering import Metering
 from orchestrator.usecases.observing import Observing
 from orchestrator.usecases.ordering import Ordering
 from orchestrator.usecases.provisioning import Provisioning
 from tests.conftest import WORLD
+from tests.domain.service_levels.vectors import is_bank_holiday
 
 
 class TurnableClock:
@@ -89,7 +91,8 @@ def house(url: str, tmp_path: Path) -> Iterator[House]:
     driving = Driving(source=source, store=store, clock=clock, consequences=changes)
     limits = Limits(runs=4, site=3, host=2)
     admitting = Admitting(store=store, limits=limits, lease=timedelta(days=1))
-    observing = Observing(source=source, store=store, clock=clock, admitting=admitting)
+    metering = Metering(source=source, is_bank_holiday=is_bank_holiday)
+    observing = Observing(source=source, store=store, clock=clock, admitting=admitting, metering=metering)
     with store.begin() as tx:
         for worker in ("w", "v"):
             tx.workers.join(worker, host="here", runs=100)
