@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ORCHESTRATOR := $(BIN)/orchestrator
 
-# Debian packages: of the practice site, and of the tests (promtool, PostgreSQL). Installed only as root, and only when missing.
+# Debian packages: of the practice site, and of the tests (promtool, PostgreSQL, servers to probe). Installed only as root, and only when missing.
 PRACTICE_PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-client
-TEST_PACKAGES := prometheus postgresql
+TEST_PACKAGES := prometheus postgresql dnsmasq-base nginx-light openssh-server openssl slapd prosody kamailio
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format serve bench clean practice-packages test-packages

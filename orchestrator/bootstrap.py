@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -22,11 +23,11 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.adapters.ansible.guarded import Guards
     from orchestrator.adapters.database.store import SqlStore
     from orchestrator.adapters.metrics import Exposition
-    from orchestrator.adapters.practice.site import PracticeSite
     from orchestrator.adapters.recovery_host import SshRecoveryHosts
     from orchestrator.domain.drill_policy import Blackout
     from orchestrator.domain.evidence import Evidence
     from orchestrator.domain.fleet_calendar import Placed
+    from orchestrator.domain.probing import ProbeTarget, Reading
     from orchestrator.usecases.admitting import Admitting
     from orchestrator.usecases.assigning import Assigning
     from orchestrator.usecases.concluding import Concluding
@@ -39,6 +40,7 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.usecases.recalling import Recalling
     from orchestrator.usecases.retaining import Retaining
     from orchestrator.usecases.scheduling import Scheduling
+    from orchestrator.usecases.targeting import Targeting
     from orchestrator.usecases.witnessing import Witnessing
 
 FORESEEN = timedelta(days=730)
@@ -212,6 +214,28 @@ class Application:
         return Observing(source=self.source, store=self.store, clock=self.clock, admitting=self.admitting)
 
     @cached_property
+    def targeting(self) -> "Targeting":
+        from orchestrator.usecases.targeting import Targeting
+
+        secrets, hosts = self.assigning.secrets, self.recovery_hosts
+        return Targeting(source=self.source, store=self.store, clock=self.clock, secrets=secrets, hosts=hosts)
+
+    def probe(self, until: Callable[[], bool]) -> None:
+        """Probe live services until told otherwise, whenever no other process does."""
+        from orchestrator.adapters.probes.pool import ProbePool
+        from orchestrator.usecases.probing import Probing
+
+        counts, holder = self.observing.probe_counts, f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
+        watcher = Probing(self.store, self.clock, self.targeting, holder, counts)
+        ProbePool(watcher, self.clock, counts, self.settings.probing.concurrency).run(until)
+
+    def probe_now(self, agency: str, component: str | None = None) -> "list[tuple[ProbeTarget, Reading]]":
+        """What the probes of an agency's live services find at this moment. Nothing of it is recorded."""
+        from orchestrator.adapters.probes.once import read_once
+
+        return read_once(self.targeting.prepare, self.targeting.of(agency, component), self.clock)
+
+    @cached_property
     def admitting(self) -> "Admitting":
         from orchestrator.domain.admission import Limits
         from orchestrator.usecases.admitting import Admitting
@@ -342,36 +366,3 @@ def build(settings: Settings) -> Iterator[Application]:
         yield application
     finally:
         application.close()
-
-
-def initialise(settings: Settings) -> list[str]:
-    """Create what is missing: state directory, encryption key, database. What was done, in sentences."""
-    from orchestrator.adapters.database.connection import connect
-    from orchestrator.adapters.database.migrating import upgrade
-    from orchestrator.adapters.engine import queueing
-    from orchestrator.adapters.keys.evidence_signing import make_signing_key
-    from orchestrator.adapters.keys.secret_box import make_key
-
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made_key, made_signing_key = make_key(settings.key_file), make_signing_key(settings.signing_key_file)
-    database = connect(settings.database_url)
-    before, after = upgrade(database)
-    queueing.migrate(queueing.url_for(database))
-    database.dispose()
-    key = "created, mode 0600; back it up apart from the database" if made_key else "kept"
-    state = "created" if before is None else "kept" if before == after else f"upgraded from {before}"
-    signing = "created, mode 0600; back it up" if made_signing_key else "kept"
-    return [
-        f"encryption key {settings.key_file}: {key}",
-        f"key that signs evidence {settings.signing_key_file}: {signing}",
-        f"database: {state}, schema {after}",
-    ]
-
-
-def practice_site(settings: Settings) -> "PracticeSite":
-    """The driver of the practice site."""
-    from orchestrator.adapters.practice.site import PracticeSite
-
-    return PracticeSite(
-        inventory=settings.inventories / "practice", home=settings.home, cache=settings.cache.expanduser()
-    )

@@ -49,7 +49,19 @@ class Targeting:
         if agency is None:
             gone = self._known.keys() - {record.id for record, _ in recorded}
             for left in gone:
-                del self._known[left]
+                self._known.pop(left, None)
+        return found
+
+    def of(self, agency: str, component: str | None = None) -> list[ProbeTarget]:
+        """The probes of an agency's live services, or one of them. Raises when there is nothing to be probed."""
+        found = [t for t in self.targets(agency) if component in (None, t.key.component)]
+        if not found:
+            what = f"no {component} of {agency}" if component else f"nothing of {agency}"
+            raise OrchestratorError(
+                Kind.NOT_FOUND,
+                f"there is {what} to be probed",
+                hint="services are probed by the probes of the catalog while they are in service or being updated",
+            )
         return found
 
     def _of(self, tx: Transaction, record: AgencyRecord, live: list[ServiceInstance]) -> tuple[ProbeTarget, ...]:
@@ -83,10 +95,13 @@ class Targeting:
         if target.refusal:
             raise OrchestratorError(Kind.INVALID, target.refusal)
         component, probe = self._probe(target)
+        vouched = target.kind in TRUSTING and component.recovery.trust is not None
+        if not probe.login and not vouched:
+            return Prepared(target)
         with self.store.read() as tx:
             instance = tx.instances.of(target.key.agency)[component.component]
             person = self._person(tx, instance, probe.login) if probe.login else None
-        trust = self._vouching(target, component, instance) if target.kind in TRUSTING else None
+        trust = self._vouching(target, component, instance) if vouched else None
         return Prepared(target, person=person, trust=trust)
 
     def _probe(self, target: ProbeTarget) -> tuple[Component, Probe]:
@@ -96,7 +111,7 @@ class Targeting:
     def _person(self, tx: Transaction, instance: ServiceInstance, login: Login) -> Person:
         sealed = tx.secrets.of(instance.agency, instance.component).get(login.secret)
         people: Any = instance.parameters.get(login.people)
-        if sealed is None or not people:
+        if sealed is None or not people or isinstance(people, str):
             missing = f"nobody among {login.people}" if sealed else f"no secret {login.secret}"
             raise OrchestratorError(Kind.CONFLICT, f"the probe cannot log in: there is {missing}")
         record = find_agency(tx, instance.agency)
@@ -105,11 +120,10 @@ class Targeting:
         name = login.name.format_map({**facts, "person": people[0]})
         return Person(name, password_of(people[0], self.secrets.open(sealed)))
 
-    def _vouching(self, target: ProbeTarget, component: Component, instance: ServiceInstance) -> str | None:
+    def _vouching(self, target: ProbeTarget, component: Component, instance: ServiceInstance) -> str:
         """Who vouches for the live service, read from its own host over a connection that is checked otherwise."""
         trust = component.recovery.trust
-        if trust is None:
-            return None
+        assert trust is not None
         host = instance.hosts[trust.function][0]
         asked = (target.site, host, trust.file, None if component.tenancy == "shared" else target.version)
         with self._asking:  # services of many agencies that share a host ask it once

@@ -7,7 +7,7 @@ import uuid
 import typer
 
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.entrypoints.cli import agencies, catalog, operating, ordering, practice, recovery, runs
+from orchestrator.entrypoints.cli import agencies, catalog, operating, ordering, practice, probing, recovery, runs
 from orchestrator.entrypoints.cli.output import print_error, progress
 from orchestrator.entrypoints.failures import MEANING, OUR_BUG
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command()(operating.init)
 app.command()(ordering.plan)
 app.command()(ordering.apply)
+app.command()(probing.probe)
 app.command()(operating.serve)
 app.command()(operating.worker)
 app.add_typer(agencies.app, name="agency")

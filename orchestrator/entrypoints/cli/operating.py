@@ -18,9 +18,9 @@ def init() -> None:
 
     Example: orchestrator init
     """
-    from orchestrator import bootstrap
+    from orchestrator import installing
 
-    for line in bootstrap.initialise(read_settings()):
+    for line in installing.initialise(read_settings()):
         console.print(line)
 
 
@@ -69,9 +69,9 @@ def upgrade() -> None:
 
     Example: orchestrator db upgrade
     """
-    from orchestrator import bootstrap
+    from orchestrator import installing
 
-    for line in bootstrap.initialise(read_settings()):
+    for line in installing.initialise(read_settings()):
         console.print(line)
 
 

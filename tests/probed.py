@@ -1,0 +1,16 @@
+"""The small world's catalog, with probes of alpha."""
+
+import shutil
+from pathlib import Path
+
+from tests.conftest import WORLD
+
+
+def probed_catalog(folder: Path, *probes: str) -> Path:
+    """A copy of the catalog in which alpha has some probes, each as YAML writes it in one line."""
+    copy = folder / "catalog"
+    shutil.copytree(WORLD / "catalog", copy)
+    alpha = copy / "components/alpha.yml"
+    lines = "".join(f"  - {probe}\n" for probe in probes)
+    alpha.write_text(alpha.read_text().replace("endpoints:", f"probes:\n{lines}endpoints:"))
+    return copy
