@@ -53,6 +53,7 @@ bench: $(INSTALLED) ## Measure against the bare tools, in interleaved pairs
 	@$(BIN)/python -m tests.bench.onboarding
 	@$(BIN)/python -m tests.bench.scale
 	@$(BIN)/python -m tests.bench.calendar_planning
+	@$(BIN)/python -m tests.bench.probing
 
 serve: $(INSTALLED) ## Answer HTTP on port 8080 and work on runs
 	$(ORCHESTRATOR) serve

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -55,6 +56,9 @@ class ProbePool:
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Probe until told otherwise, whenever no other process does."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != hard:  # a connection may be kept to each of 10,000 services
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         asyncio.run(self._run(stopping))
 
     async def _run(self, stopping: Callable[[], bool]) -> None:
