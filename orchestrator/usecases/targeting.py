@@ -1,13 +1,14 @@
 """Targeting: which services are live, where their probes go, and what each needs to run."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from orchestrator.domain.assignment import endpoint_facts
-from orchestrator.domain.catalog import Component, Login, Probe, ProbeKind
+from orchestrator.domain.catalog import Component, Login, Probe, ProbeKind, Tenancy
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.probing import ProbeKey, ProbeTarget, password_of
@@ -26,6 +27,19 @@ TRUSTING = (ProbeKind.HTTP, ProbeKind.LDAP, ProbeKind.RT, ProbeKind.SSH)
 ASK_AGAIN = timedelta(minutes=1)
 """How long a host that did not tell whom to trust is left alone."""
 
+GOOD_FOR = timedelta(hours=1)
+
+Vouching = tuple[str, str, str]
+"""Site, host, and the file on it that says whom to trust."""
+
+
+class Told(NamedTuple):
+    """What a host told, or why it did not, until when that is good, and for which version of a service of its own."""
+
+    version: datetime | None
+    until: datetime
+    answer: str | OrchestratorError
+
 
 @dataclass
 class Targeting:
@@ -35,8 +49,8 @@ class Targeting:
     secrets: Secrets
     hosts: RecoveryHosts
     _known: dict[str, tuple[object, tuple[ProbeTarget, ...]]] = field(default_factory=dict)
-    _trust: dict[object, tuple[datetime, str | OrchestratorError]] = field(default_factory=dict)
-    _asking: threading.Lock = field(default_factory=threading.Lock)
+    _trust: dict[Vouching, Told] = field(default_factory=dict)
+    _asking: defaultdict[Vouching, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
 
     def targets(self, agency: str | None = None) -> list[ProbeTarget]:
         """The probes of every live service, of all agencies or one. Agencies in which nothing has changed since the
@@ -124,21 +138,21 @@ class Targeting:
         """Who vouches for the live service, read from its own host over a connection that is checked otherwise."""
         trust = component.recovery.trust
         assert trust is not None
-        host = instance.hosts[trust.function][0]
-        asked = (target.site, host, trust.file, None if component.tenancy == "shared" else target.version)
-        with self._asking:  # services of many agencies that share a host ask it once
-            if asked not in self._trust or self._trust[asked][0] <= self.clock.now():
-                self._trust[asked] = self._ask(target.site, host, trust.file)
-            told = self._trust[asked][1]
-        if isinstance(told, OrchestratorError):
-            raise told
-        return told
+        asked = (target.site, instance.hosts[trust.function][0], trust.file)
+        version = target.version if component.tenancy is Tenancy.DEDICATED else None
+        with self._asking[asked]:  # services of many agencies that share a host ask it once
+            told = self._trust.get(asked)
+            if told is None or told.version != version or told.until <= self.clock.now():
+                told = self._trust[asked] = self._ask(*asked, version=version)
+        if isinstance(told.answer, OrchestratorError):
+            raise told.answer
+        return told.answer
 
-    def _ask(self, site: str, host: str, file: str) -> tuple[datetime, str | OrchestratorError]:
+    def _ask(self, site: str, host: str, file: str, *, version: datetime | None) -> Told:
         """What a host says, or why it does not, and until when that is good."""
         try:
             with self.hosts.connect(self.source.site(site), host) as connected:
-                return self.clock.now() + timedelta(hours=1), connected.read(file)
+                return Told(version, self.clock.now() + GOOD_FOR, connected.read(file))
         except OrchestratorError as error:
             why = OrchestratorError(error.kind, f"nobody told who vouches for the service: {error.message}")
-            return self.clock.now() + ASK_AGAIN, why
+            return Told(version, self.clock.now() + ASK_AGAIN, why)

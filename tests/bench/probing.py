@@ -86,7 +86,7 @@ def measure(size: int, *, minutes: float = 1) -> Sequence[str]:
         url = f"sqlite:///{name}/state.db"
         migrate(url)
         clock, counts = SystemClock(), ProbeCounts()
-        watcher = Probing(SqlStore(connect(url)), clock, Fleet(size, web, names), "bench", counts)  # type: ignore[arg-type]
+        watcher = Probing(SqlStore(connect(url)), clock, Fleet(size, web, names), "bench", counts)
         began, late, seen, marks = time.monotonic(), 0.0, 0, list[tuple[float, float, int]]()
 
         def stopping() -> bool:

@@ -1,7 +1,9 @@
 """Who probes, what is kept of readings, and what silence makes of them; over both databases."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,11 @@ import pytest
 
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.keys.secret_box import SecretBox
-from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.probing import ProbeTarget, Reading, last_slot, password_of
 from orchestrator.domain.run import StepState
 from orchestrator.domain.service_record import State
+from orchestrator.domain.site import Site
 from orchestrator.usecases import probing
 from orchestrator.usecases.discovering import discover
 from orchestrator.usecases.observing import Observing
@@ -31,6 +34,24 @@ PROBES = (
     '{kind: tcp, target: "{place_address}:80", every: PT1M}',
     '{kind: ssh, target: "{place_address}", every: PT5M, login: {people: people, secret: token, name: "x-{person}"}}',
 )
+
+
+@dataclass
+class Hosts:
+    """Hosts of the site, which are asked for their files, or do not answer."""
+
+    asked: list[str] = field(default_factory=list)
+    away: bool = False
+
+    @contextmanager
+    def connect(self, site: Site, host: str) -> Iterator[Any]:
+        self.asked.append(host)
+        if self.away:
+            raise OrchestratorError(Kind.UNAVAILABLE, f"{host} does not answer")
+        yield self
+
+    def read(self, file: str) -> str:
+        return f"what {file} says"
 
 
 @dataclass(frozen=True)
@@ -66,11 +87,10 @@ class Watch:
 def watch(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Watch:
     """With one agency in service."""
     monkeypatch.setattr(probing, "LEASE", LEASE)
-    catalog = probed_catalog(tmp_path, *getattr(request, "param", PROBES[:1]))
+    catalog = probed_catalog(tmp_path, *getattr(request, "param", PROBES[:1]), trust="/etc/ca.pem")
     source = CatalogFiles(catalog_dir=catalog, inventories_dir=WORLD / "inventories", playbooks_dir=WORLD / "playbooks")
-    hosts: Any = None  # no component of the small world says whom to trust
     house.apply(order("a-one"))
-    return Watch(house, Targeting(source, house.store, house.clock, SecretBox(tmp_path / "key"), hosts))
+    return Watch(house, Targeting(source, house.store, house.clock, SecretBox(tmp_path / "key"), Hosts()))
 
 
 class TestWhatIsProbed:
@@ -106,6 +126,26 @@ class TestWhatIsProbed:
             tx.secrets.forget("a-one", "alpha")
         with pytest.raises(OrchestratorError, match="the probe cannot log in: there is no secret token"):
             watch.targeting.prepare(target)
+
+    @pytest.mark.parametrize(
+        "watch", [('{kind: http, target: "https://{place_address}/", every: PT1M}',)], indirect=True
+    )
+    def test_is_told_whom_to_trust_by_its_host_once_for_all_agencies(self, watch: Watch) -> None:
+        hosts, clock = watch.targeting.hosts, watch.house.clock
+        assert isinstance(hosts, Hosts)
+        watch.house.apply(order("a-two"))
+        targets = watch.targeting.targets()
+        hosts.away = True
+        for target in targets:
+            with pytest.raises(
+                OrchestratorError, match="nobody told who vouches for the service: here does not answer"
+            ):
+                watch.targeting.prepare(target)
+        assert hosts.asked == ["here"]
+        hosts.away = False
+        clock.turn(minutes=1)
+        assert [watch.targeting.prepare(t).trust for t in targets] == ["what /etc/ca.pem says"] * 2
+        assert hosts.asked == ["here"] * 2
 
     def test_may_be_discovered_by_others(self, watch: Watch) -> None:
         [found] = discover(watch.targeting.targets(), "tcp")

@@ -32,6 +32,8 @@ REFRESH_SECONDS = 20.0
 LATE_SECONDS = 5.0
 """A probe that begins so late says that the pool does not keep up."""
 WARN_SECONDS = 60.0
+MOST_UNRECORDED = 200_000
+"""Readings that are kept while the database is away."""
 WATCHED_SECONDS = 30.0
 """Of how many seconds the greatest lateness is told."""
 LONGEST_NAP_SECONDS = 0.2
@@ -143,6 +145,7 @@ class ProbePool:
             ours = await self._records(lambda: self.watcher.heard(readings, read_until=read_until))
         except OrchestratorError as error:
             log.warning("readings of %d probes are not recorded yet: %s", len(readings), error.message)
+            del self._read[:-MOST_UNRECORDED]  # a gap is unknown
             return True
         del self._read[: len(readings)]
         return ours

@@ -87,6 +87,15 @@ def ssh_key() -> str:
     return "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5kXk0Jbq8N0yF2v3iQ4m7c7rJt0yV8m1m1v5n7b8Pz test"
 
 
+def test_nobody_is_told_a_password(probe: Probe, caplog: pytest.LogCaptureFixture, ssh_key: str) -> None:
+    with caplog.at_level("DEBUG"), socket.create_server((HERE, 0)) as server:
+        place = f"{HERE}:{server.getsockname()[1]}"
+        for kind, address in (("ssh", place), ("ldap", f"ldap://{place}"), ("rt", f"http://{place}/a1")):
+            [reading] = probe(kind, address, person=USER, trust=ssh_key if kind == "ssh" else None)
+            assert USER.password not in reading.detail
+    assert USER.password not in caplog.text
+
+
 class TestTcp:
     def test(self, probe: Probe) -> None:
         with socket.create_server((HERE, 0)) as server:
