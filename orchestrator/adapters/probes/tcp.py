@@ -11,5 +11,5 @@ async def ask(prepared: Prepared, seconds: float) -> str:
     host, port = host_and_port(prepared.target.address)
     async with asyncio.timeout(seconds):
         _, writer = await asyncio.open_connection(host, port)
-    writer.transport.abort()  # nothing is left in TIME_WAIT
+    writer.close()
     return f"{host}:{port} takes connections"
