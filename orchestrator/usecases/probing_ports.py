@@ -84,11 +84,6 @@ class Prepared:
     person: Person | None = None
     trust: str | None = None
 
-    @property
-    def needy(self) -> bool:
-        """Whether there is anything to be told anew when it does not work."""
-        return self.person is not None or self.trust is not None
-
 
 class Watcher(Protocol):
     """What the pool of probes works for."""

@@ -24,10 +24,9 @@ LIVE = (InstanceState.IN_SERVICE, InstanceState.UPDATING)
 TRUSTING = (ProbeKind.HTTP, ProbeKind.LDAP, ProbeKind.RT, ProbeKind.SSH)
 """Kinds that check who answers, where the component says against what."""
 
-ASK_AGAIN = timedelta(minutes=1)
-"""How long a host that did not tell whom to trust is left alone."""
-
-GOOD_FOR = timedelta(hours=1)
+GOOD_FOR = timedelta(minutes=1)
+"""How long what a host told of whom to trust is good, and how long one that did not is left alone. It is asked only for
+probes that are new, or have just failed."""
 
 Vouching = tuple[str, str, str]
 """Site, host, and the file on it that says whom to trust."""
@@ -155,4 +154,4 @@ class Targeting:
                 return Told(version, self.clock.now() + GOOD_FOR, connected.read(file))
         except OrchestratorError as error:
             why = OrchestratorError(error.kind, f"nobody told who vouches for the service: {error.message}")
-            return Told(version, self.clock.now() + ASK_AGAIN, why)
+            return Told(version, self.clock.now() + GOOD_FOR, why)

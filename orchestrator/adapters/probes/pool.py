@@ -121,21 +121,24 @@ class ProbePool:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _one(self, target: ProbeTarget, ask: Ask, places: asyncio.Semaphore) -> None:
+        """Read it once. What the probe needs is looked up anew when its service has changed, or it did not work."""
+        used: list[Prepared] = []
+
+        async def prepare(target: ProbeTarget) -> Prepared:
+            known = self._prepared.pop(target.key, None)
+            if known is None or known.target != target:
+                known = await asyncio.to_thread(self.watcher.prepare, target)
+            used.append(known)
+            return known
+
         try:
-            reading = await read(target, ask, self._prepare, self.clock)
+            reading = await read(target, ask, prepare, self.clock)
             self._read.append((target, reading))
             self._table.end(target.key, now=self.clock.now())
-            if reading.state is not State.UP and (prepared := self._prepared.get(target.key)) and prepared.needy:
-                del self._prepared[target.key]
+            if reading.state is State.UP:
+                self._prepared[target.key] = used[-1]
         finally:
             places.release()
-
-    async def _prepare(self, target: ProbeTarget) -> Prepared:
-        """What the probe needs, looked up anew when its service has changed or it did not work."""
-        known = self._prepared.get(target.key)
-        if known is None or known.target != target:
-            known = self._prepared[target.key] = await asyncio.to_thread(self.watcher.prepare, target)
-        return known
 
     async def _hand_on(self) -> bool:
         """Readings to whoever keeps them; what cannot be kept now is offered again. False when another probes."""
@@ -176,6 +179,8 @@ class ProbePool:
     async def _refresh(self) -> None:
         targets = await self._records(self.watcher.targets)
         self._table.set(targets, now=self.clock.now())
+        for gone in self._prepared.keys() - {target.key for target in targets}:
+            del self._prepared[gone]
 
 
 async def _nap(seconds: float, stopping: Callable[[], bool]) -> None:

@@ -30,7 +30,7 @@ def patience(target: ProbeTarget) -> float:
 
 
 async def read(target: ProbeTarget, ask: Ask, prepare: Prepare, clock: Clock) -> Reading:
-    """What a probe finds. A failure is tried once more at once."""
+    """What a probe finds. A failure is tried once more at once, with what the probe needs asked for again."""
     first = await _attempt(target, ask, prepare, clock)
     return believe(first, await _attempt(target, ask, prepare, clock)) if first.state is State.DOWN else first
 

@@ -18,7 +18,8 @@ class Timetable:
         before, self._targets = self._targets, {target.key: target for target in targets}
         kept = {key for key, t in self._targets.items() if key in before and before[key].every == t.every}
         self._due = [(due, key) for due, key in self._due if key in kept]
-        waiting = {key for _, key in self._due} | (self._begun.keys() & kept)
+        self._begun = {key: due for key, due in self._begun.items() if key in kept}
+        waiting = {key for _, key in self._due} | self._begun.keys()
         fresh = [t for key, t in self._targets.items() if key not in waiting]
         self._due += [(slot_after(t.key, t.every, now), t.key) for t in fresh]
         heapq.heapify(self._due)

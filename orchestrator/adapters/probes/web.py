@@ -25,7 +25,7 @@ class Web:
     def __init__(self) -> None:
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_SECONDS, ttl_dns_cache=60)
         self._client = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-        self._trusting = lru_cache(maxsize=256)(tls_trusting)
+        self._trusting = lru_cache(maxsize=1024)(tls_trusting)
 
     async def close(self) -> None:
         await self._client.close()
@@ -44,8 +44,11 @@ class Web:
         if prepared.person is None:
             raise CannotProbe("nobody to log in as")
         asking = _Asking(self, prepared, place, seconds)
-        async with asyncio.timeout(seconds):
-            return await _use_ticket(asking, queue)
+        try:
+            async with asyncio.timeout(seconds):
+                return await _use_ticket(asking, queue)
+        except (LookupError, TypeError, ValueError) as error:
+            raise ProbeFailed(f"{place} does not answer as a desk does") from error
 
     async def ask(self, method: str, url: str, trust: str | None, seconds: float, **more: Any) -> tuple[int, bytes]:
         """The status of an answer, and its body: it is read, so that the connection can be kept."""

@@ -101,6 +101,14 @@ def test_a_ticket_that_does_not_change_is_down(probe: Probe, desk: StandIn) -> N
     assert (reading.state, reading.detail) == (State.DOWN, "ticket 7 was set to open and is resolved")
 
 
+def test_a_desk_that_answers_something_else_is_down(probe: Probe, desk: StandIn) -> None:
+    desk.tickets[7] = {"message": "I am something else"}
+    desk.stuck = True
+    [reading] = probe("rt", desk.place, person=AGENT)
+    place = desk.place.removesuffix("/a1")
+    assert (reading.state, reading.detail) == (State.DOWN, f"{place} does not answer as a desk does")
+
+
 def test_an_agent_who_is_not_let_in_is_down(probe: Probe, desk: StandIn) -> None:
     [reading] = probe("rt", desk.place, person=Person(AGENT.name, "wrong"))
     assert (reading.state, reading.detail) == (State.DOWN, "GET tickets answers 401, not 200")
