@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from orchestrator.domain.catalog import Catalog, Component
 from orchestrator.domain.probing import Standing, as_of, worst
-from orchestrator.domain.service_record import State, Timeline, Transition
+from orchestrator.domain.service_record import State
 from orchestrator.usecases.ports import Transaction
 
 
@@ -38,21 +38,6 @@ def diagnose(
         for (whose, component), standings in found.items()
         if component in catalog.components
     }
-
-
-def measured(
-    tx: Transaction, agency: str, component: str, *, start: datetime, end: datetime, now: datetime
-) -> dict[str, Timeline]:
-    """The timelines of a period by probe, with what is in force at its start, and with what no prober has written yet:
-    that nobody knows any more since the last one fell silent."""
-    timelines, read_until = tx.transitions.between(agency, component, start, end), tx.prober.read_until()
-    for key, every, standing in tx.transitions.standings(agency) if read_until else ():
-        assert read_until is not None
-        in_force = as_of(key, standing, every, read_until=read_until, now=now)
-        if key.component == component and in_force is not standing and in_force.since < end:
-            silence = Transition(at=in_force.since, state=in_force.state)
-            timelines[key.probe] = (*timelines.get(key.probe, ()), silence)
-    return timelines
 
 
 def _health(component: Component, standings: Mapping[str, Standing]) -> Health:

@@ -18,7 +18,6 @@ from orchestrator.domain.run import StepState
 from orchestrator.domain.service_record import State
 from orchestrator.domain.site import Site
 from orchestrator.usecases import probing
-from orchestrator.usecases.diagnosing import measured
 from orchestrator.usecases.discovering import discover
 from orchestrator.usecases.observing import Observing
 from orchestrator.usecases.probing import Probing
@@ -178,23 +177,6 @@ class TestOneProber:
         assert watch.health()[0] is UP
         clock.turn(minutes=2)
         assert watch.health()[0] is UNKNOWN
-
-    def test_that_fell_silent_is_not_credited_with_the_rest_of_a_period(self, watch: Watch) -> None:
-        one, clock = watch.prober("one"), watch.house.clock
-        assert one.take()
-        assert watch.hear(one, UP)
-        began, last = clock.now(), last_slot(watch.target().key, EVERY, clock.now())
-        clock.turn(minutes=2)
-        assert watch.hear(one, DOWN)
-        stopped = clock.now()
-        clock.turn(days=3)
-        period = {"start": began + EVERY, "end": began + timedelta(days=30), "now": clock.now()}
-        with watch.house.store.read() as tx:
-            found = measured(tx, "a-one", "alpha", **period)["tcp"]
-            earlier = measured(tx, "a-one", "alpha", **{**period, "now": stopped})["tcp"]
-        assert [t.state for t in earlier] == [UP, DOWN]
-        assert found[:-1] == earlier
-        assert (found[-1].state, found[-1].at) == (UNKNOWN, max(last + 2 * EVERY, stopped) + EVERY)
 
     def test_says_unknown_of_what_it_does_not_get_to(self, watch: Watch) -> None:
         one, clock = watch.prober("one"), watch.house.clock
