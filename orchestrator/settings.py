@@ -26,7 +26,7 @@ class WorkerSettings(BaseModel):
     )
     beat_seconds: float = Field(default=2.0, gt=0, description="How often a worker renews its lease, in seconds.")
     tick_seconds: float = Field(
-        default=0.2, gt=0, description="How often a worker looks for queued runs, in seconds; an indexed read."
+        default=0.4, gt=0, description="How often a worker looks for queued runs, in seconds; an indexed read."
     )
     runs: int = Field(default=4, ge=1, description="Runs at the same time on one worker.")
     steps: int = Field(

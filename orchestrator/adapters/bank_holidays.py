@@ -13,7 +13,12 @@ REPORT_DAYS = 20
 
 def report_due(drilled_on: date) -> date:
     """The last day for the report on a drill."""
-    return working_days_after(drilled_on, REPORT_DAYS, is_holiday=_calendar().__contains__)
+    return working_days_after(drilled_on, REPORT_DAYS, is_holiday=is_bank_holiday)
+
+
+def is_bank_holiday(day: date) -> bool:
+    """In England and Wales."""
+    return day in _calendar()
 
 
 @lru_cache

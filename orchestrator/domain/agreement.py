@@ -9,6 +9,7 @@ from pydantic import Field
 
 from orchestrator.domain.catalog import Catalog, Identifier, Name
 from orchestrator.domain.drill_policy import RecoveryTerms
+from orchestrator.domain.service_terms import ServiceTerms
 from orchestrator.domain.value import Value
 
 AGENCY_ID = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
@@ -55,15 +56,6 @@ class SeatPrice(Value):
         return max(reached, key=lambda b: b.seats).per_year
 
 
-class ServiceLevel(Value):
-    """A promise of the agreement, e.g. availability 99.0 % in service hours."""
-
-    measure: str
-    target: Decimal
-    unit: str
-    hours: str
-
-
 class FrameworkAgreement(Value):
     framework: Identifier
     title: str
@@ -76,7 +68,7 @@ class FrameworkAgreement(Value):
     eligible_classes: Annotated[tuple[Identifier, ...], Field(min_length=1)]
     lots: Mapping[Name, Lot]
     seat_price: SeatPrice
-    service_levels: tuple[ServiceLevel, ...] = ()
+    service_levels: ServiceTerms
 
     @property
     def offered(self) -> dict[str, str]:

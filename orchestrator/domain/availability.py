@@ -13,9 +13,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from orchestrator.domain.service_clock import ServiceClock
 from orchestrator.domain.service_hours import ServiceHours, service_spans
 from orchestrator.domain.service_record import ServiceRecord
-from orchestrator.domain.spans import Span, intersect, subtract, total, union
+from orchestrator.domain.spans import Span, intersect, subtract, union
 from orchestrator.domain.value import Value
 
 FULL_COVERAGE = Decimal("0.99")
@@ -58,6 +59,13 @@ class Availability(Value):
             raise ValueError("bad time is part of eligible time, and that and unmeasured time are parts of what is due")
         return self
 
+    def plus(self, other: "Availability") -> "Availability":
+        """Of two stretches of time under one contract."""
+        seconds = {
+            name: getattr(self, name) + getattr(other, name) for name in ("due", "eligible", "bad", "unmeasured")
+        }
+        return Availability(**seconds, rule=self.rule)
+
     @property
     def ratio(self) -> Decimal | None:
         """0 to 1, exact or cut at 28 digits: never more than it was. None when no time is eligible."""
@@ -84,16 +92,26 @@ def availability(
 
     An overrun of maintenance is downtime whatever was measured. Approved time is not, whatever was measured.
     """
-    hours = service_spans(terms.hours, within=within, is_bank_holiday=is_bank_holiday)
-    due = subtract(hours, record.approved(terms.notice))
-    bad = intersect(union(record.down(within), record.overrun(terms.notice)), due)
-    unmeasured = subtract(subtract(due, bad), record.up(within))
+    clock = ServiceClock(service_spans(terms.hours, within=within, is_bank_holiday=is_bank_holiday))
+    return availability_by(clock, terms, record, within=within)
+
+
+def availability_by(
+    clock: ServiceClock, terms: AvailabilityTerms, record: ServiceRecord, *, within: Span
+) -> Availability:
+    """The same by a clock of the terms' hours that covers the period."""
+    approved = intersect(record.approved(terms.notice), union([within]))
+    overrun = intersect(record.overrun(terms.notice), union([within]))
+    bad = subtract(union(record.down(within), overrun), approved)
+    up = subtract(subtract(record.up(within), bad), approved)
+    due, down = clock.seconds((within,)) - clock.seconds(approved), clock.seconds(bad)
+    unmeasured = due - down - clock.seconds(up)
     counts_as_down = terms.unmeasured is Unmeasured.DOWN
     return Availability(
-        due=total(due),
-        eligible=total(due) if counts_as_down else total(due) - total(unmeasured),
-        bad=total(bad) + (total(unmeasured) if counts_as_down else 0),
-        unmeasured=total(unmeasured),
+        due=due,
+        eligible=due if counts_as_down else due - unmeasured,
+        bad=down + (unmeasured if counts_as_down else 0),
+        unmeasured=unmeasured,
         rule=terms.unmeasured,
     )
 

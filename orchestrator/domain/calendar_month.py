@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.local_time import instant_of
 from orchestrator.domain.spans import Span, between
 from orchestrator.domain.value import Value
@@ -23,12 +24,27 @@ class CalendarMonth(Value):
     def of(cls, day: date) -> Self:
         return cls(year=day.year, number=day.month)
 
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """As `str` spells it, e.g. 2026-04. Raises invalid for anything else."""
+        try:
+            return cls.of(datetime.strptime(name, "%Y-%m").date())  # noqa: DTZ007 - a month has no time zone
+        except ValueError:
+            raise OrchestratorError(
+                Kind.INVALID, f"{name!r} is no month", hint="write year and month, such as 2026-04"
+            ) from None
+
     def __str__(self) -> str:
         return f"{self.year}-{self.number:02}"
 
     @property
     def first(self) -> date:
         return date(self.year, self.number, 1)
+
+    @property
+    def preceding(self) -> "CalendarMonth":
+        years, number = divmod(self.number - 2, MONTHS)
+        return CalendarMonth(year=self.year + years, number=number + 1)
 
     @property
     def following(self) -> "CalendarMonth":

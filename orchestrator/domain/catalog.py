@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from orchestrator.domain.drill_policy import DrillPolicy
+from orchestrator.domain.service_hours import ServiceHours
 from orchestrator.domain.value import Value
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=30)]
@@ -77,6 +78,8 @@ class Tier(Value):
     title: str
     parameters: Mapping[str, Any] = {}
     recovery: RecoveryTarget
+    hours: ServiceHours | None = Field(default=None, exclude_if=lambda hours: hours is None)
+    """When it is served, if not in the agreement's hours."""
     price: Price
     watts: Annotated[float, Field(ge=0)]
 

@@ -64,6 +64,16 @@ class Incident(Value):
                 )
         return self
 
+    def as_of(self, instant: datetime) -> "Incident":
+        """As it was known at an instant after the report: without what came later."""
+        holds = tuple(
+            Hold(start=hold.start, end=hold.end if hold.end and hold.end <= instant else None)
+            for hold in self.holds
+            if hold.start < instant
+        )
+        responded, fixed = (at if at and at <= instant else None for at in (self.responded_at, self.fixed_at))
+        return self.model_copy(update={"responded_at": responded, "fixed_at": fixed, "holds": holds})
+
 
 class Outcome(StrEnum):
     IN_TIME = "in_time"

@@ -20,6 +20,11 @@ def to_pence(amount: Decimal) -> Decimal:
     return amount.quantize(PENNY, rounding=ROUND_HALF_UP)
 
 
+def in_pounds(amount: Decimal) -> str:
+    """An amount as people read it, e.g. -£1,234.50."""
+    return f"{'-' if amount < 0 else ''}£{abs(amount):,.2f}"
+
+
 def split(amount: Decimal, weights: Mapping[str, int]) -> dict[str, Decimal]:
     """An amount of whole pence among those who share it, by largest remainder: the parts add up to it, and none is a
     penny off its exact share. Of equal remainders the name that sorts first has the penny.

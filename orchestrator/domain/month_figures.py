@@ -1,7 +1,7 @@
 """What the records of a month come to, measure by measure, and what that costs."""
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Annotated
 
 from pydantic import Field
@@ -15,11 +15,23 @@ Measure = Annotated[str, Field(min_length=1, max_length=60)]
 """Of which a service level is promised, e.g. `availability`."""
 
 
+def in_percent(figure: Decimal | None) -> str:
+    """A percentage as people read it, at most three decimals: cut, so that what was missed by a hair is not shown as
+    kept. A dash when there was nothing to judge."""
+    return "-" if figure is None else f"{figure.quantize(Decimal('0.001'), rounding=ROUND_DOWN).normalize():f} %"
+
+
 class Achieved(Value):
-    """What a measure came to, in percent; None when there was nothing to judge."""
+    """What a measure came to, in percent; None when there was nothing to judge. What is `forgiven` is no failure,
+    whatever the percentage."""
 
     percent: Decimal | None
     provisional: bool = False
+    forgiven: bool = False
+
+    @property
+    def judged(self) -> Decimal | None:
+        return None if self.forgiven else self.percent
 
 
 class MeasureResult(Value):
@@ -72,9 +84,9 @@ def figures_by_points(
     results = {
         measure: MeasureResult(
             achieved=achieved[measure],
-            missed=table.misses(achieved[measure].percent),
+            missed=table.misses(achieved[measure].judged),
             missed_before=measure in missed_before,
-            points=table.points(achieved[measure].percent, missed_before=measure in missed_before),
+            points=table.points(achieved[measure].judged, missed_before=measure in missed_before),
         )
         for measure, table in tables.items()
     }
@@ -91,10 +103,10 @@ def figures_by_shortfall(
     """
     _refuse_missing(achieved, terms)
     results = {
-        measure: MeasureResult(achieved=achieved[measure], missed=linear.misses(achieved[measure].percent))
+        measure: MeasureResult(achieved=achieved[measure], missed=linear.misses(achieved[measure].judged))
         for measure, linear in terms.items()
     }
-    percent = sum((linear.percent(achieved[measure].percent) for measure, linear in terms.items()), Decimal(0))
+    percent = sum((linear.percent(achieved[measure].judged) for measure, linear in terms.items()), Decimal(0))
     return Figures(results=results, charges=charges, credit=credit_of(min(percent, Decimal(100)), charges))
 
 

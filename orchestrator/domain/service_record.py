@@ -1,7 +1,7 @@
 """What is on record about a service: when it was up and down, what was agreed beforehand, and what was forgiven."""
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import reduce
 from itertools import pairwise
@@ -132,6 +132,19 @@ class ServiceRecord(Value):
 
     def _agreed(self, notice: timedelta) -> Iterator[Maintenance]:
         return (work for work in self.maintenance if work.refuse(notice) is None)
+
+
+def state_at(record: ServiceRecord, second: int) -> State:
+    """The last that was measured before a second."""
+    moment = Span(second - 1, second)
+    if record.model_copy(update={"outages": ()}).down(moment):
+        return State.DOWN
+    return State.UP if record.up(moment) else State.UNKNOWN
+
+
+def known_until(timeline: Timeline, at: datetime) -> Timeline:
+    """Unknown from an instant on: nobody has measured since."""
+    return (*(t for t in timeline if t.at < at), Transition(at=at, state=State.UNKNOWN))
 
 
 def spans_of(timeline: Timeline, state: State, *, within: Span) -> Spans:

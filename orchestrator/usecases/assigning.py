@@ -11,8 +11,9 @@ from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.recovery_plan import KEEPER, KEEPER_PORTS
 from orchestrator.domain.run import Run, StepRecord
 from orchestrator.domain.site import hosts_in
+from orchestrator.usecases.driving_ports import Assignment
 from orchestrator.usecases.finding import find_agency
-from orchestrator.usecases.ports import Assignment, CatalogSource, Clock, Secrets, Transaction
+from orchestrator.usecases.ports import CatalogSource, Clock, Secrets, Transaction
 
 
 @dataclass(frozen=True)

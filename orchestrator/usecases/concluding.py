@@ -26,8 +26,9 @@ from orchestrator.domain.evidence import (
 from orchestrator.domain.judgement import Judgement, Measured, integrity_of, judge
 from orchestrator.domain.recovery_plan import ALWAYS
 from orchestrator.domain.run import StepRecord
+from orchestrator.usecases.driving_ports import Assignment
 from orchestrator.usecases.finding import find_agency, find_run
-from orchestrator.usecases.ports import Assignment, CatalogSource, Clock, Store, Transaction
+from orchestrator.usecases.ports import CatalogSource, Clock, Store, Transaction
 from orchestrator.usecases.recovery_ports import TakenBackup
 
 Results = Mapping[Verb, Mapping[str, Any]]

@@ -18,8 +18,9 @@ from orchestrator.domain.site import Site, hosts_in
 from orchestrator.domain.verdict import Moment
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import Driving, queue_run
+from orchestrator.usecases.driving_ports import Assignment
 from orchestrator.usecases.finding import find_agency, find_drill
-from orchestrator.usecases.ports import Assignment, CatalogSource, Clock, Store, StoredPlan, Transaction
+from orchestrator.usecases.ports import CatalogSource, Clock, Store, StoredPlan, Transaction
 from orchestrator.usecases.recovery_ports import Rehearsal
 
 APPROVAL_LASTS = timedelta(days=14)

@@ -30,18 +30,9 @@ from orchestrator.domain.run import (
 )
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.usecases.admitting import next_steps
+from orchestrator.usecases.driving_ports import Assignment, Interrupted, NextSteps, StartedStep
 from orchestrator.usecases.finding import find_run
-from orchestrator.usecases.ports import (
-    Assignment,
-    CatalogSource,
-    Clock,
-    Interrupted,
-    NextSteps,
-    StartedStep,
-    Store,
-    StoredPlan,
-    Transaction,
-)
+from orchestrator.usecases.ports import CatalogSource, Clock, Store, StoredPlan, Transaction
 
 
 class Consequences(Protocol):

@@ -1,6 +1,6 @@
 """What the use-cases need from the world, as protocols. Adapters fill them; tests may too."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,16 +11,17 @@ from typing import Any, Protocol
 from orchestrator.domain.admission import Place
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import Allocation
-from orchestrator.domain.catalog import Catalog, SecretKind, Verb
+from orchestrator.domain.catalog import Catalog, SecretKind
 from orchestrator.domain.events import Event, Happening
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.plan import Plan
-from orchestrator.domain.run import Busy, Run, RunState, StepOutcome, StepRecord
+from orchestrator.domain.run import Busy, Run, RunState, StepRecord
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.domain.site import Site
 from orchestrator.domain.value import Value
 from orchestrator.usecases.probing_ports import Prober, ProbingFigures, Transitions
-from orchestrator.usecases.recovery_ports import Backups, Canaries, Drills, RecoveryFigures, Rehearsal
+from orchestrator.usecases.recovery_ports import Backups, Canaries, Drills, RecoveryFigures
+from orchestrator.usecases.service_level_ports import Declarations, Incidents, Months, ServiceFacts, ServicePeriods
 
 
 class Clock(Protocol):
@@ -313,6 +314,16 @@ class Transaction(Protocol):
     @property
     def prober(self) -> Prober: ...
     @property
+    def service_periods(self) -> ServicePeriods: ...
+    @property
+    def declarations(self) -> Declarations: ...
+    @property
+    def incidents(self) -> Incidents: ...
+    @property
+    def months(self) -> Months: ...
+    @property
+    def facts(self) -> ServiceFacts: ...
+    @property
     def figures(self) -> Figures: ...
 
 
@@ -335,60 +346,8 @@ class Secrets(Protocol):
 
 
 @dataclass(frozen=True)
-class Assignment:
-    """Everything one step needs, in the clear; never stored. `variables` maps each host to its host variables."""
-
-    run: int
-    step: str
-    role: str
-    verb: Verb
-    site: Site
-    variables: Mapping[str, Mapping[str, Any]]
-    secrets: Mapping[str, str]
-    secrets_variable: str
-    timeout: timedelta
-    check: bool = False
-    rehearsal: Rehearsal | None = None
-    """What a phase of a drill needs besides."""
-
-
-class NextSteps(Value):
-    """Steps of a run that may start now, and what those wait for that may start later by themselves."""
-
-    ready: tuple[StepRecord, ...] = ()
-    waiting: Mapping[str, str] = {}
-
-
-@dataclass(frozen=True)
-class StartedStep:
-    """An attempt of a step that is recorded as running, and what it is to do."""
-
-    run: Run
-    step: StepRecord
-    assignment: Assignment
-
-
-@dataclass(frozen=True)
 class SiteAccess:
     """How the hosts of a site are reached: our key, and the host keys we expect."""
 
     key: Path
     known_hosts: Path
-
-
-class Interrupted(Exception):  # noqa: N818 - not an error: the step has no outcome yet
-    """The step was stopped for its worker's sake (it is stopping, or fell silent); whoever drives the run next starts
-    it again."""
-
-
-class PlaybookRunner(Protocol):
-    def run(
-        self,
-        assignment: Assignment,
-        *,
-        on_events: Callable[[Sequence[Happening]], None],
-        cancelled: Callable[[], bool],
-    ) -> StepOutcome:
-        """Carry the step out. Anticipated failures are outcomes. Ends, or raises Interrupted, only when nothing of it
-        runs any more on this machine."""
-        ...

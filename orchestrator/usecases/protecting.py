@@ -15,8 +15,9 @@ from orchestrator.domain.run import Run, RunState, StepRecord
 from orchestrator.domain.value import Value
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import queue_run
+from orchestrator.usecases.driving_ports import Assignment
 from orchestrator.usecases.finding import find_agency, in_service
-from orchestrator.usecases.ports import Assignment, CatalogSource, Clock, Store, Transaction
+from orchestrator.usecases.ports import CatalogSource, Clock, Store, Transaction
 
 AFTER_FAILURE = timedelta(minutes=15)
 """How long after a backup that failed the next is tried."""

@@ -13,9 +13,10 @@ from orchestrator.domain.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import queue_run
+from orchestrator.usecases.driving_ports import Assignment
 from orchestrator.usecases.finding import find_plan
 from orchestrator.usecases.ordering import Ordering, check_ceiling
-from orchestrator.usecases.ports import AgencyRecord, Assignment, Clock, Store, StoredPlan, Transaction
+from orchestrator.usecases.ports import AgencyRecord, Clock, Store, StoredPlan, Transaction
 
 
 @dataclass(frozen=True)
@@ -123,9 +124,12 @@ class Provisioning:
         state = INSTANCE_LIFE.after(instance.state, event)
         moved = instance.model_copy(update={"state": state, "changed_at": self.clock.now(), "error": error})
         tx.instances.put(moved)
+        if state is InstanceState.IN_SERVICE:
+            tx.service_periods.begin(moved.agency, moved.component, at=moved.changed_at)
         if state is InstanceState.RETIRED:
             tx.secrets.forget(moved.agency, moved.component)
             tx.canaries.forget(moved.agency, moved.component)
+            tx.service_periods.end(moved.agency, moved.component, at=moved.changed_at)
         happenings.append(InstanceMoved(component=moved.component, state=state))
         return moved
 

@@ -89,7 +89,7 @@ class Drills(Protocol):
         """(agency, component) -> how long its drills that came to a verdict took, oldest first."""
         ...
 
-    def scheduled_since(self, instant: datetime) -> list[Drill]:
+    def scheduled_since(self, instant: datetime, *, agency: str | None = None) -> list[Drill]:
         """Drills of the calendar that were due since an instant, or are to be."""
         ...
 

@@ -18,8 +18,9 @@ from orchestrator.domain.events import Happening, StepTold
 from orchestrator.domain.recovery_time import EVERY, Reading, Watched
 from orchestrator.domain.run import StepOutcome, StepState
 from orchestrator.domain.value import digest_of
+from orchestrator.usecases.driving_ports import Assignment, Interrupted, PlaybookRunner
 from orchestrator.usecases.noting import NotedHosts
-from orchestrator.usecases.ports import Assignment, Clock, Interrupted, PlaybookRunner, Store
+from orchestrator.usecases.ports import Clock, Store
 from orchestrator.usecases.recovery_ports import RecoveryHost, RecoveryHosts, Rehearsal, Stopwatch, User
 
 LEASE = timedelta(minutes=2)

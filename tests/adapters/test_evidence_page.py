@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.adapters.evidence_page.page import draw
-from orchestrator.adapters.evidence_page.wording import length
+from orchestrator.adapters.pages.evidence.page import draw
+from orchestrator.adapters.pages.wording import length
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.evidence_seal import SealedEvidence, seal
 from orchestrator.domain.verdict import Moment, Verdict

@@ -24,7 +24,8 @@ from orchestrator.adapters.ansible.warm import WarmStart
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.run import StepState
-from orchestrator.usecases.ports import Assignment, SiteAccess
+from orchestrator.usecases.driving_ports import Assignment
+from orchestrator.usecases.ports import SiteAccess
 from tests.conftest import ROOT, WORLD
 
 PAIRS = 7

@@ -17,10 +17,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.bootstrap import Application
+from orchestrator.bootstrap import Application, initialise
 from orchestrator.domain.events import TaskFinished
 from orchestrator.domain.run import OPEN_RUN, StepState
-from orchestrator.installing import initialise
 from orchestrator.settings import Settings
 from orchestrator.usecases.observing import RunView
 from tests.bench import world

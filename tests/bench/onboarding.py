@@ -17,9 +17,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.bootstrap import build
+from orchestrator.bootstrap import build, initialise
 from orchestrator.domain.run import RunState
-from orchestrator.installing import initialise
 from orchestrator.settings import Settings
 from tests.bench.__main__ import PARAMETERS
 from tests.bench.scale import environment

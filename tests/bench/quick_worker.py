@@ -14,7 +14,7 @@ from orchestrator.bootstrap import build
 from orchestrator.domain.events import Happening, TaskFinished
 from orchestrator.domain.run import OPEN_RUN, Counts, StepOutcome, StepState
 from orchestrator.settings import Settings
-from orchestrator.usecases.ports import Assignment
+from orchestrator.usecases.driving_ports import Assignment
 
 EVENTS_A_STEP = 10
 

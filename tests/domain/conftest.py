@@ -4,12 +4,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import yaml
 
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import Allocation, HostPool, NetworkPool, NumberPool, lowest_free
 from orchestrator.domain.catalog import Catalog, Component
 from orchestrator.domain.plan import Basis, requests
 from orchestrator.domain.site import Host, Site
+from tests.conftest import WORLD
+
+TRIAL = WORLD / "catalog/frameworks/trial.yml"
 
 
 def component(name: str, *, needs: tuple[str, ...] = (), dedicated: bool = False, **extra: Any) -> Component:
@@ -62,6 +66,7 @@ def agreement() -> FrameworkAgreement:
             "ceiling": "1000000.00",
             "eligible_classes": ["agency", "central-government"],
             "lots": {"core": {"title": "Core", "scope": ["all"], "components": ["network", "desk", "desktop"]}},
+            "service_levels": yaml.safe_load(TRIAL.read_text())["service_levels"],
             "seat_price": {
                 "title": "Core",
                 "bands": [

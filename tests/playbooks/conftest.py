@@ -27,7 +27,8 @@ from orchestrator.domain.catalog import SecretKind, Verb
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.run import StepOutcome, StepState
 from orchestrator.domain.site import Placement, Site
-from orchestrator.usecases.ports import Assignment, SiteAccess
+from orchestrator.usecases.driving_ports import Assignment
+from orchestrator.usecases.ports import SiteAccess
 from tests.conftest import ROOT
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "shared-service-orchestrator"

@@ -21,12 +21,11 @@ import paramiko
 import pytest
 
 from orchestrator.adapters.keys.secret_box import SecretBox
-from orchestrator.bootstrap import build
+from orchestrator.bootstrap import build, initialise
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.run import RunState
 from orchestrator.domain.verdict import Verdict
-from orchestrator.installing import initialise
 from orchestrator.settings import RecoverySettings, Settings
 from tests.conftest import ROOT
 from tests.playbooks.conftest import PracticeHome, Steps

@@ -8,10 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.bootstrap import Application, build
+from orchestrator.bootstrap import Application, build, initialise
 from orchestrator.domain.run import RunState
 from orchestrator.domain.service_record import State, Timeline
-from orchestrator.installing import initialise
 from orchestrator.settings import Settings
 from tests.conftest import ROOT
 from tests.playbooks.conftest import PracticeHome, Steps

@@ -21,7 +21,7 @@ from orchestrator.domain.verdict import Verdict
 from orchestrator.usecases.concluding import Concluding
 from orchestrator.usecases.drilling import Drilling
 from orchestrator.usecases.driving import Driving
-from orchestrator.usecases.ports import Assignment, Interrupted
+from orchestrator.usecases.driving_ports import Assignment, Interrupted
 from orchestrator.usecases.protecting import Protecting
 from orchestrator.usecases.recalling import Recalling
 from orchestrator.usecases.rehearsing import Rehearsing

@@ -5,7 +5,7 @@ import pytest
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import InstanceMoved, RunMoved, StepFinished
 from orchestrator.domain.run import RunState, StepOutcome, StepState
-from orchestrator.usecases.ports import Interrupted
+from orchestrator.usecases.driving_ports import Interrupted
 from tests.usecases.conftest import House, order
 
 

@@ -16,7 +16,8 @@ from orchestrator.adapters.ansible.warm import WarmStart
 from orchestrator.adapters.ansible.workspace import Workspace, workspace
 from orchestrator.domain.events import Happening, TaskFinished
 from orchestrator.domain.run import Counts, StepOutcome, StepState
-from orchestrator.usecases.ports import Assignment, Interrupted, SiteAccess
+from orchestrator.usecases.driving_ports import Assignment, Interrupted
+from orchestrator.usecases.ports import SiteAccess
 
 BATCH = 100
 BATCH_SECONDS = 0.25

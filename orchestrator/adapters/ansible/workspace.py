@@ -20,7 +20,8 @@ from typing import Any
 from ansible.parsing.vault import VaultLib, VaultSecret
 
 from orchestrator.adapters.ansible import forkclient, guard
-from orchestrator.usecases.ports import Assignment, SiteAccess
+from orchestrator.usecases.driving_ports import Assignment
+from orchestrator.usecases.ports import SiteAccess
 
 TMPFS = Path("/dev/shm")  # noqa: S108 - our directory in it is private
 

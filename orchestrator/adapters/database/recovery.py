@@ -131,9 +131,11 @@ class DrillRepository(Repository):
             took[whose] = (*took.get(whose, ()), timedelta(seconds=float(row[2])))
         return took
 
-    def scheduled_since(self, instant: datetime) -> list[Drill]:
+    def scheduled_since(self, instant: datetime, *, agency: str | None = None) -> list[Drill]:
         due = (col(DrillRow.scheduled_at) >= instant, col(DrillRow.moment) != Moment.NOW)
         query = select(DrillRow).where(*due).order_by(col(DrillRow.scheduled_at))
+        if agency is not None:
+            query = query.where(DrillRow.agency == agency)
         return [mapping.drill(r) for r in self._session.exec(query)]
 
     def keep_evidence(self, drill: int, document: str, digest: str) -> None:

@@ -22,6 +22,13 @@ from orchestrator.adapters.database.repositories import (
     WorkerRepository,
 )
 from orchestrator.adapters.database.runs import RunRepository
+from orchestrator.adapters.database.service_levels import (
+    DeclarationRepository,
+    IncidentRepository,
+    MonthRepository,
+    ServiceFactRepository,
+    ServicePeriodRepository,
+)
 
 
 class SqlTransaction:
@@ -84,6 +91,26 @@ class SqlTransaction:
     @property
     def transitions(self) -> TransitionRepository:
         return TransitionRepository(self._in_turn())
+
+    @property
+    def service_periods(self) -> ServicePeriodRepository:
+        return ServicePeriodRepository(self._in_turn())
+
+    @property
+    def declarations(self) -> DeclarationRepository:
+        return DeclarationRepository(self._in_turn())
+
+    @property
+    def incidents(self) -> IncidentRepository:
+        return IncidentRepository(self._in_turn())
+
+    @property
+    def months(self) -> MonthRepository:
+        return MonthRepository(self._in_turn())
+
+    @property
+    def facts(self) -> ServiceFactRepository:
+        return ServiceFactRepository(self._in_turn())
 
     @property
     def figures(self) -> FigureRepository:

@@ -9,6 +9,7 @@ from sqlmodel import Field, SQLModel
 
 from orchestrator.domain.allocation import Holding
 from orchestrator.domain.catalog import Verb
+from orchestrator.domain.declaration import DeclarationKind
 from orchestrator.domain.drill import DrillState
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.plan import Purpose
@@ -278,3 +279,59 @@ class ProberRow(SQLModel, table=True):
     holder: str | None = None
     beat: float = Field(sa_type=sa.Double)
     read_until: datetime | None = Field(default=None, sa_type=Instant)
+
+
+class ServicePeriodRow(SQLModel, table=True):
+    """At most one period of a component goes on: the partial index says so."""
+
+    __tablename__ = "service_period"
+    agency: str = Field(primary_key=True, foreign_key="agency.id")
+    component: str = Field(primary_key=True)
+    began_at: datetime = Field(primary_key=True, sa_type=Instant)
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
+    __table_args__ = (
+        sa.Index(
+            "uq_service_period_open",
+            "agency",
+            "component",
+            unique=True,
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
+        ),
+    )
+
+
+class DeclarationRow(SQLModel, table=True):
+    """`ends_at` is when it was over in fact, where that was later than planned."""
+
+    __tablename__ = "declaration"
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
+    agency: str = Field(foreign_key="agency.id")
+    component: str | None = None
+    kind: DeclarationKind = Field(sa_type=_one_of(DeclarationKind, "kind"))
+    starts_at: datetime = Field(sa_type=Instant)
+    ends_at: datetime = Field(sa_type=Instant)
+    why: str
+    what: dict[str, Any] = Field(sa_type=Json)
+    __table_args__ = (sa.Index("ix_declaration_agency_starts_at", "agency", "starts_at"),)
+
+
+class IncidentRow(SQLModel, table=True):
+    __tablename__ = "incident"
+    agency: str = Field(primary_key=True, foreign_key="agency.id")
+    number: str = Field(primary_key=True)
+    reported_at: datetime = Field(sa_type=Instant)
+    fixed_at: datetime | None = Field(default=None, sa_type=Instant)
+    what: dict[str, Any] = Field(sa_type=Json)
+    __table_args__ = (sa.Index("ix_incident_agency_fixed_at", "agency", "fixed_at"),)
+
+
+class ClosedMonthRow(SQLModel, table=True):
+    """One version of a closed month, and the records it came from. Rows are added, never changed."""
+
+    __tablename__ = "closed_month"
+    agency: str = Field(primary_key=True, foreign_key="agency.id")
+    month: str = Field(primary_key=True, max_length=7)
+    version: int = Field(primary_key=True)
+    statement: dict[str, Any] = Field(sa_type=Json)
+    record: dict[str, Any] = Field(sa_type=Json)

@@ -19,7 +19,8 @@ from orchestrator.adapters.engine.liveness import Lease
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening
 from orchestrator.domain.run import Run, StepOutcome, StepState
-from orchestrator.usecases.ports import Interrupted, NextSteps, PlaybookRunner, StartedStep, Store
+from orchestrator.usecases.driving_ports import Interrupted, NextSteps, PlaybookRunner, StartedStep
+from orchestrator.usecases.ports import Store
 
 P = ParamSpec("P")
 R = TypeVar("R")

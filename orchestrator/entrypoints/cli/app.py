@@ -7,7 +7,17 @@ import uuid
 import typer
 
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.entrypoints.cli import agencies, catalog, operating, ordering, practice, probing, recovery, runs
+from orchestrator.entrypoints.cli import (
+    agencies,
+    catalog,
+    operating,
+    ordering,
+    practice,
+    probing,
+    recovery,
+    runs,
+    service_levels,
+)
 from orchestrator.entrypoints.cli.output import print_error, progress
 from orchestrator.entrypoints.failures import MEANING, OUR_BUG
 
@@ -29,6 +39,7 @@ app.add_typer(catalog.app, name="catalog")
 app.add_typer(runs.app, name="run")
 app.add_typer(recovery.app, name="drill")
 app.add_typer(recovery.backup, name="backup")
+app.add_typer(service_levels.app, name="sla")
 app.add_typer(practice.app, name="practice")
 app.add_typer(operating.db, name="db")
 

@@ -18,9 +18,9 @@ def init() -> None:
 
     Example: orchestrator init
     """
-    from orchestrator import installing
+    from orchestrator import bootstrap
 
-    for line in installing.initialise(read_settings()):
+    for line in bootstrap.initialise(read_settings()):
         console.print(line)
 
 
@@ -69,9 +69,9 @@ def upgrade() -> None:
 
     Example: orchestrator db upgrade
     """
-    from orchestrator import installing
+    from orchestrator import bootstrap
 
-    for line in installing.initialise(read_settings()):
+    for line in bootstrap.initialise(read_settings()):
         console.print(line)
 
 

@@ -20,9 +20,9 @@ def up() -> None:
 
     Example: orchestrator practice up
     """
-    from orchestrator import installing
+    from orchestrator import bootstrap
 
-    installing.practice_site(read_settings()).up(_say)
+    bootstrap.practice_site(read_settings()).up(_say)
 
 
 @app.command()
@@ -33,9 +33,9 @@ def status(
 
     Example: orchestrator practice status --json
     """
-    from orchestrator import installing
+    from orchestrator import bootstrap
 
-    hosts = installing.practice_site(read_settings()).status()
+    hosts = bootstrap.practice_site(read_settings()).status()
     if as_json:
         found = [
             {"name": host.name, "address": host.address, "groups": list(host.groups), "state": host.state.value}
@@ -55,6 +55,6 @@ def down(
 
     Example: orchestrator practice down
     """
-    from orchestrator import installing
+    from orchestrator import bootstrap
 
-    installing.practice_site(read_settings()).down(_say, erase=erase)
+    bootstrap.practice_site(read_settings()).down(_say, erase=erase)

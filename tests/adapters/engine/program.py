@@ -33,7 +33,8 @@ from orchestrator.entrypoints.http.server import serve_forever
 from orchestrator.settings import Settings
 from orchestrator.usecases.admitting import Admitting
 from orchestrator.usecases.driving import Driving
-from orchestrator.usecases.ports import Assignment, Interrupted, SiteAccess
+from orchestrator.usecases.driving_ports import Assignment, Interrupted
+from orchestrator.usecases.ports import SiteAccess
 
 SCRIPT = """
 journal=$1 what=$2 seconds=$3

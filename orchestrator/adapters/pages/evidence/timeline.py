@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from orchestrator.adapters.evidence_page.wording import length
+from orchestrator.adapters.pages.wording import length
 from orchestrator.domain.evidence import Evidence, Phase
 
 LEFT, RIGHT = 96.0, 700.0

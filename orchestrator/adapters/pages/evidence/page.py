@@ -1,15 +1,14 @@
-"""The page as HTML: one file, no scripts, nothing loaded from anywhere, everything escaped."""
+"""The page of a drill as HTML."""
 
 from collections.abc import Iterator
-from functools import lru_cache
 from math import inf, nextafter
-from pathlib import Path
 from typing import NamedTuple
 
-import jinja2
 from pydantic import ValidationError
 
-from orchestrator.adapters.evidence_page import timeline, wording
+from orchestrator.adapters.pages import wording
+from orchestrator.adapters.pages.environment import environment
+from orchestrator.adapters.pages.evidence import timeline
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.evidence import Evidence
 from orchestrator.domain.evidence_seal import SealedEvidence
@@ -22,14 +21,6 @@ LEVELS = (
     (5, "it makes sense to the service"),
 )
 
-FILTERS = {
-    "length": wording.length,
-    "instant": wording.instant,
-    "clock": wording.clock,
-    "day": wording.day,
-    "size": wording.size,
-}
-
 
 def draw(sealed: SealedEvidence) -> str:
     """The page of one drill. It says what the evidence says; whether that holds is for who checks the signature."""
@@ -39,8 +30,8 @@ def draw(sealed: SealedEvidence) -> str:
         raise OrchestratorError(Kind.INVALID, f"this is not evidence of a drill: {error.errors()[0]['msg']}") from None
     title, meaning = wording.VERDICTS[evidence.verdict]
     return (
-        _environment()
-        .get_template("page.html.j2")
+        environment()
+        .get_template("evidence/page.html.j2")
         .render(
             sealed=sealed,
             e=evidence,
@@ -101,16 +92,3 @@ def _kept(at_least: float | None, at_most: float | None, promised: float) -> boo
 def _share(measured: float | None, promised: float) -> float:
     """Per cent of the promise that was used, at most all of it."""
     return 0.0 if measured is None else min(100.0, 100 * measured / promised if promised else 100.0)
-
-
-@lru_cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(FILTERS)
-    return environment

@@ -1,6 +1,7 @@
-"""How the page says lengths, instants, sizes and verdicts."""
+"""How pages say lengths, instants, sizes and verdicts."""
 
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from orchestrator.domain.evidence import RecoveryPoint, RecoveryTime
 from orchestrator.domain.verdict import Moment, Verdict
@@ -70,6 +71,11 @@ def recovery_point(rpo: RecoveryPoint) -> str:
 
 def instant(at: datetime) -> str:
     return f"{at:%-d %B %Y, %H:%M:%S} UTC"
+
+
+def minute(at: datetime, time_zone: str) -> str:
+    """By the clocks of a place."""
+    return f"{at.astimezone(ZoneInfo(time_zone)):%-d %B, %H:%M}"
 
 
 def clock(at: datetime) -> str:

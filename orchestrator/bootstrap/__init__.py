@@ -6,23 +6,19 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.adapters.catalog_files.source import CatalogFiles
-from orchestrator.adapters.clock import SystemClock
+from orchestrator.bootstrap.service_levels import ServiceLevels
 from orchestrator.settings import Settings
 from orchestrator.usecases.ordering import Ordering
 
 if TYPE_CHECKING:  # a command that only reads the catalog should not wait for the database, Ansible or the engine
-    import sqlalchemy as sa
-
     from orchestrator.adapters.ansible.guarded import Guards
-    from orchestrator.adapters.database.store import SqlStore
     from orchestrator.adapters.metrics import Exposition
+    from orchestrator.adapters.practice.site import PracticeSite
     from orchestrator.adapters.recovery_host import SshRecoveryHosts
     from orchestrator.domain.drill_policy import Blackout
     from orchestrator.domain.evidence import Evidence
@@ -33,8 +29,8 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.usecases.concluding import Concluding
     from orchestrator.usecases.drilling import Drilling
     from orchestrator.usecases.driving import Driving
+    from orchestrator.usecases.driving_ports import PlaybookRunner
     from orchestrator.usecases.observing import Observing
-    from orchestrator.usecases.ports import PlaybookRunner, SiteAccess
     from orchestrator.usecases.protecting import Protecting
     from orchestrator.usecases.provisioning import Provisioning
     from orchestrator.usecases.recalling import Recalling
@@ -47,35 +43,8 @@ FORESEEN = timedelta(days=730)
 """How far ahead somebody's calendar of closures is read."""
 
 
-@dataclass(frozen=True)
-class Application:
+class Application(ServiceLevels):
     """The use-cases, ready. Parts that a command does not ask for are not built."""
-
-    settings: Settings
-
-    @cached_property
-    def source(self) -> CatalogFiles:
-        s = self.settings
-        return CatalogFiles(catalog_dir=s.catalog, inventories_dir=s.inventories, playbooks_dir=s.playbooks)
-
-    @cached_property
-    def clock(self) -> SystemClock:
-        return SystemClock()
-
-    @cached_property
-    def store(self) -> "SqlStore":
-        from orchestrator.adapters.database.migrating import require_current
-        from orchestrator.adapters.database.store import SqlStore
-
-        require_current(self.database)
-        return SqlStore(self.database)
-
-    @cached_property
-    def database(self) -> "sa.Engine":
-        from orchestrator.adapters.database.connection import connect
-
-        database = self.settings.database
-        return connect(self.settings.database_url, busy_milliseconds=int(database.busy_seconds * 1000))
 
     @cached_property
     def ordering(self) -> Ordering:
@@ -154,13 +123,6 @@ class Application:
 
         return SshRecoveryHosts(self.access_of)
 
-    def access_of(self, site: str) -> "SiteAccess":
-        """How the hosts of a site are reached."""
-        from orchestrator.usecases.ports import SiteAccess
-
-        folder = self.settings.site_folder(site).resolve()
-        return SiteAccess(key=folder / "id_ed25519", known_hosts=folder / "known_hosts")
-
     @cached_property
     def concluding(self) -> "Concluding":
         from orchestrator.adapters.bank_holidays import report_due
@@ -202,7 +164,7 @@ class Application:
 
     def draw(self, document: str) -> str:
         """The page of a signed document, for people."""
-        from orchestrator.adapters.evidence_page.page import draw
+        from orchestrator.adapters.pages.evidence.page import draw
         from orchestrator.domain.evidence_seal import SealedEvidence, read_sealed
 
         return draw(SealedEvidence.model_validate(read_sealed(document)))
@@ -366,3 +328,36 @@ def build(settings: Settings) -> Iterator[Application]:
         yield application
     finally:
         application.close()
+
+
+def initialise(settings: Settings) -> list[str]:
+    """Create what is missing: state directory, encryption key, database. What was done, in sentences."""
+    from orchestrator.adapters.database.connection import connect
+    from orchestrator.adapters.database.migrating import upgrade
+    from orchestrator.adapters.engine import queueing
+    from orchestrator.adapters.keys.evidence_signing import make_signing_key
+    from orchestrator.adapters.keys.secret_box import make_key
+
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made_key, made_signing_key = make_key(settings.key_file), make_signing_key(settings.signing_key_file)
+    database = connect(settings.database_url)
+    before, after = upgrade(database)
+    queueing.migrate(queueing.url_for(database))
+    database.dispose()
+    key = "created, mode 0600; back it up apart from the database" if made_key else "kept"
+    state = "created" if before is None else "kept" if before == after else f"upgraded from {before}"
+    signing = "created, mode 0600; back it up" if made_signing_key else "kept"
+    return [
+        f"encryption key {settings.key_file}: {key}",
+        f"key that signs evidence {settings.signing_key_file}: {signing}",
+        f"database: {state}, schema {after}",
+    ]
+
+
+def practice_site(settings: Settings) -> "PracticeSite":
+    """The driver of the practice site."""
+    from orchestrator.adapters.practice.site import PracticeSite
+
+    return PracticeSite(
+        inventory=settings.inventories / "practice", home=settings.home, cache=settings.cache.expanduser()
+    )

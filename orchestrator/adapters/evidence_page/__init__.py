@@ -1,1 +1,0 @@
-"""The page of a drill for service managers and auditors, drawn from its evidence alone."""

@@ -1,0 +1,1 @@
+"""Pages that are handed to people outside: evidence of drills, service reports."""

@@ -1,0 +1,35 @@
+"""Where pages come from: one file each, no scripts, nothing loaded from anywhere, everything escaped."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import jinja2
+
+from orchestrator.adapters.pages import wording
+from orchestrator.domain.money import in_pounds
+from orchestrator.domain.month_figures import in_percent
+
+FILTERS = {
+    "length": wording.length,
+    "instant": wording.instant,
+    "minute": wording.minute,
+    "clock": wording.clock,
+    "day": wording.day,
+    "size": wording.size,
+    "percent": in_percent,
+    "pounds": in_pounds,
+}
+
+
+@lru_cache
+def environment() -> jinja2.Environment:
+    """Templates are named from this folder on."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(FILTERS)
+    return made

@@ -1,0 +1,1 @@
+"""The page of a drill's evidence, for service managers and auditors."""

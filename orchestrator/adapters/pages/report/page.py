@@ -1,0 +1,34 @@
+"""The page of a service report as HTML."""
+
+from orchestrator.adapters.pages.environment import environment
+from orchestrator.adapters.pages.report import pictures
+from orchestrator.domain.service_report import Report
+from orchestrator.domain.service_terms import Indicator
+
+TITLES = {
+    Indicator.AVAILABILITY: "Availability",
+    Indicator.INCIDENT_RESPONSE: "Incidents answered in time",
+    Indicator.INCIDENT_FIX: "Incidents fixed in time",
+    Indicator.LEAD_TIME: "Onboarding in time",
+    Indicator.BACKUPS: "Backups that succeeded",
+    Indicator.DRILLS: "Recovery drills carried out and passed",
+    Indicator.RECOVERY_TIME: "Drills that kept the recovery time",
+    Indicator.RECOVERY_POINT: "Drills that kept the recovery point",
+}
+
+
+def draw(report: Report) -> str:
+    """The page of one month."""
+    missed = [line for line in report.measures if line.missed]
+    return (
+        environment()
+        .get_template("report/page.html.j2")
+        .render(
+            r=report,
+            missed=missed,
+            titles=TITLES,
+            strips=[(service, pictures.strip(service)) for service in report.services],
+            graphs=list(pictures.graphs(report.measures, report.trend)),
+            geometry=pictures,
+        )
+    )

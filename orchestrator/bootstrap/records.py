@@ -1,0 +1,51 @@
+"""What everything else stands on: the files people write, the clock, the database, and the way to the hosts."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from orchestrator.adapters.catalog_files.source import CatalogFiles
+from orchestrator.adapters.clock import SystemClock
+from orchestrator.settings import Settings
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from orchestrator.adapters.database.store import SqlStore
+    from orchestrator.usecases.ports import SiteAccess
+
+
+@dataclass(frozen=True)
+class Records:
+    settings: Settings
+
+    @cached_property
+    def source(self) -> CatalogFiles:
+        s = self.settings
+        return CatalogFiles(catalog_dir=s.catalog, inventories_dir=s.inventories, playbooks_dir=s.playbooks)
+
+    @cached_property
+    def clock(self) -> SystemClock:
+        return SystemClock()
+
+    @cached_property
+    def store(self) -> "SqlStore":
+        from orchestrator.adapters.database.migrating import require_current
+        from orchestrator.adapters.database.store import SqlStore
+
+        require_current(self.database)
+        return SqlStore(self.database)
+
+    @cached_property
+    def database(self) -> "sa.Engine":
+        from orchestrator.adapters.database.connection import connect
+
+        database = self.settings.database
+        return connect(self.settings.database_url, busy_milliseconds=int(database.busy_seconds * 1000))
+
+    def access_of(self, site: str) -> "SiteAccess":
+        """How the hosts of a site are reached."""
+        from orchestrator.usecases.ports import SiteAccess
+
+        folder = self.settings.site_folder(site).resolve()
+        return SiteAccess(key=folder / "id_ed25519", known_hosts=folder / "known_hosts")

@@ -1,0 +1,46 @@
+"""Service levels: what is declared, judged, closed and reported."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from orchestrator.bootstrap.records import Records
+
+if TYPE_CHECKING:
+    from orchestrator.domain.service_report import Report
+    from orchestrator.usecases.closing import MonthEnd
+    from orchestrator.usecases.declaring import Declaring
+    from orchestrator.usecases.judging import Judging
+    from orchestrator.usecases.reporting import Reporting
+
+
+class ServiceLevels(Records):
+    @cached_property
+    def judging(self) -> "Judging":
+        from orchestrator.adapters.bank_holidays import is_bank_holiday
+        from orchestrator.usecases.judging import Judging
+
+        return Judging(source=self.source, store=self.store, clock=self.clock, is_bank_holiday=is_bank_holiday)
+
+    @cached_property
+    def month_end(self) -> "MonthEnd":
+        from orchestrator.usecases.closing import MonthEnd
+
+        return MonthEnd(store=self.store, judging=self.judging)
+
+    @cached_property
+    def declaring(self) -> "Declaring":
+        from orchestrator.usecases.declaring import Declaring
+
+        return Declaring(source=self.source, store=self.store, clock=self.clock)
+
+    @cached_property
+    def reporting(self) -> "Reporting":
+        from orchestrator.usecases.reporting import Reporting
+
+        return Reporting(store=self.store, judging=self.judging)
+
+    def draw_report(self, report: "Report") -> str:
+        """The page of a month, for people."""
+        from orchestrator.adapters.pages.report.page import draw
+
+        return draw(report)

@@ -1,0 +1,190 @@
+"""All that is on record of an agency's month, and what every measure comes to by it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
+
+from orchestrator.domain.agreement import AgencyId
+from orchestrator.domain.availability import Availability, availability
+from orchestrator.domain.calendar_month import CalendarMonth
+from orchestrator.domain.catalog import Identifier
+from orchestrator.domain.incident_clock import Incident, IncidentClock, Outcome, fix_clock, response_clock
+from orchestrator.domain.local_time import instant_of
+from orchestrator.domain.month_figures import Achieved, Measure
+from orchestrator.domain.service_hours import ServiceHours, service_spans
+from orchestrator.domain.service_record import ServiceRecord
+from orchestrator.domain.service_terms import Indicator, ServiceTerms, in_time, measure_of, share
+from orchestrator.domain.spans import Instant, Span, Spans, between, second_of
+from orchestrator.domain.value import Value
+from orchestrator.domain.working_days import working_days_after
+
+IsBankHoliday = Callable[[date], bool]
+Count = Annotated[int, Field(ge=0)]
+
+
+class ServedComponent(Value):
+    """A service in the month, for as long as the agency had it without a break."""
+
+    component: Identifier
+    hours: ServiceHours | None
+    """Those of its tier; None for the agreement's."""
+    start: Instant
+    end: Instant
+    record: ServiceRecord
+
+    @property
+    def span(self) -> Span:
+        return between(self.start, self.end)
+
+
+class Day(NamedTuple):
+    """A service's figure of one day."""
+
+    day: date
+    figure: Availability
+
+
+class Onboarding(Value):
+    """An order that was in service in the month."""
+
+    ordered_at: Instant
+    in_service_at: Instant
+
+    def in_time(self, terms: ServiceTerms, *, is_bank_holiday: IsBankHoliday) -> bool:
+        """Whether it took no more working days than were promised, by the clocks of the agreement."""
+        ordered, served = (at.astimezone(terms.hours.zone).date() for at in (self.ordered_at, self.in_service_at))
+        return served <= working_days_after(ordered, terms.onboarding_days, is_holiday=is_bank_holiday)
+
+
+class DrillDue(Value):
+    """A drill that was due in the month. Figures are None where there are none."""
+
+    drill: int
+    component: Identifier
+    due_at: Instant
+    passed: bool
+    rto_seconds: float | None
+    rto_objective_seconds: float
+    rpo_seconds: float | None
+    rpo_objective_seconds: float
+
+
+class MonthRecord(Value):
+    """`until` is the end of the month, or now while it goes on. `incidents` by their numbers at the service desk,
+    whenever they were reported; `desk_hours` are those of the desk's tier."""
+
+    agency: AgencyId
+    month: CalendarMonth
+    terms: ServiceTerms
+    """Those in force when the month was first closed."""
+    until: Instant
+    services: tuple[ServedComponent, ...] = ()
+    incidents: Mapping[str, Incident] = {}
+    desk_hours: ServiceHours | None = None
+    onboardings: tuple[Onboarding, ...] = ()
+    backups: Count = 0
+    backups_failed: Count = 0
+    drills: tuple[DrillDue, ...] = ()
+
+    @property
+    def within(self) -> Span:
+        """The month as far as it has come."""
+        whole = self.month.span(self.terms.hours.zone)
+        return Span(whole.start, min(whole.end, second_of(self.until)))
+
+
+def availabilities(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> dict[str, Availability]:
+    """Component -> its figure."""
+    found: dict[str, Availability] = {}
+    for served in record.services:
+        terms = record.terms.availability(served.hours)
+        figure = availability(terms, served.record, within=served.span, is_bank_holiday=is_bank_holiday)
+        found[served.component] = found[served.component].plus(figure) if served.component in found else figure
+    return found
+
+
+def days(record: MonthRecord, served: ServedComponent, *, is_bank_holiday: IsBankHoliday) -> Iterator[Day]:
+    """A component's figure of every day of the month that the agency had it on, by the clocks of the agreement."""
+    zone, terms = record.terms.hours.zone, record.terms.availability(served.hours)
+    day = served.start.astimezone(zone).date()
+    while (begins_at := instant_of(datetime.combine(day, time()), zone)) < served.end:
+        after = day + timedelta(days=1)
+        within = between(
+            max(begins_at, served.start), min(instant_of(datetime.combine(after, time()), zone), served.end)
+        )
+        yield Day(day, availability(terms, served.record, within=within, is_bank_holiday=is_bank_holiday))
+        day = after
+
+
+def achieved(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> dict[Measure, Achieved]:
+    """Every measure that the records tell of."""
+    found = {
+        measure_of(Indicator.AVAILABILITY, component): Achieved(percent=figure.percent, provisional=figure.provisional)
+        for component, figure in availabilities(record, is_bank_holiday=is_bank_holiday).items()
+    }
+    found |= _incidents(record, is_bank_holiday=is_bank_holiday)
+    found[Indicator.LEAD_TIME.value] = _kept(
+        onboarding.in_time(record.terms, is_bank_holiday=is_bank_holiday) for onboarding in record.onboardings
+    )
+    found[Indicator.BACKUPS.value] = Achieved(percent=share(record.backups, record.backups + record.backups_failed))
+    return found | _drills(record.drills)
+
+
+def _drills(drills: Iterable[DrillDue]) -> dict[Measure, Achieved]:
+    due = tuple(drills)
+    return {
+        Indicator.DRILLS.value: _kept(drill.passed for drill in due),
+        Indicator.RECOVERY_TIME.value: _kept(
+            drill.rto_seconds <= drill.rto_objective_seconds for drill in due if drill.rto_seconds is not None
+        ),
+        Indicator.RECOVERY_POINT.value: _kept(
+            drill.rpo_seconds <= drill.rpo_objective_seconds for drill in due if drill.rpo_seconds is not None
+        ),
+    }
+
+
+def _kept(outcomes: Iterable[bool]) -> Achieved:
+    found = list(outcomes)
+    return Achieved(percent=share(sum(found), len(found)))
+
+
+def _incidents(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> dict[Measure, Achieved]:
+    """Incidents count in the month in which their clock stopped, or had run out: each once."""
+    counts: dict[Measure, list[bool]] = {
+        measure_of(indicator, priority): []
+        for indicator in (Indicator.INCIDENT_RESPONSE, Indicator.INCIDENT_FIX)
+        for priority in record.terms.incidents
+    }
+    within = record.within
+    for measure, clock, stopped_at in incident_clocks(record, is_bank_holiday=is_bank_holiday):
+        over_at = stopped_at if clock.outcome is Outcome.IN_TIME else clock.due_at
+        if clock.outcome is not Outcome.RUNNING and over_at and within.start <= second_of(over_at) < within.end:
+            counts[measure].append(clock.outcome is Outcome.LATE)
+    return {
+        measure: in_time(record.terms.few_incidents, incidents=len(late), late=sum(late))
+        for measure, late in counts.items()
+    }
+
+
+def incident_clocks(
+    record: MonthRecord, *, is_bank_holiday: IsBankHoliday
+) -> Iterator[tuple[Measure, IncidentClock, datetime | None]]:
+    """(measure, clock, when it was stopped) of every incident of a promised priority, read at `until`."""
+    service = desk_spans(record, is_bank_holiday=is_bank_holiday)
+    for incident in record.incidents.values():
+        if incident.priority in record.terms.incidents:
+            response, fix = (
+                read(incident, record.terms.incidents, service=service, now=record.until)
+                for read in (response_clock, fix_clock)
+            )
+            yield measure_of(Indicator.INCIDENT_RESPONSE, incident.priority), response, incident.responded_at
+            yield measure_of(Indicator.INCIDENT_FIX, incident.priority), fix, incident.fixed_at
+
+
+def desk_spans(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> Spans:
+    """The desk's hours from the first incident's report to `until`."""
+    first = min((incident.reported_at for incident in record.incidents.values()), default=record.until)
+    hours = record.desk_hours or record.terms.hours
+    return service_spans(hours, within=between(first, record.until), is_bank_holiday=is_bank_holiday)

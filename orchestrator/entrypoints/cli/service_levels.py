@@ -1,0 +1,180 @@
+"""`orchestrator sla`: service levels, what was declared about them, and months closed."""
+
+import getpass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.domain.declaration import DeclarationKind
+from orchestrator.entrypoints.cli.context import application
+from orchestrator.entrypoints.cli.output import AsJson, print_json, say
+
+if TYPE_CHECKING:
+    from orchestrator.domain.calendar_month import CalendarMonth
+
+app = typer.Typer(no_args_is_help=True, help="Service levels by the contract's clock, and what missing them costs.")
+
+AgencyId = Annotated[str, typer.Argument(help="The agency's id.", metavar="AGENCY")]
+MaybeAgency = Annotated[str | None, typer.Option("--agency", help="Only this agency's.", metavar="AGENCY")]
+Month = Annotated[str, typer.Argument(help="Year and month, such as 2026-04.", metavar="MONTH")]
+MaybeMonth = Annotated[
+    str | None, typer.Argument(help="Year and month, such as 2026-04. Default: the one that goes on.", metavar="MONTH")
+]
+Number = Annotated[int, typer.Argument(help="The number of the declaration.", metavar="DECLARATION")]
+FORMATS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+AS_WRITTEN = "such as 2026-04-14T22:00, by the agreement's clocks, or with an offset, such as 2026-04-14T22:00+0100"
+
+
+@app.command()
+def show(
+    agency: Annotated[
+        str | None, typer.Argument(help="The agency's id. Default: all agencies.", metavar="AGENCY")
+    ] = None,
+    month: MaybeMonth = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how the month stands: what was promised, what was achieved, and what it would cost.
+
+    Example: orchestrator sla show cabinet-office
+    """
+    from orchestrator.entrypoints.cli.showing_service_levels import show_agencies, show_report
+
+    with application() as built:
+        if agency is None:
+            lines = built.reporting.overview(_month(month))
+            print_json({"agencies": [one.model_dump(mode="json") for one in lines]}) if as_json else show_agencies(
+                lines
+            )
+            return
+        report = built.reporting.report(agency, _month(month))
+    print_json(report) if as_json else show_report(report)
+
+
+@app.command()
+def close(
+    month: Month,
+    agency: MaybeAgency = None,
+    why: Annotated[str, typer.Option(help="Why a closed month is looked at again.")] = "new evidence",
+    as_json: AsJson = False,
+) -> None:
+    """Close a month of every agency: its figures and credits become a statement that stays.
+
+    A month that is closed already gets another version where what is known now comes out otherwise, and a credit note
+    for the difference.
+
+    Example: orchestrator sla close 2026-04
+    """
+    from orchestrator.domain.calendar_month import CalendarMonth
+    from orchestrator.entrypoints.cli.showing_service_levels import show_closings
+
+    with application() as built:
+        closings = []
+        for closing in built.month_end.close(CalendarMonth.named(month), agency, why=why):
+            closings.append(closing)
+            same = "" if closing.changed else ", as it was"
+            say(f"{closing.month} of {closing.agency}: version {closing.version}{same}")
+    print_json({"closed": [c.model_dump(mode="json") for c in closings]}) if as_json else show_closings(closings)
+
+
+@app.command()
+def report(
+    agency: AgencyId,
+    month: MaybeMonth = None,
+    page: Annotated[Path | None, typer.Option("--page", help="Write it as a page to print.", metavar="FILE")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show an agency's monthly service report, or write it as a page with pictures.
+
+    Example: orchestrator sla report cabinet-office 2026-04 --page report.html
+    """
+    from orchestrator.entrypoints.cli.showing_service_levels import show_report
+
+    with application() as built:
+        found = built.reporting.report(agency, _month(month))
+        if page:
+            page.write_text(built.draw_report(found), encoding="utf-8")
+            say(f"Written: {page}")
+    print_json(found) if as_json else show_report(found)
+
+
+@app.command()
+def declare(
+    kind: Annotated[DeclarationKind, typer.Argument(help="Planned work, time to let pass, or an unmeasured outage.")],
+    agency: AgencyId,
+    start: Annotated[datetime, typer.Option(formats=FORMATS, help=f"When it begins: {AS_WRITTEN}.")],
+    end: Annotated[datetime, typer.Option(formats=FORMATS, help="When it ends, written likewise.")],
+    why: Annotated[str, typer.Option(help="What for, in a sentence.")],
+    component: Annotated[
+        str | None, typer.Argument(help="Default: every service of the agency.", metavar="COMPONENT")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Declare maintenance, an exclusion or an outage. The first two count once the agency has accepted them.
+
+    Example: orchestrator sla declare maintenance cabinet-office desktop --why "new kernel"
+    --start 2026-04-21T20:00 --end 2026-04-21T23:00
+    """
+    from orchestrator.entrypoints.cli.showing_service_levels import show_declarations
+
+    with application() as built:
+        view = built.declaring.declare(kind, agency, component, start=start, end=end, why=why)
+    print_json(view) if as_json else show_declarations([view])
+
+
+@app.command()
+def accept(
+    declaration: Number,
+    who: Annotated[str | None, typer.Option("--as", help="Who of the agency accepts. Default: your login.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record that the agency accepts maintenance or an exclusion.
+
+    Example: orchestrator sla accept 3 --as "Jo Bloggs"
+    """
+    from orchestrator.entrypoints.cli.showing_service_levels import show_declarations
+
+    with application() as built:
+        view = built.declaring.accept(declaration, by=who or getpass.getuser())
+    print_json(view) if as_json else show_declarations([view])
+
+
+@app.command()
+def end(
+    declaration: Number,
+    at: Annotated[datetime | None, typer.Option(formats=FORMATS, help=f"When: {AS_WRITTEN}. Default: now.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record that maintenance is over. What it took beyond its plan is downtime.
+
+    Example: orchestrator sla end 3
+    """
+    from orchestrator.entrypoints.cli.showing_service_levels import show_declarations
+
+    with application() as built:
+        view = built.declaring.end(declaration, at=at)
+    print_json(view) if as_json else show_declarations([view])
+
+
+@app.command()
+def declarations(
+    agency: MaybeAgency = None,
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=10_000)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was declared, newest first, and whether it counts.
+
+    Example: orchestrator sla declarations --agency cabinet-office
+    """
+    from orchestrator.entrypoints.cli.showing_service_levels import show_declarations
+
+    with application() as built:
+        views = built.declaring.newest(agency, limit=limit)
+    print_json({"declarations": [v.model_dump(mode="json") for v in views]}) if as_json else show_declarations(views)
+
+
+def _month(named: str | None) -> "CalendarMonth | None":
+    from orchestrator.domain.calendar_month import CalendarMonth
+
+    return CalendarMonth.named(named) if named else None

@@ -1,0 +1,144 @@
+"""Service levels as a terminal shows them."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from rich.markup import escape
+from rich.table import Table
+
+from orchestrator.domain.incident_clock import Outcome
+from orchestrator.domain.money import in_pounds
+from orchestrator.domain.month_figures import in_percent
+from orchestrator.domain.performance_rating import Rating
+from orchestrator.domain.service_report import IncidentLine, MeasureLine, Report, ServiceLine
+from orchestrator.entrypoints.cli.output import console
+from orchestrator.entrypoints.cli.showing_recovery import span
+from orchestrator.usecases.closing import Closing
+from orchestrator.usecases.declaring import DeclarationView
+from orchestrator.usecases.reporting import AgencyLine
+
+RATING_STYLE = {
+    Rating.GOOD: "green",
+    Rating.APPROACHING_TARGET: "yellow",
+    Rating.REQUIRES_IMPROVEMENT: "red",
+    Rating.INADEQUATE: "bold red",
+    Rating.OTHER: "dim",
+}
+OUTCOME_STYLE = {Outcome.IN_TIME: "green", Outcome.LATE: "red", Outcome.RUNNING: "dim"}
+
+
+def show_agencies(lines: Iterable[AgencyLine]) -> None:
+    table = _table("agency", "month", "lowest availability", "measured", "missed", "points", "credit")
+    for line in lines:
+        missed = ", ".join(line.missed)
+        table.add_row(
+            line.agency,
+            line.month + ("" if line.closed else " [dim]goes on[/]"),
+            in_percent(line.lowest_availability),
+            in_percent(line.coverage * 100),
+            f"[red]{missed}[/]" if missed else "[green]nothing[/]",
+            str(line.points),
+            in_pounds(line.credit),
+        )
+    console.print(table)
+
+
+def show_report(report: Report) -> None:
+    stated = f"version {report.version}" if report.version else "goes on"
+    console.print(
+        f"[bold]{escape(report.name)}[/], {report.month} [dim]({stated}; times in {report.time_zone}"
+        f"{'; provisional' if report.provisional else ''})[/]"
+    )
+    console.print(_measures(report.measures))
+    console.print(_services(report.services))
+    if report.incidents:
+        console.print(_incidents(report.incidents))
+    credit, charges = in_pounds(report.credit), in_pounds(report.charges)
+    console.print(f"{report.points} points; a credit of [bold]{credit}[/] of charges of {charges}")
+    for note in report.credit_notes:
+        console.print(f"  credit note of version {note.version}: {in_pounds(note.amount)}")
+
+
+def show_closings(closings: Iterable[Closing]) -> None:
+    table = _table("agency", "month", "version", "missed", "points", "charges", "credit")
+    for closing in closings:
+        figures = closing.figures
+        missed = ", ".join(sorted(figures.missed)) or "nothing"
+        provisional = " [dim]provisional[/]" if figures.provisional else ""
+        table.add_row(
+            closing.agency, closing.month, f"{closing.version}{provisional}", missed, str(figures.points),
+            in_pounds(figures.charges), in_pounds(figures.credit),
+        )  # fmt: skip
+    console.print(table)
+
+
+def show_declarations(views: Iterable[DeclarationView]) -> None:
+    table = _table("no", "kind", "agency", "component", "from", "to", "accepted", "counts", "why")
+    for view in views:
+        counts = f"[yellow]no: {escape(view.objection)}[/]" if view.objection else "[green]yes[/]"
+        until = f"{_minute(view.ends_at)}" + (f", over {_minute(view.ended_at)}" if view.ended_at else "")
+        table.add_row(
+            str(view.declaration), view.kind.value, view.agency, view.component or "all",
+            _minute(view.starts_at), until, escape(view.accepted_by or ""), counts, escape(view.why),
+        )  # fmt: skip
+    console.print(table)
+
+
+def _measures(lines: Iterable[MeasureLine]) -> Table:
+    table = _table("measure", "target", "achieved", "rating", "points")
+    for line in lines:
+        marks = [word for word, so in (("provisional", line.provisional), ("few incidents", line.forgiven)) if so]
+        again = " [dim]missed twice running[/]" if line.missed and line.missed_before else ""
+        table.add_row(
+            line.measure,
+            in_percent(line.target),
+            in_percent(line.achieved) + (f" [dim]{', '.join(marks)}[/]" if marks else ""),
+            f"[{RATING_STYLE[line.rating]}]{line.rating.value if line.achieved is not None else 'nothing to judge'}[/]",
+            f"{line.points or ''}{again}",
+        )
+    return table
+
+
+def _services(lines: Iterable[ServiceLine]) -> Table:
+    table = _table("service", "availability", "service time", "down", "not measured", "last seven days")
+    for line in lines:
+        table.add_row(
+            line.component,
+            in_percent(line.percent),
+            span(line.eligible),
+            f"[red]{span(line.bad)}[/]" if line.bad else "",
+            f"[yellow]{span(line.unmeasured)}[/]" if line.unmeasured else "",
+            "".join(_day(day.eligible, day.bad, day.unmeasured) for day in line.days[-7:]),
+        )
+    return table
+
+
+def _day(eligible: int, bad: int, unmeasured: int) -> str:
+    if bad:
+        return "[red]▄[/]"
+    if unmeasured:
+        return "[yellow]▄[/]"
+    return "[green]▄[/]" if eligible else "[dim]·[/]"
+
+
+def _incidents(lines: Iterable[IncidentLine]) -> Table:
+    table = _table("incident", "priority", "reported", "response", "fix")
+    for line in lines:
+        clocks = [
+            f"{span(clock.elapsed.total_seconds())} "
+            f"[{OUTCOME_STYLE[clock.outcome]}]{clock.outcome.value.replace('_', ' ')}[/]"
+            for clock in (line.response, line.fix)
+        ]
+        table.add_row(line.number, line.priority.upper(), _minute(line.reported_at), *clocks)
+    return table
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}Z"
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, header_style="dim")
+    return table

@@ -1,0 +1,65 @@
+"""What driving a run needs from the world, as protocols: what a step is to do, and somebody who does it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+from orchestrator.domain.catalog import Verb
+from orchestrator.domain.events import Happening
+from orchestrator.domain.run import Run, StepOutcome, StepRecord
+from orchestrator.domain.site import Site
+from orchestrator.domain.value import Value
+from orchestrator.usecases.recovery_ports import Rehearsal
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Everything one step needs, in the clear; never stored. `variables` maps each host to its host variables."""
+
+    run: int
+    step: str
+    role: str
+    verb: Verb
+    site: Site
+    variables: Mapping[str, Mapping[str, Any]]
+    secrets: Mapping[str, str]
+    secrets_variable: str
+    timeout: timedelta
+    check: bool = False
+    rehearsal: Rehearsal | None = None
+    """What a phase of a drill needs besides."""
+
+
+class NextSteps(Value):
+    """Steps of a run that may start now, and what those wait for that may start later by themselves."""
+
+    ready: tuple[StepRecord, ...] = ()
+    waiting: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True)
+class StartedStep:
+    """An attempt of a step that is recorded as running, and what it is to do."""
+
+    run: Run
+    step: StepRecord
+    assignment: Assignment
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: the step has no outcome yet
+    """The step was stopped for its worker's sake (it is stopping, or fell silent); whoever drives the run next starts
+    it again."""
+
+
+class PlaybookRunner(Protocol):
+    def run(
+        self,
+        assignment: Assignment,
+        *,
+        on_events: Callable[[Sequence[Happening]], None],
+        cancelled: Callable[[], bool],
+    ) -> StepOutcome:
+        """Carry the step out. Anticipated failures are outcomes. Ends, or raises Interrupted, only when nothing of it
+        runs any more on this machine."""
+        ...

@@ -1,0 +1,177 @@
+"""Judging: an agency's month by its records, while it goes on and when it is closed."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from orchestrator.domain.agreement import CallOff
+from orchestrator.domain.availability import Availability
+from orchestrator.domain.calendar_month import CalendarMonth
+from orchestrator.domain.catalog import Tier
+from orchestrator.domain.declaration import Declaration, service_record
+from orchestrator.domain.drill import DrillState
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.instance import ServiceInstance
+from orchestrator.domain.money import to_pence
+from orchestrator.domain.month_figures import Figures
+from orchestrator.domain.service_month import DrillDue, MonthRecord, ServedComponent, achieved, availabilities
+from orchestrator.domain.service_record import known_until
+from orchestrator.domain.service_terms import ServiceTerms
+from orchestrator.domain.spans import instant_at
+from orchestrator.domain.value import Value
+from orchestrator.domain.verdict import Verdict
+from orchestrator.usecases.finding import find_agency
+from orchestrator.usecases.ports import AgencyRecord, CatalogSource, Clock, Store, Transaction
+from orchestrator.usecases.service_level_ports import ServicePeriod
+
+DESK = "service-desk"
+"""The component whose records incidents come from, and whose hours they are judged by."""
+
+COUNTED = (
+    DrillState.REPORTED, DrillState.MISFIRED, DrillState.FAILED, DrillState.ABORTED, DrillState.BLOCKED,
+    DrillState.CLEANUP_FAILED,
+)  # fmt: skip
+"""Drills that were the provider's to carry out. One that the agency rejected, did not approve in time or closed out,
+and one that made way for a real incident, is not held against it."""
+
+BEHIND = timedelta(minutes=2)
+"""A prober that is at work is never further behind."""
+
+PASSED = (Verdict.PASS, Verdict.PASS_WITH_FINDINGS)
+
+
+class Judgement(Value):
+    """A month and what it comes to; `availability` by component."""
+
+    record: MonthRecord
+    availability: dict[str, Availability]
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class Judging:
+    source: CatalogSource
+    store: Store
+    clock: Clock
+    is_bank_holiday: Callable[[date], bool]
+
+    def judge(self, agency: str, month: CalendarMonth | None = None) -> Judgement:
+        """By what is known now; without a month, the one that goes on."""
+        with self.store.read() as tx:
+            record = find_agency(tx, agency)
+            return self.judged(tx, record, self.records(tx, record, month or self.this_month(record)))
+
+    def this_month(self, record: AgencyRecord) -> CalendarMonth:
+        """The month that goes on by the clocks of the agency's agreement."""
+        return CalendarMonth.of(self.clock.now().astimezone(self.terms(record).hours.zone).date())
+
+    def terms(self, record: AgencyRecord) -> ServiceTerms:
+        return self.source.agreements()[record.framework].service_levels
+
+    def judged(self, tx: Transaction, record: AgencyRecord, found: MonthRecord) -> Judgement:
+        """The figures of records."""
+        before = tx.months.get(record.id, found.month.preceding)
+        figures = found.terms.judge(
+            achieved(found, is_bank_holiday=self.is_bank_holiday),
+            charges=charges(record.call_off, record.committed, found.month),
+            missed_before=before.current.figures.missed if before else frozenset(),
+        )
+        return Judgement(
+            record=found,
+            availability=availabilities(found, is_bank_holiday=self.is_bank_holiday),
+            figures=figures,
+        )
+
+    def records(
+        self, tx: Transaction, record: AgencyRecord, month: CalendarMonth, terms: ServiceTerms | None = None
+    ) -> MonthRecord:
+        """All that is known of a month, by the terms given or those in force. Raises not found when the agency had
+        nothing in service."""
+        terms = terms or self.terms(record)
+        span = month.span(terms.hours.zone)
+        start, end = instant_at(span.start), self._known_to(tx, instant_at(span.end))
+        periods = tx.service_periods.within(start, end, agency=record.id) if start < end else []
+        if not periods:
+            raise OrchestratorError(Kind.NOT_FOUND, f"{record.id} had nothing in service in {month}")
+        recorded, declared = tx.instances.of(record.id), tx.declarations.within(start, end, agency=record.id)
+        succeeded, failed = tx.facts.backups(record.id, start, end)
+        desk = recorded.get(DESK)
+        return MonthRecord(
+            agency=record.id,
+            month=month,
+            terms=terms,
+            until=end,
+            services=tuple(self._served(tx, periods, recorded, declared, start=start, end=end)),
+            incidents={n: i.as_of(end) for n, i in tx.incidents.within(record.id, start, end).items()},
+            desk_hours=self._tier(desk).hours if desk else None,
+            onboardings=tuple(tx.facts.onboardings(record.id, start, end)),
+            backups=succeeded,
+            backups_failed=failed,
+            drills=tuple(self._drills(tx, recorded, record.id, start=start, end=end)),
+        )
+
+    def served(self, tx: Transaction, record: AgencyRecord, month: CalendarMonth) -> bool:
+        """Whether the agency had anything in service in a month."""
+        span = month.span(self.terms(record).hours.zone)
+        return bool(tx.service_periods.within(instant_at(span.start), instant_at(span.end), agency=record.id))
+
+    # Inside
+
+    def _known_to(self, tx: Transaction, end: datetime) -> datetime:
+        """The end of the month. Of one that goes on, now, or the instant the prober has come to if it is at work."""
+        now, read_until = self.clock.now(), tx.prober.read_until()
+        if now >= end:
+            return end
+        return read_until if read_until and now - BEHIND <= read_until < now else now
+
+    def _served(
+        self,
+        tx: Transaction,
+        periods: Iterable[ServicePeriod],
+        recorded: dict[str, ServiceInstance],
+        declared: list[Declaration],
+        *,
+        start: datetime,
+        end: datetime,
+    ) -> Iterator[ServedComponent]:
+        """Each period apart: what was retired and ordered again was not there in between."""
+        read_until = tx.prober.read_until()
+        for period in periods:
+            parts = tx.transitions.between(period.agency, period.component, start, end)
+            if read_until is None or read_until < end:
+                parts = {name: known_until(part, read_until or start) for name, part in parts.items()}
+            yield ServedComponent(
+                component=period.component,
+                hours=self._tier(recorded[period.component]).hours,
+                start=max(start, period.began_at),
+                end=min(end, period.ended_at or end),
+                record=service_record(period.component, parts, declared),
+            )
+
+    def _drills(
+        self, tx: Transaction, recorded: dict[str, ServiceInstance], agency: str, *, start: datetime, end: datetime
+    ) -> Iterator[DrillDue]:
+        for drill in tx.drills.scheduled_since(start, agency=agency):
+            if drill.scheduled_at < end and drill.state in COUNTED:
+                target = self._tier(recorded[drill.component]).recovery
+                yield DrillDue(
+                    drill=drill.id,
+                    component=drill.component,
+                    due_at=drill.scheduled_at,
+                    passed=drill.verdict in PASSED,
+                    rto_seconds=drill.rto_seconds,
+                    rto_objective_seconds=target.rto.total_seconds(),
+                    rpo_seconds=drill.rpo_seconds,
+                    rpo_objective_seconds=target.rpo.total_seconds(),
+                )
+
+    def _tier(self, instance: ServiceInstance) -> Tier:
+        return self.source.catalog().components[instance.component].tiers[instance.tier]
+
+
+def charges(call_off: CallOff, committed: Decimal, month: CalendarMonth) -> Decimal:
+    """Pounds for a month: a part of the whole term's, by the days of the month that the term covers."""
+    first, until = max(call_off.term.start, month.first), min(call_off.term.end, month.following.first)
+    days, covered = (month.following.first - month.first).days, max((until - first).days, 0)
+    return to_pence(committed / call_off.term.months * covered / days)

@@ -1,0 +1,134 @@
+"""The contract of the store, continued: what service levels keep."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from orchestrator.adapters.database.store import SqlStore
+from orchestrator.domain.agreement import FrameworkAgreement
+from orchestrator.domain.calendar_month import CalendarMonth
+from orchestrator.domain.catalog import Verb
+from orchestrator.domain.declaration import Declaration
+from orchestrator.domain.incident_clock import Incident
+from orchestrator.domain.month import ClosedMonth
+from orchestrator.domain.month_figures import Figures
+from orchestrator.domain.plan import Purpose
+from orchestrator.domain.run import RunState, StepState
+from orchestrator.domain.service_month import MonthRecord, Onboarding
+from orchestrator.domain.service_record import Acceptance, Exclusion, Maintenance, Outage
+from orchestrator.usecases.ports import StoredPlan
+from tests.adapters.database.test_store_contract import NOW, agreement, catalog, order, plan, site, store
+
+__all__ = ["agreement", "catalog", "order", "plan", "site", "store"]
+
+HOUR = timedelta(hours=1)
+APRIL = CalendarMonth.named("2026-04")
+
+pytestmark = pytest.mark.usefixtures("plan")
+
+
+class TestPeriodsOfService:
+    def test_begin_once_and_end(self, store: SqlStore) -> None:
+        with store.begin() as tx:
+            tx.service_periods.begin("a1", "desk", at=NOW)
+            tx.service_periods.begin("a1", "desk", at=NOW + HOUR)
+            tx.service_periods.end("a1", "desk", at=NOW + 2 * HOUR)
+            tx.service_periods.begin("a1", "desk", at=NOW + 3 * HOUR)
+        with store.read() as tx:
+            found = tx.service_periods.within(NOW, NOW + 9 * HOUR)
+        assert found == [("a1", "desk", NOW, NOW + 2 * HOUR), ("a1", "desk", NOW + 3 * HOUR, None)]
+
+    @pytest.mark.parametrize(("start", "end", "there"), [(-2, 0, False), (-1, 1, True), (1, 9, True), (2, 9, False)])
+    def test_are_found_when_any_part_lies_within(self, store: SqlStore, start: int, end: int, there: bool) -> None:
+        with store.begin() as tx:
+            tx.service_periods.begin("a1", "desk", at=NOW)
+            tx.service_periods.end("a1", "desk", at=NOW + 2 * HOUR)
+            assert bool(tx.service_periods.within(NOW + start * HOUR, NOW + end * HOUR, agency="a1")) == there
+            assert not tx.service_periods.within(NOW + start * HOUR, NOW + end * HOUR, agency="a2")
+
+
+class TestDeclarations:
+    @pytest.mark.parametrize(
+        "what",
+        [
+            Maintenance(start=NOW, end=NOW + HOUR, announced_at=NOW - HOUR, ended_at=NOW + 2 * HOUR),
+            Exclusion(start=NOW, end=NOW + HOUR, why="theirs", acceptance=Acceptance(by="Jo", at=NOW)),
+            Outage(start=NOW, end=NOW + HOUR, reference="ticket 7"),
+        ],
+    )
+    def test_come_back_as_they_were(self, store: SqlStore, what: Any) -> None:
+        with store.begin() as tx:
+            kept = tx.declarations.add(Declaration(id=0, agency="a1", component=None, why="so", what=what))
+        with store.read() as tx:
+            assert tx.declarations.get(kept.id) == kept
+            assert tx.declarations.newest(agency="a1") == [kept]
+            assert kept.what == what
+
+    def test_are_found_for_as_long_as_they_lasted_in_fact(self, store: SqlStore) -> None:
+        planned = Maintenance(start=NOW, end=NOW + HOUR, announced_at=NOW - HOUR)
+        with store.begin() as tx:
+            kept = tx.declarations.add(Declaration(id=0, agency="a1", component="desk", why="so", what=planned))
+            assert tx.declarations.within(NOW + 2 * HOUR, NOW + 3 * HOUR) == []
+            ended = kept.ended(NOW + 3 * HOUR)
+            tx.declarations.put(ended)
+            assert tx.declarations.within(NOW + 2 * HOUR, NOW + 3 * HOUR, agency="a1") == [ended]
+            assert tx.declarations.within(NOW + 2 * HOUR, NOW + 3 * HOUR, agency="a2") == []
+
+
+class TestIncidents:
+    def test_are_replaced_by_what_is_known_later(self, store: SqlStore) -> None:
+        told = Incident.model_validate({"priority": "p2", "reported_at": NOW, "holds": [{"start": NOW + HOUR}]})
+        fixed = told.model_copy(update={"fixed_at": (NOW + 2 * HOUR).replace(microsecond=0)})
+        with store.begin() as tx:
+            tx.incidents.put("a1", "7", told)
+            assert tx.incidents.within("a1", NOW + 5 * HOUR, NOW + 9 * HOUR) == {"7": told}
+            tx.incidents.put("a1", "7", fixed)
+            assert tx.incidents.within("a1", NOW, NOW + HOUR) == {"7": fixed}
+            assert tx.incidents.within("a1", NOW + 5 * HOUR, NOW + 9 * HOUR) == {}
+            assert tx.incidents.within("a1", NOW - 5 * HOUR, NOW - HOUR) == {}
+            assert tx.incidents.within("a2", NOW, NOW + HOUR) == {}
+
+
+class TestClosedMonths:
+    def test_keep_every_version(self, store: SqlStore, agreement: FrameworkAgreement) -> None:
+        figures = Figures(results={}, charges=Decimal("10.00"), credit=Decimal("0.00"))
+        record = MonthRecord(agency="a1", month=APRIL, terms=agreement.service_levels, until=NOW)
+        first = ClosedMonth.close("a1", APRIL, figures, record={}, at=NOW, zone=ZoneInfo("Europe/London"))
+        dearer = figures.model_copy(update={"credit": Decimal("1.50")})
+        second = first.restated(dearer, record={"late": 1}, at=NOW + HOUR, why="late evidence")
+        with store.begin() as tx:
+            assert tx.months.get("a1", APRIL) is None
+            tx.months.add_version(first, record)
+            tx.months.add_version(second, record.model_copy(update={"backups": 9}))
+        with store.read() as tx:
+            assert tx.months.get("a1", APRIL) == second
+            assert tx.months.of("a1") == [second]
+            assert tx.months.record("a1", APRIL).backups == 9
+
+
+class TestFacts:
+    def test_tell_of_onboardings_that_were_in_service(self, store: SqlStore, plan: StoredPlan) -> None:
+        with store.begin() as tx:
+            run = tx.runs.open(plan, at=NOW)
+            finished_at = (NOW + HOUR).replace(microsecond=0)
+            tx.runs.put(run.model_copy(update={"state": RunState.SUCCEEDED, "finished_at": finished_at}))
+            found = tx.facts.onboardings("a1", NOW, NOW + 2 * HOUR)
+            assert found == [Onboarding(ordered_at=plan.created_at, in_service_at=finished_at)]
+            assert tx.facts.onboardings("a1", NOW + HOUR, NOW + 2 * HOUR) == []
+
+    def test_tell_of_backups_that_succeeded_and_failed(self, store: SqlStore, plan: StoredPlan) -> None:
+        verbs = {"network.precheck": Verb.BACKUP, "network.provision": Verb.BACKUP, "network.verify": Verb.VERIFY}
+        ends = dict(zip(verbs, (StepState.SUCCEEDED, StepState.FAILED, StepState.SUCCEEDED), strict=True))
+        steps = [step.model_copy(update={"verb": verbs[step.id]}) for step in plan.plan.steps]
+        backup = plan.model_copy(
+            update={"plan": plan.plan.model_copy(update={"purpose": Purpose.BACKUP, "steps": tuple(steps)})}
+        )
+        with store.begin() as tx:
+            run = tx.runs.open(backup, at=NOW)
+            for step in tx.runs.steps(run.id):
+                tx.runs.put_step(run.id, step.model_copy(update={"state": ends[step.id], "finished_at": NOW}))
+            assert tx.facts.backups("a1", NOW - HOUR, NOW + HOUR) == (1, 1)
+            assert tx.facts.backups("a1", NOW + HOUR, NOW + 2 * HOUR) == (0, 0)
