@@ -39,6 +39,13 @@ class ServiceLevels(Records):
 
         return Reporting(store=self.store, judging=self.judging)
 
+    def openslo(self, agency: str | None = None) -> str:
+        """What is promised, as OpenSLO documents in YAML."""
+        from orchestrator.adapters.yaml_stream import write_stream
+        from orchestrator.domain.openslo import openslo
+
+        return write_stream(openslo(self.reporting.promises(agency)))
+
     def draw_report(self, report: "Report") -> str:
         """The page of a month, for people."""
         from orchestrator.adapters.pages.report.page import draw

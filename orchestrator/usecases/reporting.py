@@ -12,8 +12,10 @@ from orchestrator.domain.incident_clock import (
     fix_clock,
     response_clock,
 )
+from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.month import ClosedMonth
 from orchestrator.domain.month_figures import Figures, MeasureResult
+from orchestrator.domain.openslo import PromisedAvailability
 from orchestrator.domain.performance_rating import Rating, RatingScale
 from orchestrator.domain.service_month import MonthRecord, ServedComponent, days, desk_spans
 from orchestrator.domain.service_report import (
@@ -29,7 +31,7 @@ from orchestrator.domain.service_report import (
 )
 from orchestrator.domain.service_terms import Indicator, indicator_of
 from orchestrator.domain.value import Value
-from orchestrator.usecases.finding import find_agency
+from orchestrator.usecases.finding import find_agency, in_service
 from orchestrator.usecases.judging import Judgement, Judging
 from orchestrator.usecases.ports import AgencyRecord, Store
 
@@ -78,6 +80,27 @@ class Reporting:
                     judged = self.judging.judged(tx, whose, self.judging.records(tx, whose, this))
                     lines.append(_line(judged, closed=tx.months.get(whose.id, this) is not None))
         return lines
+
+    def promises(self, agency: str | None = None) -> list[PromisedAvailability]:
+        """What availability is promised of what agencies have in service, of all of them or one."""
+        catalog, promises = self.judging.source.catalog(), []
+        with self.store.read() as tx:
+            for whose, recorded in in_service(tx, agency):
+                agreement = self.judging.source.agreements()[whose.framework]
+                promise = agreement.service_levels.promise(Indicator.AVAILABILITY.value)
+                for component, instance in sorted(recorded.items()):
+                    if promise and instance.state is InstanceState.IN_SERVICE:
+                        sold = catalog.components[component]
+                        promised = PromisedAvailability(
+                            agency=whose.id,
+                            component=component,
+                            title=sold.title,
+                            target=promise.target,
+                            hours=sold.tiers[instance.tier].hours or agreement.service_levels.hours,
+                            since=str(agreement.term.start),
+                        )
+                        promises.append(promised)
+        return promises
 
     # Inside
 

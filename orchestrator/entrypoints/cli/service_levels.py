@@ -174,6 +174,16 @@ def declarations(
     print_json({"declarations": [v.model_dump(mode="json") for v in views]}) if as_json else show_declarations(views)
 
 
+@app.command()
+def openslo(agency: MaybeAgency = None) -> None:
+    """Print what availability is promised as OpenSLO documents, for other tools.
+
+    Example: orchestrator sla openslo --agency cabinet-office > slo.yml
+    """
+    with application() as built:
+        typer.echo(built.openslo(agency), nl=False)
+
+
 def _month(named: str | None) -> "CalendarMonth | None":
     from orchestrator.domain.calendar_month import CalendarMonth
 
