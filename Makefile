@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ORCHESTRATOR := $(BIN)/orchestrator
 
-# Debian packages: of the practice site, and of the tests (Prometheus and Alertmanager with their tools, PostgreSQL).
-# Installed only as root, and only when missing.
+# Debian packages: of the practice site, and of the tests (Prometheus and Alertmanager with their tools, PostgreSQL, servers
+# to probe). Installed only as root, and only when missing.
 PRACTICE_PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-client
-TEST_PACKAGES := prometheus prometheus-alertmanager postgresql
+TEST_PACKAGES := prometheus prometheus-alertmanager postgresql dnsmasq-base nginx-light openssh-server openssl slapd prosody kamailio
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format serve bench clean practice-packages test-packages
@@ -55,6 +55,7 @@ bench: $(INSTALLED) ## Measure against the bare tools, in interleaved pairs
 	@$(BIN)/python -m tests.bench.scale
 	@$(BIN)/python -m tests.bench.calendar_planning
 	@$(BIN)/python -m tests.bench.exposition
+	@$(BIN)/python -m tests.bench.probing
 
 serve: $(INSTALLED) ## Answer HTTP on port 8080 and work on runs
 	$(ORCHESTRATOR) serve

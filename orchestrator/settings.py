@@ -72,6 +72,13 @@ class RecoverySettings(BaseModel):
     )
 
 
+class ProbingSettings(BaseModel):
+    enabled: bool = Field(
+        default=True, description="Whether serve probes live services. Of several that do, one probes at a time."
+    )
+    concurrency: int = Field(default=500, ge=1, le=10_000, description="Probes at the same time.")
+
+
 class HttpSettings(BaseModel):
     host: str = Field(default="127.0.0.1", description="Address that serve listens on; this machine only by default.")
     port: int = Field(default=8080, ge=0, le=65535, description="TCP port that serve listens on.")
@@ -94,6 +101,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     retention: RetentionSettings = RetentionSettings()
     recovery: RecoverySettings = RecoverySettings()
+    probing: ProbingSettings = ProbingSettings()
     http: HttpSettings = HttpSettings()
 
     @property

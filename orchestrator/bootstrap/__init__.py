@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.domain.drill_policy import Blackout
     from orchestrator.domain.evidence import Evidence
     from orchestrator.domain.fleet_calendar import Placed
+    from orchestrator.domain.probing import ProbeTarget, Reading
     from orchestrator.usecases.admitting import Admitting
     from orchestrator.usecases.assigning import Assigning
     from orchestrator.usecases.concluding import Concluding
@@ -34,6 +36,7 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.usecases.recalling import Recalling
     from orchestrator.usecases.retaining import Retaining
     from orchestrator.usecases.scheduling import Scheduling
+    from orchestrator.usecases.targeting import Targeting
     from orchestrator.usecases.witnessing import Witnessing
 
 FORESEEN = timedelta(days=730)
@@ -177,6 +180,28 @@ class Application(ServiceLevels):
             admitting=self.admitting,
             metering=self.metering,
         )
+
+    @cached_property
+    def targeting(self) -> "Targeting":
+        from orchestrator.usecases.targeting import Targeting
+
+        secrets, hosts = self.assigning.secrets, self.recovery_hosts
+        return Targeting(source=self.source, store=self.store, clock=self.clock, secrets=secrets, hosts=hosts)
+
+    def probe(self, until: Callable[[], bool]) -> None:
+        """Probe live services until told otherwise, whenever no other process does."""
+        from orchestrator.adapters.probes.pool import ProbePool
+        from orchestrator.usecases.probing import Probing
+
+        counts, holder = self.observing.probe_counts, f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
+        watcher = Probing(self.store, self.clock, self.targeting, holder, counts)
+        ProbePool(watcher, self.clock, counts, self.settings.probing.concurrency).run(until)
+
+    def probe_now(self, agency: str, component: str | None = None) -> "list[tuple[ProbeTarget, Reading]]":
+        """What the probes of an agency's live services find at this moment. Nothing of it is recorded."""
+        from orchestrator.adapters.probes.once import read_once
+
+        return read_once(self.targeting.prepare, self.targeting.of(agency, component), self.clock)
 
     @cached_property
     def admitting(self) -> "Admitting":

@@ -105,7 +105,8 @@ def as_of(key: ProbeKey, standing: Standing, every: timedelta, *, read_until: da
     if standing.state is State.UNKNOWN or now - read_until <= every:
         return standing
     read_at = max(last_slot(key, every, read_until), standing.since)
-    return silent(standing._replace(read_at=read_at), every, now=now)[0]
+    now_in_force, changes = silent(standing._replace(read_at=read_at), every, now=now)
+    return now_in_force if changes else standing
 
 
 def worst(states: Iterable[State]) -> State:

@@ -1,13 +1,14 @@
 """Targeting: which services are live, where their probes go, and what each needs to run."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from orchestrator.domain.assignment import endpoint_facts
-from orchestrator.domain.catalog import Component, Login, Probe, ProbeKind
+from orchestrator.domain.catalog import Component, Login, Probe, ProbeKind, Tenancy
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.probing import ProbeKey, ProbeTarget, password_of
@@ -23,8 +24,20 @@ LIVE = (InstanceState.IN_SERVICE, InstanceState.UPDATING)
 TRUSTING = (ProbeKind.HTTP, ProbeKind.LDAP, ProbeKind.RT, ProbeKind.SSH)
 """Kinds that check who answers, where the component says against what."""
 
-ASK_AGAIN = timedelta(minutes=1)
-"""How long a host that did not tell whom to trust is left alone."""
+GOOD_FOR = timedelta(minutes=1)
+"""How long what a host told of whom to trust is good, and how long one that did not is left alone. It is asked only for
+probes that are new, or have just failed."""
+
+Vouching = tuple[str, str, str]
+"""Site, host, and the file on it that says whom to trust."""
+
+
+class Told(NamedTuple):
+    """What a host told, or why it did not, until when that is good, and for which version of a service of its own."""
+
+    version: datetime | None
+    until: datetime
+    answer: str | OrchestratorError
 
 
 @dataclass
@@ -35,8 +48,8 @@ class Targeting:
     secrets: Secrets
     hosts: RecoveryHosts
     _known: dict[str, tuple[object, tuple[ProbeTarget, ...]]] = field(default_factory=dict)
-    _trust: dict[object, tuple[datetime, str | OrchestratorError]] = field(default_factory=dict)
-    _asking: threading.Lock = field(default_factory=threading.Lock)
+    _trust: dict[Vouching, Told] = field(default_factory=dict)
+    _asking: defaultdict[Vouching, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
 
     def targets(self, agency: str | None = None) -> list[ProbeTarget]:
         """The probes of every live service, of all agencies or one. Agencies in which nothing has changed since the
@@ -49,7 +62,19 @@ class Targeting:
         if agency is None:
             gone = self._known.keys() - {record.id for record, _ in recorded}
             for left in gone:
-                del self._known[left]
+                self._known.pop(left, None)
+        return found
+
+    def of(self, agency: str, component: str | None = None) -> list[ProbeTarget]:
+        """The probes of an agency's live services, or one of them. Raises when there is nothing to be probed."""
+        found = [t for t in self.targets(agency) if component in (None, t.key.component)]
+        if not found:
+            what = f"no {component} of {agency}" if component else f"nothing of {agency}"
+            raise OrchestratorError(
+                Kind.NOT_FOUND,
+                f"there is {what} to be probed",
+                hint="services are probed by the probes of the catalog while they are in service or being updated",
+            )
         return found
 
     def _of(self, tx: Transaction, record: AgencyRecord, live: list[ServiceInstance]) -> tuple[ProbeTarget, ...]:
@@ -83,10 +108,13 @@ class Targeting:
         if target.refusal:
             raise OrchestratorError(Kind.INVALID, target.refusal)
         component, probe = self._probe(target)
+        vouched = target.kind in TRUSTING and component.recovery.trust is not None
+        if not probe.login and not vouched:
+            return Prepared(target)
         with self.store.read() as tx:
             instance = tx.instances.of(target.key.agency)[component.component]
             person = self._person(tx, instance, probe.login) if probe.login else None
-        trust = self._vouching(target, component, instance) if target.kind in TRUSTING else None
+        trust = self._vouching(target, component, instance) if vouched else None
         return Prepared(target, person=person, trust=trust)
 
     def _probe(self, target: ProbeTarget) -> tuple[Component, Probe]:
@@ -96,7 +124,7 @@ class Targeting:
     def _person(self, tx: Transaction, instance: ServiceInstance, login: Login) -> Person:
         sealed = tx.secrets.of(instance.agency, instance.component).get(login.secret)
         people: Any = instance.parameters.get(login.people)
-        if sealed is None or not people:
+        if sealed is None or not people or isinstance(people, str):
             missing = f"nobody among {login.people}" if sealed else f"no secret {login.secret}"
             raise OrchestratorError(Kind.CONFLICT, f"the probe cannot log in: there is {missing}")
         record = find_agency(tx, instance.agency)
@@ -105,26 +133,25 @@ class Targeting:
         name = login.name.format_map({**facts, "person": people[0]})
         return Person(name, password_of(people[0], self.secrets.open(sealed)))
 
-    def _vouching(self, target: ProbeTarget, component: Component, instance: ServiceInstance) -> str | None:
+    def _vouching(self, target: ProbeTarget, component: Component, instance: ServiceInstance) -> str:
         """Who vouches for the live service, read from its own host over a connection that is checked otherwise."""
         trust = component.recovery.trust
-        if trust is None:
-            return None
-        host = instance.hosts[trust.function][0]
-        asked = (target.site, host, trust.file, None if component.tenancy == "shared" else target.version)
-        with self._asking:  # services of many agencies that share a host ask it once
-            if asked not in self._trust or self._trust[asked][0] <= self.clock.now():
-                self._trust[asked] = self._ask(target.site, host, trust.file)
-            told = self._trust[asked][1]
-        if isinstance(told, OrchestratorError):
-            raise told
-        return told
+        assert trust is not None
+        asked = (target.site, instance.hosts[trust.function][0], trust.file)
+        version = target.version if component.tenancy is Tenancy.DEDICATED else None
+        with self._asking[asked]:  # services of many agencies that share a host ask it once
+            told = self._trust.get(asked)
+            if told is None or told.version != version or told.until <= self.clock.now():
+                told = self._trust[asked] = self._ask(*asked, version=version)
+        if isinstance(told.answer, OrchestratorError):
+            raise told.answer
+        return told.answer
 
-    def _ask(self, site: str, host: str, file: str) -> tuple[datetime, str | OrchestratorError]:
+    def _ask(self, site: str, host: str, file: str, *, version: datetime | None) -> Told:
         """What a host says, or why it does not, and until when that is good."""
         try:
             with self.hosts.connect(self.source.site(site), host) as connected:
-                return self.clock.now() + timedelta(hours=1), connected.read(file)
+                return Told(version, self.clock.now() + GOOD_FOR, connected.read(file))
         except OrchestratorError as error:
             why = OrchestratorError(error.kind, f"nobody told who vouches for the service: {error.message}")
-            return self.clock.now() + ASK_AGAIN, why
+            return Told(version, self.clock.now() + GOOD_FOR, why)

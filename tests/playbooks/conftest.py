@@ -37,9 +37,10 @@ SUBSTITUTES = {"10.63.0.": "10.61.0.", "10.64.0.0/16": "10.65.0.0/16", "orch-pra
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs the site. Tests of recovery come last, as others want hosts that have nothing."""
+    """Everything in this folder needs the site. Tests of recovery and of probing come last, as others want hosts that
+    have nothing."""
     folder = Path(__file__).parent
-    late = (folder / "recovery", folder / "test_drills.py")
+    late = (folder / "recovery", folder / "test_drills.py", folder / "test_probing.py")
     items.sort(key=lambda item: any(item.path.is_relative_to(path) for path in late))
     for item in items:
         if folder in item.path.parents:

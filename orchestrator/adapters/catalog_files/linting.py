@@ -44,8 +44,9 @@ def probe_problems(document: YamlDocument, component: Component, catalog: Catalo
         if probe.login:
             at = ("probes", n, "login")
             yield from _template_problems(document, (*at, "name"), probe.login.name, known | {"person"})
-            if probe.login.people not in component.parameters.get("properties", {}):
-                yield document.problem((*at, "people"), f"there is no parameter {probe.login.people!r}")
+            listing = component.parameters.get("properties", {}).get(probe.login.people, {})
+            if listing.get("type") != "array":
+                yield document.problem((*at, "people"), f"there is no parameter {probe.login.people!r} that is a list")
             if probe.login.secret not in component.secrets:
                 yield document.problem((*at, "secret"), f"there is no secret {probe.login.secret!r}")
 

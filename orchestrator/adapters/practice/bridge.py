@@ -6,13 +6,17 @@ exactly as long as the bridge, so no file can disagree with it.
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any
 
 from orchestrator.adapters.practice.commands import run
 from orchestrator.domain.errors import Kind, OrchestratorError
+
+LAST_CHOICE = 10_000
+"""Metric of our routes: the machine's own ways to the same networks go before."""
 
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 _INTERFACES = Path("/sys/class/net")
@@ -41,6 +45,8 @@ class Bridge:
     name: str
     interface: IPv4Interface
     home: Path
+    routes: Sequence[tuple[IPv4Network, IPv4Address]] = ()
+    """Networks behind hosts of the site. A way that the machine has already goes before; they end with the bridge."""
 
     def up(self) -> None:
         """Make the bridge, the way out and forwarding what they should be; share none of it with a stranger."""
@@ -57,6 +63,9 @@ class Bridge:
             run("ip", "link", "set", "dev", self.name, "alias", alias)
         run("ip", "address", "replace", str(self.interface), "dev", self.name)
         run("ip", "link", "set", "dev", self.name, "up")
+        for network, host in self.routes:
+            last_choice = ("metric", str(LAST_CHOICE))
+            run("ip", "route", "replace", str(network), "via", str(host), "dev", self.name, *last_choice)
         run("nft", "-f", "-", text=_RULES.format(name=self.name, network=self.interface.network))
         _FORWARDING.write_text("1")
 

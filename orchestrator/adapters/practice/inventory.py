@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -22,15 +22,24 @@ class InventoryHost:
     groups: tuple[str, ...]
 
 
+class Route(NamedTuple):
+    """A network that this machine reaches by a host of the site."""
+
+    to: IPv4Network
+    via: IPv4Address
+
+
 @dataclass(frozen=True)
 class Inventory:
-    """The hosts in the inventory's order, the bridge they hang on, this machine's address there, and their login."""
+    """The hosts in the inventory's order, the bridge they hang on, this machine's address there, their login, and what
+    is reached through them."""
 
     site: str
     hosts: tuple[InventoryHost, ...]
     bridge: str
     interface: IPv4Interface
     user: str
+    routes: tuple[Route, ...] = ()
 
 
 def read_inventory(directory: Path) -> Inventory:
@@ -44,6 +53,10 @@ def read_inventory(directory: Path) -> Inventory:
             bridge=str(variables["practice_bridge"]),
             interface=IPv4Interface(variables["practice_address"]),
             user=str(variables["ansible_user"]),
+            routes=tuple(
+                Route(to=IPv4Network(route["to"]), via=IPv4Address(route["via"]))
+                for route in variables.get("practice_routes", ())
+            ),
         )
     except KeyError as missing:
         raise _invalid(directory, f"{missing.args[0]} is not set") from missing

@@ -105,7 +105,8 @@ class PracticeSite:
 
     @property
     def _bridge(self) -> Bridge:
-        return Bridge(name=self._inventory.bridge, interface=self._inventory.interface, home=self.home.resolve())
+        told = self._inventory
+        return Bridge(name=told.bridge, interface=told.interface, home=self.home.resolve(), routes=told.routes)
 
     def _host(self, host: InventoryHost) -> Host:
         interface = self._inventory.interface

@@ -13,6 +13,7 @@ from orchestrator.entrypoints.cli import (
     operating,
     ordering,
     practice,
+    probing,
     recovery,
     runs,
     service_levels,
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(operating.init)
 app.command()(ordering.plan)
 app.command()(ordering.apply)
+app.command()(probing.probe)
 app.command()(operating.serve)
 app.command()(operating.worker)
 app.add_typer(agencies.app, name="agency")

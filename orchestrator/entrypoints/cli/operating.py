@@ -40,7 +40,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="TCP port to listen on.", min=0, max=65535)] = None,
     no_worker: Annotated[bool, typer.Option("--no-worker", help="Only answer HTTP; take no runs.")] = False,
 ) -> None:
-    """Answer HTTP (/metrics, /healthz, /readyz) and be a worker.
+    """Answer HTTP (/metrics, /healthz, /readyz, /sd/KIND), be a worker, and probe unless another process does.
 
     Example: orchestrator serve --port 8080
     """

@@ -34,6 +34,8 @@ STEP_MARK = {
 
 RUN_STYLE = {RunState.SUCCEEDED: "green", RunState.FAILED: "red", RunState.CANCELLED: "yellow"}
 
+HEALTH_STYLE = {State.UP: "green", State.DOWN: "red", State.UNKNOWN: "yellow"}
+
 
 def show_plan(plan: PlanView) -> None:
     """The difference, the steps that close it, and what it costs."""
@@ -178,8 +180,7 @@ def show_agency(agency: AgencyView) -> None:
 
 
 def _health(service: ServiceView) -> str:
-    style = {State.UP: "green", State.DOWN: "red"}.get(service.health)
-    word = f"[{style}]{service.health.value}[/]" if style else service.health.value
+    word = f"[{HEALTH_STYLE[service.health]}]{service.health.value}[/]"
     return f"{word} since {service.health_since:%Y-%m-%d %H:%M:%S}Z" if service.health_since else word
 
 

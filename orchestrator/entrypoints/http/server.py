@@ -1,4 +1,4 @@
-"""`serve`: the HTTP application, and one embedded worker beside it."""
+"""`serve`: the HTTP application, and beside it one embedded worker and a prober."""
 
 import gc
 import signal
@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from orchestrator.bootstrap import Application
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.failures import MEANING
+from orchestrator.usecases.discovering import discover
 
 STOP_SECONDS = 10
 
@@ -40,6 +41,22 @@ def http_application(app: Application) -> FastAPI:
         """
         slices, content_type = app.exposition.render(request.headers.get("accept", ""), tier)
         return StreamingResponse(slices, headers={"Content-Type": content_type})
+
+    @http.get("/sd/{kind}")
+    def discovery(kind: str) -> list[dict[str, object]]:
+        """What an existing Prometheus may watch by a kind of probe, as its HTTP service discovery reads it."""
+        return [
+            {
+                "targets": [found.target],
+                "labels": {
+                    "agency": found.agency,
+                    "component": found.component,
+                    "site": found.site,
+                    "__param_module": found.module,
+                },
+            }
+            for found in discover(app.targeting.targets(), kind)
+        ]
 
     @http.exception_handler(OrchestratorError)
     def problem(_: Request, error: Exception) -> JSONResponse:
@@ -73,14 +90,23 @@ class _Server(uvicorn.Server):
 
 
 def serve_forever(app: Application, *, host: str, port: int, with_worker: bool) -> None:
-    """Answer until SIGINT or SIGTERM. The worker's running steps are stopped and left to other workers."""
+    """Answer until SIGINT or SIGTERM. The worker's running steps are stopped and left to other workers, and so is
+    probing."""
     server = _Server(uvicorn.Config(http_application(app), host=host, port=port, log_level="error", access_log=False))
     done = threading.Event()
     app.store, app.exposition  # noqa: B018 - a database that cannot be used is an error now, not at the first scrape
     gc.freeze()  # what was imported stays: walking it for garbage would hold up every thread for a tenth of a second
-    worker = threading.Thread(target=app.work, args=(done.is_set,), name="worker", daemon=True)
-    if with_worker:
-        worker.start()
+    wanted = {
+        "worker": app.work if with_worker else None,
+        "prober": app.probe if app.settings.probing.enabled else None,
+    }
+    beside = [
+        threading.Thread(target=work, args=(done.is_set,), name=name, daemon=True)
+        for name, work in wanted.items()
+        if work
+    ]
+    for thread in beside:
+        thread.start()
     try:
         with app.scheduling():
             server.run()
@@ -89,5 +115,5 @@ def serve_forever(app: Application, *, host: str, port: int, with_worker: bool) 
         raise OrchestratorError(Kind.UNAVAILABLE, f"cannot listen on {host}:{port}", hint=hint) from None
     finally:
         done.set()
-        if with_worker:
-            worker.join(STOP_SECONDS)
+        for thread in beside:
+            thread.join(STOP_SECONDS)

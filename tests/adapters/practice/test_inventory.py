@@ -1,4 +1,4 @@
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,13 @@ def test_hosts_come_in_the_inventorys_order_with_all_their_groups(inventory: Pat
     assert (read.site, read.bridge, str(read.interface), read.user) == (
         "rehearsal", "orch-rehearse", "10.62.1.1/24", "provision",
     )  # fmt: skip
+
+
+def test_networks_behind_its_hosts_are_told(inventory: Path) -> None:
+    assert read_inventory(inventory).routes == ()
+    variables = inventory / "group_vars/all.yml"
+    variables.write_text(variables.read_text() + "practice_routes:\n  - {to: 10.66.0.0/16, via: 10.62.1.11}\n")
+    assert read_inventory(inventory).routes == ((IPv4Network("10.66.0.0/16"), IPv4Address("10.62.1.11")),)
 
 
 @pytest.mark.parametrize(

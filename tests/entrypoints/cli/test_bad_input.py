@@ -226,7 +226,7 @@ class TestACatalog:
             ("{kind: tcp, target: x, every: PT0.1S}", "probes.0.every: Input should be greater than or equal to 1 sec"),
             (
                 "{kind: ssh, target: x, every: PT1M, login: {people: nobody, secret: token}}",
-                "probes.0.login.people: there is no parameter 'nobody'",
+                "probes.0.login.people: there is no parameter 'nobody' that is a list",
             ),
             (
                 "{kind: ssh, target: x, every: PT1M, login: {people: sleep, secret: door}}",

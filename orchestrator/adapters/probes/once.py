@@ -1,0 +1,25 @@
+"""One reading of each of some targets, at once."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from orchestrator.adapters.probes.asking import probes
+from orchestrator.adapters.probes.reading import read
+from orchestrator.domain.probing import ProbeTarget, Reading
+from orchestrator.usecases.ports import Clock
+from orchestrator.usecases.probing_ports import Prepared
+
+
+def read_once(
+    prepare: Callable[[ProbeTarget], Prepared], targets: Sequence[ProbeTarget], clock: Clock
+) -> list[tuple[ProbeTarget, Reading]]:
+    """Each target with what its probe finds, in their order."""
+
+    async def prepared(target: ProbeTarget) -> Prepared:
+        return await asyncio.to_thread(prepare, target)
+
+    async def read_all() -> list[Reading]:
+        async with probes() as asks:
+            return await asyncio.gather(*(read(t, asks[t.kind], prepared, clock) for t in targets))
+
+    return list(zip(targets, asyncio.run(read_all()), strict=True))

@@ -1,0 +1,189 @@
+"""The pool: probes begin when they are due, many at a time, and somebody is told how late they are."""
+
+import asyncio
+import logging
+import resource
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from orchestrator.adapters.probes.answers import Ask
+from orchestrator.adapters.probes.asking import probes
+from orchestrator.adapters.probes.reading import read
+from orchestrator.adapters.probes.timetable import Timetable
+from orchestrator.domain.catalog import ProbeKind
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.probing import ProbeKey, ProbeTarget, Reading
+from orchestrator.domain.service_record import State
+from orchestrator.usecases.ports import Clock
+from orchestrator.usecases.probing_ports import Prepared, ProbeCounts, Watcher
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+BEAT_SECONDS = 2.0
+"""How often readings are handed on, and the lease is renewed."""
+REFRESH_SECONDS = 20.0
+"""How often it is looked for services that came or went."""
+LATE_SECONDS = 5.0
+"""A probe that begins so late says that the pool does not keep up."""
+WARN_SECONDS = 60.0
+MOST_UNRECORDED = 200_000
+"""Readings that are kept while the database is away."""
+WATCHED_SECONDS = 30.0
+"""Of how many seconds the greatest lateness is told."""
+LONGEST_NAP_SECONDS = 0.2
+THREADS = 16
+"""For protocols whose libraries block."""
+RECORDING_THREADS = 2
+"""For the database, so that it never waits for a slow service."""
+
+
+@dataclass
+class ProbePool:
+    watcher: Watcher
+    clock: Clock
+    counts: ProbeCounts
+    concurrency: int
+    _table: Timetable = field(default_factory=Timetable)
+    _read: list[tuple[ProbeTarget, Reading]] = field(default_factory=list)
+    _prepared: dict[ProbeKey, Prepared] = field(default_factory=dict)
+    _lateness: deque[tuple[float, float]] = field(default_factory=deque)
+    _warned: float = float("-inf")
+    _recording: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(RECORDING_THREADS))
+
+    def run(self, stopping: Callable[[], bool]) -> None:
+        """Probe until told otherwise, whenever no other process does."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != hard:  # a connection may be kept to each of 10,000 services
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        asyncio.run(self._run(stopping))
+
+    async def _run(self, stopping: Callable[[], bool]) -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="probe"))
+        while not stopping():
+            try:
+                if await self._records(self.watcher.take):
+                    await self._probe(stopping)
+            except OrchestratorError as error:
+                log.warning("nothing is probed by this process: %s", error.message)
+            await _nap(BEAT_SECONDS, stopping)
+
+    async def _probe(self, stopping: Callable[[], bool]) -> None:
+        """Be the one that probes, until told to stop or until it is another's turn."""
+        self._table, self._read, self._prepared = Timetable(), [], {}
+        self._lateness.clear()
+        await self._refresh()
+        async with probes() as asks:
+            beginning = asyncio.create_task(self._begin_all(asks))
+            refreshing = asyncio.create_task(self._refresh_all())
+            try:
+                while not stopping() and await self._hand_on():
+                    for task in (beginning, refreshing):
+                        if task.done():
+                            task.result()  # it never ends but by an error, which is ours
+                    await _nap(BEAT_SECONDS, stopping)
+            finally:
+                for task in (beginning, refreshing):
+                    task.cancel()
+                await asyncio.gather(beginning, refreshing, return_exceptions=True)
+                if stopping():
+                    await self._hand_on()
+                self.counts.late_seconds = None
+                await self._records(self.watcher.leave)
+
+    async def _begin_all(self, asks: Mapping[ProbeKind, Ask]) -> None:
+        """Begin each probe when it is due, or as soon as there is a place for it."""
+        places, running = asyncio.Semaphore(self.concurrency), set[asyncio.Task[None]]()
+        try:
+            while True:
+                due = self._table.next_due()
+                wait = (due - self.clock.now()).total_seconds() if due else LONGEST_NAP_SECONDS
+                if wait > 0:
+                    await asyncio.sleep(min(wait, LONGEST_NAP_SECONDS))  # what is due first may have changed by then
+                    continue
+                await places.acquire()
+                if self._table.next_due() is None:
+                    places.release()
+                    continue
+                target, due = self._table.begin()
+                self._lateness.append((time.monotonic(), (self.clock.now() - due).total_seconds()))
+                task = asyncio.create_task(self._one(target, asks[target.kind], places))
+                running.add(task)
+                task.add_done_callback(running.discard)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _one(self, target: ProbeTarget, ask: Ask, places: asyncio.Semaphore) -> None:
+        """Read it once. What the probe needs is looked up anew when its service has changed, or it did not work."""
+        used: list[Prepared] = []
+
+        async def prepare(target: ProbeTarget) -> Prepared:
+            known = self._prepared.pop(target.key, None)
+            if known is None or known.target != target:
+                known = await asyncio.to_thread(self.watcher.prepare, target)
+            used.append(known)
+            return known
+
+        try:
+            reading = await read(target, ask, prepare, self.clock)
+            self._read.append((target, reading))
+            self._table.end(target.key, now=self.clock.now())
+            if reading.state is State.UP:
+                self._prepared[target.key] = used[-1]
+        finally:
+            places.release()
+
+    async def _hand_on(self) -> bool:
+        """Readings to whoever keeps them; what cannot be kept now is offered again. False when another probes."""
+        self._tell_lateness()
+        readings, read_until = list(self._read), self._table.read_until(self.clock.now())
+        try:
+            ours = await self._records(lambda: self.watcher.heard(readings, read_until=read_until))
+        except OrchestratorError as error:
+            log.warning("readings of %d probes are not recorded yet: %s", len(readings), error.message)
+            del self._read[:-MOST_UNRECORDED]  # a gap is unknown
+            return True
+        del self._read[: len(readings)]
+        return ours
+
+    def _tell_lateness(self) -> None:
+        now = time.monotonic()
+        while self._lateness and self._lateness[0][0] < now - WATCHED_SECONDS:
+            self._lateness.popleft()
+        due = self._table.next_due()
+        waiting = max((self.clock.now() - due).total_seconds(), 0.0) if due else 0.0
+        late = self.counts.late_seconds = max([waiting, *(late for _, late in self._lateness)])
+        if late > LATE_SECONDS and now - self._warned >= WARN_SECONDS:
+            self._warned = now
+            log.warning("probing does not keep up: probes begin up to %.1f s after they are due", late)
+
+    async def _refresh_all(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            try:
+                await self._refresh()
+            except OrchestratorError as error:
+                log.warning("services that came or went are not probed yet: %s", error.message)
+
+    async def _records(self, call: Callable[[], T]) -> T:
+        """A call that waits for the database."""
+        return await asyncio.get_running_loop().run_in_executor(self._recording, call)
+
+    async def _refresh(self) -> None:
+        targets = await self._records(self.watcher.targets)
+        self._table.set(targets, now=self.clock.now())
+        for gone in self._prepared.keys() - {target.key for target in targets}:
+            del self._prepared[gone]
+
+
+async def _nap(seconds: float, stopping: Callable[[], bool]) -> None:
+    until = time.monotonic() + seconds
+    while not stopping() and (left := until - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, LONGEST_NAP_SECONDS))

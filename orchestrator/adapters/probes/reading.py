@@ -1,0 +1,67 @@
+"""One reading: a probe, what came of it, and a second attempt where it failed."""
+
+import logging
+import os
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+
+from orchestrator.adapters.probes.answers import OURS, Ask, CannotProbe, ProbeFailed
+from orchestrator.domain.catalog import ProbeKind
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.probing import ProbeTarget, Reading, believe
+from orchestrator.domain.service_record import State
+from orchestrator.usecases.ports import Clock
+from orchestrator.usecases.probing_ports import Prepared
+
+log = logging.getLogger(__name__)
+
+LONGEST = {ProbeKind.SSH: 15.0, ProbeKind.RT: 30.0}
+"""Seconds that kinds which do more than one thing may take."""
+USUALLY = 5.0
+MOST_DETAIL = 200
+
+Prepare = Callable[[ProbeTarget], Awaitable[Prepared]]
+
+
+def patience(target: ProbeTarget) -> float:
+    """Seconds for an attempt: two of them end before the next reading is due."""
+    return min(LONGEST.get(target.kind, USUALLY), target.every.total_seconds() / 2)
+
+
+async def read(target: ProbeTarget, ask: Ask, prepare: Prepare, clock: Clock) -> Reading:
+    """What a probe finds. A failure is tried once more at once, with what the probe needs asked for again."""
+    first = await _attempt(target, ask, prepare, clock)
+    return believe(first, await _attempt(target, ask, prepare, clock)) if first.state is State.DOWN else first
+
+
+async def _attempt(target: ProbeTarget, ask: Ask, prepare: Prepare, clock: Clock) -> Reading:
+    at, began = clock.now(), time.monotonic()
+    state, detail = await _outcome(target, ask, prepare)
+    return Reading(at, state, " ".join(detail.split())[:MOST_DETAIL], time.monotonic() - began)
+
+
+async def _outcome(target: ProbeTarget, ask: Ask, prepare: Prepare) -> tuple[State, str]:
+    limit = patience(target)
+    try:
+        return State.UP, await ask(await prepare(target), limit)
+    except ProbeFailed as failure:
+        return State.DOWN, str(failure)
+    except CannotProbe as reason:
+        return State.UNKNOWN, str(reason)
+    except OrchestratorError as error:
+        return State.UNKNOWN, error.message
+    except TimeoutError:
+        return State.DOWN, f"no answer within {limit:g} s"
+    except OSError as error:
+        return State.UNKNOWN if error.errno in OURS else State.DOWN, _reason(error)
+    except Exception as error:
+        # Our own bug says nothing of the service. Its text is not told: it may hold what the probe was told.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        log.error("the probe %s broke: %s at %s:%s", target.key, type(error).__name__, place.filename, place.lineno)  # noqa: TRY400
+        return State.UNKNOWN, "the probe itself broke; see the log"
+
+
+def _reason(error: OSError) -> str:
+    """asyncio and ssl put words of their own where the system's are."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)

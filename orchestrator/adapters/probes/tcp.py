@@ -1,0 +1,15 @@
+"""TCP: whether a connection is taken."""
+
+import asyncio
+
+from orchestrator.adapters.probes.answers import host_and_port
+from orchestrator.usecases.probing_ports import Prepared
+
+
+async def ask(prepared: Prepared, seconds: float) -> str:
+    """Connect and hang up."""
+    host, port = host_and_port(prepared.target.address)
+    async with asyncio.timeout(seconds):
+        _, writer = await asyncio.open_connection(host, port)
+    writer.close()
+    return f"{host}:{port} takes connections"

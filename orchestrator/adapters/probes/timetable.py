@@ -1,0 +1,45 @@
+"""When each probe is due, and up to when all that was due has been read."""
+
+import heapq
+from collections.abc import Iterable
+from datetime import datetime
+
+from orchestrator.domain.probing import ProbeKey, ProbeTarget, slot_after
+
+
+class Timetable:
+    def __init__(self) -> None:
+        self._targets: dict[ProbeKey, ProbeTarget] = {}
+        self._due: list[tuple[datetime, ProbeKey]] = []
+        self._begun: dict[ProbeKey, datetime] = {}
+
+    def set(self, targets: Iterable[ProbeTarget], *, now: datetime) -> None:
+        """Probe these from now on. What was probed before at the same interval keeps its turn."""
+        before, self._targets = self._targets, {target.key: target for target in targets}
+        kept = {key for key, t in self._targets.items() if key in before and before[key].every == t.every}
+        self._due = [(due, key) for due, key in self._due if key in kept]
+        self._begun = {key: due for key, due in self._begun.items() if key in kept}
+        waiting = {key for _, key in self._due} | self._begun.keys()
+        fresh = [t for key, t in self._targets.items() if key not in waiting]
+        self._due += [(slot_after(t.key, t.every, now), t.key) for t in fresh]
+        heapq.heapify(self._due)
+
+    def next_due(self) -> datetime | None:
+        return self._due[0][0] if self._due else None
+
+    def begin(self) -> tuple[ProbeTarget, datetime]:
+        """The probe whose turn it is, and when it was due."""
+        due, key = heapq.heappop(self._due)
+        self._begun[key] = due
+        return self._targets[key], due
+
+    def end(self, key: ProbeKey, *, now: datetime) -> None:
+        """It was read: its next turn is the first that is still to come."""
+        due = self._begun.pop(key, None)
+        target = self._targets.get(key)
+        if target and due:
+            heapq.heappush(self._due, (slot_after(key, target.every, max(due, now)), key))
+
+    def read_until(self, now: datetime) -> datetime:
+        """Everything that was due before this instant has been read."""
+        return min([now, *self._begun.values(), *(due for due, _ in self._due[:1])])

@@ -1,0 +1,76 @@
+"""Probing a real service desk: its web server is stopped for a measured time, and the timeline says when that was."""
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from orchestrator.bootstrap import Application, build, initialise
+from orchestrator.domain.run import RunState
+from orchestrator.domain.service_record import State, Timeline
+from orchestrator.settings import Settings
+from tests.conftest import ROOT
+from tests.playbooks.conftest import PracticeHome, Steps
+from tests.playbooks.rehearsals import AGENCY, DESK, Rehearsals, wait_until
+from tests.playbooks.test_drills import CALL_OFF
+
+EVERY = timedelta(seconds=2)
+OUTAGE_SECONDS, WITHIN = 11.0, 60.0
+UP, DOWN = State.UP, State.DOWN
+
+
+@pytest.fixture(scope="module")
+def probed(practice: PracticeHome, steps: Steps, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    """The agency is in service, and its desk is probed every two seconds."""
+    home = tmp_path_factory.mktemp("probing")
+    (home / "sites").symlink_to(practice.home / "sites")
+    shutil.copytree(ROOT / "catalog", home / "catalog")
+    desk = home / "catalog/components/service-desk.yml"
+    desk.write_text(desk.read_text().replace("every: PT1M", "every: PT2S").replace("every: PT15M", "every: PT10S"))
+    settings = Settings(home=home, inventories=practice.inventories, catalog=home / "catalog")
+    initialise(settings)
+    (home / "call-off.yml").write_text(CALL_OFF)
+    done = threading.Event()
+    with build(settings) as app:
+        made = Rehearsals(app, steps)
+        plan = app.ordering.plan(app.ordering.read(home / "call-off.yml"))
+        onboarded = made.carry(app.provisioning.open_run(plan.id))
+        assert onboarded.state is RunState.SUCCEEDED, onboarded.error
+        prober = threading.Thread(target=app.probe, args=(done.is_set,))
+        prober.start()
+        yield app
+        done.set()
+        prober.join()
+        plan = app.ordering.plan_offboarding(AGENCY)
+        made.carry(app.provisioning.open_run(plan.id))
+
+
+def timeline(app: Application, probe: str) -> Timeline:
+    with app.store.read() as tx:
+        return tx.transitions.timelines(AGENCY, DESK).get(probe, ())
+
+
+def test_agents_use_the_desk_all_the_time(probed: Application) -> None:
+    wait_until(lambda: [t.state for t in timeline(probed, "rt")] == [UP], seconds=WITHIN)
+    found = {target.key.probe: reading for target, reading in probed.probe_now(AGENCY, DESK)}
+    assert found["http"].state is UP, found["http"].detail
+    assert found["rt"].detail.endswith("opened, read and resolved")
+
+
+def test_an_outage_is_told_to_the_interval(probed: Application, steps: Steps) -> None:
+    wait_until(lambda: [t.state for t in timeline(probed, "http")] == [UP], seconds=WITHIN)
+    steps.on("desk1", "systemctl stop nginx")
+    stopped = datetime.now(UTC)
+    time.sleep(OUTAGE_SECONDS)
+    steps.on("desk1", "systemctl start nginx")
+    started = datetime.now(UTC)
+    wait_until(lambda: [t.state for t in timeline(probed, "http")] == [UP, DOWN, UP], seconds=WITHIN)
+    _, down, up = timeline(probed, "http")
+    second = timedelta(seconds=1)
+    assert stopped - 2 * second <= down.at <= stopped + EVERY
+    assert started - 2 * second <= up.at <= started + EVERY + second
+    services = {s.component: s for s in probed.observing.agency(AGENCY).services}
+    assert services[DESK].health_since is not None

@@ -1,0 +1,19 @@
+"""The small world's catalog, with probes of alpha."""
+
+import shutil
+from pathlib import Path
+
+from tests.conftest import WORLD
+
+
+def probed_catalog(folder: Path, *probes: str, trust: str = "") -> Path:
+    """A copy of the catalog in which alpha has some probes, each as YAML writes it in one line, and a file to trust."""
+    copy = folder / "catalog"
+    shutil.copytree(WORLD / "catalog", copy)
+    alpha = copy / "components/alpha.yml"
+    lines = "".join(f"  - {probe}\n" for probe in probes)
+    text = alpha.read_text().replace("endpoints:", f"probes:\n{lines}endpoints:")
+    if trust:
+        text = text.replace("recovery:\n", f"recovery:\n  trust: {{function: place, file: {trust}}}\n")
+    alpha.write_text(text)
+    return copy
