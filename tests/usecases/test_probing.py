@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from orchestrator.domain.service_record import State
 from orchestrator.domain.site import Site
 from orchestrator.usecases import probing
 from orchestrator.usecases.discovering import discover
-from orchestrator.usecases.observing import Observing
 from orchestrator.usecases.probing import Probing
 from orchestrator.usecases.probing_ports import Person, ProbeCounts
 from orchestrator.usecases.targeting import Targeting
@@ -78,7 +77,7 @@ class Watch:
             return [(t.at, t.state) for t in tx.transitions.timelines("a-one", "alpha").get("tcp", ())]
 
     def health(self) -> tuple[State, datetime | None]:
-        observing = Observing(self.targeting.source, self.house.store, self.house.clock, self.house.admitting)
+        observing = replace(self.house.observing, source=self.targeting.source)
         service = observing.agency("a-one").services[0]
         return service.health, service.health_since
 
