@@ -56,6 +56,7 @@ bench: $(INSTALLED) ## Measure against the bare tools, in interleaved pairs
 	@$(BIN)/python -m tests.bench.calendar_planning
 	@$(BIN)/python -m tests.bench.exposition
 	@$(BIN)/python -m tests.bench.probing
+	@$(BIN)/python -m tests.bench.months
 
 serve: $(INSTALLED) ## Answer HTTP on port 8080 and work on runs
 	$(ORCHESTRATOR) serve

@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.usecases.drilling import Drilling
     from orchestrator.usecases.driving import Driving
     from orchestrator.usecases.driving_ports import PlaybookRunner
+    from orchestrator.usecases.gathering import Gathering
     from orchestrator.usecases.observing import Observing
     from orchestrator.usecases.protecting import Protecting
     from orchestrator.usecases.provisioning import Provisioning
@@ -188,6 +189,13 @@ class Application(ServiceLevels):
         secrets, hosts = self.assigning.secrets, self.recovery_hosts
         return Targeting(source=self.source, store=self.store, clock=self.clock, secrets=secrets, hosts=hosts)
 
+    @cached_property
+    def gathering(self) -> "Gathering":
+        from orchestrator.adapters.probes.incidents import read_incidents
+        from orchestrator.usecases.gathering import Gathering
+
+        return Gathering(store=self.store, clock=self.clock, targeting=self.targeting, read=read_incidents)
+
     def probe(self, until: Callable[[], bool]) -> None:
         """Probe live services until told otherwise, whenever no other process does."""
         from orchestrator.adapters.probes.pool import ProbePool
@@ -295,6 +303,7 @@ class Application(ServiceLevels):
             Schedule(name="drill calendar", cron={"hour": "2", "minute": "15"}, work=self.drill_scheduling.plan_ahead),
             # In this order: a drill at the worst moment is begun just before the backup would be.
             Schedule(name="recovery", cron={"minute": "*"}, work=self._start_what_is_due),
+            Schedule(name="incidents", cron={"minute": "*/5"}, work=self.gathering.gather),
             Schedule(
                 name="canaries",
                 cron={"minute": f"*/{self.settings.recovery.canary_minutes}"},

@@ -15,7 +15,17 @@ from orchestrator.adapters.clock import SystemClock
 from orchestrator.adapters.database.connection import connect
 from orchestrator.adapters.database.migrating import upgrade
 from orchestrator.adapters.database.store import SqlStore
-from orchestrator.adapters.database.tables import AgencyRow, DrillRow, InstanceRow, PlanRow, RunRow, StepRow
+from orchestrator.adapters.database.tables import (
+    AgencyRow,
+    DrillRow,
+    InstanceRow,
+    PlanRow,
+    ProberRow,
+    RunRow,
+    ServicePeriodRow,
+    StepRow,
+    TransitionRow,
+)
 from orchestrator.domain.admission import Limits
 from orchestrator.usecases.admitting import Admitting
 from orchestrator.usecases.metering import Metering
@@ -30,6 +40,9 @@ KEPT = ("network", "service-desk", "desktop")
 ONBOARDING = ("precheck", "provision", "verify")
 STEPS_AN_AGENCY = len(COMPONENTS) * len(ONBOARDING) + BACKUPS * len(KEPT)
 BEGAN = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
+SERVED_FROM = datetime(2026, 10, 1, 0, 0, tzinfo=UTC)
+OUTAGES = 10
+"""Of each service, three days apart."""
 BATCH = 20_000
 ENDED = {"state": "succeeded", "priority": "change", "due_at": BEGAN, "on_failure": "keep", "hosts": [], "attempt": 1,
          "cancel_requested": False, "created_at": BEGAN, "started_at": BEGAN, "finished_at": BEGAN}  # fmt: skip
@@ -48,9 +61,12 @@ def filled(folder: Path, *, agencies: int) -> Iterator[Observing]:
             (RunRow, (_run(n, number) for n in range(agencies) for number in range(BACKUPS + 1))),
             (StepRow, (step for n in range(agencies) for step in _steps(n))),
             (DrillRow, (_drill(n, c, number) for n in range(agencies) for c in KEPT for number in range(3))),
+            (ServicePeriodRow, (_period(n, c) for n in range(agencies) for c in COMPONENTS)),
+            (TransitionRow, (change for n in range(agencies) for c in COMPONENTS for change in _changes(n, c))),
         ):
             while part := list(islice(rows, BATCH)):
                 connection.execute(sa.insert(table.__table__), part)  # type: ignore[attr-defined]
+        connection.execute(sa.update(ProberRow.__table__).values(read_until=datetime.now(UTC)))  # type: ignore[attr-defined]
     source = CatalogFiles(
         catalog_dir=ROOT / "catalog", inventories_dir=ROOT / "inventories", playbooks_dir=ROOT / "playbooks"
     )
@@ -62,8 +78,29 @@ def filled(folder: Path, *, agencies: int) -> Iterator[Observing]:
 
 
 def _agency(n: int) -> dict[str, Any]:
-    return {"id": f"agency-{n}", "name": f"Agency {n}", "framework": "flex", "site": f"site-{n % 3}", "call_off": {},
-            "committed_pence": 100, "created_at": BEGAN}  # fmt: skip
+    return {"id": f"agency-{n}", "name": f"Agency {n}", "framework": "flex", "site": f"site-{n % 3}",
+            "call_off": _call_off(n), "committed_pence": 4_800_000, "created_at": BEGAN}  # fmt: skip
+
+
+def _call_off(n: int) -> dict[str, Any]:
+    contact = {"role": "manager", "name": "M", "email": "m@a.example"}
+    agency = {"id": f"agency-{n}", "name": f"Agency {n}", "class": "agency", "seats": 10, "contacts": [contact]}
+    return {"framework": "flex", "agency": agency, "site": f"site-{n % 3}", "services": {},
+            "term": {"start": "2026-10-01", "months": 48}}  # fmt: skip
+
+
+def _period(n: int, component: str) -> dict[str, Any]:
+    return {"agency": f"agency-{n}", "component": component, "began_at": SERVED_FROM}
+
+
+def _changes(n: int, component: str) -> Iterator[dict[str, Any]]:
+    """Up, but for an outage of some minutes in each of some days."""
+    probe = {"agency": f"agency-{n}", "component": component, "probe": "tcp", "detail": ""}
+    yield {**probe, "at": SERVED_FROM, "state": "up"}
+    for outage in range(OUTAGES):
+        began_at = SERVED_FROM + timedelta(days=1 + 3 * outage, minutes=n % 1440)
+        yield {**probe, "at": began_at, "state": "down"}
+        yield {**probe, "at": began_at + timedelta(minutes=1 + n % 17), "state": "up"}
 
 
 def _instance(n: int, component: str) -> dict[str, Any]:

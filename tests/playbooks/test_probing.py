@@ -1,4 +1,8 @@
-"""Probing a real service desk: its web server is stopped for a measured time, and the timeline says when that was."""
+"""Service levels of a real desk: its web server is stopped for a measured time, and an incident takes its course; the
+timeline, the counters, the month and its report say so.
+
+The desk is a premium one, whose hours are all hours: tests run at night, too.
+"""
 
 import shutil
 import threading
@@ -9,17 +13,26 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestrator.bootstrap import Application, build, initialise
+from orchestrator.domain.incident_clock import IncidentPriority, Outcome
 from orchestrator.domain.run import RunState
 from orchestrator.domain.service_record import State, Timeline
 from orchestrator.settings import Settings
 from tests.conftest import ROOT
-from tests.playbooks.conftest import PracticeHome, Steps
+from tests.playbooks.conftest import PracticeHome, Steps, run_in_rt
 from tests.playbooks.rehearsals import AGENCY, DESK, Rehearsals, wait_until
 from tests.playbooks.test_drills import CALL_OFF
 
 EVERY = timedelta(seconds=2)
 OUTAGE_SECONDS, WITHIN = 11.0, 60.0
 UP, DOWN = State.UP, State.DOWN
+PAUSE = timedelta(seconds=2)
+TICKET = """
+my $ticket = RT::Ticket->new($all);
+my ($number, undef, $said) = $ticket->Create(
+    Queue => '{id}', Subject => 'Nobody can log in', Requestor => 'jane@{id}.example', Priority => 100);
+die $said unless $number;
+print $number;
+"""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +45,9 @@ def probed(practice: PracticeHome, steps: Steps, tmp_path_factory: pytest.TempPa
     desk.write_text(desk.read_text().replace("every: PT1M", "every: PT2S").replace("every: PT15M", "every: PT10S"))
     settings = Settings(home=home, inventories=practice.inventories, catalog=home / "catalog")
     initialise(settings)
-    (home / "call-off.yml").write_text(CALL_OFF)
+    (home / "call-off.yml").write_text(
+        CALL_OFF.replace("service-desk: {tier: standard}", "service-desk: {tier: premium}")
+    )
     done = threading.Event()
     with build(settings) as app:
         made = Rehearsals(app, steps)
@@ -74,3 +89,37 @@ def test_an_outage_is_told_to_the_interval(probed: Application, steps: Steps) ->
     assert started - 2 * second <= up.at <= started + EVERY + second
     services = {s.component: s for s in probed.observing.agency(AGENCY).services}
     assert services[DESK].health_since is not None
+    truth = (started - stopped).total_seconds()
+    wait_until(lambda: bad_seconds(probed) == (up.at - down.at).total_seconds(), seconds=WITHIN)
+    assert abs(bad_seconds(probed) - truth) <= EVERY.total_seconds() + 1
+    [desk] = [service for service in probed.reporting.report(AGENCY).services if service.component == DESK]
+    assert desk.bad == bad_seconds(probed)
+    assert sum(day.bad for day in desk.days) == desk.bad
+
+
+def bad_seconds(app: Application) -> float:
+    """As a scrape tells it."""
+    figures = app.observing.snapshot().service_levels
+    return next(seconds for agency, component, seconds in figures.bad_seconds if (agency, component) == (AGENCY, DESK))
+
+
+def test_an_incident_is_judged_by_the_desks_own_record(probed: Application, steps: Steps) -> None:
+    """Reported with the highest priority, answered, left waiting for the customer, taken up again and resolved."""
+    number = run_in_rt(steps, TICKET.replace("{id}", AGENCY)).strip()
+    for status in ("open", "stalled", "open", "resolved"):
+        time.sleep(PAUSE.total_seconds())
+        run_in_rt(steps, f"my $t = RT::Ticket->new($all); $t->Load({number}); $t->SetStatus('{status}');")
+    assert probed.gathering.gather() >= 1
+    with probed.store.read() as tx:
+        incidents = tx.incidents.within(AGENCY, datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC))
+    assert list(incidents) == [number], "tickets of probes are no incidents"
+    incident = incidents[number]
+    assert incident.responded_at is not None
+    assert incident.fixed_at is not None
+    assert len(incident.holds) == 1
+    [line] = [line for line in probed.reporting.report(AGENCY).incidents if line.number == number]
+    held = incident.holds[0].end - incident.holds[0].start if incident.holds[0].end else timedelta()
+    assert held >= PAUSE - timedelta(seconds=1)
+    assert line.priority is IncidentPriority.P1
+    assert line.fix.elapsed == incident.fixed_at - incident.reported_at - held
+    assert (line.response.outcome, line.fix.outcome) == (Outcome.IN_TIME, Outcome.IN_TIME)

@@ -40,15 +40,12 @@ class Web:
 
     async def ticket(self, prepared: Prepared, seconds: float) -> str:
         """Open the queue's one probe ticket, read it, resolve it. It is made, resolved, when there is none yet."""
-        place, _, queue = _url(prepared.target.address).rpartition("/")
-        if prepared.person is None:
-            raise CannotProbe("nobody to log in as")
-        asking = _Asking(self, prepared, place, seconds)
+        desk, queue = desk_of(self, prepared, seconds)
         try:
             async with asyncio.timeout(seconds):
-                return await _use_ticket(asking, queue)
+                return await _use_ticket(desk, queue)
         except (LookupError, TypeError, ValueError) as error:
-            raise ProbeFailed(f"{place} does not answer as a desk does") from error
+            raise ProbeFailed(f"{prepared.target.address} does not answer as a desk does") from error
 
     async def ask(self, method: str, url: str, trust: str | None, seconds: float, **more: Any) -> tuple[int, bytes]:
         """The status of an answer, and its body: it is read, so that the connection can be kept."""
@@ -72,7 +69,7 @@ class Web:
             raise ProbeFailed(f"{url}: {error or type(error).__name__}") from error
 
 
-class _Asking:
+class Desk:
     """The REST interface of a desk, as one of its agents."""
 
     def __init__(self, web: Web, prepared: Prepared, place: str, seconds: float) -> None:
@@ -92,7 +89,15 @@ class _Asking:
             raise ProbeFailed(f"{method} {path.partition('?')[0]} answers what is no document") from None
 
 
-async def _use_ticket(asking: _Asking, queue: str) -> str:
+def desk_of(web: Web, prepared: Prepared, seconds: float) -> tuple[Desk, str]:
+    """The desk of a target, and the agency's queue on it."""
+    place, _, queue = _url(prepared.target.address).rpartition("/")
+    if prepared.person is None:
+        raise CannotProbe("nobody to log in as")
+    return Desk(web, prepared, place, seconds), queue
+
+
+async def _use_ticket(asking: Desk, queue: str) -> str:
     query = f"Queue = '{queue}' AND Subject = '{SUBJECT}'"
     found = (await asking.ask("GET", f"tickets?query={urllib.parse.quote(query)}&orderby=id"))["items"]
     if found:

@@ -1,0 +1,106 @@
+"""Incidents as Request Tracker keeps them, read by REST 2 as one of the agency's agents."""
+
+import asyncio
+import urllib.parse
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from orchestrator.adapters.probes.answers import CannotProbe, ProbeFailed
+from orchestrator.adapters.probes.web import Desk, Web, desk_of
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.incident_clock import Hold, Incident, IncidentPriority
+from orchestrator.usecases.probing_ports import Prepared
+
+FROM_PRIORITY = ((75, IncidentPriority.P1), (50, IncidentPriority.P2), (25, IncidentPriority.P3))
+"""Request Tracker's numbers, and what they mean from there on."""
+
+OURS = ("Service probe", "Recovery probe", "Recovery canary", "Service verification of ")
+"""How subjects of tickets begin that nobody reported."""
+
+NONE = ("rejected", "deleted")
+"""States of tickets that are no incidents."""
+
+FIELDS = "Subject,Status,Priority,Created,Started,Resolved"
+CHANGES = "Type,Field,OldValue,NewValue,Created"
+WAITING = "stalled"
+PAGE = 100
+SECONDS = 30.0
+LOCAL = timedelta(days=1)
+"""Times asked for are by the clocks of the desk's user, wherever that is."""
+
+
+def read_incidents(prepared: Prepared, since: datetime) -> dict[str, Incident]:
+    """Ticket number -> incident, of those that have changed since an instant. Raises unavailable when the desk does not
+    tell."""
+    try:
+        return asyncio.run(_read(prepared, since - LOCAL))
+    except (ProbeFailed, CannotProbe, OSError, TimeoutError, LookupError, TypeError, ValueError) as error:
+        agency = prepared.target.key.agency
+        raise OrchestratorError(Kind.UNAVAILABLE, f"the desk of {agency} tells no incidents: {error}") from error
+
+
+async def _read(prepared: Prepared, since: datetime) -> dict[str, Incident]:
+    web = Web()
+    try:
+        desk, queue = desk_of(web, prepared, SECONDS)
+        query = f"Queue = '{queue}' AND LastUpdated > '{since:%Y-%m-%d %H:%M:%S}'"
+        tickets = [
+            t async for t in _pages(desk, f"tickets?query={urllib.parse.quote(query)}&orderby=id&fields={FIELDS}")
+        ]
+        return {
+            str(ticket["id"]): _incident(ticket, [change async for change in _history(desk, ticket)])
+            for ticket in tickets
+            if ticket["Status"] not in NONE and not ticket["Subject"].startswith(OURS)
+        }
+    finally:
+        await web.close()
+
+
+def _history(desk: Desk, ticket: Mapping[str, Any]) -> AsyncIterator[Any]:
+    return _pages(desk, f"ticket/{ticket['id']}/history?fields={CHANGES}")
+
+
+async def _pages(desk: Desk, path: str) -> AsyncIterator[Any]:
+    for page in count(1):
+        items = (await desk.ask("GET", f"{path}&per_page={PAGE}&page={page}"))["items"]
+        for item in items:
+            yield item
+        if len(items) < PAGE:
+            return
+
+
+def _incident(ticket: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> Incident:
+    reported, started, resolved = (_instant(ticket[name]) for name in ("Created", "Started", "Resolved"))
+    fixed = resolved if ticket["Status"] == "resolved" else None
+    priority = int(ticket["Priority"] or 0)
+    return Incident(
+        priority=next((named for least, named in FROM_PRIORITY if priority >= least), IncidentPriority.P4),
+        reported_at=reported,
+        responded_at=started or fixed,
+        fixed_at=fixed,
+        holds=tuple(_holds(history)),
+    )
+
+
+def _holds(history: Sequence[Mapping[str, Any]]) -> Iterator[Hold]:
+    """Whenever its state was that the customer is waited for."""
+    since: datetime | None = None
+    for change in sorted(history, key=lambda change: (str(change["Created"]), int(change["id"]))):
+        if change["Field"] != "Status":
+            continue
+        at = _instant(change["Created"])
+        if change["NewValue"] == WAITING:
+            since = since or at
+        elif since:
+            yield Hold(start=since, end=at)
+            since = None
+    if since:
+        yield Hold(start=since)
+
+
+def _instant(told: str | None) -> datetime | None:
+    """Request Tracker says 1970 of what has not happened."""
+    at = datetime.fromisoformat(told) if told else datetime.fromtimestamp(0, UTC)
+    return at if at.timestamp() > 0 else None
