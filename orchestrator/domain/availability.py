@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import ROUND_DOWN, Context, Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -92,8 +93,13 @@ def availability(
 
     An overrun of maintenance is downtime whatever was measured. Approved time is not, whatever was measured.
     """
-    clock = ServiceClock(service_spans(terms.hours, within=within, is_bank_holiday=is_bank_holiday))
-    return availability_by(clock, terms, record, within=within)
+    return availability_by(_clock(terms.hours, within, is_bank_holiday), terms, record, within=within)
+
+
+@lru_cache(maxsize=1024)
+def _clock(hours: ServiceHours, within: Span, is_bank_holiday: Callable[[date], bool]) -> ServiceClock:
+    """Most services of a month share one, and each of its days another."""
+    return ServiceClock(service_spans(hours, within=within, is_bank_holiday=is_bank_holiday))
 
 
 def availability_by(

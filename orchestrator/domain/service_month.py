@@ -118,11 +118,13 @@ def days(record: MonthRecord, served: ServedComponent, *, is_bank_holiday: IsBan
         day = after
 
 
-def achieved(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> dict[Measure, Achieved]:
-    """Every measure that the records tell of."""
+def achieved(
+    record: MonthRecord, available: Mapping[str, Availability], *, is_bank_holiday: IsBankHoliday
+) -> dict[Measure, Achieved]:
+    """Every measure that the records tell of, and `availabilities` of them."""
     found = {
         measure_of(Indicator.AVAILABILITY, component): Achieved(percent=figure.percent, provisional=figure.provisional)
-        for component, figure in availabilities(record, is_bank_holiday=is_bank_holiday).items()
+        for component, figure in available.items()
     }
     found |= _incidents(record, is_bank_holiday=is_bank_holiday)
     found[Indicator.LEAD_TIME.value] = _kept(

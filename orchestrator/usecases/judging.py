@@ -72,16 +72,13 @@ class Judging:
     def judged(self, tx: Transaction, record: AgencyRecord, found: MonthRecord) -> Judgement:
         """The figures of records."""
         before = tx.months.get(record.id, found.month.preceding)
+        available = availabilities(found, is_bank_holiday=self.is_bank_holiday)
         figures = found.terms.judge(
-            achieved(found, is_bank_holiday=self.is_bank_holiday),
+            achieved(found, available, is_bank_holiday=self.is_bank_holiday),
             charges=charges(record.call_off, record.committed, found.month),
             missed_before=before.current.figures.missed if before else frozenset(),
         )
-        return Judgement(
-            record=found,
-            availability=availabilities(found, is_bank_holiday=self.is_bank_holiday),
-            figures=figures,
-        )
+        return Judgement(record=found, availability=available, figures=figures)
 
     def records(
         self, tx: Transaction, record: AgencyRecord, month: CalendarMonth, terms: ServiceTerms | None = None

@@ -11,7 +11,9 @@ from orchestrator.domain.agreement import FrameworkAgreement
 from orchestrator.domain.availability import Availability
 from orchestrator.domain.calendar_month import CalendarMonth
 from orchestrator.domain.incident_clock import Incident
-from orchestrator.domain.service_month import DrillDue, MonthRecord, Onboarding, ServedComponent, achieved, days
+from orchestrator.domain.month_figures import Achieved
+from orchestrator.domain.service_month import DrillDue, MonthRecord, Onboarding, ServedComponent, availabilities, days
+from orchestrator.domain.service_month import achieved as achieved_by
 from orchestrator.domain.service_record import ServiceRecord
 from orchestrator.domain.service_terms import ServiceTerms
 from tests.domain.conftest import agreement
@@ -41,8 +43,13 @@ def served(*down: tuple[str, str], start: datetime = START, end: datetime = END,
     return ServedComponent(component="desk", hours=None, start=start, end=end, record=found)
 
 
+def achieved(found: MonthRecord) -> dict[str, Achieved]:
+    available = availabilities(found, is_bank_holiday=is_bank_holiday)
+    return achieved_by(found, available, is_bank_holiday=is_bank_holiday)
+
+
 def percents(found: MonthRecord) -> dict[str, Decimal | None]:
-    return {m: a.percent for m, a in achieved(found, is_bank_holiday=is_bank_holiday).items()}
+    return {m: a.percent for m, a in achieved(found).items()}
 
 
 class TestAvailability:
@@ -90,7 +97,7 @@ class TestIncidents:
             "next": ("2026-04-30T17:00", "2026-05-01T09:00"),
         }
         incidents = {name: incident(*given).as_of(END) for name, given in told.items()}
-        found = achieved(record(terms, incidents=incidents), is_bank_holiday=is_bank_holiday)["incident-fix/p1"]
+        found = achieved(record(terms, incidents=incidents))["incident-fix/p1"]
         assert found.percent == 50
         assert found.forgiven, "one late of so few"
 
@@ -99,7 +106,7 @@ class TestIncidents:
 
     def test_beyond_the_few_that_may_be_late_miss_the_target(self, terms: ServiceTerms) -> None:
         late = {str(n): incident("2026-04-07T09:00", "2026-04-08T09:00") for n in range(3)}
-        found = achieved(record(terms, incidents=late), is_bank_holiday=is_bank_holiday)
+        found = achieved(record(terms, incidents=late))
         figures = terms.judge(found, charges=Decimal(1000), missed_before=frozenset())
         assert figures.missed == {"incident-fix/p1", "incident-response/p1"}
         assert figures.credit == Decimal("10.00")
@@ -138,7 +145,7 @@ def drill(number: int, *, passed: bool = True, rto: float | None = None, rpo: fl
 class TestTerms:
     def test_measures_without_a_promise_cost_nothing(self, terms: ServiceTerms) -> None:
         only = terms.model_copy(update={"measures": terms.measures[:1]})
-        found = achieved(record(only, backups_failed=9), is_bank_holiday=is_bank_holiday)
+        found = achieved(record(only, backups_failed=9))
         assert only.judge(found, charges=Decimal(1000), missed_before=frozenset()).results == {}
 
     @pytest.mark.parametrize(
