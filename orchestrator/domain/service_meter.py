@@ -60,6 +60,11 @@ class Meter(NamedTuple):
         return Meter(second, self.state, self.rule, life, month)
 
 
+def turned(meter: Meter, begins_at: int, clock: ServiceClock) -> Meter:
+    """As a new month begins, at a second after the meter was read."""
+    return meter.at(begins_at, clock)._replace(month=Tally(0, 0, 0, 0))
+
+
 def read_meter(
     clock: ServiceClock, terms: AvailabilityTerms, record: ServiceRecord, *, life: Span, month: Span
 ) -> Meter:

@@ -6,7 +6,7 @@ was, second by second of its own service hours.
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -15,10 +15,12 @@ from orchestrator.domain.calendar_month import CalendarMonth
 from orchestrator.domain.declaration import Declaration, service_record
 from orchestrator.domain.service_clock import ServiceClock
 from orchestrator.domain.service_hours import ServiceHours, service_spans
-from orchestrator.domain.service_meter import Meter, read_meter
+from orchestrator.domain.service_meter import Meter, read_meter, turned
+from orchestrator.domain.service_record import Timeline, Transition
 from orchestrator.domain.service_terms import Indicator, ServiceTerms
 from orchestrator.domain.spans import EPOCH, Span, between, second_of
 from orchestrator.usecases.ports import CatalogSource, Transaction
+from orchestrator.usecases.probing_ports import NumberedChange
 from orchestrator.usecases.recovery_ports import Labelled
 from orchestrator.usecases.service_level_ports import ServiceLevelFigures
 
@@ -77,8 +79,8 @@ class Metering:
             return ServiceLevelFigures()
         with self._reading:
             contracts = list(self._contracts(tx, read_until))
-            self._forget_changed(tx, contracts, read_until)
-            read = [(one, self._meter(tx, one, read_until)) for one in contracts]
+            records = self._forget_changed(tx, contracts, read_until)
+            read = [(one, self._meter(records, one, read_until)) for one in contracts]
         year = (between(read_until - YEAR, read_until),)
         months = {hours: wound.clock.seconds(year) / MONTHS_A_YEAR for hours, wound in self._clocks.items()}
         return ServiceLevelFigures(
@@ -116,20 +118,23 @@ class Metering:
         clock = ServiceClock(service_spans(hours, within=covers, is_bank_holiday=self.is_bank_holiday))
         self._clocks[hours] = Wound(clock, covers)
 
-    def _forget_changed(self, tx: Transaction, contracts: list[Contract], read_until: datetime) -> None:
-        """Forget meters that something has happened to, or that were read by another contract or in another month."""
+    def _forget_changed(self, tx: Transaction, contracts: list[Contract], read_until: datetime) -> "_Records":
+        """Forget meters that something has happened to, or that were read by another contract. Return what those are to
+        be read anew from."""
         changed: set[str | Service] = self._declared_anew(tx, read_until)
+        records = _Records(tx, {} if self._seen == 0 else None)
         while changes := tx.transitions.changes(self._seen):
             changed.update((change.key.agency, change.key.component) for change in changes)
+            records.keep(changes)
             self._seen = changes[-1].id
         self._known = {
             contract.service: known
             for contract in contracts
             if (known := self._known.get(contract.service))
             and known.contract == contract
-            and known.month == _month(contract, read_until)
             and not changed & {contract.service, contract.service[0]}
         }
+        return records
 
     def _declared_anew(self, tx: Transaction, read_until: datetime) -> set[str | Service]:
         """Agencies of which something is declared that was not before, or is not over."""
@@ -142,30 +147,52 @@ class Metering:
         before, self._read_until, self._declared = self._read_until, read_until, dict(recent)
         return anew | {d.agency for of_one in recent.values() for d in of_one if d.what.end >= before}
 
-    def _meter(self, tx: Transaction, contract: Contract, read_until: datetime) -> Meter:
-        clock, second = self._clocks[contract.hours].clock, second_of(read_until)
+    def _meter(self, records: "_Records", contract: Contract, read_until: datetime) -> Meter:
+        clock, month, second = self._clocks[contract.hours].clock, _month(contract, read_until), second_of(read_until)
         if known := self._known.get(contract.service):
-            meter = known.meter.at(max(second, known.meter.until), clock)
+            meter, begins_at = known.meter, month.span(contract.terms.hours.zone).start
+            if known.month != month:
+                meter = turned(meter, begins_at, clock)
+            meter = meter.at(max(second, meter.until), clock)
         else:
-            meter = _read(tx, contract, clock, read_until)
-        self._known[contract.service] = Known(contract, _month(contract, read_until), meter)
+            meter = records.meter(contract, clock, month, read_until)
+        self._known[contract.service] = Known(contract, month, meter)
         return meter
 
 
-def _read(tx: Transaction, contract: Contract, clock: ServiceClock, read_until: datetime) -> Meter:
-    """By all of the service's history."""
-    agency, component = contract.service
-    life = between(contract.began_at, read_until)
-    month = _month(contract, read_until).span(contract.terms.hours.zone)
-    parts = tx.transitions.between(agency, component, contract.began_at, read_until)
-    declared = tx.declarations.within(contract.began_at, read_until, agency=agency)
-    return read_meter(
-        clock,
-        contract.terms.availability(contract.hours),
-        service_record(component, parts, declared),
-        life=life,
-        month=Span(max(month.start, life.start), life.end),
-    )
+@dataclass
+class _Records:
+    """What meters are read from that are not known. `history` has all transitions there are, if the process has just
+    read them; None when each service's are to be looked up."""
+
+    tx: Transaction
+    history: dict[Service, dict[str, list[Transition]]] | None
+    _declared: dict[str, list[Declaration]] = field(default_factory=dict)
+
+    def keep(self, changes: Iterable[NumberedChange]) -> None:
+        if self.history is not None:
+            for _, key, change in changes:
+                parts = self.history.setdefault((key.agency, key.component), {})
+                parts.setdefault(key.probe, []).append(Transition(at=change.at, state=change.state))
+
+    def meter(self, contract: Contract, clock: ServiceClock, month: CalendarMonth, read_until: datetime) -> Meter:
+        """By all of the service's history."""
+        agency, component = contract.service
+        if agency not in self._declared:
+            self._declared[agency] = self.tx.declarations.within(EPOCH, read_until, agency=agency)
+        life = between(contract.began_at, read_until)
+        return read_meter(
+            clock,
+            contract.terms.availability(contract.hours),
+            service_record(component, self._parts(contract, read_until), self._declared[agency]),
+            life=life,
+            month=Span(max(month.span(contract.terms.hours.zone).start, life.start), life.end),
+        )
+
+    def _parts(self, contract: Contract, read_until: datetime) -> Mapping[str, Timeline]:
+        if self.history is None:
+            return self.tx.transitions.between(*contract.service, contract.began_at, read_until)
+        return {probe: tuple(part) for probe, part in self.history.get(contract.service, {}).items()}
 
 
 def _month(contract: Contract, at: datetime) -> CalendarMonth:

@@ -171,14 +171,17 @@ class ServiceFactRepository(Repository):
         return [Onboarding(ordered_at=row[0], in_service_at=row[1]) for row in self._session.execute(query)]
 
     def backups(self, agency: str, start: datetime, end: datetime) -> tuple[int, int]:
-        query = (
-            sa.select(col(StepRow.state), sa.func.count())
-            .join_from(StepRow, RunRow, col(RunRow.id) == col(StepRow.run))
-            .where(col(RunRow.agency) == agency, col(RunRow.purpose) == Purpose.BACKUP)
-            .where(col(StepRow.verb) == Verb.BACKUP, *_between(StepRow.finished_at, start, end))
-            .group_by(col(StepRow.state))
+        """From the agency's runs to their steps, which an outer join insists on: SQLite would rather go through the
+        backups of everybody."""
+        backup = sa.and_(col(StepRow.run) == col(RunRow.id), col(StepRow.verb) == Verb.BACKUP)
+        joined = sa.outerjoin(
+            RunRow,
+            StepRow,
+            sa.and_(backup, *_between(StepRow.finished_at, start, end)),
         )
-        counts = {row[0]: int(row[1]) for row in self._session.execute(query)}
+        query = sa.select(col(StepRow.state), sa.func.count()).select_from(joined)
+        query = query.where(col(RunRow.agency) == agency, col(RunRow.purpose) == Purpose.BACKUP)
+        counts = {row[0]: int(row[1]) for row in self._session.execute(query.group_by(col(StepRow.state))) if row[0]}
         succeeded = counts.pop(StepState.SUCCEEDED, 0)
         return succeeded, sum(counts.values())
 
