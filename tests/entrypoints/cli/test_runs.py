@@ -23,7 +23,12 @@ def workspaces() -> set[Path]:
 
 
 def commands_below(pid: int) -> list[str]:
-    return [Path(f"/proc/{child}/cmdline").read_bytes().decode(errors="replace") for child in descendants(pid)]
+    """Some end while they are being listed."""
+    found = []
+    for child in descendants(pid):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found.append(Path(f"/proc/{child}/cmdline").read_bytes().decode(errors="replace"))
+    return found
 
 
 def steps_of(run: dict[str, object]) -> dict[str, str]:
