@@ -7,7 +7,7 @@ import sys
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,37 +94,40 @@ def configure(folder: Path, *, alertmanager: int, orchestrator: int) -> Path:
     return folder / "prometheus.yml"
 
 
-@pytest.fixture(scope="session")
-def watchers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watchers]:
-    """All of them, once the orchestrator has been scraped some times."""
+@contextmanager
+def watching(folder: Path, *, orchestrator: int) -> Iterator[Watchers]:
+    """Prometheus and Alertmanager, watching what answers at a port of this machine, once it was scraped some times."""
     if missing := [program for program in PROGRAMS if shutil.which(program) is None]:
         pytest.skip(f"there is no {', '.join(missing)} here")
-    folder = tmp_path_factory.mktemp("watchers")
-    told, prometheus, alertmanager = free_port(), free_port(), free_port()
-    config = configure(folder, alertmanager=alertmanager, orchestrator=told)
-    with ExitStack() as stack:
-        stack.enter_context(running(sys.executable, "-m", "tests.monitoring.telling", told, log=folder / "telling.log"))
-        stack.enter_context(
-            running(
-                "prometheus-alertmanager",
-                f"--config.file={ROOT / 'monitoring/alertmanager.yml'}",
-                f"--storage.path={folder / 'alertmanager'}",
-                f"--web.listen-address=127.0.0.1:{alertmanager}",
-                "--cluster.listen-address=",
-                log=folder / "alertmanager.log",
-            )
-        )
-        stack.enter_context(
-            running(
-                "prometheus",
-                f"--config.file={config}",
-                f"--storage.tsdb.path={folder / 'prometheus'}",
-                f"--web.listen-address=127.0.0.1:{prometheus}",
-                log=folder / "prometheus.log",
-            )
-        )
-        made = Watchers(*(f"http://127.0.0.1:{port}" for port in (prometheus, alertmanager, told)))
+    prometheus, alertmanager = free_port(), free_port()
+    config = configure(folder, alertmanager=alertmanager, orchestrator=orchestrator)
+    alerting = (
+        "prometheus-alertmanager",
+        f"--config.file={ROOT / 'monitoring/alertmanager.yml'}",
+        f"--storage.path={folder / 'alertmanager'}",
+        f"--web.listen-address=127.0.0.1:{alertmanager}",
+        "--cluster.listen-address=",
+    )
+    scraping = (
+        "prometheus",
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'prometheus'}",
+        f"--web.listen-address=127.0.0.1:{prometheus}",
+    )
+    with running(*alerting, log=folder / "alertmanager.log"), running(*scraping, log=folder / "prometheus.log"):
+        made = Watchers(*(f"http://127.0.0.1:{port}" for port in (prometheus, alertmanager, orchestrator)))
         for ready in (f"{made.orchestrator}/healthz", f"{made.prometheus}/-/ready", f"{made.alertmanager}/-/ready"):
             eventually(lambda ready=ready: answers(ready))
         eventually(lambda: made.query('count_over_time(up{job="orchestrator"}[1m]) > 8'))
+        yield made
+
+
+@pytest.fixture(scope="session")
+def watchers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watchers]:
+    """Of a fleet that lives in a server of the tests' own."""
+    folder, told = tmp_path_factory.mktemp("watchers"), free_port()
+    with (
+        running(sys.executable, "-m", "tests.monitoring.telling", told, log=folder / "telling.log"),
+        watching(folder, orchestrator=told) as made,
+    ):
         yield made

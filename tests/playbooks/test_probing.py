@@ -8,19 +8,25 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import uvicorn
 
 from orchestrator.bootstrap import Application, build, initialise
 from orchestrator.domain.incident_clock import IncidentPriority, Outcome
 from orchestrator.domain.run import RunState
 from orchestrator.domain.service_record import State, Timeline
+from orchestrator.entrypoints.http.server import http_application
 from orchestrator.settings import Settings
 from tests.conftest import ROOT
+from tests.monitoring.conftest import watching
 from tests.playbooks.conftest import PracticeHome, Steps, run_in_rt
 from tests.playbooks.rehearsals import AGENCY, DESK, Rehearsals, wait_until
 from tests.playbooks.test_drills import CALL_OFF
+from tests.postgres import free_port
 
 EVERY, TICKET_EVERY = timedelta(seconds=2), timedelta(seconds=20)
 """A probe has half its interval to be answered: a ticket is several questions, to a desk that has much else to do."""
@@ -76,13 +82,21 @@ def test_agents_use_the_desk_all_the_time(probed: Application) -> None:
     assert found["rt"].detail.endswith("opened, read and resolved")
 
 
-def test_an_outage_is_told_to_the_interval(probed: Application, steps: Steps) -> None:
+def test_an_outage_is_told_to_the_interval_and_somebody_is_called(
+    probed: Application, steps: Steps, tmp_path: Path
+) -> None:
+    """By a real Prometheus and a real Alertmanager, whose alerts wait for nothing here."""
     wait_until(lambda: [t.state for t in timeline(probed, "http")] == [UP], seconds=WITHIN)
-    steps.on("desk1", "systemctl stop nginx")
-    stopped = datetime.now(UTC)
-    time.sleep(OUTAGE_SECONDS)
-    steps.on("desk1", "systemctl start nginx")
-    started = datetime.now(UTC)
+    alert = ("ServiceDown", AGENCY, DESK)
+    with serving(probed) as port, watching(tmp_path, orchestrator=port) as watchers:
+        assert alert not in watchers.firing()
+        steps.on("desk1", "systemctl stop nginx")
+        stopped = datetime.now(UTC)
+        time.sleep(OUTAGE_SECONDS)
+        wait_until(lambda: alert in watchers.firing() & watchers.arrived(), seconds=WITHIN)
+        steps.on("desk1", "systemctl start nginx")
+        started = datetime.now(UTC)
+        wait_until(lambda: alert not in watchers.firing(), seconds=WITHIN)
     wait_until(lambda: [t.state for t in timeline(probed, "http")] == [UP, DOWN, UP], seconds=WITHIN)
     _, down, up = timeline(probed, "http")
     second = timedelta(seconds=1)
@@ -99,6 +113,19 @@ def test_an_outage_is_told_to_the_interval(probed: Application, steps: Steps) ->
     [desk] = [service for service in probed.reporting.report(AGENCY).services if service.component == DESK]
     assert desk.bad == bad_seconds(probed)
     assert sum(day.bad for day in desk.days) == desk.bad
+
+
+@contextmanager
+def serving(app: Application) -> Iterator[int]:
+    """What `serve` answers, at a port."""
+    port = free_port()
+    config = uvicorn.Config(http_application(app), host="127.0.0.1", port=port, log_level="error", access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    yield port
+    server.should_exit = True
+    thread.join()
 
 
 def read_until(app: Application) -> datetime:
