@@ -45,7 +45,7 @@ class Web:
             async with asyncio.timeout(seconds):
                 return await _use_ticket(desk, queue)
         except (LookupError, TypeError, ValueError) as error:
-            raise ProbeFailed(f"{prepared.target.address} does not answer as a desk does") from error
+            raise ProbeFailed(f"{desk.place} does not answer as a desk does") from error
 
     async def ask(self, method: str, url: str, trust: str | None, seconds: float, **more: Any) -> tuple[int, bytes]:
         """The status of an answer, and its body: it is read, so that the connection can be kept."""
@@ -73,13 +73,13 @@ class Desk:
     """The REST interface of a desk, as one of its agents."""
 
     def __init__(self, web: Web, prepared: Prepared, place: str, seconds: float) -> None:
-        self._web, self._prepared, self._place, self._seconds = web, prepared, place, seconds
+        self.place, self._web, self._prepared, self._seconds = place, web, prepared, seconds
 
     async def ask(self, method: str, path: str, body: dict[str, str] | None = None, *, status: int = 200) -> Any:
         assert self._prepared.person is not None
         person = self._prepared.person
         login = {"Authorization": aiohttp.encode_basic_auth(person.name, person.password)}
-        url = f"{self._place}/REST/2.0/{path}"
+        url = f"{self.place}/REST/2.0/{path}"
         told, answer = await self._web.ask(method, url, self._prepared.trust, self._seconds, headers=login, json=body)
         if told != status:
             raise ProbeFailed(f"{method} {path.partition('?')[0]} answers {told}, not {status}")
