@@ -51,7 +51,9 @@ class LimitSettings(BaseModel):
 class RetentionSettings(BaseModel):
     days: int = Field(default=400, ge=1, description="How long events are kept, and plans that were never applied.")
     backup_days: int = Field(
-        default=35, ge=2, description="How long the records of single backups are kept, not the backups themselves."
+        default=62,
+        ge=2,
+        description="How long the records of single backups are kept, not the backups: until their month is closed.",
     )
     agencies: dict[str, int] = Field(
         default={}, description='Other lengths for single agencies, in days, as JSON: {"cabinet-office": 2555}.'

@@ -8,11 +8,14 @@ from decimal import Decimal
 import pytest
 
 from orchestrator.domain.calendar_month import CalendarMonth
+from orchestrator.domain.catalog import Verb
 from orchestrator.domain.declaration import DeclarationKind
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.incident_clock import Incident
 from orchestrator.domain.performance_rating import Rating
+from orchestrator.domain.plan import Purpose
 from orchestrator.domain.probing import Change, ProbeKey
+from orchestrator.domain.run import RunState, StepState
 from orchestrator.domain.service_record import State
 from orchestrator.usecases.closing import Closing, MonthEnd
 from orchestrator.usecases.declaring import Declaring
@@ -78,6 +81,22 @@ def contract(house: House) -> Iterator[Contract]:
     yield Contract(house)
 
 
+def back_up(contract: Contract, wall: str) -> None:
+    """One step of a backup that has ended well."""
+    with contract.house.store.begin() as tx:
+        plan = tx.plans.get(1)
+        assert plan is not None
+        [step, *_] = plan.plan.steps
+        made = plan.plan.model_copy(
+            update={"purpose": Purpose.BACKUP, "steps": (step.model_copy(update={"verb": Verb.BACKUP}),)}
+        )
+        run = tx.runs.open(tx.plans.add(made, order=None, at=london(wall)), at=london(wall))
+        ended = {"started_at": london(wall), "finished_at": london(wall)}
+        [recorded] = tx.runs.steps(run.id)
+        tx.runs.put_step(run.id, recorded.model_copy(update={"state": StepState.SUCCEEDED, **ended}))
+        tx.runs.put(run.model_copy(update={"state": RunState.SUCCEEDED, **ended}))
+
+
 class TestAMonth:
     def test_is_closed_once_it_is_over(self, contract: Contract) -> None:
         contract.at("2026-12-31T23:59")
@@ -108,6 +127,15 @@ class TestAMonth:
             tx.incidents.put(AGENCY, "9", Incident(priority="p1", reported_at=london("2027-01-05T09:00")))
         [closed] = contract.close()
         assert (closed.version, closed.changed) == (1, False)
+
+    def test_keeps_backups_whose_records_are_no_longer_kept(self, contract: Contract) -> None:
+        back_up(contract, "2026-12-10T09:00")
+        contract.at("2027-01-01T00:00")
+        [closed] = contract.close()
+        assert closed.figures.results["backups"].achieved.percent == 100
+        with contract.house.store.begin() as tx:
+            assert tx.backups.forget(before=contract.house.clock.now(), limit=10) == 1
+        assert contract.close()[0].changed is False
 
     def test_is_restated_after_late_evidence_with_a_credit_note_for_the_difference(self, contract: Contract) -> None:
         contract.down("alpha", "2026-12-10T09:00", "2026-12-10T16:00")

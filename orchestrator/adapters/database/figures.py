@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
+from orchestrator.adapters.database.forgetting import RUN_DURATIONS, RUNS, STEP_DURATIONS, with_forgotten
 from orchestrator.adapters.database.tables import AgencyRow, DrillRow, InstanceRow, PlanRow, RunRow, StepRow
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.drill import UNDER_WAY, DrillState
@@ -69,13 +70,17 @@ class FigureRepository:
     def runs(self) -> list[tuple[str, str, int]]:
         labels = (col(RunRow.purpose), col(RunRow.state))
         query = sa.select(*labels, sa.func.count()).group_by(*labels).order_by(*labels)
-        return [(str(row[0]), str(row[1]), int(row[2])) for row in self._session.execute(query)]
+        counts = {(str(row[0]), str(row[1])): int(row[2]) for row in self._session.execute(query)}
+        for gone in with_forgotten(self._session, RUNS, ()):
+            purpose, state = gone.labels
+            counts[purpose, state] = counts.get((purpose, state), 0) + gone.count
+        return [(*whose, counts[whose]) for whose in sorted(counts)]
 
     def run_durations(self) -> list[Histogram]:
-        return self._histograms(col(RunRow.seconds), (col(RunRow.purpose), col(RunRow.state)))
+        return with_forgotten(self._session, RUN_DURATIONS, run_histograms(self._session))
 
     def step_durations(self) -> list[Histogram]:
-        return self._histograms(col(StepRow.seconds), (col(StepRow.component), col(StepRow.verb), col(StepRow.state)))
+        return with_forgotten(self._session, STEP_DURATIONS, step_histograms(self._session))
 
     def onboarding_durations(self) -> list[Histogram]:
         seconds = _seconds_between(self._session, col(PlanRow.created_at), col(RunRow.finished_at))
@@ -98,9 +103,33 @@ class FigureRepository:
     def _rows(self, query: Any) -> list[Any]:
         return [tuple(row) for row in self._session.execute(query)]
 
-    def _histograms(self, seconds: Any, labels: tuple[Any, ...]) -> list[Histogram]:
-        query = sa.select(*labels, *_buckets(seconds)).where(seconds.is_not(None)).group_by(*labels).order_by(*labels)
-        return [_histogram(row, labels=len(labels)) for row in self._session.execute(query)]
+
+def run_counts(session: Session, *which: Any) -> list[Histogram]:
+    """How many runs ended how, of some: histograms without durations."""
+    labels = (col(RunRow.purpose), col(RunRow.state))
+    query = sa.select(*labels, sa.func.count()).where(*which).group_by(*labels)
+    none = tuple(0 for _ in BOUNDS)
+    return [
+        Histogram(labels=(str(row[0]), str(row[1])), at_most=none, count=int(row[2]), total_seconds=0.0)
+        for row in session.execute(query)
+    ]
+
+
+def run_histograms(session: Session, *which: Any) -> list[Histogram]:
+    """Durations of runs that have ended, of all or some, by purpose and outcome."""
+    return _histograms(session, col(RunRow.seconds), (col(RunRow.purpose), col(RunRow.state)), which)
+
+
+def step_histograms(session: Session, *which: Any) -> list[Histogram]:
+    """The same of steps, by component, verb and outcome."""
+    labels = (col(StepRow.component), col(StepRow.verb), col(StepRow.state))
+    return _histograms(session, col(StepRow.seconds), labels, which)
+
+
+def _histograms(session: Session, seconds: Any, labels: tuple[Any, ...], which: tuple[Any, ...]) -> list[Histogram]:
+    query = sa.select(*labels, *_buckets(seconds)).where(seconds.is_not(None), *which)
+    rows = session.execute(query.group_by(*labels).order_by(*labels))
+    return [_histogram(row, labels=len(labels)) for row in rows]
 
 
 def _served(query: Any, agency: Any) -> Any:

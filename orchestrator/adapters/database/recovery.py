@@ -7,6 +7,8 @@ import sqlalchemy as sa
 from sqlmodel import col, select
 
 from orchestrator.adapters.database import mapping
+from orchestrator.adapters.database.figures import run_counts, run_histograms, step_histograms
+from orchestrator.adapters.database.forgetting import RUN_DURATIONS, RUNS, STEP_DURATIONS, remember
 from orchestrator.adapters.database.repository import Repository
 from orchestrator.adapters.database.tables import CanaryRow, DrillRow, PlanRow, RunRow, StepRow
 from orchestrator.domain.canary import Canary
@@ -40,6 +42,9 @@ class BackupRepository(Repository):
         old = (col(RunRow.purpose) == Purpose.BACKUP, col(RunRow.finished_at) < before)
         rows = self._session.execute(sa.select(col(RunRow.id), col(RunRow.plan)).where(*old).limit(limit)).all()
         runs, plans = [row[0] for row in rows], [row[1] for row in rows]
+        remember(self._session, RUNS, run_counts(self._session, col(RunRow.id).in_(runs)))
+        remember(self._session, RUN_DURATIONS, run_histograms(self._session, col(RunRow.id).in_(runs)))
+        remember(self._session, STEP_DURATIONS, step_histograms(self._session, col(StepRow.run).in_(runs)))
         self._run(sa.delete(StepRow).where(col(StepRow.run).in_(runs)))
         self._run(sa.delete(RunRow).where(col(RunRow.id).in_(runs)))
         self._run(sa.delete(PlanRow).where(col(PlanRow.id).in_(plans)))

@@ -335,3 +335,15 @@ class ClosedMonthRow(SQLModel, table=True):
     version: int = Field(primary_key=True)
     statement: dict[str, Any] = Field(sa_type=Json)
     record: dict[str, Any] = Field(sa_type=Json)
+
+
+class ForgottenRow(SQLModel, table=True):
+    """What counters had counted of runs and steps that are forgotten: counters must not fall. `labels` are joined by
+    slashes, which none of them holds."""
+
+    __tablename__ = "forgotten"
+    family: str = Field(primary_key=True)
+    labels: str = Field(primary_key=True)
+    at_most: list[int] = Field(sa_type=Json)
+    count: int
+    total_seconds: float = Field(sa_type=sa.Double)

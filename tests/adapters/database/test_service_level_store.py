@@ -1,6 +1,6 @@
 """The contract of the store, continued: what service levels keep."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -132,3 +132,30 @@ class TestFacts:
                 tx.runs.put_step(run.id, step.model_copy(update={"state": ends[step.id], "finished_at": NOW}))
             assert tx.facts.backups("a1", NOW - HOUR, NOW + HOUR) == (1, 1)
             assert tx.facts.backups("a1", NOW + HOUR, NOW + 2 * HOUR) == (0, 0)
+
+
+class TestForgettingBackups:
+    def counters(self, store: SqlStore) -> tuple[Any, ...]:
+        with store.read() as tx:
+            return tx.figures.runs(), tx.figures.run_durations(), tx.figures.step_durations()
+
+    def back_up(self, store: SqlStore, plan: StoredPlan, *, ended_at: datetime, seconds: float) -> None:
+        with store.begin() as tx:
+            stored = tx.plans.add(plan.plan.model_copy(update={"purpose": Purpose.BACKUP}), order=None, at=NOW)
+            run = tx.runs.open(stored, at=ended_at - timedelta(seconds=seconds))
+            times = {"started_at": ended_at - timedelta(seconds=seconds), "finished_at": ended_at}
+            for step in tx.runs.steps(run.id):
+                tx.runs.put_step(run.id, step.model_copy(update={"state": StepState.SUCCEEDED, **times}))
+            tx.runs.put(run.model_copy(update={"state": RunState.SUCCEEDED, **times}))
+
+    def test_leaves_counters_where_they_were(self, store: SqlStore, plan: StoredPlan) -> None:
+        for day in range(4):
+            self.back_up(store, plan, ended_at=NOW + timedelta(days=day), seconds=3.0 + 40 * day)
+        before = self.counters(store)
+        assert ("backup", "succeeded", 4) in before[0]
+        for days in (1.5, 2.5):  # what was forgotten before is kept too
+            with store.begin() as tx:
+                assert tx.backups.forget(before=NOW + timedelta(days=days), limit=10)
+            assert self.counters(store) == before
+        self.back_up(store, plan, ended_at=NOW + timedelta(days=9), seconds=1.0)
+        assert ("backup", "succeeded", 5) in self.counters(store)[0]
