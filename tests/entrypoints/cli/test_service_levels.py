@@ -6,22 +6,30 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.entrypoints.cli.conftest import CommandLine
+from tests.entrypoints.cli.conftest import CommandLine, InProcess
+
+
+@pytest.fixture(scope="module")
+def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a command line that has brought alpha into service."""
+    command = CommandLine(tmp_path_factory.mktemp("applied"))
+    command("init")
+    command("apply", command.order(services={"alpha": {}}), "--yes")
+    return command.folder
 
 
 @pytest.fixture
-def served(orchestrator: CommandLine) -> CommandLine:
-    orchestrator("apply", orchestrator.order(services={"alpha": {}}), "--yes")
-    return orchestrator
+def served(applied: Path, capsys: pytest.CaptureFixture[str]) -> InProcess:
+    return InProcess(applied, capture=capsys)
 
 
-def declared(orchestrator: CommandLine, kind: str, *more: str, ahead: timedelta) -> dict[str, object]:
+def declared(orchestrator: InProcess, kind: str, *more: str, ahead: timedelta) -> dict[str, object]:
     start = datetime.now(UTC) + ahead
     edges = ("--start", f"{start:%Y-%m-%dT%H:%M}+0000", "--end", f"{start + timedelta(hours=2):%Y-%m-%dT%H:%M}+0000")
     return dict(orchestrator.json("sla", "declare", kind, "test-agency", *more, *edges, "--why", "a test"))
 
 
-def test_a_month_that_goes_on_is_shown(served: CommandLine) -> None:
+def test_a_month_that_goes_on_is_shown(served: InProcess) -> None:
     [line] = served.json("sla", "show")["agencies"]
     assert (line["agency"], line["closed"], line["points"]) == ("test-agency", False, 0)
     report = served.json("sla", "show", "test-agency")
@@ -32,13 +40,13 @@ def test_a_month_that_goes_on_is_shown(served: CommandLine) -> None:
     assert "nothing to judge" in said
 
 
-def test_the_report_is_written_as_a_page(served: CommandLine, tmp_path: Path) -> None:
+def test_the_report_is_written_as_a_page(served: InProcess, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     served("sla", "report", "test-agency", "--page", page)
     assert "<h1>" in page.read_text()
 
 
-def test_maintenance_counts_once_it_is_accepted(served: CommandLine) -> None:
+def test_maintenance_counts_once_it_is_accepted(served: InProcess) -> None:
     told = declared(served, "maintenance", "alpha", ahead=timedelta(days=6))
     assert told["objection"] == "the agency has not accepted it"
     accepted = served.json("sla", "accept", told["declaration"], "--as", "Jo Bloggs")
@@ -49,7 +57,7 @@ def test_maintenance_counts_once_it_is_accepted(served: CommandLine) -> None:
     assert "cannot end before" in served("sla", "end", told["declaration"], expect=2).stderr
 
 
-def test_what_cannot_be_is_refused(served: CommandLine) -> None:
+def test_what_cannot_be_is_refused(served: InProcess) -> None:
     for words, code, complaint in (
         (("sla", "close", "2026-13"), 2, "write year and month, such as 2026-04"),
         (("sla", "close", "2020-01"), 4, "nobody had anything in service in 2020-01"),
@@ -60,12 +68,12 @@ def test_what_cannot_be_is_refused(served: CommandLine) -> None:
         assert complaint in served(*words, expect=code).stderr
 
 
-def test_a_month_is_closed_when_it_is_over(served: CommandLine) -> None:
+def test_a_month_is_closed_when_it_is_over(served: InProcess) -> None:
     this = f"{datetime.now(UTC):%Y-%m}"
     assert f"{this} is not over in Europe/London" in served("sla", "close", this, expect=5).stderr
 
 
-def test_promises_are_told_to_other_tools(served: CommandLine) -> None:
+def test_promises_are_told_to_other_tools(served: InProcess) -> None:
     service, slo = yaml.safe_load_all(served("sla", "openslo").stdout)
     assert {document["apiVersion"] for document in (service, slo)} == {"openslo/v1"}
     assert slo["spec"]["service"] == service["metadata"]["name"] == "test-agency-alpha"
