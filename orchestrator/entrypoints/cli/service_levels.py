@@ -101,10 +101,10 @@ def report(
 
 @app.command()
 def declare(
-    kind: Annotated[DeclarationKind, typer.Argument(help="Planned work, time to let pass, or an unmeasured outage.")],
+    kind: Annotated[DeclarationKind, typer.Argument(help="maintenance, exclusion or outage.", metavar="KIND")],
     agency: AgencyId,
-    start: Annotated[datetime, typer.Option(formats=FORMATS, help=f"When it begins: {AS_WRITTEN}.")],
-    end: Annotated[datetime, typer.Option(formats=FORMATS, help="When it ends, written likewise.")],
+    start: Annotated[datetime, typer.Option(formats=FORMATS, metavar="WHEN", help=f"When it begins: {AS_WRITTEN}.")],
+    end: Annotated[datetime, typer.Option(formats=FORMATS, metavar="WHEN", help="When it ends, written likewise.")],
     why: Annotated[str, typer.Option(help="What for, in a sentence.")],
     component: Annotated[
         str | None, typer.Argument(help="Default: every service of the agency.", metavar="COMPONENT")
@@ -121,6 +121,8 @@ def declare(
     with application() as built:
         view = built.declaring.declare(kind, agency, component, start=start, end=end, why=why)
     print_json(view) if as_json else show_declarations([view])
+    if view.kind is not DeclarationKind.OUTAGE:
+        say(f'When the agency has accepted it: orchestrator sla accept {view.declaration} --as "WHO"')
 
 
 @app.command()
@@ -143,7 +145,9 @@ def accept(
 @app.command()
 def end(
     declaration: Number,
-    at: Annotated[datetime | None, typer.Option(formats=FORMATS, help=f"When: {AS_WRITTEN}. Default: now.")] = None,
+    at: Annotated[
+        datetime | None, typer.Option(formats=FORMATS, metavar="WHEN", help=f"When: {AS_WRITTEN}. Default: now.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Record that maintenance is over. What it took beyond its plan is downtime.
