@@ -1,6 +1,6 @@
 """What people declare of a service beside what is measured: planned maintenance, time to be let pass, an outage."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -14,6 +14,7 @@ from orchestrator.domain.service_record import (
     Outage,
     ServiceRecord,
     Timeline,
+    without_end,
 )
 from orchestrator.domain.spans import Instant
 from orchestrator.domain.value import Value
@@ -70,11 +71,15 @@ class Declaration(Value):
         return self.model_copy(update={"what": type(self.what).model_validate(dict(self.what) | known)})
 
 
-def service_record(component: str, parts: Mapping[str, Timeline], declarations: Iterable[Declaration]) -> ServiceRecord:
-    """What is on record of one component, of the agency's declarations those that are about it."""
+def service_record(
+    component: str, parts: Mapping[str, Timeline], declarations: Iterable[Declaration], *, probes: Collection[str]
+) -> ServiceRecord:
+    """What is on record of one component: its timelines by probe, and of the agency's declarations those that are about
+    it. `probes` are those it has today. Of one that it had before, the end is no gap while others go on."""
     about = [d.what for d in declarations if d.component in (None, component)]
+    others = any(name in probes for name in parts)
     return ServiceRecord(
-        parts=parts,
+        parts={n: part if n in probes or not others else without_end(part) for n, part in parts.items()},
         outages=tuple(what for what in about if isinstance(what, Outage)),
         maintenance=tuple(what for what in about if isinstance(what, Maintenance)),
         exclusions=tuple(what for what in about if isinstance(what, Exclusion)),

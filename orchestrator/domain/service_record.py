@@ -155,6 +155,14 @@ def known_until(timeline: Timeline, at: datetime) -> Timeline:
     return (*(t for t in timeline if t.at < at), Transition(at=at, state=State.UNKNOWN))
 
 
+def without_end(timeline: Timeline) -> Timeline:
+    """Of a part that is no more: as it asks nothing of the time before it began, so of the time after it ended, which
+    it does by being unknown."""
+    if not timeline or timeline[-1].state is not State.UNKNOWN:
+        return timeline
+    return (*timeline[:-1], Transition(at=timeline[-1].at, state=State.UP))
+
+
 def spans_of(timeline: Timeline, state: State, *, within: Span) -> Spans:
     """When the timeline says so. The last transition holds until the end of `within`."""
     starts = [second_of(transition.at) for transition in timeline]

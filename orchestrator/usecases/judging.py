@@ -143,8 +143,11 @@ class Judging:
                 hours=self._tier(recorded[period.component]).hours,
                 start=max(start, period.began_at),
                 end=min(end, period.ended_at or end),
-                record=service_record(period.component, parts, declared),
+                record=service_record(period.component, parts, declared, probes=self._probes(period.component)),
             )
+
+    def _probes(self, component: str) -> set[str]:
+        return {probe.id for probe in self.source.catalog().components[component].probes}
 
     def _drills(
         self, tx: Transaction, recorded: dict[str, ServiceInstance], agency: str, *, start: datetime, end: datetime

@@ -49,6 +49,7 @@ class Contract(NamedTuple):
     began_at: datetime
     terms: ServiceTerms
     hours: ServiceHours
+    probes: frozenset[str]
 
 
 class Known(NamedTuple):
@@ -100,11 +101,14 @@ class Metering:
         """Of services that are being measured."""
         agreements, components = self.source.agreements(), self.source.catalog().components
         terms = {a: agreements[f].service_levels for a, _, f, _ in tx.figures.agencies() if f in agreements}
+        probes = {name: frozenset(probe.id for probe in component.probes) for name, component in components.items()}
         tiers = {(a, c): components[c].tiers.get(t) for a, c, t, _ in tx.figures.services() if c in components}
         for period in tx.service_periods.within(read_until, read_until + INSTANT):
             service = (period.agency, period.component)
             if (tier := tiers.get(service)) and (agreed := terms.get(period.agency)):
-                contract = Contract(service, period.began_at, agreed, tier.hours or agreed.hours)
+                contract = Contract(
+                    service, period.began_at, agreed, tier.hours or agreed.hours, probes[period.component]
+                )
                 self._wind(contract.hours, contract.began_at, read_until)
                 yield contract
 
@@ -184,7 +188,9 @@ class _Records:
         return read_meter(
             clock,
             contract.terms.availability(contract.hours),
-            service_record(component, self._parts(contract, read_until), self._declared[agency]),
+            service_record(
+                component, self._parts(contract, read_until), self._declared[agency], probes=contract.probes
+            ),
             life=life,
             month=Span(max(month.span(contract.terms.hours.zone).start, life.start), life.end),
         )
