@@ -20,7 +20,7 @@ class ServiceLevels(Records):
         from orchestrator.adapters.bank_holidays import is_bank_holiday
         from orchestrator.usecases.judging import Judging
 
-        return Judging(source=self.source, store=self.store, clock=self.clock, is_bank_holiday=is_bank_holiday)
+        return Judging(source=self.source, clock=self.clock, is_bank_holiday=is_bank_holiday)
 
     @cached_property
     def metering(self) -> "Metering":

@@ -88,6 +88,28 @@ class MonthRecord(Value):
     backups_failed: Count = 0
     drills: tuple[DrillDue, ...] = ()
 
+    def agreed_as_in(self, before: "MonthRecord") -> "MonthRecord":
+        """The same month known later, by the hours and objectives it was closed by, whatever tier the agency has now;
+        and with no fewer backups, as records of single ones are not kept for ever."""
+        hours = {served.component: served.hours for served in before.services}
+        promised = {
+            drill.drill: drill.model_dump(include={"rto_objective_seconds", "rpo_objective_seconds"})
+            for drill in before.drills
+        }
+        fewer = self.backups + self.backups_failed < before.backups + before.backups_failed
+        known = before if fewer else self
+        return self.model_copy(
+            update={
+                "services": tuple(
+                    s.model_copy(update={"hours": hours.get(s.component, s.hours)}) for s in self.services
+                ),
+                "drills": tuple(d.model_copy(update=promised.get(d.drill, {})) for d in self.drills),
+                "desk_hours": before.desk_hours,
+                "backups": known.backups,
+                "backups_failed": known.backups_failed,
+            }
+        )
+
     @property
     def within(self) -> Span:
         """The month as far as it has come."""

@@ -74,17 +74,13 @@ class MonthEnd:
             yield from self._close(tx, record, month.following, why=f"{month} was restated")
 
     def _judge(self, tx: Transaction, record: AgencyRecord, month: CalendarMonth) -> Judgement:
-        """By the terms the month was first closed by, and of its backups by no less than was known then: records of
-        single backups are not kept for ever."""
+        """A month that is closed by what was agreed and charged when it was closed first."""
         closed = tx.months.get(record.id, month)
         if closed is None:
             return self.judging.judged(tx, record, self.judging.records(tx, record, month))
         before = tx.months.record(record.id, month)
-        found = self.judging.records(tx, record, month, before.terms)
-        if found.backups + found.backups_failed < before.backups + before.backups_failed:
-            same = {"backups": before.backups, "backups_failed": before.backups_failed}
-            found = found.model_copy(update=same)
-        return self.judging.judged(tx, record, found)
+        found = self.judging.records(tx, record, month, before.terms).agreed_as_in(before)
+        return self.judging.judged(tx, record, found, charged=closed.versions[0].figures.charges)
 
     def _refuse_gap(self, tx: Transaction, record: AgencyRecord, month: CalendarMonth) -> None:
         preceding = month.preceding

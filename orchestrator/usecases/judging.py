@@ -21,8 +21,7 @@ from orchestrator.domain.service_terms import ServiceTerms
 from orchestrator.domain.spans import instant_at
 from orchestrator.domain.value import Value
 from orchestrator.domain.verdict import Verdict
-from orchestrator.usecases.finding import find_agency
-from orchestrator.usecases.ports import AgencyRecord, CatalogSource, Clock, Store, Transaction
+from orchestrator.usecases.ports import AgencyRecord, CatalogSource, Clock, Transaction
 from orchestrator.usecases.service_level_ports import ServicePeriod
 
 DESK = "service-desk"
@@ -52,15 +51,8 @@ class Judgement(Value):
 @dataclass(frozen=True)
 class Judging:
     source: CatalogSource
-    store: Store
     clock: Clock
     is_bank_holiday: Callable[[date], bool]
-
-    def judge(self, agency: str, month: CalendarMonth | None = None) -> Judgement:
-        """By what is known now; without a month, the one that goes on."""
-        with self.store.read() as tx:
-            record = find_agency(tx, agency)
-            return self.judged(tx, record, self.records(tx, record, month or self.this_month(record)))
 
     def this_month(self, record: AgencyRecord) -> CalendarMonth:
         """The month that goes on by the clocks of the agency's agreement."""
@@ -69,13 +61,15 @@ class Judging:
     def terms(self, record: AgencyRecord) -> ServiceTerms:
         return self.source.agreements()[record.framework].service_levels
 
-    def judged(self, tx: Transaction, record: AgencyRecord, found: MonthRecord) -> Judgement:
-        """The figures of records."""
+    def judged(
+        self, tx: Transaction, record: AgencyRecord, found: MonthRecord, *, charged: Decimal | None = None
+    ) -> Judgement:
+        """The figures of records. `charged` is what the month was charged, if that is settled."""
         before = tx.months.get(record.id, found.month.preceding)
         available = availabilities(found, is_bank_holiday=self.is_bank_holiday)
         figures = found.terms.judge(
             achieved(found, available, is_bank_holiday=self.is_bank_holiday),
-            charges=charges(record.call_off, record.committed, found.month),
+            charges=charges(record.call_off, record.committed, found.month) if charged is None else charged,
             missed_before=before.current.figures.missed if before else frozenset(),
         )
         return Judgement(record=found, availability=available, figures=figures)

@@ -25,7 +25,7 @@ MONTH = CalendarMonth.named("2026-10")
 
 def closed(observing: Observing) -> float:
     """Seconds to close the month of all agencies."""
-    judging = Judging(observing.source, observing.store, observing.clock, is_bank_holiday)
+    judging = Judging(observing.source, observing.clock, is_bank_holiday)
     began = time.perf_counter()
     closings = list(MonthEnd(observing.store, judging).close(MONTH))
     took = time.perf_counter() - began

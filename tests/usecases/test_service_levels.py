@@ -43,7 +43,7 @@ class Contract:
 
     def __post_init__(self) -> None:
         source, store, clock = self.house.ordering.source, self.house.store, self.house.clock
-        self.judging = Judging(source=source, store=store, clock=clock, is_bank_holiday=is_bank_holiday)
+        self.judging = Judging(source=source, clock=clock, is_bank_holiday=is_bank_holiday)
         self.month_end = MonthEnd(store=store, judging=self.judging)
         self.declaring = Declaring(source=source, store=store, clock=clock)
         self.reporting = Reporting(store=store, judging=self.judging)
@@ -127,6 +127,18 @@ class TestAMonth:
             tx.incidents.put(AGENCY, "9", Incident(priority="p1", reported_at=london("2027-01-05T09:00")))
         [closed] = contract.close()
         assert (closed.version, closed.changed) == (1, False)
+
+    def test_stays_by_the_hours_and_charges_it_was_closed_by(self, contract: Contract) -> None:
+        """In January the agency takes a dearer tier, which is served at all hours; in December it was down at night."""
+        contract.down("alpha", "2026-12-10T19:00", "2026-12-10T23:00")
+        contract.at("2027-01-04T09:00")
+        [closed] = contract.close()
+        contract.house.apply(order(AGENCY, alpha={"tier": "large"}, beta={}))
+        [again] = contract.close()
+        assert (again.changed, again.figures) == (False, closed.figures)
+        contract.at("2027-02-01T00:00")
+        [january] = contract.close(JANUARY)
+        assert january.figures.charges > closed.figures.charges
 
     def test_keeps_backups_whose_records_are_no_longer_kept(self, contract: Contract) -> None:
         back_up(contract, "2026-12-10T09:00")
