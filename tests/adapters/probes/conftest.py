@@ -18,6 +18,13 @@ from tests.adapters.probes.servers import Authority
 Probe = Callable[..., list[Reading]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Servers have to be started, and waited for when they do not answer."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+
+
 def target(kind: str, address: str, *, every: float = 4.0, agency: str = "a1") -> ProbeTarget:
     key, changed = ProbeKey(agency, "network", kind), datetime(2026, 11, 25, tzinfo=UTC)
     return ProbeTarget(key, ProbeKind(kind), "here", address, timedelta(seconds=every), changed)
