@@ -126,10 +126,13 @@ class Judging:
         start: datetime,
         end: datetime,
     ) -> Iterator[ServedComponent]:
-        """Each period apart: what was retired and ordered again was not there in between."""
+        """Each period apart: what was retired and ordered again was not there in between. What has no probes, as nobody
+        uses it directly, has no availability."""
         read_until = tx.prober.read_until()
         for period in periods:
             parts = tx.transitions.between(period.agency, period.component, start, end)
+            if not parts and not self._probes(period.component):
+                continue
             if read_until is None or read_until < end:
                 parts = {name: known_until(part, read_until or start) for name, part in parts.items()}
             yield ServedComponent(

@@ -70,6 +70,7 @@ class Metering:
     _known: dict[Service, Known] = field(default_factory=dict)
     _declared: dict[str, list[Declaration]] = field(default_factory=dict)
     _read_until: datetime = EPOCH
+    _heard: set[Service] = field(default_factory=set)
     _seen: int = 0
     _reading: threading.Lock = field(default_factory=threading.Lock)
 
@@ -81,6 +82,7 @@ class Metering:
         with self._reading:
             contracts = list(self._contracts(tx, read_until))
             records = self._forget_changed(tx, contracts, read_until)
+            contracts = [one for one in contracts if one.probes or one.service in self._heard]
             read = [(one, self._meter(records, one, read_until)) for one in contracts]
         year = (between(read_until - YEAR, read_until),)
         months = {hours: wound.clock.seconds(year) / MONTHS_A_YEAR for hours, wound in self._clocks.items()}
@@ -128,7 +130,9 @@ class Metering:
         changed: set[str | Service] = self._declared_anew(tx, read_until)
         records = _Records(tx, {} if self._seen == 0 else None)
         while changes := tx.transitions.changes(self._seen):
-            changed.update((change.key.agency, change.key.component) for change in changes)
+            told = {(change.key.agency, change.key.component) for change in changes}
+            changed |= told
+            self._heard |= told
             records.keep(changes)
             self._seen = changes[-1].id
         self._known = {

@@ -191,6 +191,15 @@ class TestAMonth:
         assert closed.figures.provisional
 
 
+def test_what_has_no_probes_has_no_availability(contract: Contract) -> None:
+    """gamma comes into service, and nobody ever probes it; alpha and beta are probed."""
+    contract.house.apply(order(AGENCY, alpha={}, beta={}, gamma={}))
+    contract.at("2026-12-03T08:00")
+    assert {service.component for service in contract.reporting.report(AGENCY).services} == {"alpha", "beta"}
+    counted = {component for _, component, _ in contract.house.observing.snapshot().service_levels.coverage}
+    assert counted == {"alpha", "beta"}
+
+
 class TestMaintenance:
     def test_with_notice_and_acceptance_is_no_downtime(self, contract: Contract) -> None:
         number = contract.declare(DeclarationKind.MAINTENANCE, "alpha", "2026-12-10T09:00", "2026-12-10T16:00")
