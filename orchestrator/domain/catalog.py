@@ -197,6 +197,10 @@ class Component(Value):
     timeouts: Mapping[Verb, timedelta] = {}
     retries: Mapping[Verb, Retry] = {}
 
+    @property
+    def probe_ids(self) -> frozenset[str]:
+        return frozenset(probe.id for probe in self.probes)
+
     def retry(self, verb: Verb) -> Retry:
         return self.retries.get(verb, Retry())
 

@@ -182,32 +182,42 @@ def _incidents(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> dict[M
         for priority in record.terms.incidents
     }
     within = record.within
-    for measure, clock, stopped_at in incident_clocks(record, is_bank_holiday=is_bank_holiday):
-        over_at = stopped_at if clock.outcome is Outcome.IN_TIME else clock.due_at
-        if clock.outcome is not Outcome.RUNNING and over_at and within.start <= second_of(over_at) < within.end:
-            counts[measure].append(clock.outcome is Outcome.LATE)
+    for _, incident, response, fix in incident_clocks(record, is_bank_holiday=is_bank_holiday):
+        for indicator, clock, stopped_at in (
+            (Indicator.INCIDENT_RESPONSE, response, incident.responded_at),
+            (Indicator.INCIDENT_FIX, fix, incident.fixed_at),
+        ):
+            over_at = stopped_at if clock.outcome is Outcome.IN_TIME else clock.due_at
+            if clock.outcome is not Outcome.RUNNING and over_at and within.start <= second_of(over_at) < within.end:
+                counts[measure_of(indicator, incident.priority)].append(clock.outcome is Outcome.LATE)
     return {
         measure: in_time(record.terms.few_incidents, incidents=len(late), late=sum(late))
         for measure, late in counts.items()
     }
 
 
-def incident_clocks(
-    record: MonthRecord, *, is_bank_holiday: IsBankHoliday
-) -> Iterator[tuple[Measure, IncidentClock, datetime | None]]:
-    """(measure, clock, when it was stopped) of every incident of a promised priority, read at `until`."""
-    service = desk_spans(record, is_bank_holiday=is_bank_holiday)
-    for incident in record.incidents.values():
+class IncidentClocks(NamedTuple):
+    """An incident by its number at the desk, and its clocks read at `until`."""
+
+    number: str
+    incident: Incident
+    response: IncidentClock
+    fix: IncidentClock
+
+
+def incident_clocks(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> Iterator[IncidentClocks]:
+    """Of every incident of a promised priority."""
+    service = _desk_spans(record, is_bank_holiday=is_bank_holiday)
+    for number, incident in record.incidents.items():
         if incident.priority in record.terms.incidents:
             response, fix = (
                 read(incident, record.terms.incidents, service=service, now=record.until)
                 for read in (response_clock, fix_clock)
             )
-            yield measure_of(Indicator.INCIDENT_RESPONSE, incident.priority), response, incident.responded_at
-            yield measure_of(Indicator.INCIDENT_FIX, incident.priority), fix, incident.fixed_at
+            yield IncidentClocks(number, incident, response, fix)
 
 
-def desk_spans(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> Spans:
+def _desk_spans(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> Spans:
     """The desk's hours from the first incident's report to `until`."""
     first = min((incident.reported_at for incident in record.incidents.values()), default=record.until)
     hours = record.desk_hours or record.terms.hours

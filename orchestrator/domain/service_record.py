@@ -71,6 +71,9 @@ class Acceptance(Value):
     at: Instant
 
 
+NOT_ACCEPTED = "the agency has not accepted it"
+
+
 class Maintenance(_Stretch):
     """Planned work from `start` to `end`. `ended_at` is when it was over in fact; None where that was as planned."""
 
@@ -83,7 +86,7 @@ class Maintenance(_Stretch):
         if self.start - self.announced_at < notice:
             return f"announced {self.start - self.announced_at} before its start; the contract says {notice}"
         if self.acceptance is None:
-            return "the agency has not accepted it"
+            return NOT_ACCEPTED
         if self.acceptance.at > self.start:
             return (
                 f"accepted only at {self.acceptance.at.isoformat()}, after its start; what is past takes an exclusion"
@@ -91,9 +94,14 @@ class Maintenance(_Stretch):
         return None
 
     @property
+    def over_at(self) -> datetime:
+        """When it was over in fact, and not before its planned end."""
+        return max(self.ended_at or self.end, self.end)
+
+    @property
     def overrun(self) -> Span:
         """Empty when it was over in time."""
-        return between(self.end, max(self.ended_at or self.end, self.end))
+        return between(self.end, self.over_at)
 
 
 class Exclusion(_Stretch):
@@ -101,6 +109,10 @@ class Exclusion(_Stretch):
 
     why: Text
     acceptance: Acceptance | None = None
+
+    def refuse(self) -> str | None:
+        """Why its time counts as service time, if it does."""
+        return NOT_ACCEPTED if self.acceptance is None else None
 
 
 class ServiceRecord(Value):
@@ -132,7 +144,7 @@ class ServiceRecord(Value):
     def approved(self, notice: timedelta) -> Spans:
         """Maintenance as planned, where it was announced and accepted in time, and accepted exclusions."""
         maintenance = (work.span for work in self._agreed(notice))
-        return union(maintenance, (exclusion.span for exclusion in self.exclusions if exclusion.acceptance))
+        return union(maintenance, (exclusion.span for exclusion in self.exclusions if exclusion.refuse() is None))
 
     def overrun(self, notice: timedelta) -> Spans:
         """Time that approved maintenance took beyond its plan."""

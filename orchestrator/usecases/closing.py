@@ -54,7 +54,7 @@ class MonthEnd:
         before = tx.months.get(record.id, month)
         if before is None:
             self._refuse_gap(tx, record, month)
-            judged = self._judge(tx, record, month)
+            judged = self.judging.judged(tx, record, self.judging.records(tx, record, month))
             after = ClosedMonth.close(
                 record.id,
                 month,
@@ -64,7 +64,7 @@ class MonthEnd:
                 zone=judged.record.terms.hours.zone,
             )
         else:
-            judged = self._judge(tx, record, month)
+            judged = self._judge_again(tx, record, before)
             document, now = judged.record.model_dump(mode="json"), self.judging.clock.now()
             after = before.restated(judged.figures, record=document, at=now, why=why)
         if changed := after != before:
@@ -73,13 +73,10 @@ class MonthEnd:
         if (later := tx.months.get(record.id, month.following)) and later.outdated_by(after):
             yield from self._close(tx, record, month.following, why=f"{month} was restated")
 
-    def _judge(self, tx: Transaction, record: AgencyRecord, month: CalendarMonth) -> Judgement:
-        """A month that is closed by what was agreed and charged when it was closed first."""
-        closed = tx.months.get(record.id, month)
-        if closed is None:
-            return self.judging.judged(tx, record, self.judging.records(tx, record, month))
-        before = tx.months.record(record.id, month)
-        found = self.judging.records(tx, record, month, before.terms).agreed_as_in(before)
+    def _judge_again(self, tx: Transaction, record: AgencyRecord, closed: ClosedMonth) -> Judgement:
+        """By what was agreed and charged when the month was closed first."""
+        before = tx.months.record(record.id, closed.month)
+        found = self.judging.records(tx, record, closed.month, before.terms).agreed_as_in(before)
         return self.judging.judged(tx, record, found, charged=closed.versions[0].figures.charges)
 
     def _refuse_gap(self, tx: Transaction, record: AgencyRecord, month: CalendarMonth) -> None:

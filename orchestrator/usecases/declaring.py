@@ -110,7 +110,7 @@ def _objection(declared: Declaration, terms: ServiceTerms) -> str | None:
     what = declared.what
     if isinstance(what, Maintenance):
         return what.refuse(terms.maintenance_notice)
-    return "the agency has not accepted it" if isinstance(what, Exclusion) and what.acceptance is None else None
+    return what.refuse() if isinstance(what, Exclusion) else None
 
 
 def _stretch(kind: DeclarationKind, *, start: datetime, end: datetime, why: str, now: datetime) -> Any:

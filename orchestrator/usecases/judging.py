@@ -131,7 +131,8 @@ class Judging:
         read_until = tx.prober.read_until()
         for period in periods:
             parts = tx.transitions.between(period.agency, period.component, start, end)
-            if not parts and not self._probes(period.component):
+            probes = self.source.catalog().components[period.component].probe_ids
+            if not parts and not probes:
                 continue
             if read_until is None or read_until < end:
                 parts = {name: known_until(part, read_until or start) for name, part in parts.items()}
@@ -140,11 +141,8 @@ class Judging:
                 hours=self._tier(recorded[period.component]).hours,
                 start=max(start, period.began_at),
                 end=min(end, period.ended_at or end),
-                record=service_record(period.component, parts, declared, probes=self._probes(period.component)),
+                record=service_record(period.component, parts, declared, probes=probes),
             )
-
-    def _probes(self, component: str) -> set[str]:
-        return {probe.id for probe in self.source.catalog().components[component].probes}
 
     def _drills(
         self, tx: Transaction, recorded: dict[str, ServiceInstance], agency: str, *, start: datetime, end: datetime

@@ -103,7 +103,7 @@ class Metering:
         """Of services that are being measured."""
         agreements, components = self.source.agreements(), self.source.catalog().components
         terms = {a: agreements[f].service_levels for a, _, f, _ in tx.figures.agencies() if f in agreements}
-        probes = {name: frozenset(probe.id for probe in component.probes) for name, component in components.items()}
+        probes = {name: component.probe_ids for name, component in components.items()}
         tiers = {(a, c): components[c].tiers.get(t) for a, c, t, _ in tx.figures.services() if c in components}
         for period in tx.service_periods.within(read_until, read_until + INSTANT):
             service = (period.agency, period.component)

@@ -6,18 +6,12 @@ from decimal import Decimal
 
 from orchestrator.domain.calendar_month import CalendarMonth
 from orchestrator.domain.declaration import DeclarationKind
-from orchestrator.domain.incident_clock import (
-    Incident,
-    IncidentClock,
-    fix_clock,
-    response_clock,
-)
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.month import ClosedMonth
 from orchestrator.domain.month_figures import Figures, MeasureResult
 from orchestrator.domain.openslo import PromisedAvailability
 from orchestrator.domain.performance_rating import Rating, RatingScale
-from orchestrator.domain.service_month import MonthRecord, ServedComponent, days, desk_spans
+from orchestrator.domain.service_month import MonthRecord, ServedComponent, days, incident_clocks
 from orchestrator.domain.service_report import (
     AgreedLine,
     ClockLine,
@@ -178,24 +172,14 @@ class Reporting:
         return component.title if component else served.component
 
     def _incidents(self, record: MonthRecord) -> Iterator[IncidentLine]:
-        service = desk_spans(record, is_bank_holiday=self.judging.is_bank_holiday)
-        for number, incident in record.incidents.items():
-            if incident.priority in record.terms.incidents:
-                clocks = [
-                    read(incident, record.terms.incidents, service=service, now=record.until)
-                    for read in (response_clock, fix_clock)
-                ]
-                yield _incident(number, incident, *clocks)
-
-
-def _incident(number: str, incident: Incident, response: IncidentClock, fix: IncidentClock) -> IncidentLine:
-    return IncidentLine(
-        number=number,
-        priority=incident.priority,
-        reported_at=incident.reported_at,
-        response=ClockLine.model_validate(response._asdict()),
-        fix=ClockLine.model_validate(fix._asdict()),
-    )
+        for number, incident, response, fix in incident_clocks(record, is_bank_holiday=self.judging.is_bank_holiday):
+            yield IncidentLine(
+                number=number,
+                priority=incident.priority,
+                reported_at=incident.reported_at,
+                response=ClockLine.model_validate(response._asdict()),
+                fix=ClockLine.model_validate(fix._asdict()),
+            )
 
 
 def _measures(record: MonthRecord, figures: Figures) -> Iterator[MeasureLine]:
@@ -244,7 +228,7 @@ def _agreed(record: MonthRecord) -> Iterator[AgreedLine]:
                 component=served.component,
                 kind=DeclarationKind.MAINTENANCE,
                 starts_at=work.start,
-                ends_at=max(work.end, work.ended_at or work.end),
+                ends_at=work.over_at,
                 objection=work.refuse(record.terms.maintenance_notice),
             )
         for let_pass in served.record.exclusions:
@@ -253,7 +237,7 @@ def _agreed(record: MonthRecord) -> Iterator[AgreedLine]:
                 kind=DeclarationKind.EXCLUSION,
                 starts_at=let_pass.start,
                 ends_at=let_pass.end,
-                objection=None if let_pass.acceptance else "the agency has not accepted it",
+                objection=let_pass.refuse(),
             )
 
 

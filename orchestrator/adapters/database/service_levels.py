@@ -24,6 +24,7 @@ from orchestrator.domain.month import ClosedMonth, Statement
 from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import RunState, StepState
 from orchestrator.domain.service_month import MonthRecord, Onboarding
+from orchestrator.domain.service_record import Maintenance
 from orchestrator.usecases.service_level_ports import ServicePeriod
 
 
@@ -86,12 +87,11 @@ class DeclarationRepository(Repository):
 
 def _declaration_row(declaration: Declaration) -> DeclarationRow:
     what = declaration.what
-    ended_at = getattr(what, "ended_at", None) or what.end
     return DeclarationRow(
         **declaration.model_dump(include={"id", "agency", "component", "why"}),
         kind=declaration.kind,
         starts_at=what.start,
-        ends_at=max(what.end, ended_at),
+        ends_at=what.over_at if isinstance(what, Maintenance) else what.end,
         what=what.model_dump(mode="json"),
     )
 
