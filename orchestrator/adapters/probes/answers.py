@@ -42,6 +42,15 @@ def host_and_port(address: str, default: int | None = None) -> tuple[str, int]:
     return host, int(port)
 
 
+def place_and_name(address: str, default: int, *, spelt: str) -> tuple[str, int, str]:
+    """HOST[:PORT]/NAME. Raises CannotProbe, saying how it is `spelt`, when there is no name."""
+    place, _, name = address.partition("/")
+    host, port = host_and_port(place, default)
+    if not name:
+        raise CannotProbe(f"{address!r} is no {spelt}")
+    return host, port, name
+
+
 def tls_trusting(authority: str | None) -> ssl.SSLContext:
     """TLS that trusts an authority (PEM), or those of this machine."""
     try:

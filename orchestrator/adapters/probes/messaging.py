@@ -3,7 +3,7 @@
 import asyncio
 from xml.sax.saxutils import quoteattr
 
-from orchestrator.adapters.probes.answers import CannotProbe, ProbeFailed, host_and_port
+from orchestrator.adapters.probes.answers import ProbeFailed, place_and_name
 from orchestrator.usecases.probing_ports import Prepared
 
 PORT = 5222
@@ -12,10 +12,7 @@ MOST_BYTES = 65_536
 
 async def ask(prepared: Prepared, seconds: float) -> str:
     """Open a stream, read the features, close it."""
-    place, _, domain = prepared.target.address.partition("/")
-    host, port = host_and_port(place, PORT)
-    if not domain:
-        raise CannotProbe(f"{prepared.target.address!r} is no HOST/DOMAIN")
+    host, port, domain = place_and_name(prepared.target.address, PORT, spelt="HOST/DOMAIN")
     async with asyncio.timeout(seconds):
         reader, writer = await asyncio.open_connection(host, port)
         try:

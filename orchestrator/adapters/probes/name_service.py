@@ -6,7 +6,7 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 
-from orchestrator.adapters.probes.answers import CannotProbe, ProbeFailed, host_and_port
+from orchestrator.adapters.probes.answers import ProbeFailed, place_and_name
 from orchestrator.usecases.probing_ports import Prepared
 
 PORT = 53
@@ -14,10 +14,7 @@ PORT = 53
 
 async def ask(prepared: Prepared, seconds: float) -> str:
     """Ask for the IPv4 addresses of a name, over UDP, or TCP when the answer does not fit."""
-    place, _, name = prepared.target.address.partition("/")
-    server, port = host_and_port(place, PORT)
-    if not name:
-        raise CannotProbe(f"{prepared.target.address!r} is no SERVER/NAME")
+    server, port, name = place_and_name(prepared.target.address, PORT, spelt="SERVER/NAME")
     try:
         query = dns.message.make_query(name, dns.rdatatype.A)
         answer, _ = await dns.asyncquery.udp_with_fallback(query, server, timeout=seconds, port=port)
