@@ -1,8 +1,12 @@
-"""The small world's catalog, with probes of alpha."""
+"""The small world's catalog, with probes of alpha, and what probes have found."""
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
+from orchestrator.domain.service_record import Timeline
+from orchestrator.domain.spans import EPOCH
+from orchestrator.usecases.ports import Transaction
 from tests.conftest import WORLD
 
 
@@ -17,3 +21,8 @@ def probed_catalog(folder: Path, *probes: str, trust: str = "") -> Path:
         text = text.replace("recovery:\n", f"recovery:\n  trust: {{function: place, file: {trust}}}\n")
     alpha.write_text(text)
     return copy
+
+
+def timelines(tx: Transaction, agency: str, component: str) -> dict[str, Timeline]:
+    """All that was ever found, by probe."""
+    return tx.transitions.between(agency, component, EPOCH, EPOCH + timedelta(days=73_000))

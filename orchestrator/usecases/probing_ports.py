@@ -38,10 +38,6 @@ class Transitions(Protocol):
         was last read follows from how far the prober has got (`Prober.read_until`)."""
         ...
 
-    def timelines(self, agency: str, component: str) -> dict[str, Timeline]:
-        """All of it, by probe."""
-        ...
-
     def between(self, agency: str, component: str, start: datetime, end: datetime) -> dict[str, Timeline]:
         """By probe, what was in force at `start` and the transitions up to `end`, which is not included."""
         ...

@@ -27,6 +27,7 @@ from tests.playbooks.conftest import PracticeHome, Steps, run_in_rt
 from tests.playbooks.rehearsals import AGENCY, DESK, Rehearsals, wait_until
 from tests.playbooks.test_drills import CALL_OFF
 from tests.postgres import free_port
+from tests.probed import timelines
 
 EVERY, TICKET_EVERY = timedelta(seconds=2), timedelta(seconds=20)
 """A probe has half its interval to be answered: a ticket is several questions, to a desk that has much else to do."""
@@ -72,7 +73,7 @@ def probed(practice: PracticeHome, steps: Steps, tmp_path_factory: pytest.TempPa
 
 def timeline(app: Application, probe: str) -> Timeline:
     with app.store.read() as tx:
-        return tx.transitions.timelines(AGENCY, DESK).get(probe, ())
+        return timelines(tx, AGENCY, DESK).get(probe, ())
 
 
 def test_agents_use_the_desk_all_the_time(probed: Application) -> None:

@@ -23,7 +23,7 @@ from orchestrator.usecases.probing import Probing
 from orchestrator.usecases.probing_ports import Person, ProbeCounts
 from orchestrator.usecases.targeting import Targeting
 from tests.conftest import WORLD
-from tests.probed import probed_catalog
+from tests.probed import probed_catalog, timelines
 from tests.usecases.conftest import House, order
 
 UP, DOWN, UNKNOWN = State.UP, State.DOWN, State.UNKNOWN
@@ -74,7 +74,7 @@ class Watch:
 
     def timeline(self) -> list[tuple[datetime, State]]:
         with self.house.store.read() as tx:
-            return [(t.at, t.state) for t in tx.transitions.timelines("a-one", "alpha").get("tcp", ())]
+            return [(t.at, t.state) for t in timelines(tx, "a-one", "alpha").get("tcp", ())]
 
     def health(self) -> tuple[State, datetime | None]:
         observing = replace(self.house.observing, source=self.targeting.source)

@@ -45,9 +45,6 @@ class TransitionRepository(Repository):
         found = self._session.execute(query)
         return [KeptStanding(ProbeKey(*r[:3]), timedelta(seconds=r[3]), Standing(*r[4:])) for r in found]
 
-    def timelines(self, agency: str, component: str) -> dict[str, Timeline]:
-        return self._timelines(*_of(agency, component))
-
     def between(self, agency: str, component: str, start: datetime, end: datetime) -> dict[str, Timeline]:
         mine = _of(agency, component)
         before = sa.select(col(TransitionRow.probe), sa.func.max(col(TransitionRow.at)).label("at"))

@@ -30,6 +30,7 @@ from orchestrator.domain.verdict import Moment, Verdict
 from orchestrator.usecases.ports import AgencyRecord, StoredPlan, Transaction
 from orchestrator.usecases.probing_ports import KeptStanding
 from tests.domain.conftest import agreement, allocate, basis, call_off, catalog, site
+from tests.probed import timelines
 
 __all__ = ["agreement", "catalog", "site"]
 
@@ -364,7 +365,7 @@ class TestTransitions:
         self.record(store, (1, State.UP), key=self.KEY._replace(probe="tcp"))
         self.record(store, (2, State.UP), key=self.KEY._replace(agency="a2"))
         with store.read() as tx:
-            found = tx.transitions.timelines("a1", "network")
+            found = timelines(tx, "a1", "network")
         second = NOW.replace(microsecond=0)
         assert found == {
             "dns": (

@@ -14,7 +14,7 @@ from orchestrator.adapters.database.store import SqlStore
 from orchestrator.domain.service_record import State, Timeline
 from tests.entrypoints.cli.conftest import CommandLine, eventually, orchestrator
 from tests.entrypoints.http.test_serve import answers, free_port, get
-from tests.probed import probed_catalog
+from tests.probed import probed_catalog, timelines
 
 __all__ = ["orchestrator"]
 
@@ -43,7 +43,7 @@ def environment(orchestrator: CommandLine, service: socket.socket) -> dict[str, 
 def timeline(home: Path) -> Timeline:
     engine = connect(f"sqlite:///{home / 'orchestrator.db'}")
     with SqlStore(engine).read() as tx:
-        found = tx.transitions.timelines("test-agency", "alpha").get("tcp", ())
+        found = timelines(tx, "test-agency", "alpha").get("tcp", ())
     engine.dispose()
     return found
 
