@@ -11,6 +11,9 @@ use JSON::PP ();
 use RT -init;
 use RT::Shredder;
 
+# Agencies share the database, and each would hold rows that another needs: one at a time, until this program ends.
+$RT::Handle->dbh->do(q{SELECT pg_advisory_lock(hashtext('agency'))});
+
 my $input = JSON::PP::decode_json(join '', <DATA>);
 my $id    = $input->{id};
 my (@before, @after);
