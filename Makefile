@@ -12,7 +12,7 @@ PRACTICE_PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-clie
 TEST_PACKAGES := prometheus prometheus-alertmanager postgresql dnsmasq-base nginx-light openssh-server openssl slapd prosody kamailio
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format serve bench clean practice-packages test-packages
+.PHONY: help demo test check lint format serve bench clean practice-packages test-packages
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,7 +34,10 @@ demo: $(INSTALLED) practice-packages ## Boot the practice site, onboard an agenc
 test: $(INSTALLED) practice-packages test-packages ## Run all tests
 	$(BIN)/pytest
 
-check: $(INSTALLED) ## Format, lint, types, import contracts, fast tests
+check: lint ## Format, lint, types, import contracts, fast tests
+	$(BIN)/pytest -m "not practice and not slow"
+
+lint: $(INSTALLED) ## What check does before its tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -42,7 +45,6 @@ check: $(INSTALLED) ## Format, lint, types, import contracts, fast tests
 	$(BIN)/yamllint --strict .
 	cd playbooks && ../$(BIN)/ansible-lint --offline --strict
 	$(ORCHESTRATOR) catalog lint
-	$(BIN)/pytest -m "not practice and not slow"
 
 format: $(INSTALLED) ## Format the Python sources
 	$(BIN)/ruff format .
