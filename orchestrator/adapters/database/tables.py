@@ -58,12 +58,13 @@ class AgencyRow(SQLModel, table=True):
     __tablename__ = "agency"
     id: str = Field(primary_key=True, max_length=20)
     name: str
-    framework: str = Field(index=True)
+    framework: str
     site: str = Field(index=True)
     call_off: dict[str, Any] = Field(sa_type=Json)
     committed_pence: int = Field(sa_type=sa.BigInteger)
     created_at: datetime = Field(sa_type=Instant)
     offboarded_at: datetime | None = Field(default=None, sa_type=Instant)
+    __table_args__ = (sa.Index("ix_agency_commitment", "framework", "offboarded_at", "id", "committed_pence"),)
 
 
 class InstanceRow(SQLModel, table=True):
@@ -94,6 +95,7 @@ class AllocationRow(SQLModel, table=True):
     __table_args__ = (
         sa.UniqueConstraint("site", "agency", "name"),
         sa.Index("ix_allocation_site_pool_position", "site", "pool", "position"),
+        sa.Index("ix_allocation_holding_at", "holding", "at"),
     )
 
 
