@@ -1,11 +1,11 @@
 """What people declare of a service beside what is measured: planned maintenance, time to be let pass, an outage."""
 
 from collections.abc import Collection, Iterable, Mapping
-from enum import StrEnum
 from typing import Any
 
 from orchestrator.domain.agreement import AgencyId
 from orchestrator.domain.catalog import Identifier
+from orchestrator.domain.declaration_kind import DeclarationKind
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.service_record import (
     Acceptance,
@@ -18,13 +18,6 @@ from orchestrator.domain.service_record import (
 )
 from orchestrator.domain.spans import Instant
 from orchestrator.domain.value import Value
-
-
-class DeclarationKind(StrEnum):
-    MAINTENANCE = "maintenance"
-    EXCLUSION = "exclusion"
-    OUTAGE = "outage"
-
 
 KINDS: Mapping[DeclarationKind, type[Maintenance | Exclusion | Outage]] = {
     DeclarationKind.MAINTENANCE: Maintenance,

@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from orchestrator.domain.declaration import DeclarationKind
+from orchestrator.domain.declaration_kind import DeclarationKind
 from orchestrator.domain.incident_clock import IncidentPriority, Outcome
 from orchestrator.domain.month import CreditNote
 from orchestrator.domain.performance_rating import Rating

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from orchestrator.domain.declaration import KINDS, Declaration, DeclarationKind
+from orchestrator.domain.declaration import KINDS, Declaration
+from orchestrator.domain.declaration_kind import DeclarationKind
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.local_time import stated_instant
 from orchestrator.domain.service_record import Acceptance, Exclusion, Maintenance

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from orchestrator.domain.calendar_month import CalendarMonth
-from orchestrator.domain.declaration import DeclarationKind
+from orchestrator.domain.declaration_kind import DeclarationKind
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.month import ClosedMonth
 from orchestrator.domain.month_figures import Figures, MeasureResult

@@ -3,6 +3,8 @@
 import ast
 import re
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,3 +66,10 @@ def test_links_between_documents_lead_somewhere(root: Path) -> None:
     for document in documents:
         for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name} -> {target}"
+
+
+def test_help_waits_for_nothing_that_only_commands_need() -> None:
+    """The command line and its drawing library: the rest takes longer to import than help takes to print."""
+    loaded = "import orchestrator.entrypoints.cli.app, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert not {"pydantic", "sqlalchemy", "yaml", "ansible"} & set(done.stdout.split())

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from orchestrator.domain.declaration import DeclarationKind
+from orchestrator.domain.declaration_kind import DeclarationKind
 from orchestrator.domain.probing import Change, ProbeKey
 from orchestrator.domain.service_record import State
 from orchestrator.usecases.metering import Metering

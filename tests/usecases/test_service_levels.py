@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.domain.calendar_month import CalendarMonth
 from orchestrator.domain.catalog import Verb
-from orchestrator.domain.declaration import DeclarationKind
+from orchestrator.domain.declaration_kind import DeclarationKind
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.incident_clock import Incident
 from orchestrator.domain.performance_rating import Rating

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 
 from orchestrator.adapters.database.repository import Repository
@@ -30,7 +30,7 @@ class TransitionRepository(Repository):
             {**key._asdict(), **_plain(standing), "every": every.total_seconds()} for key, every, standing in standings
         ]
         if rows:
-            dialect = postgresql if self._session.get_bind().dialect.name == "postgresql" else sqlite
+            dialect = import_module(f"sqlalchemy.dialects.{self._session.get_bind().dialect.name}")
             statement = dialect.insert(StandingRow)
             changing = {name: statement.excluded[name] for name in ("state", "since", "detail", "every")}
             self._session.execute(statement.on_conflict_do_update(index_elements=_NAMES, set_=changing), rows)

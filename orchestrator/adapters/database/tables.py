@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel
 
 from orchestrator.domain.allocation import Holding
 from orchestrator.domain.catalog import Verb
-from orchestrator.domain.declaration import DeclarationKind
+from orchestrator.domain.declaration_kind import DeclarationKind
 from orchestrator.domain.drill import DrillState
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.plan import Purpose

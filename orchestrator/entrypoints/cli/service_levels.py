@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.domain.declaration import DeclarationKind
+from orchestrator.domain.declaration_kind import DeclarationKind
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.output import AsJson, print_json, say
 

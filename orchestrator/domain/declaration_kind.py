@@ -1,0 +1,12 @@
+"""What people may declare of a service.
+
+Apart from the declaration, and without pydantic, because the command line offers these as options.
+"""
+
+from enum import StrEnum
+
+
+class DeclarationKind(StrEnum):
+    MAINTENANCE = "maintenance"
+    EXCLUSION = "exclusion"
+    OUTAGE = "outage"
