@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.domain.probing import ProbeTarget, Reading
     from orchestrator.usecases.admitting import Admitting
     from orchestrator.usecases.assigning import Assigning
+    from orchestrator.usecases.comparing import Comparing
     from orchestrator.usecases.concluding import Concluding
     from orchestrator.usecases.drilling import Drilling
     from orchestrator.usecases.driving import Driving
@@ -75,6 +76,7 @@ class Application(ServiceLevels):
             Purpose.OFFBOARD: self.provisioning,
             Purpose.BACKUP: self.protecting,
             Purpose.DRILL: self.drilling,
+            Purpose.DRIFT: self.comparing,
         }
         return Driving(source=self.source, store=self.store, clock=self.clock, consequences=consequences)
 
@@ -83,6 +85,12 @@ class Application(ServiceLevels):
         from orchestrator.usecases.protecting import Protecting
 
         return Protecting(source=self.source, store=self.store, clock=self.clock, assigning=self.assigning)
+
+    @cached_property
+    def comparing(self) -> "Comparing":
+        from orchestrator.usecases.comparing import Comparing
+
+        return Comparing(source=self.source, store=self.store, clock=self.clock, assigning=self.assigning)
 
     @cached_property
     def drilling(self) -> "Drilling":

@@ -18,8 +18,8 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 
 
 class Verb(StrEnum):
-    """What a step does with a component. The first six are playbooks and task files of the component's role, the others
-    the phases of a drill beside them."""
+    """What a step does with a component. The first six are playbooks and task files of the component's role, `compare`
+    is its `provision` in check mode, and the others are the phases of a drill."""
 
     PRECHECK = "precheck"
     PROVISION = "provision"
@@ -27,6 +27,8 @@ class Verb(StrEnum):
     BACKUP = "backup"
     RESTORE = "restore"
     RETIRE = "retire"
+    COMPARE = "compare"
+    """What provisioning again would change: drift."""
     EXAMINE = "examine"
     """Whether the recovery host could carry the drill."""
     PIN = "pin"
@@ -166,6 +168,7 @@ DEFAULT_TIMEOUTS: Mapping[Verb, timedelta] = {
     Verb.BACKUP: timedelta(hours=2),
     Verb.RESTORE: timedelta(hours=2),
     Verb.RETIRE: timedelta(minutes=15),
+    Verb.COMPARE: timedelta(minutes=10),
     Verb.EXAMINE: timedelta(minutes=1),
     Verb.PIN: timedelta(minutes=10),
     Verb.PREPARE: timedelta(minutes=2),

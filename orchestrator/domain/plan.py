@@ -36,6 +36,7 @@ class Purpose(StrEnum):
     OFFBOARD = "offboard"
     BACKUP = "backup"
     DRILL = "drill"
+    DRIFT = "drift"
 
 
 class FieldChange(Value):
@@ -125,6 +126,8 @@ class Basis(Value):
     site: Site
     recorded: Mapping[str, ServiceInstance]
     allocations: Mapping[str, Allocation] = {}
+    drifted: Mapping[str, int] = {}
+    """component -> the run that found its hosts changed, and after which nobody has put them right."""
 
     def digest(self, hosts: Iterable[str]) -> str:
         """Of everything that bears on the plan. `hosts` are those it would touch: others of the site do not."""
@@ -140,6 +143,7 @@ class Basis(Value):
                     i.model_dump(mode="json", exclude={"changed_at", "error"}) for _, i in sorted(self.recorded.items())
                 ],
                 "allocations": {name: a.block for name, a in sorted(self.allocations.items())},
+                **({"drifted": dict(self.drifted)} if self.drifted else {}),
             }
         )
 
@@ -168,7 +172,7 @@ def make_plan(basis: Basis) -> Plan:
     wanted = {} if basis.call_off is None else {c: _wish(basis, c) for c in basis.call_off.services}
     recorded = {c: i for c, i in basis.recorded.items() if i.exists}
     order = basis.catalog.in_order({*wanted, *recorded})
-    changes = tuple(_change(recorded.get(c), wanted.get(c), site=basis.site) for c in order)
+    changes = tuple(_change(recorded.get(c), wanted.get(c), site=basis.site, found=basis.drifted.get(c)) for c in order)
     return Plan(
         agency=basis.agency,
         purpose=_purpose(basis, recorded),
@@ -223,7 +227,7 @@ def _place(
     return (hosts[(number - 1) % len(hosts)],)
 
 
-def _change(before: ServiceInstance | None, after: ServiceInstance | None, *, site: Site) -> Change:
+def _change(before: ServiceInstance | None, after: ServiceInstance | None, *, site: Site, found: int | None) -> Change:
     if after is None:
         assert before is not None
         return Change(
@@ -236,6 +240,8 @@ def _change(before: ServiceInstance | None, after: ServiceInstance | None, *, si
     fields = _differences(before, after)
     if before.state is not InstanceState.IN_SERVICE:
         fields = (*fields, FieldChange(path="state", before=before.state.value, after=InstanceState.IN_SERVICE.value))
+    elif found is not None:
+        fields = (*fields, FieldChange(path="hosts", before=f"changed, as run {found} found", after="as recorded"))
     lost = any(host not in site.hosts for hosts in before.hosts.values() for host in hosts)
     effect = Effect.REPLACE if lost else Effect.UPDATE if fields else Effect.NONE
     return Change(component=after.component, effect=effect, tier=after.tier, fields=fields)

@@ -64,7 +64,7 @@ def backup_plan(agency: str, components: Iterable[str], *, recorded: Mapping[str
         )
         for c in components
     )
-    return _plan(agency, Purpose.BACKUP, steps, site=site, basis=_basis(components, recorded=recorded))
+    return changeless_plan(agency, Purpose.BACKUP, steps, site=site, basis=basis_of(components, recorded=recorded))
 
 
 def drill_plan(agency: str, component: str, *, recorded: Mapping[str, ServiceInstance], site: Site) -> Plan:
@@ -83,15 +83,17 @@ def drill_plan(agency: str, component: str, *, recorded: Mapping[str, ServiceIns
                 always=verb in ALWAYS,
             )
         )
-    basis = _basis((component, KEEPER), recorded=recorded)
-    return _plan(agency, Purpose.DRILL, tuple(steps), site=site, basis=basis)
+    basis = basis_of((component, KEEPER), recorded=recorded)
+    return changeless_plan(agency, Purpose.DRILL, tuple(steps), site=site, basis=basis)
 
 
-def _basis(components: Iterable[str], *, recorded: Mapping[str, ServiceInstance]) -> str:
+def basis_of(components: Iterable[str], *, recorded: Mapping[str, ServiceInstance]) -> str:
+    """Digest of what is recorded of some components."""
     return digest_of([recorded[c].model_dump(mode="json", exclude={"changed_at", "error"}) for c in components])
 
 
-def _plan(agency: str, purpose: Purpose, steps: tuple[Step, ...], *, site: Site, basis: str) -> Plan:
+def changeless_plan(agency: str, purpose: Purpose, steps: tuple[Step, ...], *, site: Site, basis: str) -> Plan:
+    """A plan after which the agency has what it had before."""
     return Plan(
         agency=agency,
         purpose=purpose,

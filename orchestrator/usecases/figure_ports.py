@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from orchestrator.domain.value import Value
 from orchestrator.usecases.probing_ports import ProbingFigures
-from orchestrator.usecases.recovery_ports import RecoveryFigures
+from orchestrator.usecases.recovery_ports import Labelled, RecoveryFigures
 from orchestrator.usecases.service_level_ports import ServiceLevelFigures
 
 BOUNDS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
@@ -38,6 +38,7 @@ class Snapshot(NamedTuple):
     run_durations: Sequence[Histogram]
     step_durations: Sequence[Histogram]
     onboarding_durations: Sequence[Histogram]
+    drift: Sequence[Labelled]
     recovery: RecoveryFigures
     probing: ProbingFigures
     service_levels: ServiceLevelFigures = ServiceLevelFigures()
@@ -73,6 +74,10 @@ class Figures(Protocol):
 
     def recovery_points(self) -> list[tuple[str, str, datetime]]:
         """(agency, component, start) of the newest backups that succeeded."""
+        ...
+
+    def drift(self) -> list[Labelled]:
+        """(agency, component, tasks that would change something) of the newest comparisons that still hold."""
         ...
 
     def runs(self) -> list[tuple[str, str, int]]:

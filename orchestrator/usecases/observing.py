@@ -228,6 +228,7 @@ class Observing:
                 run_durations=tx.figures.run_durations(),
                 step_durations=tx.figures.step_durations(),
                 onboarding_durations=tx.figures.onboarding_durations(),
+                drift=tx.figures.drift(),
                 recovery=recovery_figures(tx.figures, self.source.catalog(), services),
                 service_levels=self.metering.figures(tx),
                 probing=probing_figures(tx, self.source.catalog(), self.probe_counts, now=self.clock.now()),

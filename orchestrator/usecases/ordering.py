@@ -119,14 +119,16 @@ class Ordering:
         allocations: Mapping[str, Allocation],
     ) -> Basis:
         framework = call_off.framework if call_off else find_agency(tx, agency).framework
+        recorded = tx.instances.of(agency)
         return Basis(
             agency=agency,
             call_off=call_off,
             agreement=self.agreement(framework),
             catalog=self.source.catalog(),
             site=site,
-            recorded=tx.instances.of(agency),
+            recorded=recorded,
             allocations=allocations,
+            drifted=tx.runs.drifted(agency) if recorded else {},
         )
 
     def _keep(self, tx: Transaction, plan: Plan, order: CallOff | None) -> StoredPlan:

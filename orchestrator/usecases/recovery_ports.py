@@ -34,7 +34,8 @@ class Backups(Protocol):
         ...
 
     def forget(self, *, before: datetime, limit: int) -> int:
-        """Delete runs of backups that ended before an instant, with their steps and plans, `limit` at most. How many.
+        """Delete runs of backups, and of comparisons, that ended before an instant, with their steps and plans, `limit`
+        at most. How many.
         The backups themselves are kept for as long as the recovery host's retention says."""
         ...
 

@@ -12,7 +12,8 @@ BITE = 5_000
 
 @dataclass(frozen=True)
 class Retaining:
-    """`days` is for every agency that `agencies` does not name, `backup_days` for the records of single backups."""
+    """`days` is for every agency that `agencies` does not name, `backup_days` for the records of single backups and
+    comparisons."""
 
     store: Store
     clock: Clock
@@ -21,7 +22,7 @@ class Retaining:
     agencies: Mapping[str, int]
 
     def prune(self) -> int:
-        """Forget events and backups that are old enough, and plans that were never applied. How many went."""
+        """Forget what is old enough of events, backups and comparisons, and of plans never applied. How many went."""
         now, others = self.clock.now(), tuple(self.agencies)
         before = now - timedelta(days=self.days)
         gone = self._bite_by_bite(lambda tx: tx.events.forget(before=before, apart_from=others, limit=BITE))

@@ -126,7 +126,7 @@ def allocate(order: CallOff, *, catalog: Catalog, site: Site, held: dict[str, Al
 
 
 def basis(order: CallOff | None, *, catalog: Catalog, agreement: FrameworkAgreement, site: Site, recorded: Any = None,
-          allocations: Any = None) -> Basis:  # fmt: skip
+          allocations: Any = None, drifted: Any = None) -> Basis:  # fmt: skip
     return Basis(
         agency="a1",
         call_off=order,
@@ -135,4 +135,5 @@ def basis(order: CallOff | None, *, catalog: Catalog, agreement: FrameworkAgreem
         site=site,
         recorded=recorded or {},
         allocations=allocations or {},
+        drifted=drifted or {},
     )

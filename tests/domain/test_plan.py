@@ -44,8 +44,11 @@ def planned(case: dict[str, Any], *, catalog: Catalog, agreement: FrameworkAgree
     }
     order = call_off(case["wanted"]) if case["wanted"] else None
     given = allocate(order, catalog=catalog, site=site, held=held) if order else held
+    found = case.get("drifted")
     return make_plan(
-        basis(order, catalog=catalog, agreement=agreement, site=site, recorded=recorded, allocations=given)
+        basis(
+            order, catalog=catalog, agreement=agreement, site=site, recorded=recorded, allocations=given, drifted=found
+        )
     )
 
 

@@ -111,6 +111,22 @@ class TestThreeAgencies:
         assert {c["component"]: c["effect"] for c in plan["changes"]} == {"network": "update", "service-desk": "none"}
         command("apply", changed, "--yes")
 
+    def test_what_was_changed_by_hand_is_found_and_put_right(
+        self, command: Command, practice: PracticeHome, steps: Steps
+    ) -> None:
+        agency, by_hand = "land-registry-north", "# by hand"
+        found = {view["component"]: view["changed"] for view in command.json("drift", "check", agency)["drift"]}
+        assert found == {"network": 0, "service-desk": 0}
+        file = f"/etc/agency-network/{agency}/dnsmasq.conf"
+        steps.on("gw1", f"echo '{by_hand}' >> {file}")
+        views = json.loads(command("drift", "check", agency, "--json", expect=1))["drift"]
+        assert {view["component"]: bool(view["changed"]) for view in views} == {"network": True, "service-desk": False}
+        assert {task["host"] for view in views for task in view["tasks"]} == {"gw1"}
+        assert by_hand in steps.on("gw1", f"cat {file}"), "looking changes nothing"
+        command("apply", practice.home / "changed.yml", "--yes")
+        assert by_hand not in steps.on("gw1", f"cat {file}")
+        command("drift", "check", agency)
+
     def test_are_offboarded_and_leave_the_others_working(self, command: Command, steps: Steps) -> None:
         command("agency", "offboard", "coastal-inspectorate", "--yes")
         view = command.json("agency", "show", "coastal-inspectorate")

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
+from orchestrator.adapters.database.comparisons import standing_comparisons
 from orchestrator.adapters.database.forgetting import RUN_DURATIONS, RUNS, STEP_DURATIONS, with_forgotten
 from orchestrator.adapters.database.tables import AgencyRow, DrillRow, InstanceRow, PlanRow, RunRow, StepRow
 from orchestrator.domain.catalog import Verb
@@ -66,6 +67,10 @@ class FigureRepository:
             .order_by(*whose)
         )
         return self._rows(_served(query, whose[0]))
+
+    def drift(self) -> list[tuple[str, str, float]]:
+        found: Any = self._session.execute(standing_comparisons().order_by("agency", "component"))
+        return [(agency, component, float(changed)) for agency, component, _, changed in found]
 
     def runs(self) -> list[tuple[str, str, int]]:
         labels = (col(RunRow.purpose), col(RunRow.state))

@@ -39,7 +39,7 @@ class BackupRepository(Repository):
         return [TakenBackup._make(row) for row in self._session.execute(sa.select(taken).join(last, sa.and_(*same)))]
 
     def forget(self, *, before: datetime, limit: int) -> int:
-        old = (col(RunRow.purpose) == Purpose.BACKUP, col(RunRow.finished_at) < before)
+        old = (col(RunRow.purpose).in_((Purpose.BACKUP, Purpose.DRIFT)), col(RunRow.finished_at) < before)
         rows = self._session.execute(sa.select(col(RunRow.id), col(RunRow.plan)).where(*old).limit(limit)).all()
         runs, plans = [row[0] for row in rows], [row[1] for row in rows]
         remember(self._session, RUNS, run_counts(self._session, col(RunRow.id).in_(runs)))

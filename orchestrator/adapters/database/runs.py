@@ -1,11 +1,13 @@
 """Runs, their steps, and the queue."""
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import col, select
 
 from orchestrator.adapters.database import mapping
+from orchestrator.adapters.database.comparisons import standing_comparisons
 from orchestrator.adapters.database.repository import Repository
 from orchestrator.adapters.database.tables import RunRow, StepRow
 from orchestrator.domain.admission import Place
@@ -108,6 +110,10 @@ class RunRepository(Repository):
             Busy(run=other, agency=agency, component=component, hosts=hosts_in(placement))
             for other, agency, component, placement in self._session.exec(query)
         ]
+
+    def drifted(self, agency: str) -> dict[str, int]:
+        found: Any = self._session.execute(standing_comparisons(col(RunRow.agency) == agency))
+        return {component: run for _, component, run, changed in found if changed}
 
     def step(self, run: int, step: str) -> StepRecord:
         row = self._session.get(StepRow, (run, step))

@@ -132,6 +132,7 @@ class RunRow(SQLModel, table=True):
     __table_args__ = (
         sa.Index("uq_run_open_agency", "agency", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
         sa.Index("ix_run_state_due_at", "state", "due_at"),
+        sa.Index("ix_run_purpose_agency", "purpose", "agency"),
     )
 
 

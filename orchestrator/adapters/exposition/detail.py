@@ -96,6 +96,13 @@ PROBING = (
     ),
 )
 
+DRIFT = gauge(
+    "drift_changed",
+    "Tasks that would change something, by the newest comparison with what is recorded; none when there is none that "
+    "holds.",
+    lambda s: s.drift,
+)
+
 SERVICE_LEVELS = (
     counter(
         "sla_eligible_seconds",
@@ -155,6 +162,7 @@ DETAIL: tuple[AnyFamily, ...] = (
         lambda s: s.services,
     ),
     *WORK,
+    DRIFT,
     *PROBING,
     *SERVICE_LEVELS,
     *RECOVERY,

@@ -10,6 +10,7 @@ from orchestrator.domain.errors import OrchestratorError
 from orchestrator.entrypoints.cli import (
     agencies,
     catalog,
+    drift,
     operating,
     ordering,
     practice,
@@ -37,6 +38,7 @@ app.command()(operating.worker)
 app.add_typer(agencies.app, name="agency")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(runs.app, name="run")
+app.add_typer(drift.app, name="drift")
 app.add_typer(recovery.app, name="drill")
 app.add_typer(recovery.backup, name="backup")
 app.add_typer(service_levels.app, name="sla")

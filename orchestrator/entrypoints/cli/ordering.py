@@ -159,6 +159,6 @@ def _finish_open_run(app: "Application", agency: str, wishes: Wishes) -> None:
     else:
         say(f"Run {run.run} of {agency} is still {run.state}; going on with it first.")
     ended = carry(app, run.run)
-    changes = run.kind not in (Purpose.DRILL, Purpose.BACKUP)
+    changes = run.kind in (Purpose.ONBOARD, Purpose.CHANGE, Purpose.OFFBOARD)
     if changes and ended.state is RunState.FAILED and (error := failure(ended)):
         raise error

@@ -59,6 +59,7 @@ class RecordsCollector(Collector):
             ("framework",),
             snapshot.onboarding_durations,
         )
+        yield _drift(snapshot)
         yield from _probing(snapshot.probing)
         yield from _service_levels(snapshot.service_levels)
         yield from _recovery(snapshot.recovery)
@@ -154,6 +155,17 @@ def _recovery(figures: RecoveryFigures) -> Iterator[Metric]:
         for agency, component, value in values:
             family.add_metric((agency, component), value)
         yield family
+
+
+def _drift(snapshot: Snapshot) -> Metric:
+    told = (
+        "Tasks that would change something, by the newest comparison with what is recorded; none when there is none "
+        "that holds."
+    )
+    family = GaugeMetricFamily("orchestrator_drift_changed", told, labels=SERVICE)
+    for agency, component, changed in snapshot.drift:
+        family.add_metric((agency, component), changed)
+    return family
 
 
 def _probing(figures: ProbingFigures) -> Iterator[Metric]:

@@ -11,8 +11,9 @@ from orchestrator.usecases.service_level_ports import ServiceLevelFigures
 COMPONENTS = ("network", "service-desk", "desktop", "thin-client", "disaster-recovery")
 ENDS = (Verdict.PASS.value, Verdict.FAIL.value)
 SITES = ("north", "south", "practice")
-SERIES_AN_AGENCY = 1 + len(COMPONENTS) * 23
-"""Of `snapshot`: one info; for each component seven states, seven figures of service levels, nine of recovery."""
+SERIES_AN_AGENCY = 1 + len(COMPONENTS) * 24
+"""Of `snapshot`: one info; for each component seven states, seven figures of service levels, nine of recovery, one of
+drift."""
 NOW = 1.79e9
 
 
@@ -36,6 +37,7 @@ def snapshot(agencies: int, *, now: float = NOW) -> Snapshot:
         run_durations=[histogram("onboard", "succeeded")],
         step_durations=[histogram(component, "verify", "succeeded") for component in COMPONENTS],
         onboarding_durations=[histogram("flex")],
+        drift=tuple((a, c, float(n % 9 == 4)) for n, (a, c) in enumerate(services)),
         recovery=RecoveryFigures(
             drills=tuple((a, c, end, n % 7) for end in ENDS for n, (a, c) in enumerate(services)),
             last_success=figures(now - 86400, -0.25),

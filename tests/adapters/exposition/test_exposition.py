@@ -30,6 +30,7 @@ SNAPSHOT = Snapshot(
     run_durations=(histogram("onboard", "succeeded"),),
     step_durations=(histogram("network", "verify", "failed"),),
     onboarding_durations=(histogram("flex"),),
+    drift=[("a1", "network", 0.0), ("a1", "desktop", 2.0)],
     recovery=RecoveryFigures(
         drills=[("a1", "desktop", "pass", 4), ("a1", "desktop", "fail", 1)],
         last_success=[("a1", "desktop", 1.7e9)],
@@ -114,6 +115,11 @@ def test_recovery_is_told_by_agency_and_component(text: str) -> None:
         f"orchestrator_recovery_point_timestamp_seconds{{{where}}} 1750000000.0",
     ):
         assert line in text.splitlines()
+
+
+def test_drift_is_told_by_agency_and_component(text: str) -> None:
+    assert 'orchestrator_drift_changed{agency="a1",component="network"} 0.0' in text.splitlines()
+    assert 'orchestrator_drift_changed{agency="a1",component="desktop"} 2.0' in text.splitlines()
 
 
 def test_probing_is_told_with_what_is_not_known_left_out(text: str) -> None:

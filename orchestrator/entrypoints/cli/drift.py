@@ -1,0 +1,79 @@
+"""`orchestrator drift`: what is found on the hosts, beside what is recorded."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.entrypoints.cli.context import application
+from orchestrator.entrypoints.cli.output import AsJson, console, print_json, say
+from orchestrator.entrypoints.failures import MEANING
+
+if TYPE_CHECKING:
+    from orchestrator.bootstrap import Application
+    from orchestrator.domain.run import Run
+    from orchestrator.usecases.comparing import DriftView
+
+app = typer.Typer(no_args_is_help=True, help="What is found on the hosts, beside what is recorded.")
+
+MaybeAgency = Annotated[
+    str | None, typer.Argument(help="The agency's id. Default: every agency that no run is open for.", metavar="AGENCY")
+]
+NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue it and return at once.")]
+
+
+@app.command()
+def check(agency: MaybeAgency = None, no_follow: NoFollow = False, as_json: AsJson = False) -> None:
+    """Find out what provisioning again would change, without changing anything. Ends with 1 when something would be.
+
+    Example: orchestrator drift check cabinet-office
+    """
+    with application() as built:
+        runs = [built.comparing.open_run(agency)] if agency else built.comparing.open_for_all()
+        if no_follow:
+            _tell_queued(runs, as_json=as_json)
+            return
+        found, failures = _carried(built, runs)
+    if as_json:
+        print_json({"drift": [view.model_dump(mode="json") for view in found]})
+    else:
+        _show(found)
+    if failures:
+        raise failures[0]
+    if any(view.changed for view in found):
+        raise typer.Exit(MEANING[Kind.FAILED].exit_code)
+
+
+def _tell_queued(runs: "list[Run]", *, as_json: bool) -> None:
+    if as_json:
+        print_json({"runs": [run.id for run in runs]})
+    else:
+        say(f"Queued {len(runs)} run{'' if len(runs) == 1 else 's'}; see: orchestrator run list")
+
+
+def _carried(built: "Application", runs: "list[Run]") -> "tuple[list[DriftView], list[OrchestratorError]]":
+    """What the runs have found, and why some could not tell."""
+    from orchestrator.entrypoints.cli.following import carry, failure
+
+    ended = [carry(built, run.id) for run in runs]
+    found = [view for run in runs for view in built.comparing.found(run.id)]
+    return found, [error for run in ended if (error := failure(run))]
+
+
+def _show(found: "list[DriftView]") -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("agency", "service", "host", "would change"):
+        table.add_column(heading, header_style="dim")
+    for view in found:
+        if view.changed is None:
+            table.add_row(view.agency, view.component, "", "[red]could not be told[/]")
+        elif not view.tasks:
+            table.add_row(view.agency, view.component, "", "[green]nothing[/]")
+        for task in view.tasks:
+            table.add_row(view.agency, view.component, task.host, f"[yellow]{escape(task.task)}[/]")
+    console.print(table)
+    for agency in sorted({view.agency for view in found if view.changed}):
+        console.print(f"Put {agency} right by applying its call-off again: the plan has what was found.")
