@@ -50,7 +50,7 @@ format: $(INSTALLED) ## Format the Python sources
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(INSTALLED) ## Measure against the bare tools, in interleaved pairs
+bench: $(INSTALLED) practice-packages test-packages ## Measure against the bare tools, in interleaved pairs
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.engine
 	@$(BIN)/python -m tests.bench.onboarding

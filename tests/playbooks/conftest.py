@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,10 +69,9 @@ class PracticeHome:
         }
 
 
-@pytest.fixture(scope="session")
-def practice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeHome]:
-    """The tests' practice site, up."""
-    top = tmp_path_factory.mktemp("practice")
+@contextmanager
+def practice_site(top: Path) -> Iterator[PracticeHome]:
+    """The tests' practice site, up, with its files in a folder of one's own."""
     inventories = top / "inventories"
     shutil.copytree(ROOT / "inventories" / "practice", inventories / "practice")
     for file in inventories.rglob("*.yml"):
@@ -85,6 +85,12 @@ def practice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeHome]
         yield PracticeHome(home=top / "home", inventories=inventories, driver=driver)
     finally:
         driver.down(print, erase=True)
+
+
+@pytest.fixture(scope="session")
+def practice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeHome]:
+    with practice_site(tmp_path_factory.mktemp("practice")) as home:
+        yield home
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,13 @@ class Steps:
     home: Path
     said: list[Any] = field(default_factory=list)
 
-    def run(
+    def run(self, component: str, verb: str, **options: Any) -> StepOutcome:
+        """Carry one step out."""
+        self.said.clear()
+        assignment = self.assignment(component, verb, **options)
+        return self.runner.run(assignment, on_events=self.said.extend, cancelled=lambda: False)
+
+    def assignment(
         self,
         component: str,
         verb: str,
@@ -139,8 +151,8 @@ class Steps:
         placement: Placement | None = None,
         on: str | None = None,
         more: Mapping[str, Any] | None = None,
-    ) -> StepOutcome:
-        """Carry one step out, `on` another host than the component's own, with `more` variables of the role."""
+    ) -> Assignment:
+        """What a step is to do, `on` another host than the component's own, with `more` variables of the role."""
         found = self.source.catalog().components[component]
         hosts = placement or {f: self.site.group(group) for f, group in found.hosts.items()}
         instance = ServiceInstance(
@@ -174,7 +186,7 @@ class Steps:
             recovery = secrets_of(tenant, "disaster-recovery", self.source)
             secrets |= {f"recovery_{name}": secret for name, secret in recovery.items()}
         added = {f"{found.role}_{name}": value for name, value in (more or {}).items()}
-        assignment = Assignment(
+        return Assignment(
             run=0,
             step=f"{component}.{verb}",
             role=found.role,
@@ -186,8 +198,6 @@ class Steps:
             timeout=found.timeout(Verb(verb)),
             check=check,
         )
-        self.said.clear()
-        return self.runner.run(assignment, on_events=self.said.extend, cancelled=lambda: False)
 
     def recovery(self, tenant: Tenant, component: str) -> dict[str, Any]:
         """Where the component's backups go."""
@@ -232,9 +242,7 @@ def secrets_of(tenant: Tenant, component: str, source: CatalogFiles) -> dict[str
     return {n: secret(n, kind) for n, kind in source.catalog().components[component].secrets.items()}
 
 
-@pytest.fixture(scope="session")
-def steps(practice: PracticeHome) -> Steps:
-    """Single steps on the tests' practice site."""
+def steps_on(practice: PracticeHome) -> Steps:
     source = CatalogFiles(
         catalog_dir=ROOT / "catalog", inventories_dir=practice.inventories, playbooks_dir=ROOT / "playbooks"
     )
@@ -242,6 +250,12 @@ def steps(practice: PracticeHome) -> Steps:
     access = SiteAccess(key=folder / "id_ed25519", known_hosts=folder / "known_hosts")
     runner = AnsibleRunner(playbooks=ROOT / "playbooks", guards=Guards(lease_seconds=7200), access_of=lambda _: access)
     return Steps(source=source, site=source.site("practice"), runner=runner, home=practice.home)
+
+
+@pytest.fixture(scope="session")
+def steps(practice: PracticeHome) -> Steps:
+    """Single steps on the tests' practice site."""
+    return steps_on(practice)
 
 
 def run_in_rt(steps: Steps, program: str) -> str:
