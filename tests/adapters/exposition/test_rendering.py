@@ -59,6 +59,7 @@ snapshots = st.builds(
     run_durations=histograms(2),
     step_durations=histograms(3),
     onboarding_durations=histograms(1),
+    drift=gauge,
     recovery=st.builds(
         RecoveryFigures,
         drills=rows(words, words, words, value=counts),
