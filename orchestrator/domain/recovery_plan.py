@@ -1,6 +1,6 @@
-"""Plans that change nothing an agency has: taking backups, and rehearsing a recovery."""
+"""Plans that change nothing an agency has: taking backups, rehearsing a recovery, and looking at hosts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Protocol
@@ -51,20 +51,27 @@ def backup_interval(target: RecoveryTarget) -> timedelta:
     return target.rpo / 2
 
 
-def backup_plan(agency: str, components: Iterable[str], *, recorded: Mapping[str, ServiceInstance], site: Site) -> Plan:
-    """One step for each component, side by side."""
+def backup_plan(agency: str, components: Sequence[str], *, recorded: Mapping[str, ServiceInstance], site: Site) -> Plan:
+    because = "its backup is due"
+    return side_by_side(agency, Purpose.BACKUP, Verb.BACKUP, components, because=because, recorded=recorded, site=site)
+
+
+def side_by_side(
+    agency: str,
+    purpose: Purpose,
+    verb: Verb,
+    components: Sequence[str],
+    *,
+    because: str,
+    recorded: Mapping[str, ServiceInstance],
+    site: Site,
+) -> Plan:
+    """One step for each component, none of which waits for another."""
     steps = tuple(
-        Step(
-            id=f"{c}.{Verb.BACKUP}",
-            component=c,
-            verb=Verb.BACKUP,
-            placement=recorded[c].hosts,
-            needs=(),
-            because="its backup is due",
-        )
+        Step(id=f"{c}.{verb}", component=c, verb=verb, placement=recorded[c].hosts, needs=(), because=because)
         for c in components
     )
-    return changeless_plan(agency, Purpose.BACKUP, steps, site=site, basis=basis_of(components, recorded=recorded))
+    return _plan(agency, purpose, steps, site=site, basis=_basis(components, recorded=recorded))
 
 
 def drill_plan(agency: str, component: str, *, recorded: Mapping[str, ServiceInstance], site: Site) -> Plan:
@@ -83,17 +90,15 @@ def drill_plan(agency: str, component: str, *, recorded: Mapping[str, ServiceIns
                 always=verb in ALWAYS,
             )
         )
-    basis = basis_of((component, KEEPER), recorded=recorded)
-    return changeless_plan(agency, Purpose.DRILL, tuple(steps), site=site, basis=basis)
+    basis = _basis((component, KEEPER), recorded=recorded)
+    return _plan(agency, Purpose.DRILL, tuple(steps), site=site, basis=basis)
 
 
-def basis_of(components: Iterable[str], *, recorded: Mapping[str, ServiceInstance]) -> str:
-    """Digest of what is recorded of some components."""
+def _basis(components: Sequence[str], *, recorded: Mapping[str, ServiceInstance]) -> str:
     return digest_of([recorded[c].model_dump(mode="json", exclude={"changed_at", "error"}) for c in components])
 
 
-def changeless_plan(agency: str, purpose: Purpose, steps: tuple[Step, ...], *, site: Site, basis: str) -> Plan:
-    """A plan after which the agency has what it had before."""
+def _plan(agency: str, purpose: Purpose, steps: tuple[Step, ...], *, site: Site, basis: str) -> Plan:
     return Plan(
         agency=agency,
         purpose=purpose,

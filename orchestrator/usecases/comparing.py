@@ -84,7 +84,7 @@ class Comparing:
     def _open(self, tx: Transaction, agency: str) -> Run:
         now, recorded = self.clock.now(), tx.instances.of(agency)
         site = self.source.site(find_agency(tx, agency).site)
-        plan = drift_plan(agency, comparable(recorded), recorded=recorded, site=site)
+        plan = drift_plan(agency, recorded=recorded, site=site)
         return queue_run(tx, tx.plans.add(plan, order=None, at=now), at=now, priority=Priority.DRIFT)
 
     def _open_if_free(self, agency: str) -> Run | None:
