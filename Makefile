@@ -35,7 +35,7 @@ test: $(INSTALLED) practice-packages test-packages ## Run all tests
 	$(BIN)/pytest
 
 check: lint ## Format, lint, types, import contracts, fast tests
-	$(BIN)/pytest -m "not practice and not slow"
+	$(BIN)/pytest -m "not practice and not slow" -n auto
 
 lint: $(INSTALLED) ## What check does before its tests
 	$(BIN)/ruff format --check .

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pytest
 
 from orchestrator.adapters.ansible.guarded import Guards
 from orchestrator.adapters.ansible.runner import AnsibleRunner
+from orchestrator.adapters.ansible.warm import WarmStart
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.practice.commands import PACKAGES
 from orchestrator.adapters.practice.site import PracticeSite
@@ -253,9 +254,11 @@ def steps_on(practice: PracticeHome) -> Steps:
 
 
 @pytest.fixture(scope="session")
-def steps(practice: PracticeHome) -> Steps:
-    """Single steps on the tests' practice site."""
-    return steps_on(practice)
+def steps(practice: PracticeHome) -> Iterator[Steps]:
+    """Single steps on the tests' practice site, which start warm as a worker's do."""
+    warm, found = WarmStart(ROOT / "playbooks"), steps_on(practice)
+    yield replace(found, runner=replace(found.runner, warm=warm))
+    warm.close()
 
 
 def run_in_rt(steps: Steps, program: str) -> str:
