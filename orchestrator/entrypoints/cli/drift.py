@@ -30,6 +30,8 @@ def check(agency: MaybeAgency = None, no_follow: NoFollow = False, as_json: AsJs
     """
     with application() as built:
         runs = [built.comparing.open_run(agency)] if agency else built.comparing.open_for_all()
+        if not runs:
+            say("Nobody to look at: nothing is in service, or a run is open for everybody.")
         if no_follow:
             _tell_queued(runs, as_json=as_json)
             return
@@ -61,6 +63,8 @@ def _carried(built: "Application", runs: "list[Run]") -> "tuple[list[DriftView],
 
 
 def _show(found: "list[DriftView]") -> None:
+    if not found:
+        return
     from rich.markup import escape
     from rich.table import Table
 
