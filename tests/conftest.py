@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from tests.postgres import Postgres, binaries
 
 ROOT = Path(__file__).parent.parent
 WORLD = Path(__file__).parent / "world"
+
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; nobody's terminal bounds what tests read
 
 
 @pytest.fixture(scope="session")
