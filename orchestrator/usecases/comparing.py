@@ -13,7 +13,7 @@ from orchestrator.domain.value import Value
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import queue_run
 from orchestrator.usecases.driving_ports import Assignment
-from orchestrator.usecases.finding import find_agency, find_run, in_service
+from orchestrator.usecases.finding import events_of, find_agency, find_run, in_service
 from orchestrator.usecases.ports import CatalogSource, Clock, Store, Transaction
 
 
@@ -42,14 +42,14 @@ class Comparing:
     def open_run(self, agency: str) -> Run:
         """A queued run that compares everything the agency has in service."""
         with self.store.begin() as tx:
-            find_agency(tx, agency)
-            if not comparable(tx.instances.of(agency)):
-                raise OrchestratorError(
-                    Kind.CONFLICT,
-                    f"{agency} has nothing in service to compare",
-                    hint=f"see: orchestrator agency show {agency}",
-                )
-            return self._open(tx, agency)
+            run = self._open(tx, agency)
+        if run is None:
+            raise OrchestratorError(
+                Kind.CONFLICT,
+                f"{agency} has nothing in service to compare",
+                hint=f"see: orchestrator agency show {agency}",
+            )
+        return run
 
     def open_for_all(self) -> list[Run]:
         """The same for every agency that no other run is open for."""
@@ -60,7 +60,8 @@ class Comparing:
     def found(self, run_id: int) -> list[DriftView]:
         """What a run has found so far."""
         with self.store.read() as tx:
-            run, steps, told = find_run(tx, run_id), tx.runs.steps(run_id), _all_events(tx, run_id)
+            run, steps = find_run(tx, run_id), tx.runs.steps(run_id)
+        told = list(events_of(self.store, run_id))
         return [_view(run, step, told) for step in steps]
 
     # Consequences of the steps
@@ -81,24 +82,17 @@ class Comparing:
 
     # Inside
 
-    def _open(self, tx: Transaction, agency: str) -> Run:
-        now, recorded = self.clock.now(), tx.instances.of(agency)
-        site = self.source.site(find_agency(tx, agency).site)
-        plan = drift_plan(agency, recorded=recorded, site=site)
+    def _open(self, tx: Transaction, agency: str) -> Run | None:
+        """None when there is nothing to look at."""
+        now, site = self.clock.now(), self.source.site(find_agency(tx, agency).site)
+        plan = drift_plan(agency, recorded=tx.instances.of(agency), site=site)
+        if plan.empty:
+            return None
         return queue_run(tx, tx.plans.add(plan, order=None, at=now), at=now, priority=Priority.DRIFT)
 
     def _open_if_free(self, agency: str) -> Run | None:
         with self.store.begin() as tx:
-            if tx.runs.open_of(agency) is not None or not comparable(tx.instances.of(agency)):
-                return None
-            return self._open(tx, agency)
-
-
-def _all_events(tx: Transaction, run_id: int) -> list[Event]:
-    found: list[Event] = []
-    while batch := tx.events.after(found[-1].id if found else 0, run=run_id):
-        found += batch
-    return found
+            return self._open(tx, agency) if tx.runs.open_of(agency) is None else None
 
 
 def _view(run: Run, step: StepRecord, told: Sequence[Event]) -> DriftView:

@@ -1,10 +1,13 @@
 """Finding what a request names, or saying that it is not there."""
 
+from collections.abc import Iterator
+
 from orchestrator.domain.drill import Drill
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.events import Event
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.run import Run
-from orchestrator.usecases.ports import AgencyRecord, StoredPlan, Transaction
+from orchestrator.usecases.ports import AgencyRecord, Store, StoredPlan, Transaction
 
 NAMED = 20
 """How many agencies an error lists at most."""
@@ -50,3 +53,14 @@ def find_drill(tx: Transaction, drill: int) -> Drill:
     if found is None:
         raise OrchestratorError(Kind.NOT_FOUND, f"there is no drill {drill}", hint="orchestrator drill list shows them")
     return found
+
+
+def events_of(store: Store, run: int, *, after: int = 0) -> Iterator[Event]:
+    """Every event of a run from one id on that is there now, without gap or repeat."""
+    while True:
+        with store.read() as tx:
+            batch = tx.events.after(after, run=run)
+        yield from batch
+        if not batch:
+            return
+        after = batch[-1].id

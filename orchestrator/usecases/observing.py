@@ -20,7 +20,7 @@ from orchestrator.domain.value import Value
 from orchestrator.usecases.admitting import Admitting, next_steps
 from orchestrator.usecases.diagnosing import UNPROBED, Health, diagnose
 from orchestrator.usecases.figure_ports import Snapshot
-from orchestrator.usecases.finding import find_agency, find_run
+from orchestrator.usecases.finding import events_of, find_agency, find_run
 from orchestrator.usecases.measuring import probing_figures, recovery_figures
 from orchestrator.usecases.metering import Metering
 from orchestrator.usecases.ports import CatalogSource, Clock, Store, StoredPlan, Transaction
@@ -210,13 +210,7 @@ class Observing:
 
     def events(self, *, run: int, after: int = 0) -> Iterator[Event]:
         """Every event of a run from one id on that is there now, without gap or repeat."""
-        while True:
-            with self.store.read() as tx:
-                batch = tx.events.after(after, run=run)
-            yield from batch
-            if not batch:
-                return
-            after = batch[-1].id
+        return events_of(self.store, run, after=after)
 
     def snapshot(self) -> Snapshot:
         with self.store.read() as tx:
