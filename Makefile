@@ -32,10 +32,10 @@ demo: $(INSTALLED) practice-packages ## Boot the practice site, onboard an agenc
 	@echo "Take it down:  $(ORCHESTRATOR) practice down"
 
 test: $(INSTALLED) practice-packages test-packages ## Run all tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
 check: lint ## Format, lint, types, import contracts, fast tests
-	$(BIN)/pytest -m "not practice and not slow" -n auto
+	$(BIN)/pytest -m "not practice and not slow" --numprocesses auto
 
 lint: $(INSTALLED) ## What check does before its tests
 	$(BIN)/ruff format --check .

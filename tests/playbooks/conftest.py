@@ -38,6 +38,7 @@ MISSING = sorted(tool for tool in PACKAGES if shutil.which(tool) is None)
 SUBSTITUTES = {"10.63.0.": "10.61.0.", "10.64.0.0/16": "10.65.0.0/16", "orch-practice": "orch-tests"}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder needs the site. Tests of recovery and of probing come last, as others want hosts that
     have nothing."""

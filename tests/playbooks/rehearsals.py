@@ -85,6 +85,11 @@ class Rehearsals:
             tx.canaries.forget(AGENCY, DESK)
         self.acknowledged.clear()
 
+    def in_bubble(self, drill: int, *command: str) -> str:
+        """What a command says that is run as root in what a drill restored."""
+        ask = f"import bubble, leases; print(bubble.ask(leases.Drill({drill}), *{command!r}), end='')"
+        return self.steps.on("recover1", f"cd /usr/local/lib/recovery; python3 <<'END'\n{ask}\nEND")
+
     def sql(self, statement: str) -> str:
         return self.steps.on("desk1", f'cd /; runuser -u www-data -- psql -qtA rtdb -c "{statement}"')
 

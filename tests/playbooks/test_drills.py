@@ -84,7 +84,7 @@ def passed(drill: Drill) -> None:
 class TestACleanDrill:
     def test_tells_the_recovery_point_and_time_that_the_test_measured_itself(self, rehearsals: Rehearsals) -> None:
         with OwnUser(rehearsals) as user:
-            drill = rehearsals.drill({Verb.PROBE: user.begin, Verb.CHECK: user.end})
+            drill = rehearsals.drill({Verb.START: user.prepare, Verb.PROBE: user.begin, Verb.CHECK: user.end})
         passed(drill)
         evidence = rehearsals.evidence(drill)
         truth = (evidence.t0 - rehearsals.acknowledged[1]).total_seconds()
@@ -94,7 +94,12 @@ class TestACleanDrill:
         assert evidence.rto.seconds is not None
         assert user.first_served is not None
         began, ended = ((at - evidence.t0).total_seconds() for at in user.first_served)
-        assert began - 0.5 < evidence.rto.seconds < ended + 0.5
+        worked = user.desk_record["Recovery probe"] - evidence.t0.timestamp()
+        assert worked < evidence.rto.seconds < worked + 0.5
+        # Two users at once wait for each other. How long, the desk knows; never longer than it took to serve one.
+        turn = max(user.desk_record["Recovery probe"] - user.desk_record["Asked by the test"], 0.0)
+        assert turn < ended - began
+        assert began - 0.5 < evidence.rto.seconds < ended + turn + 0.5
 
     def test_held_at_every_level_and_kept_inside(self, rehearsals: Rehearsals) -> None:
         drill = rehearsals.drill()
@@ -122,7 +127,8 @@ class OwnUser:
     """The test's own user of the restored desk, who shares nothing with the orchestrator's but the way in: through the
     recovery host's ssh, opens a ticket, reads it back and resolves it, again and again until that works.
 
-    `first_served` is when the first attempt that worked began and ended.
+    `first_served` is when the first attempt that worked began and ended, and `desk_record` when the restored desk's own
+    database says that the first ticket of a subject was resolved, in seconds since 1970.
     """
 
     def __init__(self, rehearsals: Rehearsals) -> None:
@@ -131,6 +137,7 @@ class OwnUser:
         self._thread = threading.Thread(target=self._ask_again_and_again, daemon=True)
         self._drill = 0
         self.first_served: tuple[datetime, datetime] | None = None
+        self.desk_record: dict[str, float] = {}
 
     def __enter__(self) -> "OwnUser":
         return self
@@ -138,13 +145,25 @@ class OwnUser:
     def __exit__(self, *_: object) -> None:
         self._done.set()
 
+    def prepare(self, drill: int) -> None:
+        """Have the restored database note when it commits."""
+        settings = f"/var/lib/recovery/drills/{drill}/root/etc/postgresql/15/main/conf.d/witness.conf"
+        self._rehearsals.steps.on("recover1", f"echo 'track_commit_timestamp = on' > {settings}")
+
     def begin(self, drill: int) -> None:
         self._drill = drill
         self._thread.start()
 
-    def end(self, _: int) -> None:
+    def end(self, drill: int) -> None:
         self._done.set()
         self._thread.join()
+        resolved = "select subject, min(extract(epoch from pg_xact_commit_timestamp(x.xmin))) from transactions x"
+        resolved += " join tickets t on t.id = objectid where objecttype = 'RT::Ticket' and x.type = 'Status'"
+        resolved += " and newvalue = 'resolved' group by subject"
+        rows = self._rehearsals.in_bubble(
+            drill, "runuser", "-u", "postgres", "--", "psql", "-qtA", "rtdb", "-c", resolved
+        )
+        self.desk_record = {subject: float(at) for subject, at in (row.split("|") for row in rows.splitlines())}
 
     def _ask_again_and_again(self) -> None:
         login = self._login()
