@@ -131,7 +131,9 @@ class Basis(Value):
 
     def digest(self, hosts: Iterable[str]) -> str:
         """Of everything that bears on the plan. `hosts` are those it would touch: others of the site do not."""
-        involved = {*self.recorded, *(self.call_off.services if self.call_off else ())}
+        ordered = self.call_off.services if self.call_off else {}
+        involved = {*self.recorded, *ordered}
+        drifted = {component: run for component, run in self.drifted.items() if component in ordered}
         return digest_of(
             {
                 "call_off": self.call_off and self.call_off.document(),
@@ -143,7 +145,7 @@ class Basis(Value):
                     i.model_dump(mode="json", exclude={"changed_at", "error"}) for _, i in sorted(self.recorded.items())
                 ],
                 "allocations": {name: a.block for name, a in sorted(self.allocations.items())},
-                **({"drifted": dict(self.drifted)} if self.drifted else {}),
+                **({"drifted": drifted} if drifted else {}),
             }
         )
 

@@ -115,6 +115,15 @@ class TestWhatWasFound:
         house.apply(order(alpha={}, beta={}))
         assert comparison.figures() == [("a-one", "beta", 0.0)]
 
+    def test_is_no_matter_to_a_plan_to_leave(self, comparison: Comparison) -> None:
+        ordering, store = comparison.house.ordering, comparison.house.store
+        comparison.house.apply(order(alpha={}))
+        leaving, staying = ordering.plan_offboarding("a-one"), ordering.plan(order(alpha={}))
+        comparison.find(alpha=["Write the file"])
+        with store.read() as tx:
+            assert ordering.still_true(tx, leaving)
+            assert not ordering.still_true(tx, staying)
+
     def test_is_put_right_by_applying_again(self, comparison: Comparison) -> None:
         house = comparison.house
         house.apply(order(alpha={}, beta={}))
