@@ -12,6 +12,10 @@ from datetime import datetime, timedelta
 
 from orchestrator.domain.value import Value
 
+KEPT = 3_000
+"""How many of the newest the ledger has, and a drill asks for: a month at four an hour, two days at one a minute.
+Backups are never that far apart, and no drill takes longer because the service is older."""
+
 _TEXT = re.compile(r"^canary (\d+) ([0-9a-f]{64})$")
 
 

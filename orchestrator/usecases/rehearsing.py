@@ -127,9 +127,9 @@ class Rehearsing:
             checks = host.operate("check", {**_subject(rehearsal), **password}, within=within, cancelled=cancelled)
             ways_out = {"drill": rehearsal.drill.id, "targets": list(rehearsal.targets)}
             leaks = host.operate("leaks", ways_out, within=within, cancelled=cancelled)
-            found = self._records(host, rehearsal)
-        with self.store.read() as tx:
-            ledger = tx.canaries.of(rehearsal.drill.agency, rehearsal.drill.component)
+            with self.store.read() as tx:
+                ledger = tx.canaries.of(rehearsal.drill.agency, rehearsal.drill.component)
+            found = self._records(host, rehearsal, first=ledger[0].number if ledger else 1)
         records = None if found is None else compare(ledger, found, disaster=disaster).model_dump(mode="json")
         return {"checks": checks, "leaks": leaks["attempts"], "records": records}
 
@@ -226,12 +226,12 @@ class Rehearsing:
             yield watched
             self.pause(EVERY.total_seconds())
 
-    def _records(self, host: RecoveryHost, rehearsal: Rehearsal) -> list[str] | None:
-        """The canaries that users find in the restored service; None where the component has none."""
+    def _records(self, host: RecoveryHost, rehearsal: Rehearsal, *, first: int) -> list[str] | None:
+        """The canaries from a number on that users find in the restored service; None where the component has none."""
         with _user(host, rehearsal) as user:
             if user.ask({"op": "describe"}, within=ATTEMPT).get("canary") is False:
                 return None
-            answer = user.ask({"op": "read"}, within=SHORT)
+            answer = user.ask({"op": "read", "first": first}, within=SHORT)
         if not answer.get("ok"):
             raise OrchestratorError(Kind.FAILED, f"the canaries cannot be read: {answer.get('detail')}")
         return [str(text) for text in answer["records"]]

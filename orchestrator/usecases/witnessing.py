@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
 
-from orchestrator.domain.canary import Canary, next_canary
+from orchestrator.domain.canary import KEPT, Canary, next_canary
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.recovery_plan import KEEPER, protected
@@ -107,6 +107,7 @@ class Witnessing:
             key = base64.b64decode(self.assigning.keeper_secrets(tx, watch.agency)["canary_key"])
             canary = next_canary(key, tx.canaries.last(watch.agency, watch.component), at=self.clock.now())
             tx.canaries.put(watch.agency, watch.component, canary)
+            tx.canaries.forget(watch.agency, watch.component, up_to=canary.number - KEPT)
             return canary
 
 

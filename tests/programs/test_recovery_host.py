@@ -3,6 +3,7 @@
 import importlib
 import io
 import json
+import runpy
 import signal
 import subprocess
 import sys
@@ -99,8 +100,8 @@ class Echo:
     def write(self, number: int, text: str) -> None:
         self.lines.append(f"{number} {text}")
 
-    def read(self) -> list[str]:
-        return self.lines
+    def read(self, first: int) -> list[str]:
+        return self.lines[first - 1 :]
 
     def probe(self) -> str:
         raise ConnectionRefusedError(111, "Connection refused")
@@ -123,13 +124,49 @@ class TestAConversation:
 
     def test_goes_on_after_an_error(self, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
         asked = ["{}", '{"op": "probe"}', "no JSON", '{"op": "write"}', '{"op": "dance"}', '{"op": "describe"}']
-        asked += ['{"op": "write", "number": 1, "text": "canary"}', '{"op": "read"}']
+        asked += ['{"op": "write", "number": 1, "text": "canary"}', '{"op": "read", "first": 1}']
         told = self.talk(Echo, asked, monkeypatch, capsys)
         assert [answer["ok"] for answer in told] == [True, False, False, False, False, True, True, True]
         assert "Connection refused" in told[1]["detail"]
         assert told[3]["detail"] == "the question has no 'number'"
         assert told[5]["canary"] is True
         assert told[7]["records"] == ["1 canary"]
+
+    @pytest.mark.parametrize(
+        ("text", "older"),
+        [
+            ("canary 9 ab", True),
+            ("canary 10 ab", False),
+            ("canary 11 ab", False),
+            ("canary of a mine", False),
+            ("", False),
+        ],
+    )
+    def test_leaves_out_canaries_from_before_a_number(self, text: str, older: bool) -> None:
+        assert load("conversation").is_older(text, 10) is older
+
+    def test_reads_no_more_of_a_desk_than_is_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "conversation", load("conversation"))
+        desk = runpy.run_path(str(PLAYBOOKS / "roles/service_desk/files/user.py"))
+        comments = [f"canary {n} {'0' * 64}" for n in range(1, 1001)]
+        pages: list[int] = []
+
+        class Agent(desk["Agent"]):  # type: ignore[misc]
+            def __init__(self) -> None:
+                self._ticket = 7
+
+            def _ask(self, status: int, method: str, path: str) -> dict[str, Any]:
+                asked = dict(part.split("=") for part in path.partition("?")[2].split("&"))
+                assert (asked["orderby"], asked["order"]) == ("id", "DESC")
+                pages.append(int(asked["page"]))
+                last = 1000 - 100 * (pages[-1] - 1)
+                told = enumerate(comments[max(last - 100, 0) : last], start=max(last - 100, 0))
+                items = [{"id": n, "Content": text, "ContentType": "text/plain"} for n, text in told]
+                return {"items": items[::-1]}
+
+        assert Agent().read(850) == comments[849:]
+        assert pages == [1, 2]
+        assert Agent().read(1) == comments
 
     def test_with_who_keeps_nothing(self, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
         asked = ["{}", '{"op": "describe"}', '{"op": "write", "number": 1, "text": "x"}', '{"op": "probe"}']

@@ -21,7 +21,8 @@ class Service:
     def ask(self, request: Mapping[str, Any], *, within: timedelta) -> dict[str, Any]:
         if request["op"] == "write":
             self.records.append(request["text"])
-        return {"ok": True, "records": list(self.records)}
+        first = request.get("first", 1)
+        return {"ok": True, "records": [text for text in self.records if int(text.split()[1]) >= first]}
 
 
 @dataclass

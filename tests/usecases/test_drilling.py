@@ -195,6 +195,20 @@ class TestADrill:
         third = ready.drill()
         assert ready.evidence(third).previous == f"{second.id:064}"
 
+    def test_asks_for_no_more_canaries_than_are_kept(
+        self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("orchestrator.usecases.witnessing.KEPT", 3)
+        ready.canaries(1)
+        with ready.house.store.read() as tx:
+            assert [c.number for c in tx.canaries.of(AGENCY, "alpha")] == [4, 5, 6]
+        ready.back_up()
+        ready.canaries(1)
+        drill = ready.drill()
+        assert drill.verdict is Verdict.PASS, drill.reason
+        rpo = ready.evidence(drill).rpo
+        assert (rpo.acknowledged, rpo.restored, rpo.lost) == (7, 6, 1)
+
     def test_takes_the_component_rehearsed_longest_ago(self, ready: RecoveryHouse) -> None:
         assert ready.drill(None).component == "alpha"
 

@@ -144,9 +144,11 @@ class CanaryRepository(Repository):
         self._session.merge(CanaryRow(agency=agency, component=component, **canary.model_dump()))
         self._session.flush()
 
-    def forget(self, agency: str, component: str) -> None:
-        mine = (col(CanaryRow.agency) == agency, col(CanaryRow.component) == component)
-        self._run(sa.delete(CanaryRow).where(*mine))
+    def forget(self, agency: str, component: str, *, up_to: int | None = None) -> None:
+        which = [col(CanaryRow.agency) == agency, col(CanaryRow.component) == component]
+        if up_to is not None:
+            which.append(col(CanaryRow.number) <= up_to)
+        self._run(sa.delete(CanaryRow).where(*which))
 
 
 def _canary(row: CanaryRow) -> Canary:

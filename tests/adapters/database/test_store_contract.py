@@ -329,6 +329,8 @@ class TestRecovery:
         with store.begin() as tx:
             assert [c.acknowledged_at for c in tx.canaries.of("a1", "network")] == [NOW, None]
             assert tx.canaries.last("a1", "network") == second
+            tx.canaries.forget("a1", "network", up_to=1)
+            assert tx.canaries.of("a1", "network") == [second]
             tx.canaries.forget("a1", "network")
             assert tx.canaries.last("a1", "network") is None
             assert tx.canaries.last("a1", "desktop") == first

@@ -12,7 +12,7 @@ import secrets
 import shlex
 
 import paramiko
-from conversation import Document, UseError, password_of, talk
+from conversation import Document, UseError, is_older, password_of, talk
 
 CANARY = ".recovery-canary"
 SECONDS = 2.0
@@ -33,11 +33,10 @@ class Person:
         del number
         self._run(f"echo {shlex.quote(text)} >> {CANARY} && sync {CANARY}")
 
-    def read(self) -> list[str]:
+    def read(self, first: int) -> list[str]:
         """Return the lines of that file."""
-        return [
-            line for line in self._run(f"cat {CANARY} 2>/dev/null || true").splitlines() if line.startswith("canary ")
-        ]
+        lines = self._run(f"cat {CANARY} 2>/dev/null || true").splitlines()
+        return [line for line in lines if line.startswith("canary ") and not is_older(line, first)]
 
     def probe(self) -> str:
         """Write a file, read it back, remove it."""

@@ -11,7 +11,7 @@ import ssl
 import urllib.parse
 from typing import Any
 
-from conversation import Document, UseError, password_of, talk
+from conversation import Document, UseError, is_older, password_of, talk
 
 CANARY = "Recovery canary"
 PAGE = 100
@@ -44,17 +44,18 @@ class Agent:
             self._ticket = self._find() or self._open(CANARY, Status="resolved")
         self._ask(201, "POST", f"ticket/{self._ticket}/comment", {"Content": text, "ContentType": "text/plain"})
 
-    def read(self) -> list[str]:
-        """Return all canary comments."""
+    def read(self, first: int) -> list[str]:
+        """Return the canary comments, asking for the newest first and for no page after the first old one."""
         if not (ticket := self._ticket or self._find()):
             return []
         found: list[tuple[int, str]] = []
-        page, full = 1, True
-        while full:
+        page, more = 1, True
+        while more:
             asked = f"ticket/{ticket}/attachments?fields=Content,ContentType&per_page={PAGE}&page={page}"
-            items = self._ask(200, "GET", asked)["items"]
-            found += [(int(one["id"]), str(one["Content"])) for one in items if one["ContentType"] == "text/plain"]
-            page, full = page + 1, len(items) == PAGE
+            items = self._ask(200, "GET", f"{asked}&orderby=id&order=DESC")["items"]
+            told = [(int(one["id"]), str(one["Content"])) for one in items if one["ContentType"] == "text/plain"]
+            found += [(number, text) for number, text in told if not is_older(text, first)]
+            page, more = page + 1, len(items) == PAGE and not any(is_older(text, first) for _, text in told)
         return [text for _, text in sorted(found) if text.startswith("canary ")]
 
     def probe(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
@@ -35,13 +36,19 @@ class Keeper(User, Protocol):
     def write(self, number: int, text: str) -> None:
         """Have a line kept. Returns when the service has acknowledged it."""
 
-    def read(self) -> list[str]:
-        """Return the lines kept, in order."""
+    def read(self, first: int) -> list[str]:
+        """Return the lines kept, in order, without those that are older than a number."""
 
 
 def password_of(name: str, secret: str) -> str:
     """Return the password of one of many people, as roles derive it from the one secret kept for all of them."""
     return hashlib.sha256(f"{secret}/{name}".encode()).hexdigest()[:24]
+
+
+def is_older(text: str, first: int) -> bool:
+    """Tell whether a line is a canary from before a number."""
+    canary = re.match(r"canary (\d+) ", text)
+    return canary is not None and int(canary[1]) < first
 
 
 def answer(user: User, question: Document) -> Document:
@@ -53,7 +60,7 @@ def answer(user: User, question: Document) -> Document:
             user.write(question["number"], question["text"])
             return {"ok": True}
         case "read" if isinstance(user, Keeper):
-            return {"ok": True, "records": user.read()}
+            return {"ok": True, "records": user.read(question["first"])}
         case "write" | "read":
             return {"ok": False, "detail": "unsupported"}
         case "probe":
