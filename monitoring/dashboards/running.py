@@ -87,7 +87,8 @@ def operations() -> Dashboard:
                 unit="percentunit",
             )
         )
-        .with_panel(rows("Version", "orchestrator_build_info", width=12))
+        .with_panel(number("Services not as recorded", "count(orchestrator_drift_changed > 0) or vector(0)"))
+        .with_panel(rows("Version", "orchestrator_build_info", width=8))
         .with_row(Row("Runs"))
         .with_panel(curves("Open runs", {"{{state}}": "orchestrator_runs_open"}))
         .with_panel(
@@ -136,6 +137,10 @@ def operations() -> Dashboard:
                     " (increase(orchestrator_step_duration_seconds_count[$__rate_interval]))"
                 },
             )
+        )
+        .with_row(Row("Drift"))
+        .with_panel(
+            rows("What provisioning again would change", "topk(20, orchestrator_drift_changed > 0)", width=WIDTH)
         )
         .with_row(Row("Being scraped"))
         .with_panel(
