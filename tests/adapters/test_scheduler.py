@@ -83,3 +83,13 @@ def test_work_that_breaks_is_told_of_and_the_next_tick_comes(bench: Bench, caplo
         time.sleep(2.5)
     assert len(bench.done) >= 2
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_ticks_are_forgotten_after_a_week(bench: Bench) -> None:
+    store, first = SqlStore(bench.engines[0]), datetime(2026, 11, 2, tzinfo=UTC)
+    days = [first + timedelta(days=number) for number in (0, 1, 7, 8)]
+    for due in days:
+        with store.begin() as tx:
+            assert tx.ticks.take("bench", due, at=due)
+            assert tx.ticks.take("another", due, at=due)
+    assert bench.ticks() == sorted([*days[1:], *days[1:]])

@@ -140,11 +140,16 @@ class SecretRepository(Repository):
         self._run(sa.delete(SecretRow).where(col(SecretRow.agency) == agency, col(SecretRow.component) == component))
 
 
+TICKS_KEPT = timedelta(days=7)
+"""Far longer than a scheduler may be late; one schedule ticks every minute."""
+
+
 class TickRepository(Repository):
     def take(self, schedule: str, due: datetime, *, at: datetime) -> bool:
         if self._session.get(TickRow, (schedule, due)) is not None:
             return False
         self._session.add(TickRow(schedule=schedule, due_at=due, taken_at=at))
+        self._run(sa.delete(TickRow).where(col(TickRow.schedule) == schedule, col(TickRow.due_at) < due - TICKS_KEPT))
         return True
 
     def last(self, schedule: str) -> datetime | None:
