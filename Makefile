@@ -32,7 +32,8 @@ demo: $(INSTALLED) practice-packages ## Boot the practice site, onboard an agenc
 	@echo "Take it down:  $(ORCHESTRATOR) practice down"
 
 test: $(INSTALLED) practice-packages test-packages ## Run all tests
-	$(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -m "not practice" --numprocesses auto --dist loadfile
+	$(BIN)/pytest -m practice
 
 check: lint ## Format, lint, types, import contracts, fast tests
 	$(BIN)/pytest -m "not practice and not slow" --numprocesses auto

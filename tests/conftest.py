@@ -15,15 +15,6 @@ WORLD = Path(__file__).parent / "world"
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; nobody's terminal bounds what tests read
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What may run side by side: files, and one group of all tests that boot hosts. It is longest and begins first."""
-    items.sort(key=lambda item: item.get_closest_marker("practice") is None)
-    for item in items:
-        group = "practice" if item.get_closest_marker("practice") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The project's top folder."""

@@ -27,6 +27,8 @@ class Assignment:
     secrets_variable: str
     timeout: timedelta
     check: bool = False
+    again: bool = False
+    """It was begun before and did not come to its end: what is there already may not be in force."""
     rehearsal: Rehearsal | None = None
     """What a phase of a drill needs besides."""
 

@@ -1,6 +1,6 @@
 """Provisioning: opening runs that change what an agency has, and what their steps mean for its service instances."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.domain.agreement import CallOff
@@ -60,10 +60,11 @@ class Provisioning:
 
     def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Assignment:
         instance, leaving = self._intended(tx, run, step)
+        again = step.attempt > 1 or instance.state is InstanceState.FAILED
         if step.verb is Verb.PROVISION or (step.verb is Verb.RETIRE and leaving):
             event = InstanceEvent.RETIRE if leaving else InstanceEvent.PROVISION
             instance = self._move(tx, instance, event, happenings)
-        return self.assigning.assignment(tx, run, step, instance)
+        return replace(self.assigning.assignment(tx, run, step, instance), again=again)
 
     def end_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> None:
         instance, leaving = self._intended(tx, run, step)

@@ -41,6 +41,12 @@ options:
     type: list
     elements: path
     default: []
+  again:
+    description:
+      - The step was begun before and did not come to its end. Files may be as wanted already while nobody has told
+        those who read them, so the task counts as changed and its handlers are notified. Not in check mode.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -134,13 +140,15 @@ def main() -> None:
         argument_spec={
             "files": {"type": "list", "elements": "dict", "options": file, "default": []},
             "absent": {"type": "list", "elements": "path", "default": []},
+            "again": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     found = [settle(module, wanted) for wanted in module.params["files"]]
     found += [remove(module, Path(path)) for path in module.params["absent"]]
     diff = [difference for difference in found if difference]
-    module.exit_json(changed=bool(diff), diff=diff, paths=[difference["after_header"] for difference in diff])
+    again = module.params["again"] and not module.check_mode
+    module.exit_json(changed=bool(diff) or again, diff=diff, paths=[difference["after_header"] for difference in diff])
 
 
 if __name__ == "__main__":

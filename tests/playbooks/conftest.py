@@ -38,7 +38,6 @@ MISSING = sorted(tool for tool in PACKAGES if shutil.which(tool) is None)
 SUBSTITUTES = {"10.63.0.": "10.61.0.", "10.64.0.0/16": "10.65.0.0/16", "orch-practice": "orch-tests"}
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder needs the site. Tests of recovery and of probing come last, as others want hosts that
     have nothing."""
@@ -148,6 +147,7 @@ class Steps:
         *,
         tenant: Tenant = ALPHA,
         check: bool = False,
+        again: bool = False,
         tier: str = "standard",
         parameters: Mapping[str, Any] | None = None,
         placement: Placement | None = None,
@@ -199,6 +199,7 @@ class Steps:
             secrets_variable=secrets_variable(found),
             timeout=found.timeout(Verb(verb)),
             check=check,
+            again=again,
         )
 
     def recovery(self, tenant: Tenant, component: str) -> dict[str, Any]:

@@ -94,6 +94,17 @@ def test_what_was_broken_is_mended_by_provisioning(sessions: Steps) -> None:
     sessions.succeed("thin-client", "verify")
 
 
+def test_what_an_interrupted_attempt_did_not_come_to_is_done_by_the_next(sessions: Steps) -> None:
+    file, rule = f"/etc/agency-network/{ALPHA.id}/firewall.d/boot.nft", f"agency{ALPHA.number} | grep -c 'dport 69'"
+    reload = f"systemctl reload agency-firewall@{ALPHA.id}"
+    sessions.on("gw1", f"mv {file} /root/boot.nft; {reload}; mv /root/boot.nft {file}")
+    in_force = f"nft list table inet {rule} || true"
+    assert sessions.changed("thin-client", "provision") == [], "the file is as it should be"
+    assert sessions.on("gw1", in_force) == "0\n"
+    assert sessions.changed("thin-client", "provision", again=True)
+    assert sessions.on("gw1", in_force) == "1\n"
+
+
 def test_who_leaves_the_list_loses_their_home(sessions: Steps) -> None:
     sessions.succeed("thin-client", "provision", parameters={"users": ["user2", "user3"]})
     assert sessions.on("thin1", f"ls /home | grep {ALPHA.id}").split() == [f"{ALPHA.id}-user2", f"{ALPHA.id}-user3"]

@@ -1,7 +1,7 @@
 """The use-cases over a real store and the small world's files, with a clock that tests can turn."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from orchestrator.domain.run import Counts, Run, StepOutcome, StepState
 from orchestrator.usecases.admitting import Admitting
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import Driving
+from orchestrator.usecases.driving_ports import Assignment
 from orchestrator.usecases.metering import Metering
 from orchestrator.usecases.observing import Observing
 from orchestrator.usecases.ordering import Ordering
@@ -40,7 +41,7 @@ class TurnableClock:
 
 @dataclass(frozen=True)
 class House:
-    """The use-cases of one state directory."""
+    """The use-cases of one state directory. `assigned` is what was to be done by steps that were driven here."""
 
     store: SqlStore
     clock: TurnableClock
@@ -49,6 +50,7 @@ class House:
     driving: Driving
     observing: Observing
     admitting: Admitting
+    assigned: list[Assignment] = field(default_factory=list)
 
     def admit(self) -> int:
         """What the queue lets go on, as a worker would ask for it."""
@@ -63,6 +65,7 @@ class House:
                 self.clock.turn(seconds=10)
                 started = self.driving.start(run.id, step.id, worker="w")
                 assert started is not None
+                self.assigned.append(started.assignment)
                 end = ends.get(step.id.replace(".", "_"), StepState.SUCCEEDED)
                 error = None if end is StepState.SUCCEEDED else f"{step.id} went wrong"
                 self.driving.finish(started, StepOutcome(state=end, counts=Counts(ok=1), error=error))

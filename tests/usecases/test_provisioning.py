@@ -2,6 +2,7 @@
 
 import pytest
 
+from orchestrator.domain.catalog import Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import InstanceMoved, RunMoved, StepFinished
 from orchestrator.domain.run import RunState, StepOutcome, StepState
@@ -34,6 +35,17 @@ class TestARun:
         assert {a for step, a in attempts.items() if step != "beta.verify"} == {1}
         assert attempts["beta.verify"] == 2
         assert house.states("a-one")["beta"] == "in_service"
+
+    @pytest.mark.parametrize("way", ["resumed", "planned again"])
+    def test_that_is_gone_on_with_tells_what_was_begun_before(self, house: House, way: str) -> None:
+        run = house.apply(order(alpha={}, beta={}), beta_provision=StepState.FAILED)
+        assert [a.step for a in house.assigned if a.again] == []
+        if way == "resumed":
+            house.drive(house.driving.resume(run.id))
+        else:
+            house.apply(order(alpha={}, beta={}))
+        assert {a.step for a in house.assigned if a.again and a.verb is Verb.PROVISION} == {"beta.provision"}
+        assert {a.step for a in house.assigned if a.again} <= {"beta.precheck", "beta.provision"}
 
     def test_cannot_be_resumed_once_another_came_after_it(self, house: House) -> None:
         first = house.apply(order(), alpha_provision=StepState.FAILED)

@@ -77,6 +77,7 @@ def _inventory(assignment: Assignment, access: SiteAccess) -> dict[str, Any]:
         "site_name": site.name,
         "site_known_hosts_file": str(access.known_hosts),
         "step_role": assignment.role,
+        "step_again": assignment.again,
         "ansible_ssh_private_key_file": str(access.key),
     }
     hosts = {name: {**site.hosts[name].variables, **own} for name, own in assignment.variables.items()}
