@@ -44,7 +44,7 @@ options:
   again:
     description:
       - The step was begun before and did not come to its end. Files may be as wanted already while nobody has told
-        those who read them, so the task counts as changed and its handlers are notified. Not in check mode.
+        those who read them, so all of them count as changed and handlers are notified. Not in check mode.
     type: bool
     default: false
 attributes:
@@ -67,7 +67,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 paths:
-  description: What was written or removed.
+  description: What was written or removed, or counts as that.
   returned: always
   type: list
   elements: str
@@ -147,8 +147,10 @@ def main() -> None:
     found = [settle(module, wanted) for wanted in module.params["files"]]
     found += [remove(module, Path(path)) for path in module.params["absent"]]
     diff = [difference for difference in found if difference]
-    again = module.params["again"] and not module.check_mode
-    module.exit_json(changed=bool(diff) or again, diff=diff, paths=[difference["after_header"] for difference in diff])
+    paths = [difference["after_header"] for difference in diff]
+    if module.params["again"] and not module.check_mode:
+        paths = [*(wanted["path"] for wanted in module.params["files"]), *module.params["absent"]]
+    module.exit_json(changed=bool(paths), diff=diff, paths=paths)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,25 @@
 """The module that writes and removes small files, used by two steps at once."""
 
 import importlib.util
+import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tests.conftest import ROOT
 
+MODULE = ROOT / "playbooks/library/text_files.py"
+
 
 @pytest.fixture(scope="module")
 def text_files() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("text_files", ROOT / "playbooks/library/text_files.py")
+    spec = importlib.util.spec_from_file_location("text_files", MODULE)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -34,3 +41,21 @@ def test_a_file_that_two_steps_remove_at_once_is_removed_and_neither_fails(
         told = list(pool.map(remove_all, range(4)))
     assert set().union(*told) == {file.name for file in files}
     assert list(tmp_path.iterdir()) == []
+
+
+def settled(**arguments: Any) -> tuple[bool, list[str]]:
+    """Whether the module says that it changed something, and what."""
+    asked = json.dumps({"ANSIBLE_MODULE_ARGS": arguments})
+    done = subprocess.run([sys.executable, MODULE], input=asked, capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    return told["changed"], told["paths"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files to root")
+def test_what_is_right_already_counts_as_changed_when_the_step_was_begun_before(tmp_path: Path) -> None:
+    wanted, gone = str(tmp_path / "wanted"), str(tmp_path / "gone")
+    asked: dict[str, Any] = {"files": [{"path": wanted, "content": "text\n"}], "absent": [gone]}
+    assert settled(**asked) == (True, [wanted])
+    assert settled(**asked) == (False, [])
+    assert settled(**asked, again=True) == (True, [wanted, gone])
+    assert settled(**asked, again=True, _ansible_check_mode=True) == (False, [])
