@@ -9,6 +9,8 @@ import pytest
 from tests.databases import Databases, PostgresDatabases, SqliteDatabases
 from tests.postgres import Postgres, binaries
 
+pytest_plugins = ["tests.budgets"]
+
 ROOT = Path(__file__).parent.parent
 WORLD = Path(__file__).parent / "world"
 

@@ -17,9 +17,20 @@ class HostState(StrEnum):
 
 @dataclass(frozen=True)
 class PracticeHost:
-    """One host of the inventory, as found at the moment of asking. `groups` are sorted."""
+    """One host of the inventory, as found at the moment of asking. `groups` and `snapshots` are sorted."""
 
     name: str
     address: str
     groups: tuple[str, ...]
     state: HostState
+    snapshots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class UnsteadyUnit:
+    """A systemd unit of a practice host that failed, or that systemd has started again `restarts` times."""
+
+    host: str
+    unit: str
+    state: str
+    restarts: int

@@ -26,7 +26,8 @@ from orchestrator.domain.run import RunState
 from orchestrator.settings import Settings
 from tests.bench.scale import environment
 from tests.conftest import ROOT
-from tests.playbooks.conftest import MISSING, PracticeHome, Steps, Tenant, practice_site, steps_on
+from tests.playbooks.conftest import MISSING, Steps, Tenant, steps_on
+from tests.playbooks.grounds import PracticeHome, practice_site
 
 AGENCIES = tuple(f"agency-{letter}" for letter in "abcd")
 TENANTS = tuple(Tenant(f"loop-{letter}", 210 + number) for number, letter in enumerate("abcd"))
@@ -137,6 +138,7 @@ def main() -> None:
         Console().print("Onboarding is not measured: it takes root and the tools of a practice site.")
         return
     with tempfile.TemporaryDirectory() as name, practice_site(Path(name)) as home:
+        home.boot_all()
         measured, unchanged = rounds(home)
     table = Table(
         title=f"{len(AGENCIES)} agencies x {len(COMPONENTS)} components, {ROUNDS} rounds, {os.cpu_count()} cores",

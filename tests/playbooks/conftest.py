@@ -1,15 +1,11 @@
-"""A practice site of the tests' own, and steps on it by the real Ansible adapter.
-
-The site is the one of inventories/practice with other addresses and another bridge, so that it can be up beside the
-one that people use. It is booted once for all tests of this folder and erased afterwards.
-"""
+"""Steps by the real Ansible adapter on a practice site of the tests' own: see grounds.py."""
 
 import base64
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +17,6 @@ from orchestrator.adapters.ansible.runner import AnsibleRunner
 from orchestrator.adapters.ansible.warm import WarmStart
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.practice.commands import PACKAGES
-from orchestrator.adapters.practice.site import PracticeSite
 from orchestrator.domain.agreement import Agency
 from orchestrator.domain.allocation import Allocation
 from orchestrator.domain.assignment import host_variables, secrets_variable
@@ -31,67 +26,36 @@ from orchestrator.domain.run import StepOutcome, StepState
 from orchestrator.domain.site import Placement, Site
 from orchestrator.usecases.driving_ports import Assignment
 from orchestrator.usecases.ports import SiteAccess
+from tests.budgets import counting
 from tests.conftest import ROOT
+from tests.playbooks.grounds import NETWORKS, PracticeHome, practice_site
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "shared-service-orchestrator"
 MISSING = sorted(tool for tool in PACKAGES if shutil.which(tool) is None)
-SUBSTITUTES = {"10.63.0.": "10.61.0.", "10.64.0.0/16": "10.65.0.0/16", "orch-practice": "orch-tests"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs the site. Tests of recovery and of probing come last, as others want hosts that
-    have nothing."""
+    """Everything in this folder needs a practice site. The tests of a component stay together."""
     folder = Path(__file__).parent
-    late = (folder / "recovery", folder / "test_drills.py", folder / "test_probing.py")
-    items.sort(key=lambda item: any(item.path.is_relative_to(path) for path in late))
     for item in items:
         if folder in item.path.parents:
+            named = item.path if item.path.parent == folder else item.path.parent
+            item.add_marker(pytest.mark.xdist_group(named.stem.removeprefix("test_").replace("_", "-")))
             item.add_marker(pytest.mark.practice)
             item.add_marker(pytest.mark.skipif(os.geteuid() != 0, reason="only root may boot practice hosts"))
             item.add_marker(pytest.mark.skipif(bool(MISSING), reason=f"this machine has no {', '.join(MISSING)}"))
 
 
-@dataclass(frozen=True)
-class PracticeHome:
-    """Where the tests' site lives: the folders a command line needs to work on it."""
-
-    home: Path
-    inventories: Path
-    driver: PracticeSite
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {
-            **os.environ,
-            "ORCHESTRATOR_HOME": str(self.home),
-            "ORCHESTRATOR_INVENTORIES": str(self.inventories),
-            "NO_COLOR": "1",
-            "COLUMNS": "160",
-        }
-
-
-@contextmanager
-def practice_site(top: Path) -> Iterator[PracticeHome]:
-    """The tests' practice site, up, with its files in a folder of one's own."""
-    inventories = top / "inventories"
-    shutil.copytree(ROOT / "inventories" / "practice", inventories / "practice")
-    for file in inventories.rglob("*.yml"):
-        text = file.read_text()
-        for before, after in SUBSTITUTES.items():
-            text = text.replace(before, after)
-        file.write_text(text)
-    driver = PracticeSite(inventory=inventories / "practice", home=top / "home", cache=CACHE)
-    try:
-        driver.up(print)
-        yield PracticeHome(home=top / "home", inventories=inventories, driver=driver)
-    finally:
-        driver.down(print, erase=True)
-
-
 @pytest.fixture(scope="session")
 def practice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeHome]:
     with practice_site(tmp_path_factory.mktemp("practice")) as home:
+        counting.hosts = home.hosts_usage
         yield home
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _fresh_hosts(practice: PracticeHome) -> None:
+    """No file of tests finds what another did to the hosts."""
+    practice.clear()
 
 
 @dataclass(frozen=True)
@@ -110,7 +74,7 @@ class Tenant:
     def allocations(self) -> dict[str, Allocation]:
         given = {
             "number": str(self.number),
-            "subnet": f"10.65.{self.number}.0/24",
+            "subnet": f"{NETWORKS}.{self.number}.0/24",
             "vpn_port": str(51900 + self.number),
             "session_port": str(13000 + self.number),
         }
@@ -122,6 +86,7 @@ class Tenant:
 
 ALPHA = Tenant("alpha-agency", 201)
 BRAVO = Tenant("bravo-agency", 202)
+BOTH = (ALPHA, BRAVO)
 
 
 @dataclass(frozen=True)
@@ -131,13 +96,18 @@ class Steps:
     source: CatalogFiles
     site: Site
     runner: AnsibleRunner
-    home: Path
+    practice: PracticeHome
     said: list[Any] = field(default_factory=list)
+
+    @property
+    def home(self) -> Path:
+        return self.practice.home
 
     def run(self, component: str, verb: str, **options: Any) -> StepOutcome:
         """Carry one step out."""
         self.said.clear()
         assignment = self.assignment(component, verb, **options)
+        self.practice.boot(assignment.variables.keys())
         return self.runner.run(assignment, on_events=self.said.extend, cancelled=lambda: False)
 
     def assignment(
@@ -214,6 +184,13 @@ class Steps:
         assert outcome.state is StepState.SUCCEEDED, outcome.error
         return outcome
 
+    def same_time(self, component: str, verb: str, **options: Any) -> list[StepOutcome]:
+        """The same for both agencies at once."""
+        with ThreadPoolExecutor() as pool:
+            outcomes = list(pool.map(lambda tenant: self.run(component, verb, tenant=tenant, **options), BOTH))
+        assert [outcome.state for outcome in outcomes] == [StepState.SUCCEEDED] * 2, [o.error for o in outcomes]
+        return outcomes
+
     def changed(self, component: str, verb: str, **options: Any) -> list[str]:
         """The tasks that changed something in a step that must succeed."""
         self.succeed(component, verb, **options)
@@ -226,6 +203,7 @@ class Steps:
         return done.stdout
 
     def try_on(self, host: str, command: str) -> "subprocess.CompletedProcess[str]":
+        self.practice.boot([host])
         folder = self.home / "sites" / "practice"
         options = [f"UserKnownHostsFile={folder / 'known_hosts'}", "StrictHostKeyChecking=yes", "BatchMode=yes"]
         ssh = ["ssh", "-i", str(folder / "id_ed25519"), *(part for o in options for part in ("-o", o))]
@@ -252,7 +230,7 @@ def steps_on(practice: PracticeHome) -> Steps:
     folder = practice.home / "sites" / "practice"
     access = SiteAccess(key=folder / "id_ed25519", known_hosts=folder / "known_hosts")
     runner = AnsibleRunner(playbooks=ROOT / "playbooks", guards=Guards(lease_seconds=7200), access_of=lambda _: access)
-    return Steps(source=source, site=source.site("practice"), runner=runner, home=practice.home)
+    return Steps(source=source, site=source.site("practice"), runner=runner, practice=practice)
 
 
 @pytest.fixture(scope="session")

@@ -10,13 +10,14 @@ import pytest
 
 from orchestrator.domain.run import StepOutcome, StepState
 from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, secrets_of
+from tests.playbooks.grounds import NETWORKS
 
 PLACES = {ALPHA: {"desktop": ("pc1",)}, BRAVO: {"desktop": ("pc2",)}}
 LEFT = """
 ls /home; ls -A /tmp /var/tmp | grep left; ps -eo args= | grep '[s]leep 3210'
 find /etc /usr/local -name '*managed-desktop*' -not -type d
 grep -rl {id} /etc --exclude='*-'
-getent group | grep agency; ip route | grep 10.65.; grep 127.0.0.1 /etc/resolv.conf; true
+getent group | grep agency; ip route | grep {networks}.; grep 127.0.0.1 /etc/resolv.conf; true
 """
 
 
@@ -47,22 +48,29 @@ def _as_user1(steps: Steps, command: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def desktops(steps: Steps) -> Iterator[Steps]:
+def desktops(steps: Steps) -> Steps:
     """Each agency has a network and a desktop of its own, provisioned at the same time."""
-    for tenant in (ALPHA, BRAVO):
-        steps.succeed("network", "provision", tenant=tenant)
-    _same_time(steps, "provision")
-    yield steps
-    _same_time(steps, "retire")
-    for tenant in (ALPHA, BRAVO):
-        steps.succeed("network", "retire", tenant=tenant)
+
+    def make() -> None:
+        steps.same_time("network", "provision")
+        _same_time(steps, "provision")
+
+    steps.practice.in_state("desktops", make)
+    return steps
+
+
+@pytest.fixture
+def breakable(desktops: Steps) -> Iterator[Steps]:
+    """The same, and what a test does to the first agency's is forgotten."""
+    yield desktops
+    desktops.practice.restore("desktops", "pc1")
 
 
 def test_a_prediction_for_a_fresh_host_changes_nothing(steps: Steps) -> None:
     assert _changed(steps, "precheck") == []
     assert _changed(steps, "provision", check=True) != []
     assert _changed(steps, "retire") == []
-    steps.on("pc1", "test ! -e /etc/managed-desktop && ! dpkg -s xrdp")
+    steps.on("pc1", "test ! -e /etc/managed-desktop && ! systemctl --quiet is-active xrdp")
 
 
 def test_what_was_made_stays_as_it_is_and_serves_its_agency(desktops: Steps) -> None:
@@ -73,53 +81,66 @@ def test_what_was_made_stays_as_it_is_and_serves_its_agency(desktops: Steps) -> 
     assert _as_user1(desktops, "id -gn; stat -c %a .").split() == [f"agency-{ALPHA.id}", "700"]
 
 
-def test_names_are_resolved_with_and_without_the_agency(desktops: Steps) -> None:
+def test_names_are_resolved_with_and_without_the_agency(breakable: Steps) -> None:
+    desktops = breakable
     ask = f"getent ahostsv4 gateway.{ALPHA.id}.practice.internal"
-    assert f"10.65.{ALPHA.number}.1" in desktops.on("pc1", ask)
+    assert f"{NETWORKS}.{ALPHA.number}.1" in desktops.on("pc1", ask)
     desktops.on("pc1", "systemctl stop dnsmasq; getent ahostsv4 pc1")
     assert desktops.try_on("pc1", ask).returncode != 0
     assert _changed(desktops, "provision") != []
-    assert f"10.65.{ALPHA.number}.1" in desktops.on("pc1", ask)
+    assert f"{NETWORKS}.{ALPHA.number}.1" in desktops.on("pc1", ask)
 
 
-@pytest.mark.parametrize(
-    ("broken", "complaint"),
-    [
-        ("systemctl stop xrdp", "No remote desktop"),
-        ("userdel --force --remove user2", "user2 cannot log in"),
-        ("echo user1:not-the-password | chpasswd", "user1 cannot log in"),
-        ("systemctl stop dnsmasq", "getent ahostsv4"),
-        ("rm /etc/ssl/certs/managed-desktop.pem", "openssl verify"),
-        ("sed -i 's/alpha/other/' /etc/managed-desktop/build.json", "build.json"),
-        (
-            "sed -i 's/^PermitRootLogin.*/PermitRootLogin yes/' /etc/ssh/sshd_config.d/10-managed-desktop.conf"
-            " && systemctl restart ssh",
-            "sshd -T",
-        ),
-        (
-            "cp /etc/ssl/certs/ssl-cert-snakeoil.pem /etc/managed-desktop/desktop.pem"
-            " && cp /etc/ssl/private/ssl-cert-snakeoil.key /etc/managed-desktop/desktop.key"
-            " && systemctl restart xrdp",
-            "presents the certificate",
-        ),
-    ],
-)
-def test_what_is_broken_is_noticed_and_mended(desktops: Steps, broken: str, complaint: str) -> None:
-    desktops.on("pc1", broken)
-    outcome = _run(desktops, "verify")
+BREAKS = [
+    ("systemctl stop xrdp", "No remote desktop"),
+    ("userdel --force --remove user2", "user2 cannot log in"),
+    ("echo user1:not-the-password | chpasswd", "user1 cannot log in"),
+    ("systemctl stop dnsmasq", "getent ahostsv4"),
+    ("rm /etc/ssl/certs/managed-desktop.pem", "openssl verify"),
+    ("sed -i 's/alpha/other/' /etc/managed-desktop/build.json", "build.json"),
+    (
+        "sed -i 's/^PermitRootLogin.*/PermitRootLogin yes/' /etc/ssh/sshd_config.d/10-managed-desktop.conf"
+        " && systemctl restart ssh",
+        "sshd -T",
+    ),
+    (
+        "cp /etc/ssl/certs/ssl-cert-snakeoil.pem /etc/managed-desktop/desktop.pem"
+        " && cp /etc/ssl/private/ssl-cert-snakeoil.key /etc/managed-desktop/desktop.key"
+        " && systemctl restart xrdp",
+        "presents the certificate",
+    ),
+]
+
+
+@pytest.mark.parametrize(("broken", "complaint"), BREAKS)
+def test_what_is_broken_is_noticed(breakable: Steps, broken: str, complaint: str) -> None:
+    breakable.on("pc1", broken)
+    outcome = _run(breakable, "verify")
     assert outcome.state is StepState.FAILED
     assert complaint in str(outcome.error)
-    assert _changed(desktops, "provision") != []
-    assert _changed(desktops, "verify") == []
 
 
-def test_what_the_agency_chooses_is_what_it_gets(desktops: Steps) -> None:
+@pytest.mark.parametrize("stopped", ["xrdp", "dnsmasq"])
+def test_what_is_stopped_is_mended_by_provisioning(breakable: Steps, stopped: str) -> None:
+    breakable.on("pc1", f"systemctl stop {stopped}")
+    assert _changed(breakable, "provision") != []
+    assert _changed(breakable, "verify") == []
+
+
+def test_what_is_broken_is_mended_by_provisioning(breakable: Steps) -> None:
+    for broken, _ in BREAKS:
+        breakable.on("pc1", broken)
+    assert _changed(breakable, "provision") != []
+    assert _changed(breakable, "verify") == []
+
+
+def test_what_the_agency_chooses_is_what_it_gets(breakable: Steps) -> None:
+    desktops = breakable
     desktops.on("pc1", "touch ~user2/letter; ls -d ~user2")
     assert _changed(desktops, "provision", parameters={"users": ["user1", "ada"]}, tier="secure") != []
     assert _changed(desktops, "verify", parameters={"users": ["user1", "ada"]}, tier="secure") == []
     assert desktops.on("pc1", "ls /home").split() == ["ada", "provision", "user1"]
     assert "cliprdr=false" in desktops.on("pc1", "cat /etc/managed-desktop/xrdp.ini")
-    assert _changed(desktops, "provision") != []
 
 
 def test_passwords_are_nowhere_on_the_host(desktops: Steps) -> None:
@@ -137,7 +158,7 @@ def test_a_desktop_is_freed_from_its_people_and_goes_to_the_next_agency(desktops
     assert desktops.changed("desktop", "retire", tenant=BRAVO, placement=place) == [], "it is not BRAVO's"
     assert _changed(desktops, "retire") != []
     assert _changed(desktops, "retire") == []
-    assert desktops.on("pc1", LEFT.format(id=ALPHA.id)).split() == ["provision"]
+    assert desktops.on("pc1", LEFT.format(id=ALPHA.id, networks=NETWORKS)).split() == ["provision"]
     desktops.succeed("desktop", "precheck", tenant=BRAVO, placement=place)
     desktops.succeed("desktop", "provision", tenant=BRAVO, placement=place)
     desktops.succeed("desktop", "verify", tenant=BRAVO, placement=place)

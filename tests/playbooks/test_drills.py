@@ -28,7 +28,8 @@ from orchestrator.domain.run import RunState
 from orchestrator.domain.verdict import Verdict
 from orchestrator.settings import RecoverySettings, Settings
 from tests.conftest import ROOT
-from tests.playbooks.conftest import PracticeHome, Steps
+from tests.playbooks.conftest import Steps
+from tests.playbooks.grounds import PracticeHome
 from tests.playbooks.rehearsals import AGENCY, DESK, REPOSITORY, Rehearsals, aside, wait_until
 
 CALL_OFF = f"""
@@ -54,6 +55,7 @@ STATES = ["precheck", "pinned", "preparing", "restoring", "starting", "probing",
 @pytest.fixture(scope="module")
 def rehearsals(practice: PracticeHome, steps: Steps, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsals]:
     """The agency is in service, backed up, with a canary before the backup and one after."""
+    practice.boot(["gw1", "desk1", "recover1"])
     home = tmp_path_factory.mktemp("drills")
     (home / "sites").symlink_to(practice.home / "sites")
     settings = Settings(
@@ -73,8 +75,6 @@ def rehearsals(practice: PracticeHome, steps: Steps, tmp_path_factory: pytest.Te
         made.back_up()
         made.canary()
         yield made
-        plan = app.ordering.plan_offboarding(AGENCY)
-        made.carry(app.provisioning.open_run(plan.id))
 
 
 def passed(drill: Drill) -> None:

@@ -1,12 +1,12 @@
 """The network of two agencies on a real gateway: made, used, broken, made again and removed."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from orchestrator.domain.run import StepState
 from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant
+from tests.playbooks.grounds import NETWORKS
 
 LEFT = """
 ip -brief link | grep -E 'agency|vpn' || true
@@ -21,14 +21,17 @@ def _left(steps: Steps, tenant: Tenant) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def networks(steps: Steps) -> Iterator[Steps]:
+def networks(steps: Steps) -> Steps:
     """Both agencies have a network, provisioned at the same time."""
-    with ThreadPoolExecutor() as pool:
-        outcomes = list(pool.map(lambda tenant: steps.run("network", "provision", tenant=tenant), (ALPHA, BRAVO)))
-    assert [outcome.state for outcome in outcomes] == [StepState.SUCCEEDED] * 2, [o.error for o in outcomes]
-    yield steps
-    for tenant in (ALPHA, BRAVO):
-        steps.succeed("network", "retire", tenant=tenant)
+    steps.practice.in_state("networks", lambda: steps.same_time("network", "provision"))
+    return steps
+
+
+@pytest.fixture
+def breakable(networks: Steps) -> Iterator[Steps]:
+    """The same, and what a test does to them is forgotten."""
+    yield networks
+    networks.practice.restore("networks")
 
 
 def test_a_prediction_for_a_fresh_gateway_changes_nothing(steps: Steps) -> None:
@@ -44,9 +47,7 @@ def test_what_was_made_stays_as_it_is_and_serves_both_agencies(networks: Steps) 
         assert networks.changed("network", "provision", tenant=tenant) == []
         assert networks.changed("network", "provision", tenant=tenant, check=True) == []
         assert networks.changed("network", "precheck", tenant=tenant) == []
-    with ThreadPoolExecutor() as pool:
-        outcomes = list(pool.map(lambda tenant: networks.run("network", "verify", tenant=tenant), (ALPHA, BRAVO)))
-    assert [outcome.state for outcome in outcomes] == [StepState.SUCCEEDED] * 2, [o.error for o in outcomes]
+    outcomes = networks.same_time("network", "verify")
     assert [outcome.counts.changed for outcome in outcomes] == [0, 0]
     assert networks.on("gw1", "ip netns; ls /sys/class/net | grep agencyx || true") == ""
 
@@ -63,32 +64,32 @@ def test_it_survives_a_reboot(networks: Steps) -> None:
     networks.succeed("network", "verify")
 
 
-@pytest.mark.parametrize(
-    ("broken", "complaint"),
-    [
-        (f"systemctl stop agency-dns@{ALPHA.id}", "no DHCP server answered"),
-        (f"nft delete table inet agency{ALPHA.number}", "answers device"),
-        (f"ip link delete agency{ALPHA.number}", f"agency{ALPHA.number}"),
-        (f"systemctl stop wg-quick@vpn{ALPHA.number}", "cannot be dialled"),
-        (f"wg genkey | wg set vpn{ALPHA.number} private-key /dev/stdin", "does not answer"),
-    ],
-)
-def test_what_is_broken_is_noticed(networks: Steps, broken: str, complaint: str) -> None:
-    networks.on("gw1", broken)
-    outcome = networks.run("network", "verify")
+BREAKS = [
+    (f"systemctl stop agency-dns@{ALPHA.id}", "no DHCP server answered"),
+    (f"nft delete table inet agency{ALPHA.number}", "answers device"),
+    (f"ip link delete agency{ALPHA.number}", f"agency{ALPHA.number}"),
+    (f"systemctl stop wg-quick@vpn{ALPHA.number}", "cannot be dialled"),
+]
+WRONG_KEY = f"wg genkey | wg set vpn{ALPHA.number} private-key /dev/stdin"
+"""It leaves no trace that provisioning could see."""
+
+
+@pytest.mark.parametrize(("broken", "complaint"), [*BREAKS, (WRONG_KEY, "does not answer")])
+def test_what_is_broken_is_noticed(breakable: Steps, broken: str, complaint: str) -> None:
+    breakable.on("gw1", broken)
+    outcome = breakable.run("network", "verify")
     assert outcome.state is StepState.FAILED
     assert complaint in str(outcome.error)
-    networks.succeed("network", "provision")
-    if "wg genkey" in broken:  # which leaves no trace that provisioning could see
-        networks.on("gw1", f"systemctl reload wg-quick@vpn{ALPHA.number}")
 
 
-def test_what_was_broken_is_mended_by_provisioning(networks: Steps) -> None:
-    networks.succeed("network", "verify")
+def test_what_is_broken_is_mended_by_provisioning(breakable: Steps) -> None:
+    breakable.on("gw1", "; ".join(broken for broken, _ in BREAKS))
+    breakable.succeed("network", "provision")
+    breakable.succeed("network", "verify")
 
 
-def test_what_the_agency_chooses_reaches_its_devices(networks: Steps) -> None:
-    networks.succeed("network", "provision")
+def test_what_the_agency_chooses_reaches_its_devices(breakable: Steps) -> None:
+    networks = breakable
     worker = {"name": "someone", "public_key": "YAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk="}
     chosen = {"dhcp_lease_hours": 2, "remote_workers": [worker]}
     networks.succeed("network", "provision", parameters=chosen)
@@ -98,15 +99,16 @@ def test_what_the_agency_chooses_reaches_its_devices(networks: Steps) -> None:
 
 
 def test_an_address_that_is_in_use_is_named_before_anything_happens(networks: Steps) -> None:
-    networks.on("gw1", "ip address add 10.65.203.9/24 dev lo")
+    networks.on("gw1", f"ip address add {NETWORKS}.203.9/24 dev lo")
     try:
         outcome = networks.run("network", "precheck", tenant=Tenant("charlie-agency", 203))
     finally:
-        networks.on("gw1", "ip address delete 10.65.203.9/24 dev lo")
-    assert "lo already has an address in 10.65.203.0/24" in str(outcome.error)
+        networks.on("gw1", f"ip address delete {NETWORKS}.203.9/24 dev lo")
+    assert f"lo already has an address in {NETWORKS}.203.0/24" in str(outcome.error)
 
 
-def test_nothing_of_an_agency_that_left_remains_and_its_neighbour_stays(networks: Steps) -> None:
+def test_nothing_of_an_agency_that_left_remains_and_its_neighbour_stays(breakable: Steps) -> None:
+    networks = breakable
     networks.succeed("network", "retire")
     assert networks.changed("network", "retire") == []
     assert [line for line in _left(networks, ALPHA) if str(BRAVO.number) not in line] == []

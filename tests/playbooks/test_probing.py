@@ -23,7 +23,8 @@ from orchestrator.entrypoints.http.server import http_application
 from orchestrator.settings import Settings
 from tests.conftest import ROOT
 from tests.monitoring.conftest import watching
-from tests.playbooks.conftest import PracticeHome, Steps, run_in_rt
+from tests.playbooks.conftest import Steps, run_in_rt
+from tests.playbooks.grounds import PracticeHome
 from tests.playbooks.rehearsals import AGENCY, DESK, Rehearsals, wait_until
 from tests.playbooks.test_drills import CALL_OFF
 from tests.postgres import free_port
@@ -46,6 +47,7 @@ print $number;
 @pytest.fixture(scope="module")
 def probed(practice: PracticeHome, steps: Steps, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     """The agency is in service, and its desk is probed every two seconds."""
+    practice.boot(["gw1", "desk1", "recover1"])
     home = tmp_path_factory.mktemp("probing")
     (home / "sites").symlink_to(practice.home / "sites")
     shutil.copytree(ROOT / "catalog", home / "catalog")
@@ -67,8 +69,6 @@ def probed(practice: PracticeHome, steps: Steps, tmp_path_factory: pytest.TempPa
         yield app
         done.set()
         prober.join()
-        plan = app.ordering.plan_offboarding(AGENCY)
-        made.carry(app.provisioning.open_run(plan.id))
 
 
 def timeline(app: Application, probe: str) -> Timeline:

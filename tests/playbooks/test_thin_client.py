@@ -1,14 +1,12 @@
 """Thin clients of two agencies on a real session server and gateway: used as devices, users and strangers do."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from orchestrator.domain.run import StepState
-from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant
+from tests.playbooks.conftest import ALPHA, BOTH, BRAVO, Steps, Tenant
 
-BOTH = (ALPHA, BRAVO)
 FOLDER = f"/etc/thin-client/{ALPHA.id}"
 ADMIT_ALL = "-e s/^TerminalServerUsers=.*/TerminalServerUsers=none/ -e s/GroupCheck=true/GroupCheck=false/"
 RESTART = f"systemctl restart thin-client-sessions@{ALPHA.id} thin-client-desktop@{ALPHA.id}"
@@ -20,26 +18,28 @@ systemctl list-units --plain --no-legend 'agency{n}.slice' 'thin-client-*@{id}.s
 """
 
 
-def _together(steps: Steps, component: str, verb: str) -> None:
-    with ThreadPoolExecutor() as pool:
-        outcomes = list(pool.map(lambda tenant: steps.run(component, verb, tenant=tenant), BOTH))
-    assert [outcome.state for outcome in outcomes] == [StepState.SUCCEEDED] * 2, [o.error for o in outcomes]
-
-
 def _left(steps: Steps, tenant: Tenant) -> str:
     script = LEFT.format(id=tenant.id, n=tenant.number)
     return steps.on("thin1", script) + steps.on("gw1", f"ls -d /srv/thin-client/{tenant.id} 2>/dev/null || true")
 
 
 @pytest.fixture(scope="module")
-def sessions(steps: Steps) -> Iterator[Steps]:
+def sessions(steps: Steps) -> Steps:
     """Both agencies have a network and thin clients, provisioned at the same time."""
-    _together(steps, "network", "provision")
-    _together(steps, "thin-client", "provision")
-    yield steps
-    for tenant in BOTH:
-        steps.succeed("thin-client", "retire", tenant=tenant)
-        steps.succeed("network", "retire", tenant=tenant)
+
+    def make() -> None:
+        steps.same_time("network", "provision")
+        steps.same_time("thin-client", "provision")
+
+    steps.practice.in_state("sessions", make)
+    return steps
+
+
+@pytest.fixture
+def breakable(sessions: Steps) -> Iterator[Steps]:
+    """The same, and what a test does to them is forgotten."""
+    yield sessions
+    sessions.practice.restore("sessions")
 
 
 def test_a_prediction_for_fresh_hosts_changes_nothing(steps: Steps) -> None:
@@ -65,36 +65,39 @@ def test_agencies_are_kept_apart_on_the_session_server(sessions: Steps) -> None:
     assert limits == "CPUWeight=100\n"
 
 
-@pytest.mark.parametrize(
-    ("host", "broken", "complaint"),
-    [
-        ("thin1", f"systemctl stop thin-client-desktop@{ALPHA.id}", "No remote desktop"),
-        ("thin1", f"sed -i s/allow_channels=true/allow_channels=false/ {FOLDER}/xrdp.ini; {RESTART}", "no channels"),
-        ("thin1", f"sed -i {ADMIT_ALL} {FOLDER}/sesman.ini; {RESTART}", "got a session and should not"),
-        ("thin1", f"echo {ALPHA.id}-user1:another | chpasswd", "got no session"),
-        (
-            "thin1",
-            "printf '#!/bin/sh\\n' > /usr/local/lib/thin-client/session",
-            f"The session of {ALPHA.id}-user1 has no",
-        ),
-        ("gw1", f"rm /srv/thin-client/{ALPHA.id}/boot.ipxe", "boot.ipxe"),
-        ("gw1", SHUT, "Cannot fetch"),
-    ],
-)
-def test_what_is_broken_is_noticed(sessions: Steps, host: str, broken: str, complaint: str) -> None:
-    sessions.on(host, broken)
-    outcome = sessions.run("thin-client", "verify")
+BREAKS = [
+    ("thin1", f"systemctl stop thin-client-desktop@{ALPHA.id}", "No remote desktop"),
+    ("thin1", f"sed -i s/allow_channels=true/allow_channels=false/ {FOLDER}/xrdp.ini; {RESTART}", "no channels"),
+    ("thin1", f"sed -i {ADMIT_ALL} {FOLDER}/sesman.ini; {RESTART}", "got a session and should not"),
+    ("thin1", f"echo {ALPHA.id}-user1:another | chpasswd", "got no session"),
+    (
+        "thin1",
+        "printf '#!/bin/sh\\n' > /usr/local/lib/thin-client/session",
+        f"The session of {ALPHA.id}-user1 has no",
+    ),
+    ("gw1", f"rm /srv/thin-client/{ALPHA.id}/boot.ipxe", "boot.ipxe"),
+    ("gw1", SHUT, "Cannot fetch"),
+]
+
+
+@pytest.mark.parametrize(("host", "broken", "complaint"), BREAKS)
+def test_what_is_broken_is_noticed(breakable: Steps, host: str, broken: str, complaint: str) -> None:
+    breakable.on(host, broken)
+    outcome = breakable.run("thin-client", "verify")
     assert outcome.state is StepState.FAILED
     assert complaint in str(outcome.error)
-    assert sessions.on("thin1", "pgrep -xa 'Xorg|xrdp-chansrv' || true") == "", "the check leaves no session behind"
-    sessions.succeed("thin-client", "provision")
+    assert breakable.on("thin1", "pgrep -xa 'Xorg|xrdp-chansrv' || true") == "", "the check leaves no session behind"
 
 
-def test_what_was_broken_is_mended_by_provisioning(sessions: Steps) -> None:
-    sessions.succeed("thin-client", "verify")
+def test_what_is_broken_is_mended_by_provisioning(breakable: Steps) -> None:
+    for host, broken, _ in BREAKS:
+        breakable.on(host, broken)
+    breakable.succeed("thin-client", "provision")
+    breakable.succeed("thin-client", "verify")
 
 
-def test_what_an_interrupted_attempt_did_not_come_to_is_done_by_the_next(sessions: Steps) -> None:
+def test_what_an_interrupted_attempt_did_not_come_to_is_done_by_the_next(breakable: Steps) -> None:
+    sessions = breakable
     file, rule = f"/etc/agency-network/{ALPHA.id}/firewall.d/boot.nft", f"agency{ALPHA.number} | grep -c 'dport 69'"
     reload = f"systemctl reload agency-firewall@{ALPHA.id}"
     sessions.on("gw1", f"mv {file} /root/boot.nft; {reload}; mv /root/boot.nft {file}")
@@ -105,7 +108,8 @@ def test_what_an_interrupted_attempt_did_not_come_to_is_done_by_the_next(session
     assert sessions.on("gw1", in_force) == "1\n"
 
 
-def test_who_leaves_the_list_loses_their_home(sessions: Steps) -> None:
+def test_who_leaves_the_list_loses_their_home(breakable: Steps) -> None:
+    sessions = breakable
     sessions.succeed("thin-client", "provision", parameters={"users": ["user2", "user3"]})
     assert sessions.on("thin1", f"ls /home | grep {ALPHA.id}").split() == [f"{ALPHA.id}-user2", f"{ALPHA.id}-user3"]
     sessions.succeed("thin-client", "verify", parameters={"users": ["user2", "user3"]})

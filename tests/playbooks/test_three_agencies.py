@@ -10,7 +10,8 @@ import pytest
 
 from orchestrator.adapters.keys.secret_box import SecretBox
 from tests.conftest import ROOT
-from tests.playbooks.conftest import PracticeHome, Steps
+from tests.playbooks.conftest import Steps
+from tests.playbooks.grounds import ADDRESSES, PracticeHome
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
 AGENCIES = [path.stem for path in EXAMPLES]
@@ -49,6 +50,7 @@ class Command:
 
 @pytest.fixture(scope="module")
 def command(practice: PracticeHome) -> Command:
+    practice.boot_all()
     made = Command(practice)
     made("init")
     return made
@@ -145,7 +147,7 @@ class TestThreeAgencies:
         example = ROOT / "examples/land-registry-north.yml"
         inventory = practice.inventories / "practice" / "hosts.yml"
         right = inventory.read_text()
-        inventory.write_text(right.replace("10.61.0.21", "10.61.0.254"))
+        inventory.write_text(right.replace(f"{ADDRESSES}.21", f"{ADDRESSES}.254"))
         try:
             command("apply", example, "--yes", expect=75)
             run = command.json("run", "list", "--agency", "land-registry-north")["runs"][0]

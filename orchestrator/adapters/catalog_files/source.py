@@ -10,6 +10,7 @@ from jsonschema.exceptions import SchemaError
 
 from orchestrator.adapters.catalog_files.documents import YamlDocument, parse, read_yaml, refuse
 from orchestrator.adapters.catalog_files.linting import probe_problems, role_problems, site_problems
+from orchestrator.adapters.catalog_files.packages import group_packages, package_problems
 from orchestrator.adapters.catalog_files.sites import read_site
 from orchestrator.domain.agreement import FrameworkAgreement
 from orchestrator.domain.catalog import Catalog, Component
@@ -90,6 +91,10 @@ class CatalogFiles:
     def document(self, path: Path) -> YamlDocument:
         return read_yaml(path)
 
+    def packages(self) -> Mapping[str, frozenset[str]]:
+        """Return by host group the Debian packages that components may install on its hosts."""
+        return group_packages(self._catalog, self.playbooks_dir / "roles")
+
     def lint(self) -> list[Problem]:
         """Catalog against playbooks and sites. Raises when the catalog itself cannot be read."""
         catalog = self.catalog()
@@ -99,7 +104,9 @@ class CatalogFiles:
             document = read_yaml(path)
             component = catalog.components[document.data["component"]]
             problems += probe_problems(document, component, catalog)
-            problems += role_problems(document, component, self.playbooks_dir / "roles" / component.role)
+            role = self.playbooks_dir / "roles" / component.role
+            problems += role_problems(document, component, role)
+            problems += package_problems(document, component, role)
             for site in map(self.site, self.sites()):
                 problems += site_problems(document, component, site)
         return problems

@@ -1,16 +1,14 @@
 """The base tree: a plain Debian host, built once, over which each practice host keeps only its own changes."""
 
-import fcntl
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import tempfile
 from pathlib import Path
 
 from orchestrator.adapters.practice import machine
+from orchestrator.adapters.practice.cache import Cache, Progress
 from orchestrator.adapters.practice.commands import run
 from orchestrator.domain.errors import Kind, OrchestratorError
 
-SUITE = "bookworm"
 PACKAGES = (
     "ca-certificates", "dbus", "iproute2", "openssh-server", "python3", "python3-apt", "sudo", "systemd-sysv",
 )  # fmt: skip
@@ -36,55 +34,37 @@ END
 """
 
 
-def base_tree(cache: Path, *, user: str, progress: Callable[[str], None]) -> Path:
-    """Return the tree for hosts with this login, building it when the cache has none. One builder at a time."""
-    sources = machine.apt_sources()
+def base_tree(cache: Cache, *, suite: str, user: str, progress: Progress) -> Path:
+    """Return the tree for hosts of this Debian release with this login, building it when the cache has none."""
+    sources = machine.apt_sources(suite)
     customise = _CUSTOMISE.format(user=user)
-    built_from = "\0".join((SUITE, run("dpkg", "--print-architecture"), *PACKAGES, sources, customise))
-    tree = cache / f"base-{hashlib.sha256(built_from.encode()).hexdigest()[:12]}"
-    if tree.is_dir():
-        return tree
-    cache.mkdir(parents=True, exist_ok=True)
-    with _only_builder(cache, progress) as lock:
-        if not tree.is_dir():
-            progress(f"building the base tree in {cache} (once, about a minute)")
-            _build(tree, sources=sources, customise=customise, lock=lock)
-    return tree
+    built_from = "\0".join((suite, run("dpkg", "--print-architecture"), *PACKAGES, sources, customise))
+
+    def build(tree: Path, lock: int) -> None:
+        progress(f"building the base tree of {suite} in {cache.folder} (once, about a minute)")
+        _build(tree, suite=suite, sources=sources, customise=customise, lock=lock)
+
+    name = f"base-{hashlib.sha256(built_from.encode()).hexdigest()[:12]}"
+    return cache.tree(name, build, what="the base tree", progress=progress)
 
 
-@contextmanager
-def _only_builder(cache: Path, progress: Callable[[str], None]) -> Iterator[int]:
-    with (cache / "build.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress("waiting for the base tree that another command is building")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield lock.fileno()
-
-
-def _build(tree: Path, *, sources: str, customise: str, lock: int) -> None:
+def _build(tree: Path, *, suite: str, sources: str, customise: str, lock: int) -> None:
     if not sources and not _KEYRING.exists():
         raise OrchestratorError(
             Kind.UNAVAILABLE,
             "This machine does not have the keys that Debian packages are signed with",
             hint="apt-get install debian-archive-keyring",
         )
-    partial, options, hook = (tree.with_suffix(suffix) for suffix in (".partial", ".apt.conf", ".hook"))
-    # --one-file-system: should a killed build have left a mount, the removal stops at it.
-    run("rm", "--recursive", "--force", "--one-file-system", "--", str(partial))
-    options.write_text(machine.apt_options())
-    hook.write_text("#!/bin/sh" + customise)
-    hook.chmod(0o700)
-    run(
-        # In a mount namespace of its own, so that no mount outlives it; holding the lock, so that a build whose
-        # command was killed still keeps others out until it has ended.
-        "unshare", "--mount", "--propagation", "private", "--",
-        "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}",
-        f"--aptopt={options}", "--dpkgopt=force-unsafe-io", "--skip=cleanup/apt/lists",
-        f"--customize-hook={hook}", SUITE, str(partial), *(["-"] if sources else []),
-        text=sources, keep_open=(lock,),
-    )  # fmt: skip
-    partial.rename(tree)
-    options.unlink()
-    hook.unlink()
+    with tempfile.TemporaryDirectory() as scratch:
+        options, hook = Path(scratch, "apt.conf"), Path(scratch, "hook")
+        options.write_text(machine.apt_options())
+        hook.write_text("#!/bin/sh" + customise)
+        hook.chmod(0o700)
+        run(
+            # In a mount namespace of its own, so that no mount outlives it.
+            "unshare", "--mount", "--propagation", "private", "--",
+            "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+            f"--aptopt={options}", "--dpkgopt=force-unsafe-io", "--skip=cleanup/apt/lists",
+            f"--customize-hook={hook}", suite, str(tree), *(["-"] if sources else []),
+            text=sources, keep_open=(lock,),
+        )  # fmt: skip

@@ -11,6 +11,7 @@ PACKAGES = {
     "mmdebstrap": "mmdebstrap",
     "nft": "nftables",
     "ip": "iproute2",
+    "setpriv": "util-linux",
     "unshare": "util-linux",
     "apt-config": "apt",
 }

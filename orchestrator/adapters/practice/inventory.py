@@ -11,6 +11,7 @@ import yaml
 from orchestrator.domain.errors import Kind, OrchestratorError
 
 _LONGEST_INTERFACE_NAME = 15
+SUITES = ("bookworm", "trixie")
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Route(NamedTuple):
 
 @dataclass(frozen=True)
 class Inventory:
-    """The hosts in the inventory's order, the bridge they hang on, this machine's address there, their login, and what
-    is reached through them."""
+    """The hosts in the inventory's order, the bridge they hang on, this machine's address there, their login, what is
+    reached through them, and the Debian release they run."""
 
     site: str
     hosts: tuple[InventoryHost, ...]
@@ -40,6 +41,7 @@ class Inventory:
     interface: IPv4Interface
     user: str
     routes: tuple[Route, ...] = ()
+    suite: str = "bookworm"
 
 
 def read_inventory(directory: Path) -> Inventory:
@@ -57,6 +59,7 @@ def read_inventory(directory: Path) -> Inventory:
                 Route(to=IPv4Network(route["to"]), via=IPv4Address(route["via"]))
                 for route in variables.get("practice_routes", ())
             ),
+            suite=str(variables.get("practice_suite", Inventory.suite)),
         )
     except KeyError as missing:
         raise _invalid(directory, f"{missing.args[0]} is not set") from missing
@@ -111,6 +114,8 @@ def _walk(tree: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]
 def _problems(inventory: Inventory) -> Iterator[str]:
     if len(inventory.bridge) > _LONGEST_INTERFACE_NAME:
         yield f"practice_bridge {inventory.bridge} is longer than {_LONGEST_INTERFACE_NAME} characters"
+    if inventory.suite not in SUITES:
+        yield f"practice_suite {inventory.suite} is none of {', '.join(SUITES)}"
     taken = {inventory.interface.ip: "practice_address"}
     for host in inventory.hosts:
         if host.address not in inventory.interface.network:

@@ -1,10 +1,13 @@
 """What this machine offers its practice hosts: room to run, and what it knows about the way out."""
 
 import os
+import platform
+import re
 from ipaddress import ip_address
 from pathlib import Path
 
 from orchestrator.adapters.practice.commands import run
+from orchestrator.adapters.practice.files import write
 from orchestrator.domain.errors import Kind, OrchestratorError
 
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -41,12 +44,24 @@ def resolver() -> str:
     )
 
 
-def apt_sources() -> str:
-    """Return the Debian sources this machine installs from, as a sources.list; empty on another distribution."""
-    return run(
+def apt_sources(suite: str) -> str:
+    """Return the Debian sources this machine installs from, as a sources.list of a release that may be another than its
+    own; empty on another distribution."""
+    sources = run(
         "apt-get", "indextargets", "--format", "deb $(REPO_URI) $(RELEASE) $(COMPONENT)",
         "Created-By: Packages", "Origin: Debian",
     )  # fmt: skip
+    own = platform.freedesktop_os_release().get("VERSION_CODENAME", suite)
+    return re.sub(rf"(?<= ){re.escape(own)}(?=[ -])", suite, sources)
+
+
+def introduce(tree: Path) -> None:
+    """Tell the host in this tree what this machine knows about the way out."""
+    etc = tree / "etc"
+    write(etc / "resolv.conf", resolver())
+    write(etc / "apt/apt.conf.d/90machine", apt_options())
+    if trusted := certificates():
+        write(etc / "ssl/certs/ca-certificates.crt", trusted)
 
 
 def apt_options() -> str:

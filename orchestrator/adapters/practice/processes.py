@@ -47,10 +47,10 @@ class ProcessGroup:
         """Say whether any process of the host exists."""
         return next(_members(_tracking() / self._path), None) is not None
 
-    def stop(self) -> None:
-        """Return when no process of the host is left, having asked its systemd first."""
+    def stop(self, *, ask_first: bool = True) -> None:
+        """Return when no process of the host is left, having asked its systemd first unless there is no need."""
         group = _tracking() / self._path
-        asked = [_power_off(scope) for scope in group.glob("boot.*/payload/init.scope")]
+        asked = [_power_off(scope) for scope in group.glob("boot.*/payload/init.scope") if ask_first]
         if not (any(asked) and self._gone_within(_STOP_SECONDS)) and self.alive():
             (group / "cgroup.kill").write_text("1")
             if not self._gone_within(_KILL_SECONDS):

@@ -3,10 +3,10 @@
 import fcntl
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -14,62 +14,113 @@ from typing import TypeVar
 
 from orchestrator.adapters.practice.base import base_tree
 from orchestrator.adapters.practice.bridge import Bridge
+from orchestrator.adapters.practice.cache import Cache, Progress
 from orchestrator.adapters.practice.commands import require_machine
 from orchestrator.adapters.practice.files import write
 from orchestrator.adapters.practice.host import Host, Login
 from orchestrator.adapters.practice.inventory import Inventory, InventoryHost, read_inventory
 from orchestrator.adapters.practice.keys import host_key, key_pair
+from orchestrator.adapters.practice.layers import Packages, arrange, bake
 from orchestrator.adapters.practice.machine import make_room
 from orchestrator.adapters.practice.processes import hosts_with_processes
-from orchestrator.domain.practice import PracticeHost
+from orchestrator.adapters.practice.units import UNITS, unsteady_units
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.practice import PracticeHost, UnsteadyUnit
 
-Progress = Callable[[str], None]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class PracticeSite:
-    """The hosts of the inventory directory, with their disks and keys under `home` and the base tree in `cache`.
+    """The hosts of the inventory directory, with their disks and keys under `home`.
 
-    Any process may call any method, whichever brought the site up; `up` and `down` wait for each other.
+    `cache` has what sites share. `packages` are, by group, what roles may install on its hosts: a host's first boot
+    finds them installed. Any process may call any method, whichever brought the site up; those that change the site
+    wait for each other. `names` are of hosts or groups of the inventory; without any, all hosts are meant.
     """
 
     inventory: Path
     home: Path
     cache: Path
+    packages: Mapping[str, Packages] = field(default_factory=dict)
 
-    def up(self, progress: Progress) -> None:
-        """Return when every host of the inventory lets the site's login in, and no other host of the site runs.
+    def up(self, progress: Progress, names: Collection[str] = ()) -> None:
+        """Return when each of these hosts lets the site's login in, and none runs that the inventory does not have.
 
         What is already so is left alone; what a crash left behind is repaired.
         """
         require_machine()
         with self._only_one(progress):
+            chosen = self._chosen(names)
             make_room()
             self._bridge.up()
             for name in self._strangers():
                 progress(f"{name}: stopping, as it is not in the inventory")
                 self._host_named(name).stop()
-            base = base_tree(self.cache, user=self._inventory.user, progress=progress)
-            login = Login(user=self._inventory.user, key=self._folder / "id_ed25519")
-            key_pair(login.key)
-            hosts = [self._host(host) for host in self._inventory.hosts]
-            pins = [f"{host.address.ip} {host.public_key()}\n" for host in hosts]
+            key_pair(self._login.key)
+            pins = [f"{host.address} {self._host(host).public_key()}\n" for host in self._inventory.hosts]
             write(self._folder / "known_hosts", "".join(pins))
+            self._begin_disks(chosen, progress)
+            _each(lambda host: self._boot(host, progress), chosen)
 
-            def boot(host: Host) -> None:
-                progress(f"{host.name}: {'started' if host.up(base, login) else 'up'} at {host.address.ip}")
+    def snapshot(self, name: str, progress: Progress, names: Collection[str] = ()) -> None:
+        """Keep what these hosts have written so far under this name. Those that run are stopped and booted again."""
 
-            _each(boot, hosts)
+        def keep(host: Host) -> None:
+            ran = host.processes.alive()
+            host.stop()
+            host.disk.snapshot(name)
+            if ran:
+                host.up(self._login)
+            progress(f"{host.name}: snapshot {name}")
+
+        require_machine()
+        with self._only_one(progress):
+            _each(keep, self._begun(names))
+
+    def restore(self, name: str, progress: Progress, names: Collection[str] = ()) -> None:
+        """Boot these hosts, or without names all that have a snapshot of this name, as they were when it was taken."""
+
+        def bring_back(host: Host) -> None:
+            host.stop(in_good_order=False)
+            host.disk.restore(name)
+            host.up(self._login)
+            progress(f"{host.name}: as in snapshot {name}")
+
+        require_machine()
+        with self._only_one(progress):
+            hosts = [host for host in self._begun(names) if names or name in host.disk.snapshots()]
+            if not hosts:
+                raise OrchestratorError(
+                    Kind.NOT_FOUND,
+                    f"No host of the site has a snapshot {name}",
+                    hint="orchestrator practice status lists the snapshots.",
+                )
+            self._bridge.up()
+            _each(bring_back, hosts)
+
+    def unsteady(self) -> tuple[UnsteadyUnit, ...]:
+        """Return the units that failed or keep being started again, of all hosts that run."""
+
+        def ask(host: Host) -> list[UnsteadyUnit]:
+            return unsteady_units(host.name, host.ask(self._login, UNITS)) if host.processes.alive() else []
+
+        return tuple(unit for units in _each(ask, map(self._host, self._inventory.hosts)) for unit in units)
 
     def status(self) -> tuple[PracticeHost, ...]:
         """Return the inventory's hosts as they are now, in its order."""
         known_hosts = self._folder / "known_hosts"
 
         def look(host: InventoryHost) -> PracticeHost:
-            state = self._host(host).state(host_key(known_hosts, str(host.address)))
-            return PracticeHost(name=host.name, address=str(host.address), groups=host.groups, state=state)
+            booted = self._host(host)
+            return PracticeHost(
+                name=host.name,
+                address=str(host.address),
+                groups=host.groups,
+                state=booted.state(host_key(known_hosts, str(host.address))),
+                snapshots=booted.disk.snapshots(),
+            )
 
         return tuple(_each(look, self._inventory.hosts))
 
@@ -107,6 +158,49 @@ class PracticeSite:
     def _bridge(self) -> Bridge:
         told = self._inventory
         return Bridge(name=told.bridge, interface=told.interface, home=self.home.resolve(), routes=told.routes)
+
+    @property
+    def _login(self) -> Login:
+        return Login(user=self._inventory.user, key=self._folder / "id_ed25519")
+
+    def _chosen(self, names: Collection[str]) -> list[InventoryHost]:
+        hosts = self._inventory.hosts
+        known = {name for host in hosts for name in (host.name, *host.groups)}
+        if unknown := sorted(set(names) - known):
+            raise OrchestratorError(
+                Kind.NOT_FOUND,
+                f"The practice site has no host or group {', '.join(unknown)}",
+                hint=f"It has: {', '.join(sorted(known))}.",
+            )
+        return [host for host in hosts if not names or {host.name, *host.groups} & set(names)]
+
+    def _begun(self, names: Collection[str]) -> list[Host]:
+        """Return those of the hosts that have been up."""
+        hosts = [self._host(host) for host in self._chosen(names)]
+        return [host for host in hosts if host.disk.begun()]
+
+    def _begin_disks(self, chosen: list[InventoryHost], progress: Progress) -> None:
+        """Lay the disks of hosts that have none over what their roles install, baked first if need be."""
+        new = [host for host in chosen if not self._host(host).disk.begun()]
+        if not new:
+            return
+        cache = Cache(self.cache)
+        base = base_tree(cache, suite=self._inventory.suite, user=self._inventory.user, progress=progress)
+        layers = arrange(base, map(self._packages_of, self._inventory.hosts))
+        names = {layers[self._packages_of(h)]: h.name for h in reversed(self._inventory.hosts) if self._packages_of(h)}
+        wanted = {layers[self._packages_of(host)] for host in new if self._packages_of(host)}
+        baked = bake(cache, sorted(wanted, key=lambda layer: layer.name), names=names, progress=progress)
+        for host in new:
+            packages = self._packages_of(host)
+            self._host(host).disk.begin((*(baked[layers[packages]] if packages else ()), base))
+        cache.prune(keep=[base, *(folder for folders in baked.values() for folder in folders)])
+
+    def _packages_of(self, host: InventoryHost) -> Packages:
+        return frozenset().union(*(self.packages.get(group, frozenset()) for group in host.groups))
+
+    def _boot(self, host: InventoryHost, progress: Progress) -> None:
+        started = self._host(host).up(self._login)
+        progress(f"{host.name}: {'started' if started else 'up'} at {host.address}")
 
     def _host(self, host: InventoryHost) -> Host:
         interface = self._inventory.interface

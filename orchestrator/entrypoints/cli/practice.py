@@ -1,6 +1,7 @@
 """`orchestrator practice`: a site of real hosts on this one machine."""
 
 import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -14,15 +15,68 @@ def _say(line: str) -> None:
     typer.echo(line, err=True)
 
 
-@app.command()
-def up() -> None:
-    """Boot every host of the practice inventory and wait until each lets the orchestrator in.
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="[HOST|GROUP]...", help="Hosts or groups of the inventory; default: all.")
+]
+SnapshotName = Annotated[str, typer.Argument(metavar="NAME", help="Lower-case letters, digits and hyphens.")]
 
-    Example: orchestrator practice up
+
+@app.command()
+def up(names: Names = None) -> None:
+    """Boot hosts of the practice inventory and wait until each lets the orchestrator in.
+
+    The first time, the packages of their roles are installed into layers that later boots, other sites and new disks
+    share; it says what it is doing.
+
+    Example: orchestrator practice up gw1 desktops
     """
     from orchestrator import bootstrap
 
-    bootstrap.practice_site(read_settings()).up(_say)
+    bootstrap.practice_site(read_settings()).up(_say, names or ())
+
+
+@app.command()
+def snapshot(name: SnapshotName, names: Names = None) -> None:
+    """Keep what hosts have written so far under a name. Each host stops for two seconds.
+
+    Example: orchestrator practice snapshot onboarded
+    """
+    from orchestrator import bootstrap
+
+    bootstrap.practice_site(read_settings()).snapshot(name, _say, names or ())
+
+
+@app.command()
+def restore(name: SnapshotName, names: Names = None) -> None:
+    """Boot hosts as they were when a snapshot was taken. What they have written since is lost.
+
+    Example: orchestrator practice restore onboarded desk1
+    """
+    from orchestrator import bootstrap
+
+    bootstrap.practice_site(read_settings()).restore(name, _say, names or ())
+
+
+@app.command()
+def check(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+) -> None:
+    """Find units of running hosts that failed or were started again more than twice. There are some: exit code 1.
+
+    Example: orchestrator practice check
+    """
+    from orchestrator import bootstrap
+
+    found = bootstrap.practice_site(read_settings()).unsteady()
+    if as_json:
+        typer.echo(json.dumps({"units": [asdict(unit) for unit in found]}))
+    else:
+        for unit in found:
+            typer.echo(f"{unit.host:12} {unit.unit:40} {unit.state:12} restarted {unit.restarts} times")
+        if not found:
+            typer.echo("No unit failed, and none was started again more than twice.")
+    if found:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -38,13 +92,20 @@ def status(
     hosts = bootstrap.practice_site(read_settings()).status()
     if as_json:
         found = [
-            {"name": host.name, "address": host.address, "groups": list(host.groups), "state": host.state.value}
+            {
+                "name": host.name,
+                "address": host.address,
+                "groups": list(host.groups),
+                "state": host.state.value,
+                "snapshots": list(host.snapshots),
+            }
             for host in hosts
         ]
         typer.echo(json.dumps({"hosts": found}))
         return
     for host in hosts:
-        typer.echo(f"{host.name:12} {host.address:15} {host.state.value:9} {', '.join(host.groups)}")
+        kept = f"  snapshots: {', '.join(host.snapshots)}" if host.snapshots else ""
+        typer.echo(f"{host.name:12} {host.address:15} {host.state.value:9} {', '.join(host.groups)}{kept}")
 
 
 @app.command()

@@ -21,6 +21,7 @@ from orchestrator.domain.practice import HostState
 _MISSING = sorted(tool for tool in PACKAGES if shutil.which(tool) is None)
 
 pytestmark = [
+    pytest.mark.xdist_group("practice-site"),
     pytest.mark.practice,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may boot practice hosts"),
     pytest.mark.skipif(bool(_MISSING), reason=f"this machine has no {', '.join(_MISSING)}"),

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -90,19 +89,22 @@ def _each(steps: Steps, verb: str, services: list[tuple[str, Tenant]]) -> None:
     assert {o.state for o in outcomes} == {StepState.SUCCEEDED}, [o.error for o in outcomes]
 
 
-@pytest.fixture(scope="package")
-def protected(steps: Steps) -> Iterator[Steps]:
-    """Everything is provisioned, and both agencies have tickets."""
-    _each(steps, "provision", SERVICES)
-    for tenant in (ALPHA, BRAVO):
-        run_in_rt(steps, TICKETS.replace("{id}", tenant.id))
-    yield steps
-    _each(steps, "retire", SERVICES)
+@pytest.fixture(scope="module")
+def protected(steps: Steps) -> Steps:
+    """Everything is provisioned, both agencies have tickets, and the first one's components are backed up."""
+
+    def make() -> None:
+        _each(steps, "provision", SERVICES)
+        for tenant in (ALPHA, BRAVO):
+            run_in_rt(steps, TICKETS.replace("{id}", tenant.id))
+        for component in ("service-desk", "network", "desktop"):
+            steps.succeed(component, "backup", placement=PLACEMENTS.get(component))
+
+    steps.practice.in_state("protected", make)
+    return steps
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def drills(protected: Steps) -> Drills:
     """The drill program, with a backup of each component to rehearse with."""
-    for component in ("service-desk", "network", "desktop"):
-        protected.succeed(component, "backup", placement=PLACEMENTS.get(component))
     return Drills(protected)

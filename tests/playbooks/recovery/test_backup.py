@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.domain.run import StepState
 from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, run_in_rt
+from tests.playbooks.grounds import NETWORKS
 from tests.playbooks.recovery.conftest import PLACEMENTS, Drills, sql
 
 UNPACK = """
@@ -111,7 +112,7 @@ def test_nothing_of_a_backup_stays_on_the_host(drills: Drills) -> None:
 
 def test_a_network_gets_back_its_leases_and_keys(drills: Drills) -> None:
     steps, id_, number = drills.steps, ALPHA.id, ALPHA.number
-    lease = f"4102444800 02:00:00:00:00:01 10.65.{number}.77 printer *"
+    lease = f"4102444800 02:00:00:00:00:01 {NETWORKS}.{number}.77 printer *"
     leases, keys = f"/var/lib/agency-network/{id_}.leases", f"/etc/wireguard/vpn{number}.conf"
     steps.on("gw1", f"echo '{lease}' >> {leases}; systemctl restart agency-dns@{id_}")
     steps.succeed("network", "backup")

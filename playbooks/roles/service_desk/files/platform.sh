@@ -1,12 +1,25 @@
 #!/bin/sh
-# Makes, once per host, what all agencies of a service desk share: the database, the site's certificate authority and the
-# desk's certificate, and the control queue that no agent may see. Prints "changed" when it made something.
+# Makes, once per host, what all agencies of a service desk share: which of its packages' units run, the database, the
+# site's certificate authority and the desk's certificate, and the control queue that no agent may see. Prints "changed"
+# when it made something.
 # The lock makes it safe to be called by the provisioning of two agencies at the same moment.
 # Usage: platform.sh ADDRESS SITE_DOMAIN
 set -eu
 address=$1 site_domain=$2
 exec 9>/run/lock/service-desk
 flock 9
+
+# Request Tracker is served by units of ours; those of its packages would hold half a gigabyte for nobody.
+for unit in request-tracker5 rt5-fcgi; do
+    if systemctl --quiet is-enabled "$unit" 2>/dev/null || systemctl --quiet is-active "$unit"; then
+        systemctl --quiet disable --now "$unit"
+        echo changed
+    fi
+done
+if ! { systemctl --quiet is-enabled postgresql && systemctl --quiet is-active postgresql; }; then
+    systemctl --quiet enable --now postgresql
+    echo changed
+fi
 
 state=/var/lib/service-desk
 if [ ! -e "$state/ready" ]; then

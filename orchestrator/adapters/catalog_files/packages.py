@@ -1,0 +1,52 @@
+"""Which Debian packages the hosts of a group may need, as the roles of the catalog's components say."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import yaml
+
+from orchestrator.adapters.catalog_files.documents import YamlDocument
+from orchestrator.domain.catalog import Catalog, Component
+from orchestrator.usecases.ports import Problem
+
+PACKAGES = "meta/packages.yml"
+RESTORES = "restores"
+"""The key of a role's lists that names other roles: all their packages stand by on each of its hosts."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")  # Debian Policy, 5.6.1
+
+
+def group_packages(catalog: Catalog, roles: Path) -> Mapping[str, frozenset[str]]:
+    """Return by host group what the components of the catalog may install on its hosts."""
+    groups: dict[str, frozenset[str]] = {}
+    for component in catalog.components.values():
+        lists = _lists(roles / component.role)
+        standing_by = {
+            name for role in lists.get(RESTORES, ()) for names in _lists(roles / role).values() for name in names
+        }
+        for function, group in component.hosts.items():
+            groups[group] = groups.get(group, frozenset()) | standing_by | set(lists.get(function, ()))
+    return groups
+
+
+def package_problems(document: YamlDocument, component: Component, role: Path) -> Iterator[Problem]:
+    """What is wrong with the package lists of the component's role."""
+    if not (role / PACKAGES).is_file():
+        yield document.problem(("role",), f"role {role.name} has no {PACKAGES}")
+        return
+    lists = _lists(role)
+    for function in sorted(set(lists) - set(component.hosts) - {RESTORES}):
+        yield document.problem(
+            ("hosts",), f"{role.name}/{PACKAGES} has packages of {function!r}, which is no function here"
+        )
+    for other in lists.get(RESTORES, ()):
+        if not (role.parent / other / PACKAGES).is_file():
+            yield document.problem(("role",), f"{role.name}/{PACKAGES} restores {other!r}, a role without {PACKAGES}")
+    for name in (name for function in component.hosts for name in lists.get(function, ())):
+        if not _NAME.fullmatch(name):
+            yield document.problem(("role",), f"{role.name}/{PACKAGES}: {name!r} is not the name of a Debian package")
+
+
+def _lists(role: Path) -> Mapping[str, list[str]]:
+    file = role / PACKAGES
+    return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.is_file() else {}

@@ -1,0 +1,125 @@
+"""Package layers: what roles may install on a host, installed once, between the base tree and the host's own disk.
+
+A layer is what dpkg wrote over the layers below it, named after all it was made from. Nothing in it starts by itself
+that did not start in the base: what runs on a host is for the roles to say, and some of it would only crash again and
+again before it is configured.
+"""
+
+import hashlib
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.adapters.practice import machine
+from orchestrator.adapters.practice.cache import Cache, Progress
+from orchestrator.adapters.practice.commands import run
+
+Packages = frozenset[str]
+
+_SIDE_BY_SIDE = 3
+"""One downloads, two unpack: more would wait for the disk."""
+
+# Run in the layer with the packages as arguments. Downloads take turns, so that one layer's go on while another's are
+# unpacked; apt's own locks would have whole installations take turns, as the folder of downloads is shared.
+_INSTALL = r"""
+set -eu
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
+chmod 755 /usr/sbin/policy-rc.d
+units() { find /etc/systemd/system -type l | sort; }
+scripts() { find /etc/rc?.d -name 'S*' -printf '%f\n' | cut -c 4- | sort -u; }
+units > /run/units
+scripts > /run/scripts
+apt() { apt-get -qq -o Debug::NoLocking=1 -o APT::Sandbox::User=root "$@"; }
+(
+    flock 9
+    apt update
+    apt install -y --no-install-recommends --download-only "$@"
+) 9> /var/cache/apt/archives/turns
+apt install -y --no-install-recommends "$@" > /run/log 2>&1 || { tail -n 20 /run/log >&2; exit 1; }
+scripts | comm -13 /run/scripts - | while read -r name; do update-rc.d "$name" disable; done
+units | comm -13 /run/units - | tr '\n' '\0' | xargs -0 -r rm -f
+rm -f /usr/sbin/policy-rc.d
+"""
+# In a mount namespace of its own, so that no mount outlives it, and killed with the command that wanted the layer.
+_MOUNTED = 'mount -t overlay -o "$1" practice-layer "$2" && shift 2 && exec "$@"'
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer that may or may not be in the cache yet."""
+
+    packages: Packages
+    below: "Layer | None"
+    base: Path
+
+    @property
+    def name(self) -> str:
+        """Return a name that no layer made from anything else has."""
+        parts = (self.below.name if self.below else self.base.name, _INSTALL, *sorted(self.packages))
+        return f"packages-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:12]}"
+
+    def chain(self) -> Iterator["Layer"]:
+        """Yield this layer and those below it."""
+        yield self
+        if self.below:
+            yield from self.below.chain()
+
+
+def arrange(base: Path, wanted: Iterable[Packages]) -> Mapping[Packages, Layer]:
+    """Return the layer of each set of packages. A set that holds all of another lies over the other's layer."""
+    layers: dict[Packages, Layer] = {}
+    for packages in sorted({w for w in wanted if w}, key=lambda p: (len(p), sorted(p))):
+        held = [layer for smaller, layer in layers.items() if smaller < packages]
+        layers[packages] = Layer(packages=packages, below=max(held, key=_size, default=None), base=base)
+    return layers
+
+
+def _size(layer: Layer) -> tuple[int, str]:
+    return len(layer.packages), layer.name
+
+
+def bake(
+    cache: Cache, layers: Collection[Layer], *, names: Mapping[Layer, str], progress: Progress
+) -> Mapping[Layer, tuple[Path, ...]]:
+    """Return the folders of each layer and those below it, uppermost first, without the base; make what is missing.
+
+    They are baked side by side. `names` are what `progress` calls them.
+    """
+    with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
+        folders = pool.map(lambda layer: _baked(cache, layer, names, progress), layers)
+        return dict(zip(layers, folders, strict=True))
+
+
+def _baked(cache: Cache, layer: Layer, names: Mapping[Layer, str], progress: Progress) -> tuple[Path, ...]:
+    below = _baked(cache, layer.below, names, progress) if layer.below else ()
+    name = names[layer]
+
+    def build(folder: Path, lock: int) -> None:
+        added = len(layer.packages - (layer.below.packages if layer.below else frozenset()))
+        progress(f"{name}: installing {added} packages and what they need, once")
+        started = time.monotonic()
+        _install(cache, layer, (*below, layer.base), folder, lock)
+        progress(f"{name}: packages ready after {time.monotonic() - started:.0f} s")
+
+    return cache.tree(layer.name, build, what=f"the packages of {name}", progress=progress), *below
+
+
+def _install(cache: Cache, layer: Layer, lower: tuple[Path, ...], folder: Path, lock: int) -> None:
+    work, root = folder.with_suffix(".work"), folder.with_suffix(".root")
+    archives = cache.folder / "archives"
+    for made in (folder, work, root, archives):
+        made.mkdir(exist_ok=True)
+    machine.introduce(folder)
+    overlay = f"lowerdir={':'.join(map(str, lower))},upperdir={folder},workdir={work}"
+    run(
+        "setpriv", "--pdeathsig", "KILL", "--", "unshare", "--mount", "--propagation", "private", "--",
+        "sh", "-c", _MOUNTED, "sh", overlay, str(root),
+        "env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1", "systemd-nspawn", "--quiet", "--register=no", "--keep-unit",
+        "--link-journal=no", f"--directory={root}", f"--machine={folder.stem}", "--hostname=practice",
+        "--resolv-conf=off", "--timezone=off", "--as-pid2", f"--bind={archives}:/var/cache/apt/archives", "--",
+        "sh", "-c", _INSTALL, "sh", *sorted(layer.packages),
+        keep_open=(lock,),
+    )  # fmt: skip

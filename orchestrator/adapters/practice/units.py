@@ -1,0 +1,24 @@
+"""Which of a host's units do not keep running."""
+
+from collections.abc import Iterator
+
+from orchestrator.domain.practice import UnsteadyUnit
+
+UNITS = "systemctl show --all --type=service --property=Id,ActiveState,NRestarts '*'"
+"""Asked of a host, as a command of its shell."""
+_RESTARTS = 2
+"""How often a unit may be started again. More is a unit that crashes again and again."""
+
+
+def unsteady_units(host: str, said: str) -> list[UnsteadyUnit]:
+    """Return the units that failed or were restarted more than twice, of what the host said when asked UNITS."""
+    units = [
+        UnsteadyUnit(host=host, unit=told["Id"], state=told["ActiveState"], restarts=int(told.get("NRestarts") or 0))
+        for told in _paragraphs(said)
+    ]
+    return [unit for unit in units if unit.state == "failed" or unit.restarts > _RESTARTS]
+
+
+def _paragraphs(said: str) -> Iterator[dict[str, str]]:
+    for paragraph in said.strip().split("\n\n"):
+        yield dict(line.split("=", 1) for line in paragraph.splitlines())
