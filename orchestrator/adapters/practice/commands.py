@@ -43,6 +43,6 @@ def run(*argv: str, text: str | None = None, keep_open: tuple[int, ...] = ()) ->
         raise OrchestratorError(
             Kind.FAILED,
             f"{' '.join(argv[:4])} failed with exit code {done.returncode}",
-            details=tuple((done.stderr or done.stdout).strip().splitlines()[-10:]),
+            details=tuple((done.stdout + done.stderr).strip().splitlines()[-10:]),
         )
     return done.stdout

@@ -15,6 +15,7 @@ from pathlib import Path
 from orchestrator.adapters.practice import machine
 from orchestrator.adapters.practice.cache import Cache, Progress
 from orchestrator.adapters.practice.commands import run
+from orchestrator.domain.errors import OrchestratorError
 
 Packages = frozenset[str]
 
@@ -101,7 +102,15 @@ def _baked(cache: Cache, layer: Layer, names: Mapping[Layer, str], progress: Pro
         added = len(layer.packages - (layer.below.packages if layer.below else frozenset()))
         progress(f"{name}: installing {added} packages and what they need, once")
         started = time.monotonic()
-        _install(cache, layer, (*below, layer.base), folder, lock)
+        try:
+            _install(cache, layer, (*below, layer.base), folder, lock)
+        except OrchestratorError as error:
+            raise OrchestratorError(
+                error.kind,
+                f"The packages of {name} could not be installed in {cache.folder}",
+                details=error.details,
+                hint="Nothing is left of the attempt; the last lines say what to mend before the next.",
+            ) from error
         progress(f"{name}: packages ready after {time.monotonic() - started:.0f} s")
 
     return cache.tree(layer.name, build, what=f"the packages of {name}", progress=progress), *below

@@ -1,5 +1,6 @@
 """The practice site as a whole."""
 
+import errno
 import fcntl
 import hashlib
 import shutil
@@ -234,7 +235,16 @@ class PracticeSite:
             except BlockingIOError:
                 progress("waiting for another command that brings this site up or down")
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            try:
+                yield
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                raise OrchestratorError(
+                    Kind.UNAVAILABLE,
+                    f"There is no space left for the practice site, in {self._folder} or in {self.cache}",
+                    hint="Free some and run the command again; orchestrator practice down --erase frees what it can.",
+                ) from error
 
 
 def _each(act: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

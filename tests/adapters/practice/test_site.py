@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
@@ -18,14 +19,25 @@ from orchestrator.adapters.practice.commands import PACKAGES
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.practice import HostState
 
+Test = TypeVar("Test", bound=Callable[..., Any])
+
 _MISSING = sorted(tool for tool in PACKAGES if shutil.which(tool) is None)
 
-pytestmark = [
+_REAL = [
     pytest.mark.xdist_group("practice-site"),
     pytest.mark.practice,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may boot practice hosts"),
     pytest.mark.skipif(bool(_MISSING), reason=f"this machine has no {', '.join(_MISSING)}"),
 ]
+pytestmark = _REAL
+
+
+def on_real_hosts(test: Test) -> Test:
+    """Mark a test of another file that needs what those here need."""
+    for mark in _REAL:
+        test = mark(test)
+    return test
+
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "shared-service-orchestrator"
 EDGE, SEAT = "10.62.1.11", "10.62.1.31"
@@ -90,14 +102,7 @@ def test_up_that_was_killed_half_way_is_finished_by_the_next(
     site: PracticeSite, inventory: Path, tmp_path: Path
 ) -> None:
     for delay in (0.3, 0.7, 1.2):
-        script = (
-            "import sys; from pathlib import Path; from orchestrator.adapters.practice import PracticeSite\n"
-            "PracticeSite(inventory=Path(sys.argv[1]), home=Path(sys.argv[2]), cache=Path(sys.argv[3])).up(print)"
-        )
-        command = subprocess.Popen([sys.executable, "-c", script, str(inventory), str(tmp_path / "home"), str(CACHE)])
-        time.sleep(delay)
-        command.kill()
-        command.wait()
+        _killed("up(print)", delay, inventory, tmp_path)
     site.up(print)
     assert _states(site) == BOTH_RUN
 
@@ -110,6 +115,67 @@ def test_a_host_that_left_the_inventory_is_stopped(site: PracticeSite, inventory
     smaller.up(print)
     assert _states(smaller) == {"edge": HostState.RUNNING}
     assert _processes("seat") == []
+
+
+def test_snapshots_bring_back_what_was_written_before_and_nothing_else(site: PracticeSite) -> None:
+    site.up(print, ["edge"])
+    assert _states(site) == {"edge": HostState.RUNNING, "seat": HostState.STOPPED}
+    _ssh(site, EDGE, "echo one | sudo tee /srv/one")
+    site.snapshot("first", print)
+    _ssh(site, EDGE, "echo two | sudo tee /srv/two; sudo rm /srv/one; sudo rm /etc/issue")
+    site.snapshot("second", print)
+    site.restore("first", print)
+    assert _ssh(site, EDGE, "ls /srv /etc/issue").split() == ["/etc/issue", "/srv:", "one"]
+    site.restore("second", print, ["edge"])
+    assert _ssh(site, EDGE, "ls /srv; ls /etc/issue || true").split() == ["two"]
+    assert {host.name: host.snapshots for host in site.status()} == {"edge": ("first", "second"), "seat": ()}
+    for names in ((), ("seat",)):
+        with pytest.raises(OrchestratorError, match="third") as caught:
+            site.restore("third", print, names)
+        assert caught.value.kind is Kind.NOT_FOUND
+    with pytest.raises(OrchestratorError, match="no host or group nobody") as caught:
+        site.up(print, ["nobody"])
+    assert caught.value.hint == "It has: desktops, edge, network_gateways, seat."
+
+
+def test_a_restore_that_was_killed_half_way_is_finished_by_the_next(
+    site: PracticeSite, inventory: Path, tmp_path: Path
+) -> None:
+    site.up(print)
+    _ssh(site, EDGE, "echo one | sudo tee /srv/one")
+    site.snapshot("first", print)
+    for delay in (0.2, 0.5, 0.9, 1.4):
+        _killed("restore('first', print)", delay, inventory, tmp_path)
+    site.restore("first", print)
+    assert _states(site) == BOTH_RUN
+    assert _ssh(site, EDGE, "cat /srv/one") == "one\n"
+
+
+def test_a_unit_that_crashes_again_and_again_is_found(site: PracticeSite) -> None:
+    site.up(print, ["edge"])
+    assert site.unsteady() == ()
+    _ssh(
+        site,
+        EDGE,
+        "sudo systemd-run --quiet --unit crashing --property Restart=always --property RestartSec=50ms false;"
+        "until [ $(systemctl show --property NRestarts --value crashing) -gt 2 ]; do sleep 0.05; done",
+    )
+    [found] = site.unsteady()
+    assert (found.host, found.unit) == ("edge", "crashing.service")
+    assert found.restarts > 2
+
+
+def test_a_site_without_space_says_so_and_leaves_nothing(site: PracticeSite, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tests", str(tmp_path / "home")], check=True)
+    try:
+        with pytest.raises(OrchestratorError) as caught:
+            site.up(print)
+        assert caught.value.kind in (Kind.UNAVAILABLE, Kind.FAILED)
+        assert "space left" in str(caught.value) + " ".join(caught.value.details)
+        site.down(print, erase=True)
+    finally:
+        subprocess.run(["umount", str(tmp_path / "home")], check=True)
 
 
 def test_a_second_checkout_is_told_whose_site_is_in_the_way(
@@ -126,6 +192,18 @@ def test_a_second_checkout_is_told_whose_site_is_in_the_way(
         assert caught.value.hint is not None
         assert f"ORCHESTRATOR_HOME={tmp_path / 'home'} " in caught.value.hint
     assert _states(site) == BOTH_RUN
+
+
+def _killed(call: str, delay: float, inventory: Path, top: Path) -> None:
+    """Call it in a process of its own that is killed after so many seconds."""
+    script = (
+        "import sys; from pathlib import Path; from orchestrator.adapters.practice import PracticeSite\n"
+        f"PracticeSite(inventory=Path(sys.argv[1]), home=Path(sys.argv[2]), cache=Path(sys.argv[3])).{call}"
+    )
+    command = subprocess.Popen([sys.executable, "-c", script, str(inventory), str(top / "home"), str(CACHE)])
+    time.sleep(delay)
+    command.kill()
+    command.wait()
 
 
 def _states(site: PracticeSite) -> dict[str, HostState]:
