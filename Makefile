@@ -12,7 +12,7 @@ PRACTICE_PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-clie
 TEST_PACKAGES := prometheus prometheus-alertmanager postgresql dnsmasq-base nginx-light openssh-server openssl slapd prosody kamailio
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format serve bench clean practice-packages test-packages
+.PHONY: help demo test test-bare check lint format serve bench clean practice-packages test-packages
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -31,9 +31,14 @@ demo: $(INSTALLED) practice-packages ## Boot the practice site, onboard an agenc
 	@echo "Where to look: var/drill.html; $(ORCHESTRATOR) run list; $(ORCHESTRATOR) serve, then http://127.0.0.1:8080/metrics"
 	@echo "Take it down:  $(ORCHESTRATOR) practice down"
 
-test: $(INSTALLED) practice-packages test-packages ## Run all tests
-	$(BIN)/pytest -m "not practice" --numprocesses auto --dist loadfile
-	$(BIN)/pytest -m practice
+# Tests of a component stay in one process, the dearest components begin first, and each process has its own practice site.
+SIDE_BY_SIDE := --numprocesses auto --dist loadgroup --no-loadscope-reorder
+
+test: $(INSTALLED) practice-packages test-packages ## Run all tests but those of test-bare
+	$(BIN)/pytest -m "not bare" $(SIDE_BY_SIDE)
+
+test-bare: $(INSTALLED) practice-packages ## Install every role from nothing (long; when a package list changed)
+	$(BIN)/pytest -m bare $(SIDE_BY_SIDE)
 
 check: lint ## Format, lint, types, import contracts, fast tests
 	$(BIN)/pytest -m "not practice and not slow" --numprocesses auto

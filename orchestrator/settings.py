@@ -96,7 +96,7 @@ class Settings(BaseSettings):
     playbooks: Path = Field(default=Path("playbooks"), description="How it is built.")
     inventories: Path = Field(default=Path("inventories"), description="Where it is built.")
     cache: Path = Field(
-        default=Path("~/.cache/shared-service-orchestrator"), description="What can be rebuilt: the practice base."
+        default=Path("~/.cache/shared-service-orchestrator"), description="What can be built again."
     )
     database: DatabaseSettings = DatabaseSettings()
     worker: WorkerSettings = WorkerSettings()

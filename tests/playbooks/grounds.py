@@ -9,7 +9,7 @@ import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator import bootstrap
@@ -88,8 +88,11 @@ class PracticeHome:
 
 
 @contextmanager
-def practice_site(top: Path) -> Iterator[PracticeHome]:
-    """A practice site of the test process's own, no host of which is up, with its files in a folder of one's own."""
+def practice_site(top: Path, *, layers: bool = True) -> Iterator[PracticeHome]:
+    """A practice site of the test process's own, no host of which is up, with its files in a folder of one's own.
+
+    Without layers, its hosts begin with what Debian's base has.
+    """
     inventories = top / "inventories"
     shutil.copytree(ROOT / "inventories" / "practice", inventories / "practice")
     for file in inventories.rglob("*.yml"):
@@ -98,6 +101,7 @@ def practice_site(top: Path) -> Iterator[PracticeHome]:
             text = text.replace(before, after)
         file.write_text(text)
     driver = bootstrap.practice_site(Settings(home=top / "home", inventories=inventories))
+    driver = driver if layers else replace(driver, packages={})
     try:
         usage = Usage(f"shared-service-practice/{SUBSTITUTES['orch-practice']}-*")
         yield PracticeHome(home=top / "home", inventories=inventories, driver=driver, hosts_usage=usage)

@@ -102,6 +102,12 @@ def test_what_is_stopped_and_wrong_is_mended_by_provisioning(breakable: Steps) -
     breakable.succeed("service-desk", "verify")
 
 
+def test_units_of_the_packages_that_serve_nobody_do_not_run(desks: Steps) -> None:
+    for asked, answer in (("is-active", "inactive"), ("is-enabled", "disabled")):
+        said = desks.on("desk1", f"systemctl {asked} request-tracker5 rt5-fcgi || true").split()
+        assert set(said) == {answer}, said
+
+
 def test_mail_becomes_a_ticket_of_the_agency_it_was_written_to(desks: Steps) -> None:
     letter = f"From: jane@example.org\nTo: help@{ALPHA.id}.practice.internal\nSubject: My printer\n\nSmoke.\n"
     desks.on("desk1", f"/usr/sbin/sendmail -f jane@example.org -t <<'END'\n{letter}END\n")

@@ -69,6 +69,9 @@ class TestThreeAgencies:
             view = command.json("agency", "show", agency)
             assert {s["status"] for s in view["services"]} == {"in_service"}
 
+    def test_leave_no_unit_that_failed_or_keeps_being_restarted(self, command: Command) -> None:
+        assert command.json("practice", "check") == {"units": []}
+
     def test_share_no_block(self, command: Command) -> None:
         held = [command.json("agency", "show", agency)["allocations"] for agency in AGENCIES]
         for name in ("number", "subnet", "vpn_port"):

@@ -1,0 +1,33 @@
+"""Roles on hosts that have no layer: everything is downloaded, installed and set up from nothing. `make test-bare`."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.playbooks.conftest import Steps, steps_on
+from tests.playbooks.grounds import PracticeHome, practice_site
+
+pytestmark = pytest.mark.bare
+
+
+@pytest.fixture
+def bare(practice: PracticeHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Steps]:
+    """A site in place of the usual one, whose hosts have what Debian's base has."""
+    practice.clear()
+    with practice_site(tmp_path_factory.mktemp("bare"), layers=False) as home:
+        yield steps_on(home)
+
+
+@pytest.mark.parametrize("component", ["network", "desktop", "service-desk", "thin-client", "disaster-recovery"])
+def test_a_role_makes_a_bare_host_what_it_should_be(bare: Steps, component: str) -> None:
+    found = bare.source.catalog().components[component]
+    for needed in found.needs:
+        bare.succeed(needed, "provision")
+    bare.succeed(component, "precheck")
+    assert bare.changed(component, "provision", check=True) != []
+    bare.succeed(component, "provision")
+    assert bare.changed(component, "provision") == []
+    assert bare.changed(component, "verify") == []
+    assert bare.practice.driver.unsteady() == ()
+    bare.succeed(component, "retire")
+    assert bare.changed(component, "retire") == []
