@@ -20,9 +20,12 @@ class DatabaseSettings(BaseModel):
 
 class WorkerSettings(BaseModel):
     lease_seconds: float = Field(
-        default=8.0,
+        default=30.0,
         ge=2,
-        description="A worker that has not renewed its lease for so long is dead and its runs go to another.",
+        description=(
+            "A worker that has not renewed its lease for so many seconds is dead and its runs go to another. One whose "
+            "process has ended is missed by the workers of its machine within four."
+        ),
     )
     beat_seconds: float = Field(default=2.0, gt=0, description="How often a worker renews its lease, in seconds.")
     tick_seconds: float = Field(
@@ -95,9 +98,7 @@ class Settings(BaseSettings):
     catalog: Path = Field(default=Path("catalog"), description="What is sold.")
     playbooks: Path = Field(default=Path("playbooks"), description="How it is built.")
     inventories: Path = Field(default=Path("inventories"), description="Where it is built.")
-    cache: Path = Field(
-        default=Path("~/.cache/shared-service-orchestrator"), description="What can be built again."
-    )
+    cache: Path = Field(default=Path("~/.cache/shared-service-orchestrator"), description="What can be built again.")
     database: DatabaseSettings = DatabaseSettings()
     worker: WorkerSettings = WorkerSettings()
     limits: LimitSettings = LimitSettings()

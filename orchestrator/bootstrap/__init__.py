@@ -11,14 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.bootstrap.practice import practice_site as practice_site
 from orchestrator.bootstrap.service_levels import ServiceLevels
 from orchestrator.settings import Settings
 from orchestrator.usecases.ordering import Ordering
 
 if TYPE_CHECKING:  # a command that only reads the catalog should not wait for the database, Ansible or the engine
     from orchestrator.adapters.ansible.guarded import Guards
+    from orchestrator.adapters.engine.presence import Presence
     from orchestrator.adapters.exposition.negotiated import Exposition
-    from orchestrator.adapters.practice.site import PracticeSite
     from orchestrator.adapters.recovery_host import SshRecoveryHosts
     from orchestrator.domain.drill_policy import Blackout
     from orchestrator.domain.evidence import Evidence
@@ -247,9 +248,16 @@ class Application(ServiceLevels):
         return Exposition(self.observing.snapshot)
 
     def live_workers(self) -> set[str]:
-        """Workers whose lease is running."""
+        """Workers whose lease is running, apart from those of this machine whose process has ended."""
         with self.store.read() as tx:
-            return tx.workers.alive(lease=self.lease)
+            alive = tx.workers.alive(lease=self.lease)
+        return alive - self.presence.gone(alive)
+
+    @cached_property
+    def presence(self) -> "Presence":
+        from orchestrator.adapters.engine.presence import Presence
+
+        return Presence(self.settings.home.resolve() / "workers")
 
     def work(self, until: Callable[[], bool]) -> None:
         """Be a worker until told otherwise."""
@@ -263,6 +271,7 @@ class Application(ServiceLevels):
             name=worker_name(),
             url=queueing.url_for(self.database),
             store=self.store,
+            presence=self.presence,
             driver=self.driving,
             admission=self.admitting,
             runner=self.runner(guards),
@@ -375,19 +384,3 @@ def initialise(settings: Settings) -> list[str]:
         f"key that signs evidence {settings.signing_key_file}: {signing}",
         f"database: {state}, schema {after}",
     ]
-
-
-def practice_site(settings: Settings) -> "PracticeSite":
-    """The driver of the practice site."""
-    from orchestrator.adapters.catalog_files.source import CatalogFiles
-    from orchestrator.adapters.practice.site import PracticeSite
-
-    source = CatalogFiles(
-        catalog_dir=settings.catalog, inventories_dir=settings.inventories, playbooks_dir=settings.playbooks
-    )
-    return PracticeSite(
-        inventory=settings.inventories / "practice",
-        home=settings.home,
-        cache=settings.cache.expanduser(),
-        packages=source.packages(),
-    )

@@ -83,7 +83,7 @@ def takeover(app: Application) -> float:
         run = open_run(app, 100)
         until(lambda: any(s.state is StepState.RUNNING for s in app.observing.run(run).steps))
         with worker():
-            time.sleep(12)  # it must have lived for a lease before it buries anybody
+            until(lambda: len(app.live_workers()) == 2)
             killed = time.time()
             victim.send_signal(signal.SIGKILL)
             until(lambda: any(s.attempt > 1 for s in app.observing.run(run).steps))

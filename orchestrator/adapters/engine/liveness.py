@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from orchestrator.adapters.engine import queueing
+from orchestrator.adapters.engine.presence import Presence
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.usecases.ports import Store
 
@@ -26,6 +27,7 @@ class Lease:
         self,
         store: Store,
         *,
+        presence: Presence,
         worker: str,
         host: str,
         runs: int,
@@ -35,7 +37,7 @@ class Lease:
         on_loss: Callable[[], None],
     ) -> None:
         self._store, self._worker, self._host, self._runs = store, worker, host, runs
-        self._lease, self._beat = lease, beat
+        self._presence, self._lease, self._beat = presence, lease, beat
         self._on_beat, self._on_loss = on_beat, on_loss
         self._done = threading.Event()
         self._unbroken_since: float | None = None
@@ -43,6 +45,7 @@ class Lease:
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
 
     def start(self) -> None:
+        self._presence.hold(self._worker)
         with self._store.begin() as tx:
             tx.workers.join(self._worker, host=self._host, runs=self._runs)
         self._renewed = self._unbroken_since = _now()
@@ -53,6 +56,7 @@ class Lease:
         self._thread.join()
         with self._store.begin() as tx:
             tx.workers.leave(self._worker)
+        self._presence.leave(self._worker)
 
     def confirm(self) -> None:
         """Return when this worker is certain to be alive in the eyes of others; otherwise it ends here."""
@@ -67,21 +71,28 @@ class Lease:
                 return
 
     def bury_the_dead(self) -> None:
-        """Declare workers dead whose lease ran out, and have their runs taken up again.
+        """Declare workers dead that ended on this machine or whose lease ran out; have their runs taken up again.
 
-        After an outage of the database everybody's lease looks old: nobody is buried until our own beats have
-        succeeded for a whole lease, so that the others had time to beat again.
+        After an outage of the database everybody's lease looks old: none counts until our own beats have succeeded for
+        a whole lease, so that the others had time to beat again.
         """
-        if not self._trusted():
-            return
+        trusted = self._trusted()
         with self._store.read() as tx:
-            late = tx.workers.unburied() - tx.workers.alive(lease=self._lease)
-        if late:
+            unburied = tx.workers.unburied()
+            late = unburied - tx.workers.alive(lease=self._lease) if trusted else set()
+        ended = self._presence.ended(unburied)
+        if late or ended:
             with self._store.begin() as tx:
                 if not tx.workers.beat(self._worker):
                     self._fence("declared dead by another worker")
-                tx.workers.bury(lease=self._lease)
-        self.requeue_orphans()
+                if late:
+                    tx.workers.bury(lease=self._lease)
+                for worker in ended:
+                    tx.workers.leave(worker)
+            for worker in late | ended:
+                self._presence.forget(worker)
+        if trusted or ended:
+            self.requeue_orphans()
 
     def _trusted(self) -> bool:
         """Whether our own beats have come through for a whole lease, up to now."""

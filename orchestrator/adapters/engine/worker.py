@@ -16,6 +16,7 @@ from tenacity import Retrying, retry_if_exception, wait_fixed
 
 from orchestrator.adapters.engine import queueing
 from orchestrator.adapters.engine.liveness import Lease
+from orchestrator.adapters.engine.presence import Presence
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening
 from orchestrator.domain.run import Run, StepOutcome, StepState
@@ -84,6 +85,7 @@ class Worker:
         name: str,
         url: str,
         store: Store,
+        presence: Presence,
         driver: RunDriver,
         admission: Admission,
         runner: PlaybookRunner,
@@ -99,6 +101,7 @@ class Worker:
         self._driving: set[int] = set()
         self._lease = Lease(
             store,
+            presence=presence,
             worker=name,
             host=socket.gethostname(),
             runs=options.runs,

@@ -126,7 +126,7 @@ class TestAKill:
         [client] = below("cmdline", forkclient.__file__)
         os.kill(client, signal.SIGKILL)
         assert step.ended().state == "errored"
-        eventually(lambda: not processes_mentioning("sleep 33.25"), seconds=5)
+        eventually(lambda: not processes_mentioning("sleep 33.25"))
 
 
 class TestWithoutAServer:

@@ -25,7 +25,7 @@ from tests.conftest import WORLD
 from tests.entrypoints.cli.conftest import eventually, processes_mentioning
 from tests.usecases.conftest import order
 
-QUICK = WorkerSettings(lease_seconds=2, beat_seconds=0.3, tick_seconds=0.1)
+QUICK = WorkerSettings(beat_seconds=0.3, tick_seconds=0.1)
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload([program.__name__])
@@ -72,9 +72,9 @@ class Engine:
     def run(self, run: int) -> RunView:
         return self.app.observing.run(run)
 
-    def ended(self, run: int, *, seconds: float = 40) -> RunView:
+    def ended(self, run: int) -> RunView:
         """The run when it is over."""
-        return eventually(lambda: (r := self.run(run)).state not in OPEN_RUN and r, seconds=seconds)
+        return eventually(lambda: (r := self.run(run)).state not in OPEN_RUN and r)
 
     def at_work(self, run: int) -> str:
         """The worker that started the run's latest step."""

@@ -10,6 +10,7 @@ import pytest
 from orchestrator.domain.errors import Kind, OrchestratorError
 from tests.adapters.engine.conftest import Engine, settings_for
 from tests.adapters.engine.program import Mishap
+from tests.entrypoints.cli.conftest import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +34,7 @@ MATRIX = {
 """Where the worker dies, and the step that is started again because of it."""
 
 AT_ONCE = 4
-"""Most of a case is waiting for a lease to run out."""
+"""Most of a case is waiting until a worker has been gone for three seconds."""
 
 
 def killed(engine: Engine, mishap: Mishap) -> int:
@@ -41,7 +42,7 @@ def killed(engine: Engine, mishap: Mishap) -> int:
     run = engine.apply(engine.order(services="alpha beta"))
     other = engine.app.ordering.plan(engine.order())
     victim = engine.start(mishap=mishap)
-    victim.join(40)
+    victim.join(PATIENCE)
     assert victim.exitcode == -signal.SIGKILL
     if str(mishap) != "after-conclude":
         with pytest.raises(OrchestratorError) as refused:

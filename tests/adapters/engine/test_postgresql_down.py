@@ -11,7 +11,7 @@ from orchestrator.domain.run import RunState
 from orchestrator.settings import WorkerSettings
 from tests.adapters.engine.conftest import Engine, signalled
 from tests.databases import PostgresDatabases
-from tests.entrypoints.cli.conftest import eventually
+from tests.entrypoints.cli.conftest import PATIENCE, eventually
 from tests.entrypoints.http.test_serve import answers, free_port
 from tests.postgres import Postgres
 
@@ -53,9 +53,9 @@ class TestPostgresql:
         engine.in_step()
         postgres.stop()
         try:
-            worker.join(10)
+            worker.join(PATIENCE)
             assert worker.exitcode == FENCED
-            eventually(lambda: engine.left() == [], seconds=5)
+            eventually(lambda: engine.left() == [])
         finally:
             postgres.start()
         engine.start()
@@ -74,17 +74,17 @@ class TestPostgresql:
 
 
 class TestADeadWorker:
-    def test_is_succeeded_within_ten_seconds_with_the_default_lease(self, engine: Engine) -> None:
-        engine.settings = engine.settings.model_copy(update={"worker": WorkerSettings()})
+    def test_is_succeeded_long_before_its_lease_is_over(self, engine: Engine) -> None:
+        """An hour: only that its process has ended can tell."""
+        engine.settings = engine.settings.model_copy(update={"worker": WorkerSettings(lease_seconds=3600)})
         workers = [engine.start(), engine.start()]
         eventually(lambda: len(engine.app.live_workers()) == 2)
         run = engine.apply(engine.order(seconds=3))
         engine.in_step()
         victim = next(w for w in workers if f"-{w.pid}-" in engine.at_work(run))
         signalled(victim, signal.SIGKILL)
-        killed = time.monotonic()
+        eventually(lambda: len(engine.app.live_workers()) == 1)
         engine.in_step(times=2)
-        assert time.monotonic() - killed < 10
         engine.check_succeeded(run, again=STEP)
 
 
@@ -99,10 +99,10 @@ class TestManyWorkers:
         runs = [engine.apply(engine.order(agency, seconds=0.1, services="alpha beta")) for agency in agencies]
         again = []
         for agency, run in zip(agencies, runs, strict=True):
-            assert engine.ended(run, seconds=60).state is RunState.SUCCEEDED
+            assert engine.ended(run).state is RunState.SUCCEEDED
             again.append(engine.apply(engine.order(agency, seconds=0.2, services="alpha beta")))
         for run in again:
-            assert engine.ended(run, seconds=60).state is RunState.SUCCEEDED
+            assert engine.ended(run).state is RunState.SUCCEEDED
         for run in runs + again:
             assert {s.attempt for s in engine.run(run).steps} == {1}
         lines = [line.split(maxsplit=1)[1] for line in engine.lines()]

@@ -34,8 +34,6 @@ class CommandLine:
             "ORCHESTRATOR_CATALOG": str(WORLD / "catalog"),
             "ORCHESTRATOR_PLAYBOOKS": str(WORLD / "playbooks"),
             "ORCHESTRATOR_INVENTORIES": str(WORLD / "inventories"),
-            "ORCHESTRATOR_WORKER__LEASE_SECONDS": "4",
-            "ORCHESTRATOR_WORKER__BEAT_SECONDS": "0.5",
             "COLUMNS": "200",
             **({"ORCHESTRATOR_DATABASE__URL": self.database} if self.database else {}),
         }
@@ -51,7 +49,7 @@ class CommandLine:
             env=self.environment | environment,
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == expect, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
@@ -152,9 +150,13 @@ def orchestrator(tmp_path: Path) -> Iterator[CommandLine]:
     command.end()
 
 
-def eventually(condition: Callable[[], Any], *, seconds: float = 30) -> Any:
-    """The first true value of the condition. Fails when there is none in time."""
-    until = time.monotonic() + seconds
+PATIENCE = 180
+"""Seconds after which a test takes it that what it waits for will not come, however busy the machine is."""
+
+
+def eventually(condition: Callable[[], Any]) -> Any:
+    """The first true value of the condition. Fails when there is none after all patience."""
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         if value := condition():
             return value

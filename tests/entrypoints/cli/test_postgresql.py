@@ -26,12 +26,12 @@ class TestPostgresql:
     def test_carries_an_agency_from_onboarding_past_kill_minus_nine_to_offboarding(
         self, orchestrator: CommandLine
     ) -> None:
-        order = orchestrator.order(services={"alpha": {"sleep": 5.75}})
+        order = orchestrator.order(services={"alpha": {"sleep": 15.75}})
         apply = orchestrator.start("apply", order, "--yes")
-        eventually(lambda: processes_mentioning("sleep 5.75"))
+        eventually(lambda: processes_mentioning("sleep 15.75"))
         apply.kill()
         apply.wait()
-        eventually(lambda: not processes_mentioning("sleep 5.75"), seconds=5)
+        eventually(lambda: not processes_mentioning("sleep 15.75"))
         orchestrator("apply", order, "--yes")
         run = orchestrator.json("run", "show", 1)
         assert run["state"] == "succeeded"

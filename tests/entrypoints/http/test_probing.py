@@ -64,8 +64,7 @@ def test_goes_on_when_the_server_that_probes_is_killed(
     os.killpg(first.pid, signal.SIGKILL)
     killed = datetime.now(UTC)
     shown = eventually(lambda: orchestrator("agency", "show", "test-agency", **environment).stdout)
-    eventually(lambda: len(timeline(orchestrator.home)) == 3, seconds=40)
-    assert datetime.now(UTC) - killed < timedelta(seconds=32)
+    eventually(lambda: len(timeline(orchestrator.home)) == 3)
     up, unknown, again = timeline(orchestrator.home)
     assert (up.state, unknown.state, again.state) == (UP, UNKNOWN, UP)
     assert abs(unknown.at - killed) <= 2 * EVERY
