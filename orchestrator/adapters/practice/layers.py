@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from orchestrator.adapters.practice import machine
@@ -36,7 +37,8 @@ scripts > /run/scripts
 apt() { apt-get -qq -o Debug::NoLocking=1 -o APT::Sandbox::User=root "$@"; }
 (
     flock 9
-    apt update
+    # The base comes with lists of packages; those of the last day will do.
+    find /var/lib/apt/lists -maxdepth 0 -mmin -1440 | grep -q . || apt update
     apt install -y --no-install-recommends --download-only "$@"
 ) 9> /var/cache/apt/archives/turns
 apt install -y --no-install-recommends "$@" > /run/log 2>&1 || { tail -n 20 /run/log >&2; exit 1; }
@@ -70,9 +72,15 @@ class Layer:
 
 
 def arrange(base: Path, wanted: Iterable[Packages]) -> Mapping[Packages, Layer]:
-    """Return the layer of each set of packages. A set that holds all of another lies over the other's layer."""
+    """Return the layer of each set of packages, and of what two of them share.
+
+    A set that holds all of another lies over the other's layer. What two sets share is a layer below both, from two
+    packages on: less would not pay for a layer.
+    """
+    sets = {packages for packages in wanted if packages}
+    sets |= {shared for one, other in combinations(sets, 2) if len(shared := one & other) > 1}
     layers: dict[Packages, Layer] = {}
-    for packages in sorted({w for w in wanted if w}, key=lambda p: (len(p), sorted(p))):
+    for packages in sorted(sets, key=lambda p: (len(p), sorted(p))):
         held = [layer for smaller, layer in layers.items() if smaller < packages]
         layers[packages] = Layer(packages=packages, below=max(held, key=_size, default=None), base=base)
     return layers
@@ -96,7 +104,7 @@ def bake(
 
 def _baked(cache: Cache, layer: Layer, names: Mapping[Layer, str], progress: Progress) -> tuple[Path, ...]:
     below = _baked(cache, layer.below, names, progress) if layer.below else ()
-    name = names[layer]
+    name = names.get(layer) or f"what {' and '.join(_over(layer, names))} share"
 
     def build(folder: Path, lock: int) -> None:
         added = len(layer.packages - (layer.below.packages if layer.below else frozenset()))
@@ -114,6 +122,10 @@ def _baked(cache: Cache, layer: Layer, names: Mapping[Layer, str], progress: Pro
         progress(f"{name}: packages ready after {time.monotonic() - started:.0f} s")
 
     return cache.tree(layer.name, build, what=f"the packages of {name}", progress=progress), *below
+
+
+def _over(layer: Layer, names: Mapping[Layer, str]) -> list[str]:
+    return sorted(name for other, name in names.items() if layer in other.chain())
 
 
 def _install(cache: Cache, layer: Layer, lower: tuple[Path, ...], folder: Path, lock: int) -> None:

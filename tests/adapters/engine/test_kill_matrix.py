@@ -76,5 +76,5 @@ class TestAWorkerKilled:
         self, cases: dict[Mishap, tuple[Engine, "Future[int]"]], mishap: Mishap, again: str | None
     ) -> None:
         engine, run = cases[mishap]
-        engine.check_succeeded(run.result(120), again=again)
+        engine.check_succeeded(run.result(PATIENCE), again=again)
         engine.close()

@@ -32,6 +32,13 @@ def test_a_set_that_holds_another_lies_over_its_layer() -> None:
     assert [layer.packages for layer in layers[large].chain()] == [large, small]
 
 
+def test_what_two_sets_share_is_a_layer_below_both() -> None:
+    one, other = frozenset("abc"), frozenset("abx")
+    layers = arrange(BASE, [one, other, frozenset("cx")])
+    assert layers[one].below == layers[other].below == layers[frozenset("ab")]
+    assert frozenset("c") not in layers, "one package is not worth a layer"
+
+
 def test_a_layer_is_named_after_all_that_it_is_made_of() -> None:
     plain = Layer(packages=CRON, below=None, base=BASE)
     others = [
