@@ -12,7 +12,7 @@ PRACTICE_PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-clie
 TEST_PACKAGES := prometheus prometheus-alertmanager postgresql dnsmasq-base nginx-light openssh-server openssl slapd prosody kamailio
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-bare check lint format serve bench clean practice-packages test-packages
+.PHONY: help demo test test-bare test-long check lint format serve bench clean practice-packages test-packages
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,14 +34,17 @@ demo: $(INSTALLED) practice-packages ## Boot the practice site, onboard an agenc
 # Tests of a component stay in one process, the dearest components begin first, and each process has its own practice site.
 SIDE_BY_SIDE := --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
-test: $(INSTALLED) practice-packages test-packages ## Run all tests but those of test-bare
-	$(BIN)/pytest -m "not bare" $(SIDE_BY_SIDE)
+test: $(INSTALLED) practice-packages test-packages ## Run all tests but those of test-bare and test-long
+	$(BIN)/pytest -m "not bare and not long" $(SIDE_BY_SIDE)
 
 test-bare: $(INSTALLED) practice-packages ## Install every role from nothing (long; when a package list changed)
 	$(BIN)/pytest -m bare $(SIDE_BY_SIDE)
 
+test-long: $(INSTALLED) ## Try again and again what other tests try less often
+	$(BIN)/pytest -m long --numprocesses auto
+
 check: lint ## Format, lint, types, import contracts, fast tests
-	$(BIN)/pytest -m "not practice and not slow" --numprocesses auto
+	$(BIN)/pytest -m "not practice and not slow and not long" --numprocesses auto
 
 lint: $(INSTALLED) ## What check does before its tests
 	$(BIN)/ruff format --check .

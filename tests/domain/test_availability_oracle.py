@@ -218,7 +218,7 @@ def test_availability_is_what_somebody_counting_finds(case: Case) -> None:
     agrees(case)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(deadline=None, max_examples=10_000)
 @given(cases())
 def test_availability_is_what_somebody_counting_long_finds(case: Case) -> None:
