@@ -12,12 +12,13 @@ PRACTICE_PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-clie
 TEST_PACKAGES := prometheus prometheus-alertmanager postgresql dnsmasq-base nginx-light openssh-server openssl slapd prosody kamailio
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-bare test-long check lint format serve bench clean practice-packages test-packages
+.PHONY: help demo test test-bare test-long check lint format serve bench clean python practice-packages test-packages
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-demo: $(INSTALLED) practice-packages ## Boot the practice site, onboard an agency on it and rehearse its recovery, for real
+demo: ## Boot the practice site, onboard an agency on it and rehearse its recovery, for real
+	@$(MAKE) --no-print-directory --jobs=2 $(INSTALLED) practice-packages
 	@$(ORCHESTRATOR) init
 	@$(ORCHESTRATOR) practice up
 	@$(ORCHESTRATOR) apply examples/cabinet-office.yml --yes
@@ -34,7 +35,8 @@ demo: $(INSTALLED) practice-packages ## Boot the practice site, onboard an agenc
 # Tests of a component stay in one process, the dearest components begin first, and each process has its own practice site.
 SIDE_BY_SIDE := --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
-test: $(INSTALLED) practice-packages test-packages ## Run all tests but those of test-bare and test-long
+test: ## Run all tests but those of test-bare and test-long
+	@$(MAKE) --no-print-directory --jobs=2 $(INSTALLED) test-packages
 	$(BIN)/pytest -m "not bare and not long" $(SIDE_BY_SIDE)
 
 test-bare: $(INSTALLED) practice-packages ## Install every role from nothing (long; when a package list changed)
@@ -76,20 +78,23 @@ clean: ## Take the practice site down and remove what was installed and recorded
 	@if [ -x $(ORCHESTRATOR) ] && [ "$$(id -u)" = 0 ]; then $(ORCHESTRATOR) practice down --erase; fi
 	rm -rf $(VENV) var build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-$(INSTALLED): requirements.lock pyproject.toml
+python:
 	@$(PYTHON) -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y python3 python3-venv; } || \
 	  { echo "Python 3.11 or newer with venv is needed: apt-get install python3-venv"; exit 2; }
+
+$(INSTALLED): requirements.lock pyproject.toml | python
 	@echo "Installing the pinned Python packages into $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-practice-packages:
+# After python, which may use apt too. The Python packages are installed meanwhile.
+practice-packages: python
 	@$(call packages,$(PRACTICE_PACKAGES))
 
-test-packages:
+test-packages: practice-packages
 	@$(call packages,$(TEST_PACKAGES))
 
 # What is missing of these packages is installed as root; without root the commands that need them say so themselves.

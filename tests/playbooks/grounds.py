@@ -4,6 +4,7 @@ It is the site of inventories/practice with other addresses and another bridge, 
 has one, beside the one that people use.
 """
 
+import fcntl
 import os
 import shutil
 import threading
@@ -23,6 +24,7 @@ ADDRESSES, NETWORKS = f"10.61.{PART}", f"10.{70 + PART}"
 """Of the hosts, and of agencies, as far as their first numbers go."""
 SUBSTITUTES = {"10.63.0.": f"{ADDRESSES}.", "10.64.": f"{NETWORKS}.", "orch-practice": f"orch-tests{PART}"}
 FRESH = "fresh"
+IN_USE = "in-use"
 
 
 @dataclass(frozen=True)
@@ -100,10 +102,27 @@ def practice_site(top: Path, *, layers: bool = True) -> Iterator[PracticeHome]:
         for before, after in SUBSTITUTES.items():
             text = text.replace(before, after)
         file.write_text(text)
+    _take_down_abandoned(SUBSTITUTES["orch-practice"])
     driver = bootstrap.practice_site(Settings(home=top / "home", inventories=inventories))
     driver = driver if layers else replace(driver, packages={})
+    in_use = (top / IN_USE).open("w")
+    fcntl.flock(in_use, fcntl.LOCK_EX)
     try:
         usage = Usage(f"shared-service-practice/{SUBSTITUTES['orch-practice']}-*")
         yield PracticeHome(home=top / "home", inventories=inventories, driver=driver, hosts_usage=usage)
     finally:
         driver.down(print, erase=True)
+        in_use.close()
+
+
+def _take_down_abandoned(bridge: str) -> None:
+    """Take down the site of tests that were killed: the bridge says where it is, and nobody holds its lock."""
+    alias = Path("/sys/class/net", bridge, "ifalias")
+    if not alias.exists():
+        return
+    home = Path(alias.read_text().strip().partition("/")[2])
+    top = Path("/", home).parent
+    with (top / IN_USE).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        site = PracticeSite(inventory=top / "inventories" / "practice", home=top / "home", cache=top / "cache")
+        site.down(print, erase=True)
