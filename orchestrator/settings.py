@@ -36,6 +36,11 @@ class WorkerSettings(BaseModel):
         default=True,
         description="Start every step from a process that has imported Ansible already. Off: each starts Ansible anew.",
     )
+    quick_modules: bool = Field(
+        default=True,
+        description="Steps that start warm send modules with bytecode, and hosts read them in one go; a host with "
+        "another Python takes the source. Off: modules travel as Ansible packs them, a third of the bytes.",
+    )
 
 
 class LimitSettings(BaseModel):
