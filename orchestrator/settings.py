@@ -49,7 +49,7 @@ class LimitSettings(BaseModel):
     host: int = Field(
         default=4,
         ge=1,
-        description="Runs at the same time that touch one host. Two steps of one component never change it together.",
+        description="Runs at the same time that touch one host. Of an exclusive component, one step at a time.",
     )
 
 
