@@ -39,6 +39,11 @@ class WorkerSettings(BaseModel):
         default=True,
         description="Start every step from a process that has imported Ansible already. Off: each starts Ansible anew.",
     )
+    quick_modules: bool = Field(
+        default=True,
+        description="Steps that start warm send modules with bytecode, and hosts read them in one go; a host with "
+        "another Python takes the source. Off: modules travel as Ansible packs them, a third of the bytes.",
+    )
 
 
 class LimitSettings(BaseModel):
@@ -47,7 +52,7 @@ class LimitSettings(BaseModel):
     host: int = Field(
         default=4,
         ge=1,
-        description="Runs at the same time that touch one host. Two steps of one component never change it together.",
+        description="Runs at the same time that touch one host. Of an exclusive component, one step at a time.",
     )
 
 

@@ -294,11 +294,12 @@ class Application(ServiceLevels):
         from orchestrator.adapters.clock import BootStopwatch
         from orchestrator.usecases.rehearsing import Rehearsing
 
+        knobs = self.settings.worker
         playbooks = AnsibleRunner(
             playbooks=self.settings.playbooks,
             guards=guards,
             access_of=self.access_of,
-            warm=WarmStart(self.settings.playbooks) if self.settings.worker.warm else None,
+            warm=WarmStart(self.settings.playbooks, quick=knobs.quick_modules) if knobs.warm else None,
         )
         return Rehearsing(
             store=self.store,

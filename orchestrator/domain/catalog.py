@@ -181,7 +181,10 @@ DEFAULT_TIMEOUTS: Mapping[Verb, timedelta] = {
 
 
 class Component(Value):
-    """A service we sell. `hosts` maps each function it has to a group of the site's inventory."""
+    """A service we sell. `hosts` maps each function it has to a group of the site's inventory.
+
+    Of an `exclusive` one, agencies take turns: no two steps change it on the same host at the same time.
+    """
 
     component: Identifier
     title: str
@@ -199,6 +202,7 @@ class Component(Value):
     recovery: RecoveryScope
     timeouts: Mapping[Verb, timedelta] = {}
     retries: Mapping[Verb, Retry] = {}
+    exclusive: bool = Field(default=False, exclude_if=lambda exclusive: not exclusive)
 
     @property
     def probe_ids(self) -> frozenset[str]:
@@ -221,6 +225,11 @@ class Catalog(Value):
     """Every component on sale, by id."""
 
     components: Mapping[str, Component]
+
+    @property
+    def exclusive(self) -> frozenset[str]:
+        """Components that no two steps may change on the same host at the same time."""
+        return frozenset(name for name, component in self.components.items() if component.exclusive)
 
     def problems(self) -> list[tuple[str, str]]:
         """(component, what is wrong) for needs that do not exist or run in a circle."""

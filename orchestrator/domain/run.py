@@ -1,6 +1,6 @@
 """Runs and their steps: how far an execution of a plan has come, and what may happen next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -196,11 +196,12 @@ class Busy(Value):
     hosts: tuple[str, ...]
 
 
-def obstacle(step: StepRecord, elsewhere: Sequence[Busy], *, now: datetime) -> str | None:
-    """What a step whose needs have succeeded waits for, None when it may start."""
+def obstacle(step: StepRecord, elsewhere: Sequence[Busy], *, exclusive: Container[str], now: datetime) -> str | None:
+    """What a step whose needs have succeeded waits for, None when it may start. `exclusive` are the components that no
+    two steps may change on the same host at the same time."""
     if step.not_before and step.not_before > now:
         return f"until {step.not_before:%H:%M:%S}Z, to be tried again"
-    for other in elsewhere if step.verb in CHANGING else ():
+    for other in elsewhere if step.verb in CHANGING and step.component in exclusive else ():
         shared = [host for host in step.hosts if host in other.hosts]
         if other.component == step.component and shared:
             return f"for run {other.run} of {other.agency} on {shared[0]}"

@@ -1,6 +1,6 @@
 """Admitting: which queued runs the workers may take next, and what the others wait for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -50,10 +50,10 @@ class Admitting:
         return self.limits.model_copy(update={"runs": min(self.limits.runs, capacity)})
 
 
-def next_steps(tx: Transaction, run: Run, *, now: datetime) -> NextSteps:
+def next_steps(tx: Transaction, run: Run, *, exclusive: Container[str], now: datetime) -> NextSteps:
     """Steps of a run whose needs have succeeded: those that may start, and those that something is in the way of."""
     candidates, elsewhere = ready(tx.runs.steps(run.id), stopping=run.cancel_requested), tx.runs.changing_elsewhere(run)
-    found = {step.id: obstacle(step, elsewhere, now=now) for step in candidates}
+    found = {step.id: obstacle(step, elsewhere, exclusive=exclusive, now=now) for step in candidates}
     return NextSteps(
         ready=tuple(step for step in candidates if found[step.id] is None),
         waiting={step: reason for step, reason in found.items() if reason},

@@ -121,7 +121,8 @@ class Driving:
     def next_steps(self, run_id: int) -> NextSteps:
         """What may start now or later; nothing when the run is finished, has failed, or is to be cancelled."""
         with self.store.read() as tx:
-            return next_steps(tx, find_run(tx, run_id), now=self.clock.now())
+            exclusive = self.source.catalog().exclusive
+            return next_steps(tx, find_run(tx, run_id), exclusive=exclusive, now=self.clock.now())
 
     def cancel_requested(self, run_id: int) -> bool:
         with self.store.read() as tx:
@@ -135,7 +136,8 @@ class Driving:
             if run.state is not RunState.RUNNING or not tx.workers.beat(worker):
                 raise Interrupted  # the worker slept: the run is over, or another may be in this very step
             found = tx.runs.step(run_id, step_id)
-            if obstacle(found, tx.runs.changing_elsewhere(run), now=now):
+            exclusive = self.source.catalog().exclusive
+            if obstacle(found, tx.runs.changing_elsewhere(run), exclusive=exclusive, now=now):
                 return None
             step = found.model_copy(
                 update={

@@ -194,8 +194,13 @@ class Observing:
         with self.store.read() as tx:
             run = find_run(tx, run_id)
             waits = self.admitting.waits_for(tx, run)
-            steps_wait = next_steps(tx, run, now=self.clock.now()).waiting if run.state is RunState.RUNNING else {}
-            return run_view(run, tx.runs.steps(run_id), waits_for=waits, steps_wait_for=steps_wait)
+            return run_view(run, tx.runs.steps(run_id), waits_for=waits, steps_wait_for=self._steps_wait(tx, run))
+
+    def _steps_wait(self, tx: Transaction, run: Run) -> Mapping[str, str]:
+        """What steps of a running run wait for."""
+        if run.state is not RunState.RUNNING:
+            return {}
+        return next_steps(tx, run, exclusive=self.source.catalog().exclusive, now=self.clock.now()).waiting
 
     def rolling_back(self, run_id: int) -> RunView | None:
         """The run that removes what a failed one has built."""

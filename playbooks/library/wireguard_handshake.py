@@ -9,14 +9,15 @@ short_description: Dials in to a WireGuard interface of this host with a key tha
 description:
   - Introduces a peer that exists only for the check, completes a handshake from another network namespace of the host
     and takes everything back. Does not count as a change.
-  - The handshake only succeeds when the interface holds the private key that belongs to O(public_key).
+  - Who dials in knows the public key that belongs to O(private_key). The handshake only succeeds when that is what the
+    interface holds.
 options:
   interface:
     description: The WireGuard interface.
     type: str
     required: true
-  public_key:
-    description: Its public key, as those who dial in know it.
+  private_key:
+    description: The private key that it should hold.
     type: str
     required: true
   endpoint:
@@ -43,7 +44,7 @@ EXAMPLES = r"""
 - name: Dial in
   wireguard_handshake:
     interface: vpn7
-    public_key: "{{ key }}"
+    private_key: "{{ key }}"
     endpoint: 198.18.7.1:51821
     namespace: neighbour
     address: 10.64.7.254
@@ -68,6 +69,12 @@ LONGEST_INTERFACE_NAME = 15
 def interface_of(namespace: str) -> str:
     """Name the interface after its namespace: wireguard-go's control socket is in one folder for all namespaces."""
     return f"dial-{namespace}"[:LONGEST_INTERFACE_NAME]
+
+
+def public_key(module: AnsibleModule, private_key: str) -> str:
+    """Return the key that belongs to a private one, which travels by standard input."""
+    _, output, _ = module.run_command(["wg", "pubkey"], data=private_key, check_rc=True)
+    return str(output.strip())
 
 
 @contextmanager
@@ -99,28 +106,28 @@ def shaken(module: AnsibleModule, within: list[str], interface: str, timeout: in
 
 def main() -> None:
     """Run as an Ansible module."""
-    texts = ("interface", "public_key", "endpoint", "namespace", "address")
+    texts = ("interface", "endpoint", "namespace", "address")
     module = AnsibleModule(
         argument_spec={
             **{name: {"type": "str", "required": True} for name in texts},
+            "private_key": {"type": "str", "required": True, "no_log": True},
             "timeout": {"type": "int", "default": 10},
         },
         supports_check_mode=True,
     )
-    module.params["public_key"] = module.params["public_key"].strip()
     wanted = module.params
     within = ["ip", "netns", "exec", wanted["namespace"]]
     interface = interface_of(wanted["namespace"])
-    _, private_key, _ = module.run_command(["wg", "genkey"], check_rc=True)
-    _, output, _ = module.run_command(["wg", "pubkey"], data=private_key, check_rc=True)
-    peer = output.strip()
+    _, own_key, _ = module.run_command(["wg", "genkey"], check_rc=True)
+    peer = public_key(module, own_key)
     at_server = ["wg", "set", wanted["interface"], "peer", peer]
-    at_peer = ["wg", "set", interface, "peer", wanted["public_key"], "endpoint", wanted["endpoint"]]
+    dialled = public_key(module, wanted["private_key"])
+    at_peer = ["wg", "set", interface, "peer", dialled, "endpoint", wanted["endpoint"]]
     status, _, errors = module.run_command([*at_server, "allowed-ips", wanted["address"]])
     if status != 0:
         module.fail_json(msg=f"{wanted['interface']} cannot be dialled: {errors.strip()}")
     try:
-        with dialler(module, within, interface, private_key):
+        with dialler(module, within, interface, own_key):
             # Keeping the way open makes the peer dial at once, with nothing to send.
             keepalive = ["allowed-ips", "0.0.0.0/0", "persistent-keepalive", "1"]
             module.run_command([*within, "ip", "link", "set", interface, "up"], check_rc=True)

@@ -56,7 +56,7 @@ class TestTheQueue:
 
 
 class TestTwoRunsOnOneHost:
-    def test_never_change_the_same_component_at_the_same_time(self, house: House) -> None:
+    def test_never_change_an_exclusive_component_at_the_same_time(self, house: House) -> None:
         first, second = queued(house, order("agency-a")), queued(house, order("agency-b"))
         running(house, first, "alpha.precheck")
         running(house, second, "alpha.precheck")
@@ -70,6 +70,14 @@ class TestTwoRunsOnOneHost:
         assert view["alpha.provision"] == reason
         house.driving.finish(held, StepOutcome(state=StepState.SUCCEEDED))
         assert house.driving.start(second.id, "alpha.provision", worker="v")
+
+    def test_change_any_other_component_side_by_side(self, house: House) -> None:
+        first, second = queued(house, order("agency-a", epsilon={})), queued(house, order("agency-b", epsilon={}))
+        running(house, first, "epsilon.precheck")
+        running(house, second, "epsilon.precheck")
+        assert house.driving.start(first.id, "epsilon.provision", worker="w")
+        assert "epsilon.provision" in [step.id for step in house.driving.next_steps(second.id).ready]
+        assert house.driving.start(second.id, "epsilon.provision", worker="v")
 
     def test_look_and_verify_side_by_side(self, house: House) -> None:
         first, second = queued(house, order("agency-a")), queued(house, order("agency-b"))

@@ -142,7 +142,8 @@ class Walk:
         assert len(tx.runs.active()) <= 2, "the limit of the one host"
         changing = [s.component for r in runs for s in tx.runs.steps(r.id) if s.state is StepState.RUNNING
                     and s.verb in CHANGING and r.state in OPEN_RUN]  # fmt: skip
-        assert len(changing) == len(set(changing)), "nothing is changed by two at a time"
+        exclusive = [component for component in changing if component in self.house.driving.source.catalog().exclusive]
+        assert len(exclusive) == len(set(exclusive)), "what is exclusive is not changed by two at a time"
         for run in runs:
             assert run.state in reachable(RUN_LIFE, self.runs.get(run.id, RunState.QUEUED))
             self.runs[run.id] = run.state

@@ -1,9 +1,10 @@
 """The warm server: has imported Ansible once, and forks a guard for every step, which forks its play.
 
-`python -m orchestrator.adapters.ansible.forkserver FD FOLDER` The worker holds the other end of FD. For each step it
-sends a listening socket, on which a fork waits for the step's client; at its end of file the server ends and removes
-FOLDER. The server itself never reads a request, so nothing of one step can reach the next: every step begins from the
-same untouched process. FOLDER keeps the modules that steps have packed for their hosts: code, without arguments.
+`python -m orchestrator.adapters.ansible.forkserver FD FOLDER [quick]` The worker holds the other end of FD. For each
+step it sends a listening socket, on which a fork waits for the step's client; at its end of file the server ends and
+removes FOLDER. The server itself never reads a request, so nothing of one step can reach the next: every step begins
+from the same untouched process. FOLDER keeps the modules that steps have packed for their hosts: code, without
+arguments. With `quick` they get their bytecode there, and are read in one go (`quick_modules`).
 
 Settings are read when Ansible is imported, so the server must be started with the environment of its steps. What may
 differ between them is in PER_STEP.
@@ -22,7 +23,7 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.adapters.ansible import guard
+from orchestrator.adapters.ansible import guard, quick_modules
 from orchestrator.adapters.ansible.forkclient import GO, PATIENCE_SECONDS, READY
 
 PER_STEP = frozenset(
@@ -38,6 +39,8 @@ PER_STEP = frozenset(
 
 PACKED_MODULES = "ansiballz_cache"
 """Ansible's name for the folder of packed modules in its temporary directory."""
+
+QUICK = "quick"
 
 PR_SET_NAME = 15
 
@@ -70,7 +73,7 @@ def preload() -> None:
     gc.freeze()  # forks share what is never collected
 
 
-def serve(worker: socket.socket, packed: Path) -> None:
+def serve(worker: socket.socket, packed: Path, *, quick: bool) -> None:
     """Fork for every listening socket the worker sends, until it is gone."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
     while True:
@@ -78,10 +81,10 @@ def serve(worker: socket.socket, packed: Path) -> None:
         if not descriptors:
             return
         with socket.socket(fileno=descriptors[0]) as listener:
-            guard.forked(lambda: _step(worker, listener, packed))
+            guard.forked(lambda: _step(worker, listener, packed, quick=quick))
 
 
-def _step(worker: socket.socket, listener: socket.socket, packed: Path) -> int:
+def _step(worker: socket.socket, listener: socket.socket, packed: Path, *, quick: bool) -> int:
     """One step in a process of its own: 0 when its client has been told how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     worker.close()
@@ -98,8 +101,10 @@ def _step(worker: socket.socket, listener: socket.socket, packed: Path) -> int:
     status = guard.guarded(
         path, workspace, start=lambda pipe: guard.forked(lambda: _play(command, pipe)), leashes=[client.fileno()]
     )
-    _link(own, packed)
+    new = _link(own, packed)
     client.sendall(bytes([status]))
+    if quick:
+        _hasten(new)
     return 0
 
 
@@ -118,12 +123,28 @@ def _take_over(client: socket.socket) -> list[str]:
     return rest[: int(count)]
 
 
-def _link(source: Path, target: Path) -> None:
-    """Give the one folder what is complete in the other. Links, so that no step writes where another reads."""
+def _link(source: Path, target: Path) -> list[Path]:
+    """Give the one folder what is complete in the other, and tell what was new to it.
+
+    Links, so that no step writes where another reads.
+    """
+    new = []
     with suppress(OSError):
         for module in source.iterdir():
             if not module.name.endswith((".lock", "-part")) and not (target / module.name).exists():
                 (target / module.name).hardlink_to(module)
+                new.append(target / module.name)
+    return new
+
+
+def _hasten(modules: list[Path]) -> None:
+    """Add the bytecode for the steps to come. This one is over, and its streams are let go: nobody waits."""
+    with Path(os.devnull).open("r+b") as nothing:
+        for standard in range(3):
+            os.dup2(nothing.fileno(), standard)
+    with suppress(OSError):  # the server has ended and removed them
+        for module in modules:
+            quick_modules.add_bytecode(module)
 
 
 def _evaluate_settings() -> str:
@@ -160,8 +181,10 @@ def main() -> None:
     """Serve the worker at the other end of the descriptor."""
     sys.path.pop(0)  # our own folder, from which `-m` started us, is no place for Ansible to import from
     preload()
-    folder = Path(sys.argv[2])
-    serve(socket.socket(fileno=int(sys.argv[1])), folder)
+    folder, quick = Path(sys.argv[2]), sys.argv[3:] == [QUICK]
+    if quick:
+        quick_modules.read_modules_at_once()
+    serve(socket.socket(fileno=int(sys.argv[1])), folder, quick=quick)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -60,6 +60,8 @@ def _show(component: "Component") -> None:
     needs = f", needs {', '.join(component.needs)}" if component.needs else ""
     console.print(f"[bold]{component.component}[/] {component.title}: {component.tenancy}{needs}")
     console.print(escape(component.description.strip()))
+    if component.exclusive:
+        console.print("Exclusive: on one host it is changed for one agency at a time.")
     tiers = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("tier", "", "price a year", "recovery time", "recovery point", "watts"):
         tiers.add_column(heading, header_style="dim")

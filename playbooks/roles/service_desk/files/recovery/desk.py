@@ -118,13 +118,17 @@ def load(folder: Path, agency: str) -> dict[str, Any]:
 
 
 def merge(folder: Path, agency: str) -> dict[str, Any]:
-    """Replace the agency's rows in one transaction: either all of them are there afterwards, or nothing has changed."""
+    """Replace the agency's rows in one transaction: either all of them are there afterwards, or nothing has changed.
+
+    One agency at a time, by the lock that `agency.pl` takes: rows that agencies share lead to rows that each changes.
+    """
     names = tables(agency, folder)
     missing = [table for table in names if not (folder / f"{table}.tsv").exists()]
     if missing:
         raise SystemExit(f"the backup is of another version of Request Tracker: it has no {', '.join(missing)}")
     lines = [
         "begin;",
+        "select pg_advisory_xact_lock(hashtext('agency'));",
         "create schema restored;",
         *(f"create table restored.{table} (like public.{table});" for table in names),
         *(f"\\copy restored.{table} from {table}.tsv" for table in names),
