@@ -102,7 +102,7 @@ class _Follower:
     def watch(self, alive: Callable[[], bool]) -> RunView:
         """Until the run has ended or nobody is left to end it."""
         if self.on_event is None and progress.is_terminal:
-            with Live(console=progress, refresh_per_second=8) as live:
+            with Live(console=progress.console, refresh_per_second=8) as live:
                 return self._watch(alive, lambda run: live.update(run_table(run, self.app.clock.now())))
         return self._watch(alive, self._tell)
 
