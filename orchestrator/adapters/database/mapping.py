@@ -6,7 +6,6 @@ from typing import Any
 
 from orchestrator.adapters.database.tables import (
     AgencyRow,
-    AllocationRow,
     DrillRow,
     EventRow,
     InstanceRow,
@@ -50,12 +49,10 @@ def instance(row: InstanceRow) -> ServiceInstance:
     return ServiceInstance.model_validate(row.model_dump())
 
 
-def allocation_row(value: Allocation, *, at: datetime, position: int | None) -> AllocationRow:
-    return AllocationRow(**value.model_dump(), at=at, position=position)
-
-
-def allocation(row: AllocationRow) -> Allocation:
-    return Allocation.model_validate(row.model_dump(exclude={"at", "position"}))
+def allocation(row: Any) -> Allocation:
+    return Allocation(
+        site=row.site, pool=row.pool, block=row.block, agency=row.agency, name=row.name, holding=row.holding
+    )
 
 
 def plan_row(value: Plan, *, order: CallOff | None, at: datetime) -> PlanRow:

@@ -20,6 +20,7 @@ from orchestrator.adapters.database.tables import (
     SecretRow,
     TickRow,
     WorkerRow,
+    metadata,
 )
 from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.events import Event, Happening
@@ -37,14 +38,39 @@ class AgencyRepository(Repository):
         return [mapping.agency(r) for r in self._session.exec(select(AgencyRow).order_by(AgencyRow.id))]
 
     def put(self, record: AgencyRecord) -> None:
-        self._session.merge(mapping.agency_row(record))
+        before, row = self._session.get(AgencyRow, record.id), mapping.agency_row(record)
+        if before:
+            self._commit_to(before.framework, -_in_force(before))
+        self._commit_to(row.framework, _in_force(row))
+        self._session.merge(row) if before else self._session.add(row)
         self._session.flush()
 
     def committed(self, framework: str, *, without: str) -> Decimal:
-        query = select(sa.func.sum(AgencyRow.committed_pence)).where(
-            AgencyRow.framework == framework, AgencyRow.id != without, col(AgencyRow.offboarded_at).is_(None)
-        )
-        return Decimal(self._session.exec(query).one() or 0) / mapping.PENCE
+        pence = self._session.execute(_COMMITTED, {"framework": framework, "agency": without}).scalar_one_or_none()
+        return Decimal(pence or 0) / mapping.PENCE
+
+    def _commit_to(self, framework: str, pence: int) -> None:
+        """Keep the sum true."""
+        mine = _COMMITMENT.c.framework == framework
+        if pence and not self._run(sa.update(_COMMITMENT).where(mine).values(pence=_COMMITMENT.c.pence + pence)):
+            self._session.execute(sa.insert(_COMMITMENT), {"framework": framework, "pence": pence})
+
+
+def _in_force(row: AgencyRow) -> int:
+    """Pence that count against the ceiling."""
+    return 0 if row.offboarded_at else row.committed_pence
+
+
+_COMMITMENT, _AGENCY = metadata.tables["commitment"], metadata.tables["agency"]
+
+_OWN = sa.select(_AGENCY.c.committed_pence).where(
+    _AGENCY.c.id == sa.bindparam("agency"),
+    _AGENCY.c.framework == _COMMITMENT.c.framework,
+    _AGENCY.c.offboarded_at.is_(None),
+)
+_COMMITTED = sa.select(_COMMITMENT.c.pence - sa.func.coalesce(_OWN.scalar_subquery(), 0)).where(
+    _COMMITMENT.c.framework == sa.bindparam("framework")
+)
 
 
 class InstanceRepository(Repository):

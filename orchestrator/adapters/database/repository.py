@@ -1,5 +1,7 @@
 """What all repositories are made of."""
 
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +16,12 @@ class Repository:
         """Carry out an update, insert or delete; how many rows it touched."""
         result: Any = self._session.execute(statement)
         return int(result.rowcount)
+
+    def _insert_new(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Add rows, passing over those whose key is there."""
+        if rows:
+            dialect = import_module(f"sqlalchemy.dialects.{self._session.get_bind().dialect.name}")
+            self._session.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
 
     def _clock(self) -> float:
         """Seconds since 1970 by the database's clock, so that clocks of machines need not agree."""
