@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, Literal
 
@@ -199,6 +200,11 @@ class Component(Value):
     recovery: RecoveryScope
     timeouts: Mapping[Verb, timedelta] = {}
     retries: Mapping[Verb, Retry] = {}
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """JSON-compatible form. Every plan's digest is made of it."""
+        return self.model_dump(mode="json")
 
     @property
     def probe_ids(self) -> frozenset[str]:

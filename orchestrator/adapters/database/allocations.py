@@ -34,7 +34,9 @@ _GAP = sa.select(
     sa.select(sa.func.max(_ALLOCATION.c.position)).where(*_in_pool(_ALLOCATION)).scalar_subquery(),
 )
 
-_HIGHEST = sa.select(
+_HELD = sa.select(sa.exists().where(*_in_pool(_ALLOCATION), _ALLOCATION.c.block == sa.bindparam("block")))
+_AROUND = sa.select(
+    sa.exists().where(*_in_pool(_FREED), _FREED.c.position == sa.bindparam("position")),
     sa.select(sa.func.max(_ALLOCATION.c.position))
     .where(*_in_pool(_ALLOCATION), _ALLOCATION.c.position < sa.bindparam("position"))
     .scalar_subquery(),
@@ -55,14 +57,14 @@ class AllocationRepository(Repository):
         )
 
     def first_gap(self, site: str, pool: str) -> int | None:
-        unknown, freed, highest = self._session.execute(_GAP, {"site": site, "pool": pool}).one()
+        found: Any = self._session.execute(_GAP, {"site": site, "pool": pool}).one()
+        unknown, freed, highest = found
         if unknown:
             return None
         return int(freed) if freed is not None else 0 if highest is None else int(highest) + 1
 
     def held(self, site: str, pool: str, block: str) -> bool:
-        key = (_ALLOCATION.c.site == site, _ALLOCATION.c.pool == pool, _ALLOCATION.c.block == block)
-        return self._session.execute(sa.select(sa.literal(1)).where(*key)).first() is not None
+        return bool(self._session.execute(_HELD, {"site": site, "pool": pool, "block": block}).scalar_one())
 
     def add(self, allocation: Allocation, *, at: datetime, position: int | None = None) -> None:
         try:
@@ -98,10 +100,12 @@ class AllocationRepository(Repository):
 
     def _take_position(self, site: str, pool: str, position: int) -> None:
         """It is no longer free. If it is behind all there were so far, those it leaves out are."""
-        here = {"site": site, "pool": pool}
-        freed = sa.and_(_FREED.c.site == site, _FREED.c.pool == pool)
-        if self._run(sa.delete(_FREED).where(freed, _FREED.c.position == position)):
+        here = {"site": site, "pool": pool, "position": position}
+        found: Any = self._session.execute(_AROUND, here).one()
+        freed, *known = found
+        if freed:
+            mine = (_FREED.c.site == site, _FREED.c.pool == pool, _FREED.c.position == position)
+            self._run(sa.delete(_FREED).where(*mine))
             return
-        known = self._session.execute(_HIGHEST, {**here, "position": position}).one()
         first = 1 + max((highest for highest in known if highest is not None), default=-1)
         self._insert_new(_FREED, [{**here, "position": p} for p in range(first, position)])

@@ -1,5 +1,7 @@
 """Sums kept beside rows: what is committed under each framework, and which blocks were given back to their pools"""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -39,7 +41,7 @@ def _find_freed() -> None:
     """Below the highest position of each pool, what nobody holds."""
     allocation = sa.table("allocation", *map(sa.column, ("site", "pool", "position")))
     freed = sa.table("freed_position", *map(sa.column, ("site", "pool", "position")))
-    held: dict[tuple[str, str], set[int]] = {}
+    held: dict[tuple[Any, Any], set[Any]] = {}
     for site, pool, position in op.get_bind().execute(sa.select(allocation).where(allocation.c.position.is_not(None))):
         held.setdefault((site, pool), set()).add(position)
     rows = [
