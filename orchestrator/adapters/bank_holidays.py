@@ -2,10 +2,12 @@
 
 from datetime import date
 from functools import lru_cache
-
-import holidays
+from typing import TYPE_CHECKING
 
 from orchestrator.domain.working_days import working_days_after
+
+if TYPE_CHECKING:
+    from holidays import HolidayBase
 
 REPORT_DAYS = 20
 """Working days from a drill to its report."""
@@ -22,6 +24,8 @@ def is_bank_holiday(day: date) -> bool:
 
 
 @lru_cache
-def _calendar() -> holidays.HolidayBase:
-    """Wales has England's; years are added as they are asked for."""
+def _calendar() -> "HolidayBase":
+    """Wales has England's; years are added as they are asked for. Imported when somebody asks: most commands do not."""
+    import holidays
+
     return holidays.country_holidays("GB", subdiv="ENG")

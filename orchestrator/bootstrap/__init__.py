@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.domain.probing import ProbeTarget, Reading
     from orchestrator.usecases.admitting import Admitting
     from orchestrator.usecases.assigning import Assigning
+    from orchestrator.usecases.batching import Batching
     from orchestrator.usecases.comparing import Comparing
     from orchestrator.usecases.concluding import Concluding
     from orchestrator.usecases.drilling import Drilling
@@ -65,6 +66,12 @@ class Application(ServiceLevels):
         from orchestrator.usecases.provisioning import Provisioning
 
         return Provisioning(store=self.store, clock=self.clock, ordering=self.ordering, assigning=self.assigning)
+
+    @cached_property
+    def batching(self) -> "Batching":
+        from orchestrator.usecases.batching import Batching
+
+        return Batching(store=self.store, ordering=self.ordering)
 
     @cached_property
     def driving(self) -> "Driving":

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -69,6 +70,11 @@ class FrameworkAgreement(Value):
     lots: Mapping[Name, Lot]
     seat_price: SeatPrice
     service_levels: ServiceTerms
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """JSON-compatible form. Every plan's digest is made of it."""
+        return self.model_dump(mode="json")
 
     @property
     def offered(self) -> dict[str, str]:

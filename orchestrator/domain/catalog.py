@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, Literal
 
@@ -203,6 +204,11 @@ class Component(Value):
     timeouts: Mapping[Verb, timedelta] = {}
     retries: Mapping[Verb, Retry] = {}
     exclusive: bool = Field(default=False, exclude_if=lambda exclusive: not exclusive)
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """JSON-compatible form. Every plan's digest is made of it."""
+        return self.model_dump(mode="json")
 
     @property
     def probe_ids(self) -> frozenset[str]:

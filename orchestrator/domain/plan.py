@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
@@ -103,7 +104,7 @@ class Plan(Value):
     def empty(self) -> bool:
         return not self.steps
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Identifies the plan. Two plans with the same digest do the same things for the same reasons."""
         return digest_of(self.model_dump(mode="json", exclude={"desired"}))
@@ -137,8 +138,8 @@ class Basis(Value):
         return digest_of(
             {
                 "call_off": self.call_off and self.call_off.document(),
-                "agreement": self.agreement.model_dump(mode="json"),
-                "components": [self.catalog.components[c].model_dump(mode="json") for c in sorted(involved)],
+                "agreement": self.agreement.document,
+                "components": [self.catalog.components[c].document for c in sorted(involved)],
                 "hosts": [self.site.hosts[h].model_dump(mode="json") for h in sorted(hosts) if h in self.site.hosts],
                 "facts": dict(self.site.facts),
                 "recorded": [

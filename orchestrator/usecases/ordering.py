@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -14,6 +14,7 @@ from orchestrator.domain.catalog import Catalog
 from orchestrator.domain.drill_policy import RecoveryTerms
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import PlanMade
+from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.plan import Basis, Plan, make_plan, requests
 from orchestrator.domain.schema import call_off_schema
 from orchestrator.domain.site import Site
@@ -31,6 +32,20 @@ from orchestrator.usecases.ports import (
 
 PLAN_VALIDITY = timedelta(hours=24)
 """How long a plan's reservations in the site's pools are kept for it."""
+
+TRIES = 5
+"""How often something is planned anew because the records changed meanwhile. Only steps of the agency's own run and its
+other orders change them."""
+
+
+class Known(NamedTuple):
+    """What the records say that a plan of an agency is computed from. `framework` is that of one that leaves."""
+
+    site: str
+    framework: str | None
+    recorded: Mapping[str, ServiceInstance]
+    held: Mapping[str, Allocation]
+    drifted: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -55,15 +70,28 @@ class Ordering:
         return CallOff.model_validate(document.data)
 
     def plan(self, call_off: CallOff) -> StoredPlan:
-        """Plan the order, reserve what it needs from the site's pools, and keep the plan."""
-        with self.store.begin() as tx:
-            _check_site(tx.agencies.get(call_off.agency.id), call_off)
-            site = self.source.site(call_off.site)
-            reserved = self._reserve(tx, call_off, site)
-            plan = make_plan(self._basis(tx, call_off.agency.id, call_off, site=site, allocations=reserved))
-            _check_placement(plan)
-            check_ceiling(tx, plan, self.agreement(call_off.framework))
-            return self._keep(tx, plan, call_off)
+        """Plan the order, reserve what it needs from the site's pools, and keep the plan.
+
+        It is computed while others may write, and kept when what it was computed from is still so.
+        """
+        agency, site = call_off.agency.id, self.source.site(call_off.site)
+        fresh: list[str] = []
+        for _ in range(TRIES):
+            with self.store.begin() as tx:
+                _check_site(tx.agencies.get(agency), call_off)
+                fresh += self._reserve(tx, call_off, site)
+                known = read_known(tx, agency, site=site.name)
+            try:
+                plan = make_plan(self._basis(known, agency, call_off, site=site))
+                _check_placement(plan)
+                with self.store.begin() as tx:
+                    if read_known(tx, agency, site=site.name) == known:
+                        check_ceiling(tx, plan, self.agreement(call_off.framework))
+                        return self._keep(tx, plan, call_off)
+            except OrchestratorError:
+                self._give_up(agency, fresh)
+                raise
+        raise changed_meanwhile(agency)
 
     def plan_offboarding(self, agency: str) -> StoredPlan:
         """The plan that removes everything the agency has."""
@@ -79,9 +107,17 @@ class Ordering:
         with self.store.read() as tx:
             return find_plan(tx, plan)
 
-    def still_true(self, tx: Transaction, stored: StoredPlan) -> bool:
-        """Whether planning again now would give the same plan."""
-        return self._replan(tx, stored).digest == stored.plan.digest
+    def known(self, tx: Transaction, stored: StoredPlan) -> Known:
+        """What a stored plan would be computed from now."""
+        agency = stored.plan.agency
+        if stored.order is not None:
+            return read_known(tx, agency, site=stored.order.site)
+        leaving = find_agency(tx, agency)
+        return read_known(tx, agency, site=leaving.site, framework=leaving.framework)
+
+    def still_true(self, known: Known, stored: StoredPlan) -> bool:
+        """Whether planning again would give the same plan."""
+        return self._replan(known, stored).digest == stored.plan.digest
 
     def agreement(self, framework: str) -> FrameworkAgreement:
         try:
@@ -89,46 +125,38 @@ class Ordering:
         except KeyError:
             raise OrchestratorError(Kind.NOT_FOUND, f"there is no framework agreement {framework!r}") from None
 
-    def _replan(self, tx: Transaction, stored: StoredPlan) -> Plan:
-        if stored.order is None:
-            return self._offboarding(tx, stored.plan.agency)
-        site = self.source.site(stored.order.site)
-        held = tx.allocations.of(stored.plan.agency, site=site.name)
-        names = [request.name for request in requests(stored.order, self.source.catalog())]
-        if lost := [name for name in names if name not in held]:
-            raise OrchestratorError(
-                Kind.CONFLICT,
-                f"plan {stored.id} no longer holds its reservations ({', '.join(lost)})",
-                hint="plan again",
-            )
-        needed = {name: held[name] for name in names}
-        return make_plan(self._basis(tx, stored.plan.agency, stored.order, site=site, allocations=needed))
+    def _replan(self, known: Known, stored: StoredPlan) -> Plan:
+        if stored.order:
+            names = [request.name for request in requests(stored.order, self.source.catalog())]
+            if lost := [name for name in names if name not in known.held]:
+                raise OrchestratorError(
+                    Kind.CONFLICT,
+                    f"plan {stored.id} no longer holds its reservations ({', '.join(lost)})",
+                    hint="plan again",
+                )
+        site = self.source.site(known.site)
+        return make_plan(self._basis(known, stored.plan.agency, stored.order, site=site))
 
     def _offboarding(self, tx: Transaction, agency: str) -> Plan:
-        site = self.source.site(find_agency(tx, agency).site)
-        allocations = tx.allocations.of(agency, site=site.name)
-        return make_plan(self._basis(tx, agency, None, site=site, allocations=allocations))
+        leaving = find_agency(tx, agency)
+        known = read_known(tx, agency, site=leaving.site, framework=leaving.framework)
+        return make_plan(self._basis(known, agency, None, site=self.source.site(leaving.site)))
 
-    def _basis(
-        self,
-        tx: Transaction,
-        agency: str,
-        call_off: CallOff | None,
-        *,
-        site: Site,
-        allocations: Mapping[str, Allocation],
-    ) -> Basis:
-        framework = call_off.framework if call_off else find_agency(tx, agency).framework
-        recorded = tx.instances.of(agency)
+    def _basis(self, known: Known, agency: str, call_off: CallOff | None, *, site: Site) -> Basis:
+        allocations = known.held
+        if call_off:
+            allocations = {r.name: allocations[r.name] for r in requests(call_off, self.source.catalog())}
+        framework = call_off.framework if call_off else known.framework
+        assert framework is not None
         return Basis(
             agency=agency,
             call_off=call_off,
             agreement=self.agreement(framework),
             catalog=self.source.catalog(),
             site=site,
-            recorded=recorded,
+            recorded=known.recorded,
             allocations=allocations,
-            drifted=tx.runs.drifted(agency) if recorded else {},
+            drifted=known.drifted,
         )
 
     def _keep(self, tx: Transaction, plan: Plan, order: CallOff | None) -> StoredPlan:
@@ -137,25 +165,27 @@ class Ordering:
         tx.events.add([PlanMade(plan=stored.id, digest=plan.digest)], agency=plan.agency, at=now)
         return stored
 
-    def _reserve(self, tx: Transaction, call_off: CallOff, site: Site) -> dict[str, Allocation]:
-        """What the agency holds, with what the order needs besides reserved for it."""
+    def _reserve(self, tx: Transaction, call_off: CallOff, site: Site) -> list[str]:
+        """Reserve for the agency what the order needs and it does not hold. The names of that."""
         now, agency, catalog = self.clock.now(), call_off.agency.id, self.source.catalog()
         tx.allocations.forget_reserved(before=now - PLAN_VALIDITY)
         held = tx.allocations.of(agency, site=site.name)
-        needed = {}
-        for request in requests(call_off, catalog):
-            if request.name not in held:
-                if request.pool not in site.pools:
-                    raise OrchestratorError(
-                        Kind.INVALID, f"site {site.name} has no pool {request.pool!r}, which the order needs"
-                    )
-                spot = _free_spot(tx, site, request.pool)
-                held[request.name] = Allocation(
-                    site=site.name, pool=request.pool, block=spot.block, agency=agency, name=request.name
+        missing = [request for request in requests(call_off, catalog) if request.name not in held]
+        for request in missing:
+            if request.pool not in site.pools:
+                raise OrchestratorError(
+                    Kind.INVALID, f"site {site.name} has no pool {request.pool!r}, which the order needs"
                 )
-                tx.allocations.add(held[request.name], at=now, position=spot.position)
-            needed[request.name] = held[request.name]
-        return needed
+            spot = _free_spot(tx, site, request.pool)
+            block = Allocation(site=site.name, pool=request.pool, block=spot.block, agency=agency, name=request.name)
+            tx.allocations.add(block, at=now, position=spot.position)
+        return [request.name for request in missing]
+
+    def _give_up(self, agency: str, names: list[str]) -> None:
+        """Give back what was reserved for a plan that came to nothing."""
+        if names:
+            with self.store.begin() as tx:
+                tx.allocations.give_up(agency, names)
 
     def _uncovered(self, document: SourceDocument, broken: set[tuple[str | int, ...]]) -> list[Problem]:
         """What the agreement does not allow, in the parts of the file whose shape is right."""
@@ -171,6 +201,17 @@ class Ordering:
         if isinstance(data.get("services"), dict):
             found += _uncovered_services(document, agreement, self.source.catalog())
         return found
+
+
+def read_known(tx: Transaction, agency: str, *, site: str, framework: str | None = None) -> Known:
+    recorded, held = tx.instances.of(agency), tx.allocations.of(agency, site=site)
+    return Known(site, framework, recorded, held, tx.runs.drifted(agency) if recorded else {})
+
+
+def changed_meanwhile(agency: str) -> OrchestratorError:
+    return OrchestratorError(
+        Kind.CONFLICT, f"what is recorded of {agency} changes faster than it can be planned", hint="plan again"
+    )
 
 
 def _free_spot(tx: Transaction, site: Site, pool: str) -> Spot:

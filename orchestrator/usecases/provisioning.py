@@ -15,7 +15,7 @@ from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import queue_run
 from orchestrator.usecases.driving_ports import Assignment
 from orchestrator.usecases.finding import find_plan
-from orchestrator.usecases.ordering import Ordering, check_ceiling
+from orchestrator.usecases.ordering import TRIES, Known, Ordering, changed_meanwhile, check_ceiling
 from orchestrator.usecases.ports import AgencyRecord, Clock, Store, StoredPlan, Transaction
 
 
@@ -29,15 +29,23 @@ class Provisioning:
     def open_run(
         self, plan: int, *, priority: Priority = Priority.CHANGE, on_failure: OnFailure = OnFailure.KEEP
     ) -> Run:
-        """A queued run of a stored plan. Refuses a plan that no longer describes the difference."""
-        with self.store.begin() as tx:
-            stored = find_plan(tx, plan)
-            if stored.plan.empty:
-                raise OrchestratorError(Kind.CONFLICT, f"plan {plan} has nothing to do")
-            if tx.runs.open_of(stored.plan.agency) is None:  # else opening says which run is in the way
-                self._refuse_stale(tx, stored)
-            self._record_order(tx, stored)
-            return queue_run(tx, stored, at=self.clock.now(), priority=priority, on_failure=on_failure)
+        """A queued run of a stored plan. Refuses a plan that no longer describes the difference.
+
+        That is found out while others may write; what it follows from is held to be still so when the run is opened.
+        """
+        for _ in range(TRIES):
+            with self.store.read() as tx:
+                stored = find_plan(tx, plan)
+                if stored.plan.empty:
+                    raise OrchestratorError(Kind.CONFLICT, f"plan {plan} has nothing to do")
+                before = None if tx.runs.open_of(stored.plan.agency) else self.ordering.known(tx, stored)
+            if before:
+                self._refuse_stale(before, stored)
+            with self.store.begin() as tx:
+                if self._is_still_so(tx, stored, before):
+                    self._record_order(tx, stored)
+                    return queue_run(tx, stored, at=self.clock.now(), priority=priority, on_failure=on_failure)
+        raise changed_meanwhile(stored.plan.agency)
 
     def take_terms(self, plan: int) -> bool:
         """Record the terms of recovery of an order that changes nothing else. False when they are recorded already."""
@@ -48,7 +56,8 @@ class Provisioning:
                 return False
             if record.call_off.recovery == stored.order.recovery:
                 return False
-            self._refuse_stale(tx, stored)
+            self._refuse_stale(self.ordering.known(tx, stored), stored)
+            self._check_ceiling(tx, stored)
             call_off = record.call_off.model_copy(update={"recovery": stored.order.recovery})
             tx.agencies.put(record.model_copy(update={"call_off": call_off}))
             return True
@@ -82,13 +91,24 @@ class Provisioning:
 
     # Inside
 
-    def _refuse_stale(self, tx: Transaction, stored: StoredPlan) -> None:
-        if not self.ordering.still_true(tx, stored):
+    def _refuse_stale(self, known: Known, stored: StoredPlan) -> None:
+        if not self.ordering.still_true(known, stored):
             raise OrchestratorError(
                 Kind.CONFLICT,
                 f"plan {stored.id} is stale: what it was computed from has changed since",
                 hint="plan again and apply the new plan",
             )
+
+    def _is_still_so(self, tx: Transaction, stored: StoredPlan, before: Known | None) -> bool:
+        """Whether nothing has changed since. Before, there was another run in the way if nothing was looked at."""
+        if before is None:
+            return tx.runs.open_of(stored.plan.agency) is not None  # opening says which
+        if self.ordering.known(tx, stored) != before:
+            return False
+        self._check_ceiling(tx, stored)
+        return True
+
+    def _check_ceiling(self, tx: Transaction, stored: StoredPlan) -> None:
         if stored.order:
             check_ceiling(tx, stored.plan, self.ordering.agreement(stored.order.framework))
 

@@ -57,6 +57,11 @@ class TestTheExamples:
         assert run(["plan", f"examples/{agency}.yml", "--detailed-exitcode"]) == CHANGES_PENDING
         assert agency in capsys.readouterr().out
 
+    def test_of_a_folder_is_what_planning_it_prints(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run(["plan", "examples"]) == 0
+        printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+        assert "\n".join(printed) in (root / "README.md").read_text()
+
     def test_of_what_is_refused_reads_as_the_readme_says(
         self, tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from orchestrator.bootstrap import initialise
 from orchestrator.settings import Settings
 
 MODULES = sorted((Path(__file__).parents[2] / "orchestrator").rglob("*.py"))
@@ -68,8 +69,24 @@ def test_links_between_documents_lead_somewhere(root: Path) -> None:
             assert (document.parent / target).exists(), f"{document.name} -> {target}"
 
 
+def loaded_by(program: str) -> set[str]:
+    """Top-level packages that a program has imported by its end."""
+    program += "\nimport sys; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
 def test_help_waits_for_nothing_that_only_commands_need() -> None:
-    """The command line and its drawing library: the rest takes longer to import than help takes to print."""
-    loaded = "import orchestrator.entrypoints.cli.app, sys; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
-    assert not {"pydantic", "sqlalchemy", "yaml", "ansible"} & set(done.stdout.split())
+    """The command line alone: everything else takes longer to import than help takes to print."""
+    program = "from orchestrator.entrypoints.cli.app import run; run(['--help'])"
+    assert not {"pydantic", "sqlalchemy", "yaml", "ansible", "rich", "attr"} & loaded_by(program)
+
+
+def test_what_a_command_reads_waits_for_nothing_that_only_others_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path))
+    initialise(Settings())
+    program = "from orchestrator.entrypoints.cli.app import run; run(['run', 'list', '--json'])"
+    others = {"alembic", "ansible", "aiohttp", "cryptography", "dbos", "fastapi", "holidays", "jsonschema", "paramiko"}
+    assert not (others | {"rich"}) & loaded_by(program)

@@ -121,8 +121,8 @@ class TestWhatWasFound:
         leaving, staying = ordering.plan_offboarding("a-one"), ordering.plan(order(alpha={}))
         comparison.find(alpha=["Write the file"])
         with store.read() as tx:
-            assert ordering.still_true(tx, leaving)
-            assert not ordering.still_true(tx, staying)
+            assert ordering.still_true(ordering.known(tx, leaving), leaving)
+            assert not ordering.still_true(ordering.known(tx, staying), staying)
 
     def test_is_put_right_by_applying_again(self, comparison: Comparison) -> None:
         house = comparison.house

@@ -1,12 +1,14 @@
 """Planning: what is reserved, for whom, and for how long."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.plan import Basis, Effect, Plan, make_plan
 from orchestrator.usecases.ports import StoredPlan
 from tests.usecases.conftest import House, order
 
@@ -80,6 +82,64 @@ class TestAPlan:
         assert refused.value.kind is Kind.NOT_COVERED
         house.drive(house.provisioning.open_run(house.ordering.plan_offboarding("a-one").id))
         house.ordering.plan(order("a-three", seats=1_000))
+
+
+class TestWhatChangesWhileItIsPlanned:
+    """Planning holds nobody up, so others write meanwhile; what comes of it is as if they had come before."""
+
+    @pytest.fixture
+    def meanwhile(self, house: House, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+        """Has something done once, between reading the records and keeping what was planned from them."""
+        waiting: list[Callable[[], object]] = []
+
+        def planned(basis: Basis) -> Plan:
+            made = make_plan(basis)
+            while waiting:
+                waiting.pop()()
+            return made
+
+        monkeypatch.setattr("orchestrator.usecases.ordering.make_plan", planned)
+        return waiting.append
+
+    def test_is_planned_for(self, house: House, meanwhile: Callable[[Callable[[], object]], None]) -> None:
+        meanwhile(lambda: house.apply(order("a-one", alpha={}, beta={})))
+        changes = house.ordering.plan(order("a-one", alpha={})).plan.changes
+        assert [(c.component, c.effect) for c in changes] == [("alpha", Effect.NONE), ("beta", Effect.REMOVE)]
+
+    def test_makes_a_plan_stale(self, house: House, meanwhile: Callable[[Callable[[], object]], None]) -> None:
+        stale, other = (
+            house.ordering.plan(order("a-one", alpha={})),
+            house.ordering.plan(order("a-one", alpha={}, beta={})),
+        )
+        meanwhile(lambda: house.drive(house.provisioning.open_run(other.id)))
+        with pytest.raises(OrchestratorError) as refused:
+            house.provisioning.open_run(stale.id)
+        assert refused.value.kind is Kind.CONFLICT
+        assert "stale" in refused.value.message
+
+    def test_counts_against_the_ceiling(self, house: House, meanwhile: Callable[[Callable[[], object]], None]) -> None:
+        house.apply(order("a-one", seats=62_000))
+        meanwhile(lambda: house.apply(order("a-two", seats=62_000)))
+        with pytest.raises(OrchestratorError) as refused:
+            house.ordering.plan(order("a-three", seats=1_000))
+        assert refused.value.kind is Kind.NOT_COVERED
+        with house.store.read() as tx:
+            assert tx.allocations.of("a-three", site="bench") == {}, "what is refused keeps nothing"
+
+    def test_too_often_is_said_to_be_so(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        house.apply(order("a-one"))
+
+        def planned(basis: Basis) -> Plan:
+            made = make_plan(basis)
+            with house.store.begin() as tx:
+                [instance] = tx.instances.of("a-one").values()
+                tx.instances.put(instance.model_copy(update={"quantity": instance.quantity + 1}))
+            return made
+
+        monkeypatch.setattr("orchestrator.usecases.ordering.make_plan", planned)
+        with pytest.raises(OrchestratorError) as refused:
+            house.ordering.plan(order("a-one"))
+        assert (refused.value.kind, refused.value.hint) == (Kind.CONFLICT, "plan again")
 
 
 def with_terms(**terms: Any) -> CallOff:

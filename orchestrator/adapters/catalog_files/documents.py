@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import ValidationError as SchemaViolation
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.usecases.ports import Problem
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError as SchemaViolation
 
 V = TypeVar("V", bound=BaseModel)
 
@@ -43,11 +44,13 @@ class YamlDocument:
         return Problem(file=self.file, line=self.line_of(path), path=".".join(map(str, path)), message=message)
 
     def check(self, schema: Mapping[str, Any]) -> list[tuple[Path_, Problem]]:
+        from jsonschema import Draft202012Validator, FormatChecker
+
         validator = Draft202012Validator(schema, format_checker=FormatChecker())
         found = dict(pair for error in validator.iter_errors(self.data) for pair in self._explain(error))
         return sorted(found.items(), key=lambda pair: (pair[1].line or 0, pair[1].path))
 
-    def _explain(self, error: SchemaViolation) -> list[tuple[Path_, Problem]]:
+    def _explain(self, error: "SchemaViolation") -> list[tuple[Path_, Problem]]:
         path: Path_ = tuple(error.absolute_path)
         schema: Any = error.schema
         value: Any = error.validator_value

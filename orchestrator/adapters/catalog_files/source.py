@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-
 from orchestrator.adapters.catalog_files.documents import YamlDocument, parse, read_yaml, refuse
 from orchestrator.adapters.catalog_files.linting import probe_problems, role_problems, site_problems
 from orchestrator.adapters.catalog_files.packages import group_packages, package_problems
@@ -126,6 +123,9 @@ def _yaml_files(folder: Path) -> list[Path]:
 def _component_problems(
     document: YamlDocument, component: Component | None, path: Path, known: Mapping[str, Component]
 ) -> Iterator[Problem]:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+
     assert component is not None
     if component.component in known:
         yield document.problem(("component",), f"component {component.component!r} is in the catalog twice")

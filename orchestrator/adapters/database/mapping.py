@@ -5,11 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from orchestrator.adapters.database.tables import (
-    AgencyRow,
-    AllocationRow,
     DrillRow,
     EventRow,
-    InstanceRow,
     PlanRow,
     RunRow,
     StepRow,
@@ -30,32 +27,29 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
     return (end - start).total_seconds() if start and end else None
 
 
-def agency_row(record: AgencyRecord) -> AgencyRow:
+def agency_row(record: AgencyRecord) -> dict[str, Any]:
     plain = record.model_dump(exclude={"call_off", "committed"})
-    return AgencyRow(**plain, call_off=record.call_off.document(), committed_pence=int(record.committed * PENCE))
+    return {**plain, "call_off": record.call_off.document(), "committed_pence": int(record.committed * PENCE)}
 
 
-def agency(row: AgencyRow) -> AgencyRecord:
-    plain = row.model_dump(exclude={"call_off", "committed_pence"})
-    return AgencyRecord(
-        **plain, call_off=CallOff.model_validate(row.call_off), committed=Decimal(row.committed_pence) / PENCE
+def agency(row: Any) -> AgencyRecord:
+    plain = row._asdict()
+    committed, call_off = Decimal(plain.pop("committed_pence")) / PENCE, CallOff.model_validate(plain.pop("call_off"))
+    return AgencyRecord(**plain, call_off=call_off, committed=committed)
+
+
+def instance_row(value: ServiceInstance) -> dict[str, Any]:
+    return {**value.model_dump(exclude={"hosts"}), "hosts": {f: list(h) for f, h in value.hosts.items()}}
+
+
+def instance(row: Any) -> ServiceInstance:
+    return ServiceInstance.model_validate(row._asdict())
+
+
+def allocation(row: Any) -> Allocation:
+    return Allocation(
+        site=row.site, pool=row.pool, block=row.block, agency=row.agency, name=row.name, holding=row.holding
     )
-
-
-def instance_row(value: ServiceInstance) -> InstanceRow:
-    return InstanceRow(**value.model_dump(exclude={"hosts"}), hosts={f: list(h) for f, h in value.hosts.items()})
-
-
-def instance(row: InstanceRow) -> ServiceInstance:
-    return ServiceInstance.model_validate(row.model_dump())
-
-
-def allocation_row(value: Allocation, *, at: datetime, position: int | None) -> AllocationRow:
-    return AllocationRow(**value.model_dump(), at=at, position=position)
-
-
-def allocation(row: AllocationRow) -> Allocation:
-    return Allocation.model_validate(row.model_dump(exclude={"at", "position"}))
 
 
 def plan_row(value: Plan, *, order: CallOff | None, at: datetime) -> PlanRow:

@@ -1,6 +1,6 @@
 """The small repositories of one transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,15 +11,14 @@ from sqlmodel import col, select
 from orchestrator.adapters.database import mapping
 from orchestrator.adapters.database.repository import Repository
 from orchestrator.adapters.database.tables import (
-    AgencyRow,
     DrillRow,
     EventRow,
-    InstanceRow,
     PlanRow,
     RunRow,
     SecretRow,
     TickRow,
     WorkerRow,
+    metadata,
 )
 from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.events import Event, Happening
@@ -27,48 +26,68 @@ from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.plan import Plan
 from orchestrator.usecases.ports import AgencyRecord, StoredPlan
 
+_AGENCY, _INSTANCE = metadata.tables["agency"], metadata.tables["service_instance"]
+_COMMITMENT = metadata.tables["commitment"]
+
+_ONE_AGENCY = sa.select(_AGENCY).where(_AGENCY.c.id == sa.bindparam("agency"))
+_INSTANCES = sa.select(_INSTANCE).order_by(_INSTANCE.c.agency, _INSTANCE.c.component)
+_INSTANCES_OF = _INSTANCES.where(_INSTANCE.c.agency == sa.bindparam("agency"))
+
+_OWN = sa.select(_AGENCY.c.committed_pence).where(
+    _AGENCY.c.id == sa.bindparam("agency"),
+    _AGENCY.c.framework == _COMMITMENT.c.framework,
+    _AGENCY.c.offboarded_at.is_(None),
+)
+_COMMITTED = sa.select(_COMMITMENT.c.pence - sa.func.coalesce(_OWN.scalar_subquery(), 0)).where(
+    _COMMITMENT.c.framework == sa.bindparam("framework")
+)
+
+
+def _in_force(row: Mapping[str, Any]) -> int:
+    """Pence that count against the ceiling."""
+    return 0 if row["offboarded_at"] else int(row["committed_pence"])
+
 
 class AgencyRepository(Repository):
     def get(self, agency: str) -> AgencyRecord | None:
-        row = self._session.get(AgencyRow, agency)
+        row = self._session.execute(_ONE_AGENCY, {"agency": agency}).first()
         return mapping.agency(row) if row else None
 
     def all(self) -> list[AgencyRecord]:
-        return [mapping.agency(r) for r in self._session.exec(select(AgencyRow).order_by(AgencyRow.id))]
+        return [mapping.agency(row) for row in self._session.execute(sa.select(_AGENCY).order_by(_AGENCY.c.id))]
 
     def put(self, record: AgencyRecord) -> None:
-        self._session.merge(mapping.agency_row(record))
-        self._session.flush()
+        before = self._session.execute(_ONE_AGENCY, {"agency": record.id}).first()
+        row = mapping.agency_row(record)
+        if before:
+            self._commit_to(before.framework, -_in_force(before._asdict()))
+        self._commit_to(record.framework, _in_force(row))
+        self._upsert(_AGENCY, [row])
 
     def committed(self, framework: str, *, without: str) -> Decimal:
-        query = select(sa.func.sum(AgencyRow.committed_pence)).where(
-            AgencyRow.framework == framework, AgencyRow.id != without, col(AgencyRow.offboarded_at).is_(None)
-        )
-        return Decimal(self._session.exec(query).one() or 0) / mapping.PENCE
+        pence = self._session.execute(_COMMITTED, {"framework": framework, "agency": without}).scalar_one_or_none()
+        return Decimal(pence or 0) / mapping.PENCE
+
+    def _commit_to(self, framework: str, pence: int) -> None:
+        """Keep the sum true."""
+        mine = _COMMITMENT.c.framework == framework
+        if pence and not self._run(sa.update(_COMMITMENT).where(mine).values(pence=_COMMITMENT.c.pence + pence)):
+            self._session.execute(sa.insert(_COMMITMENT), {"framework": framework, "pence": pence})
 
 
 class InstanceRepository(Repository):
     def of(self, agency: str) -> dict[str, ServiceInstance]:
-        rows = self._session.exec(
-            select(InstanceRow).where(InstanceRow.agency == agency).order_by(InstanceRow.component)
-        )
-        return {r.component: mapping.instance(r) for r in rows}
+        rows = self._session.execute(_INSTANCES_OF, {"agency": agency})
+        return {row.component: mapping.instance(row) for row in rows}
 
     def all(self) -> list[ServiceInstance]:
-        rows = self._session.exec(select(InstanceRow).order_by(InstanceRow.agency, InstanceRow.component))
-        return [mapping.instance(r) for r in rows]
+        return [mapping.instance(row) for row in self._session.execute(_INSTANCES)]
 
     def put(self, instance: ServiceInstance) -> None:
-        self._session.merge(mapping.instance_row(instance))
+        self.put_all([instance])
 
     def put_all(self, instances: Iterable[ServiceInstance]) -> None:
-        rows = [mapping.instance_row(i) for i in instances]
-        agencies = {row.agency for row in rows}
-        known = {(r.agency, r.component): r for r in self._session.exec(
-            select(InstanceRow).where(col(InstanceRow.agency).in_(agencies)))}  # fmt: skip
-        for row in rows:
-            self._session.merge(row) if (row.agency, row.component) in known else self._session.add(row)
-        self._session.flush()
+        self._upsert(_INSTANCE, [mapping.instance_row(instance) for instance in instances])
 
 
 class PlanRepository(Repository):
@@ -76,7 +95,8 @@ class PlanRepository(Repository):
         row = mapping.plan_row(plan, order=order, at=at)
         self._session.add(row)
         self._session.flush()
-        return mapping.stored_plan(row)
+        assert row.id is not None
+        return StoredPlan(id=row.id, plan=plan, order=order, created_at=at)
 
     def get(self, plan: int) -> StoredPlan | None:
         row = self._session.get(PlanRow, plan)
@@ -109,7 +129,7 @@ class EventRepository(Repository):
             for h in happenings
         ]
         if rows:
-            self._session.execute(sa.insert(EventRow), rows)
+            self._session.execute(sa.insert(metadata.tables["event"]), rows)
 
     def after(self, event: int, *, run: int | None = None, limit: int = 500) -> list[Event]:
         query = select(EventRow).where(col(EventRow.id) > event).order_by(col(EventRow.id)).limit(limit)

@@ -1,5 +1,7 @@
 """What all repositories are made of."""
 
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +16,22 @@ class Repository:
         """Carry out an update, insert or delete; how many rows it touched."""
         result: Any = self._session.execute(statement)
         return int(result.rowcount)
+
+    def _insert_new(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Add rows, passing over those whose key is there."""
+        if rows:
+            self._session.execute(self._insert(table).on_conflict_do_nothing(), rows)
+
+    def _upsert(self, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Add rows, or put them in the place of those whose key is there. All rows have the same columns."""
+        if rows:
+            statement, key = self._insert(table), {column.name for column in table.primary_key}
+            others = {name: statement.excluded[name] for name in rows[0] if name not in key}
+            self._session.execute(statement.on_conflict_do_update(index_elements=list(key), set_=others), rows)
+
+    def _insert(self, table: sa.Table) -> Any:
+        """An insert that may say what to do with a key that is there."""
+        return import_module(f"sqlalchemy.dialects.{self._session.get_bind().dialect.name}").insert(table)
 
     def _clock(self) -> float:
         """Seconds since 1970 by the database's clock, so that clocks of machines need not agree."""

@@ -9,13 +9,15 @@ from sqlmodel import col, select
 from orchestrator.adapters.database import mapping
 from orchestrator.adapters.database.comparisons import standing_comparisons
 from orchestrator.adapters.database.repository import Repository
-from orchestrator.adapters.database.tables import RunRow, StepRow
+from orchestrator.adapters.database.tables import RunRow, StepRow, metadata
 from orchestrator.domain.admission import Place
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.run import CHANGING, OPEN_RUN, Busy, Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.domain.site import hosts_in
 from orchestrator.usecases.ports import StoredPlan
+
+_OPEN_OF = sa.select(RunRow).where(col(RunRow.agency) == sa.bindparam("agency"), col(RunRow.state).in_(OPEN_RUN))
 
 
 class RunRepository(Repository):
@@ -50,7 +52,7 @@ class RunRepository(Repository):
         assert row.id is not None
         steps = [mapping.new_step(step, run=row.id, position=n) for n, step in enumerate(plan.plan.steps)]
         if steps:
-            self._session.execute(sa.insert(StepRow), steps)
+            self._session.execute(sa.insert(metadata.tables["step"]), steps)
         return mapping.run(row)
 
     def get(self, run: int) -> Run | None:
@@ -65,9 +67,7 @@ class RunRepository(Repository):
             raise OrchestratorError(Kind.CONFLICT, f"another run of {run.agency} is open") from error
 
     def open_of(self, agency: str) -> Run | None:
-        row = self._session.exec(
-            select(RunRow).where(RunRow.agency == agency, col(RunRow.state).in_(OPEN_RUN))
-        ).one_or_none()
+        row = self._session.execute(_OPEN_OF, {"agency": agency}).scalar_one_or_none()
         return mapping.run(row) if row else None
 
     def caused_by(self, run: int) -> Run | None:

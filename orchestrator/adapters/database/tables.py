@@ -67,6 +67,14 @@ class AgencyRow(SQLModel, table=True):
     __table_args__ = (sa.Index("ix_agency_commitment", "framework", "offboarded_at", "id", "committed_pence"),)
 
 
+class CommitmentRow(SQLModel, table=True):
+    """What agencies in service have committed to under a framework: the sum of their rows, kept by whoever puts one."""
+
+    __tablename__ = "commitment"
+    framework: str = Field(primary_key=True)
+    pence: int = Field(sa_type=sa.BigInteger)
+
+
 class InstanceRow(SQLModel, table=True):
     __tablename__ = "service_instance"
     agency: str = Field(primary_key=True, foreign_key="agency.id")
@@ -97,6 +105,15 @@ class AllocationRow(SQLModel, table=True):
         sa.Index("ix_allocation_site_pool_position", "site", "pool", "position"),
         sa.Index("ix_allocation_holding_at", "holding", "at"),
     )
+
+
+class FreedRow(SQLModel, table=True):
+    """A position in a pool that was held once, as one behind it may be still, and is held no more."""
+
+    __tablename__ = "freed_position"
+    site: str = Field(primary_key=True)
+    pool: str = Field(primary_key=True)
+    position: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
 
 
 class PlanRow(SQLModel, table=True):

@@ -27,6 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="Provisions managed shared services for public agencies under a framework agreement.",
 )
 app.command()(operating.init)

@@ -4,8 +4,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.cli.context import application
@@ -23,6 +21,8 @@ def list_components(as_json: AsJson = False) -> None:
 
     Example: orchestrator catalog list
     """
+    from rich.table import Table
+
     with application() as application_:
         components = list(application_.source.catalog().components.values())
         offered = {f: a.offered for f, a in application_.source.agreements().items()}
@@ -57,6 +57,9 @@ def show(
 
 
 def _show(component: "Component") -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
     needs = f", needs {', '.join(component.needs)}" if component.needs else ""
     console.print(f"[bold]{component.component}[/] {component.title}: {component.tenancy}{needs}")
     console.print(escape(component.description.strip()))

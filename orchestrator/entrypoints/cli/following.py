@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -34,6 +34,37 @@ def carry(app: Application, run_id: int, *, on_event: Callable[[Event], None] | 
             return run
     with _working(app) as alive:
         return _watched(follower, mine=True, alive=alive)
+
+
+def carry_all(app: Application, run_ids: Sequence[int]) -> list[RunView]:
+    """Follow runs to their ends, tell each, and return them as they ended. Worked as in `carry`."""
+    ended: dict[int, RunView] = {}
+    if run_ids and app.live_workers():
+        _ends(app, run_ids, ended, alive=lambda: bool(app.live_workers()))
+    if len(ended) < len(run_ids):
+        with _working(app) as alive:
+            try:
+                _ends(app, run_ids, ended, alive=alive)
+            except KeyboardInterrupt:
+                say("\nStopping all of them ...")
+                for run_id in run_ids:
+                    _cancel(app, run_id)
+                _ends(app, run_ids, ended, alive=alive)
+                raise
+    return [ended.get(run_id) or app.observing.run(run_id) for run_id in run_ids]
+
+
+def _ends(app: Application, run_ids: Sequence[int], ended: dict[int, RunView], *, alive: Callable[[], bool]) -> None:
+    """Until all runs are in `ended` or nobody is left to end them."""
+    while len(ended) < len(run_ids):
+        living = alive()
+        for run_id in run_ids:
+            if run_id not in ended and not is_open(run := app.observing.run(run_id)):
+                ended[run_id] = run
+                say(f"run {run_id}: {run.kind} {run.agency} {run.state}" + (f": {run.error}" if run.error else ""))
+        if not living:
+            return
+        time.sleep(POLL_SECONDS)
 
 
 @contextmanager
@@ -102,7 +133,7 @@ class _Follower:
     def watch(self, alive: Callable[[], bool]) -> RunView:
         """Until the run has ended or nobody is left to end it."""
         if self.on_event is None and progress.is_terminal:
-            with Live(console=progress, refresh_per_second=8) as live:
+            with Live(console=progress.console, refresh_per_second=8) as live:
                 return self._watch(alive, lambda run: live.update(run_table(run, self.app.clock.now())))
         return self._watch(alive, self._tell)
 

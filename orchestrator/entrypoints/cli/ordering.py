@@ -38,7 +38,7 @@ class Wishes:
 
 
 def plan(
-    file: Annotated[Path, typer.Argument(help="The call-off file.", metavar="FILE")],
+    file: Annotated[Path, typer.Argument(help="The call-off file, or a folder of them.", metavar="FILE|FOLDER")],
     as_json: AsJson = False,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit with 0 when there is nothing to do, 6 when there is.")
@@ -48,6 +48,12 @@ def plan(
 
     Example: orchestrator plan examples/cabinet-office.yml
     """
+    if file.is_dir():
+        from orchestrator.entrypoints.cli.ordering_folder import plan_folder
+
+        with application() as app:
+            pending = plan_folder(app, file, as_json=as_json)
+        raise typer.Exit(CHANGES_PENDING if detailed_exitcode and pending else 0)
     from orchestrator.entrypoints.cli.showing import show_plan
     from orchestrator.usecases.observing import plan_view
 
@@ -64,11 +70,17 @@ def plan(
 
 
 def apply(
-    what: Annotated[str, typer.Argument(help="A call-off file, or the number of a stored plan.", metavar="FILE|PLAN")],
+    what: Annotated[
+        str,
+        typer.Argument(help="A call-off file, a folder of them, or the number of a plan.", metavar="FILE|FOLDER|PLAN"),
+    ],
     yes: Yes = False,
     no_follow: NoFollow = False,
     priority: AskedPriority = Priority.CHANGE,
     on_failure: AskedOnFailure = OnFailure.KEEP,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", "-k", help="Of a folder: apply the others when files are refused.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make it so: plan, ask, and drive the run to its end.
@@ -81,6 +93,11 @@ def apply(
     with application() as app:
         if what.isdigit() and not Path(what).exists():
             carry_out(app, int(what), wishes)
+            return
+        if Path(what).is_dir():
+            from orchestrator.entrypoints.cli.ordering_folder import apply_folder
+
+            apply_folder(app, Path(what), wishes, yes=yes, keep_going=keep_going)
             return
         call_off = app.ordering.read(Path(what))
         _finish_open_run(app, call_off.agency.id, wishes)
@@ -103,14 +120,15 @@ def plan_and_carry_out(app: "Application", plan_id: int, wishes: Wishes, *, yes:
             console.print("The terms of recovery are recorded; drills follow them from now on.")
         return
     if not yes:
-        _ask()
+        ask("Apply this plan?")
     carry_out(app, plan_id, wishes)
 
 
-def _ask() -> None:
+def ask(question: str) -> None:
+    """End the command with 0 unless somebody says yes; refuse where nobody can."""
     if not sys.stdin.isatty():
         raise OrchestratorError(Kind.INVALID, "nobody can be asked here", hint="add --yes to apply without asking")
-    if not typer.confirm("\nApply this plan?", err=True):
+    if not typer.confirm(f"\n{question}", err=True):
         raise typer.Exit(0)
 
 

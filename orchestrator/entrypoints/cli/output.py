@@ -3,16 +3,17 @@
 import json
 import os
 import sys
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.entrypoints.failures import sentences
 
 if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
     from orchestrator.domain.value import Value
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -21,14 +22,31 @@ PIPE_WIDTH = 160
 """Columns of a table that nobody's terminal bounds."""
 
 
-def _console(*, stderr: bool) -> Console:
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=width)
+class Voice:
+    """Speaks on one of the two streams. Rich is imported at the first word: help takes less time without it."""
+
+    def __init__(self, *, stderr: bool) -> None:
+        self._stderr = stderr
+
+    @cached_property
+    def console(self) -> "Console":
+        from rich.console import Console
+
+        stream = sys.stderr if self._stderr else sys.stdout
+        width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+        return Console(stderr=self._stderr, highlight=False, soft_wrap=True, width=width)
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.console.is_terminal
+
+    def print(self, what: "RenderableType" = "", *, markup: bool | None = None) -> None:
+        """Text, in which Rich's markup counts unless it is not to, or a table."""
+        self.console.print(what, markup=markup)
 
 
-console = _console(stderr=False)
-progress = _console(stderr=True)
+console = Voice(stderr=False)
+progress = Voice(stderr=True)
 
 
 def print_json(document: "Value | dict[str, Any] | list[Any]") -> None:
@@ -39,11 +57,13 @@ def print_json(document: "Value | dict[str, Any] | list[Any]") -> None:
 
 
 def print_error(error: OrchestratorError) -> None:
+    from rich.markup import escape
+
     first, *rest = sentences(error)
     progress.print(f"[bold red]Error:[/] {escape(first)}")
     for line in rest:
-        progress.print(escape(line))
+        progress.print(line, markup=False)
 
 
 def say(line: str) -> None:
-    progress.print(escape(line))
+    progress.print(line, markup=False)

@@ -26,14 +26,14 @@ def list_runs(
 
     Example: orchestrator run list --agency cabinet-office
     """
-    from orchestrator.entrypoints.cli.showing import show_runs
-
     with application() as application_:
         runs = application_.observing.runs(agency=agency, limit=limit)
         now = application_.clock.now()
     if as_json:
         print_json({"runs": [run.model_dump(mode="json", exclude={"steps"}) for run in runs]})
     else:
+        from orchestrator.entrypoints.cli.showing import show_runs
+
         show_runs(runs, now)
 
 
