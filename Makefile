@@ -63,7 +63,9 @@ format: $(INSTALLED) ## Format the Python sources
 
 bench: $(INSTALLED) practice-packages test-packages ## Measure against the bare tools, in interleaved pairs
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench.tasks
 	@$(BIN)/python -m tests.bench.engine
+	@$(BIN)/python -m tests.bench.accepting
 	@$(BIN)/python -m tests.bench.onboarding
 	@$(BIN)/python -m tests.bench.scale
 	@$(BIN)/python -m tests.bench.calendar_planning

@@ -23,7 +23,8 @@ from orchestrator.domain.catalog import Verb
 from orchestrator.domain.run import StepState
 from orchestrator.usecases.driving_ports import Assignment
 from tests.conftest import ROOT
-from tests.playbooks.conftest import MISSING, Steps, practice_site, steps_on
+from tests.playbooks.conftest import MISSING, Steps, steps_on
+from tests.playbooks.grounds import practice_site
 
 FEW, MANY = 2, 12
 PAIRS = 7

@@ -8,7 +8,8 @@ import pytest
 from orchestrator.domain.run import StepState
 from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, run_in_rt, secrets_of
 
-ASK = """python3 -c 'import ssl, urllib.request as u; u.urlopen("https://localhost/", context=ssl._create_unverified_context())'"""
+_URLOPEN = 'u.urlopen("https://localhost/", context=ssl._create_unverified_context())'
+ASK = f"python3 -c 'import ssl, urllib.request as u; {_URLOPEN}'"
 """A worker of the desk that has been asked before has the database open: without it, it says so at once."""
 DUMP = "runuser -u www-data -- pg_dump --data-only rtdb"
 
