@@ -31,6 +31,11 @@ class Disk:
         """Say whether it lies over something already. It makes sense over nothing else from then on."""
         return (self.home / "base").exists()
 
+    def lacks(self, path: str) -> bool:
+        """Say whether the host has no file of its own at this path below its root, and has not removed one."""
+        own = [self._written, *(folder for folder in self._lower() if folder.is_relative_to(self.home))]
+        return not any(os.path.lexists(folder / path) for folder in own)
+
     def begin(self, lower: tuple[Path, ...]) -> None:
         """Lay it over these folders, the uppermost first."""
         write(self.home / "base", "\n".join(map(str, lower)))

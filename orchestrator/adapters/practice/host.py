@@ -73,8 +73,11 @@ class Host:
         if self._lets_in_within(_ANSWER_SECONDS, login):  # patient: a busy host is not a broken one
             return False
         self.stop()
+        stranger = self.disk.lacks(machine.INTRODUCED)
         self.disk.mount(self._machine)
         self._configure(login)
+        if stranger:  # once: from then on it is the host's own to change
+            machine.introduce(self.disk.root)
         self._boot()
         if not self._lets_in_within(_BOOT_SECONDS, login):
             log = (self.home / "console.log").read_text(errors="replace")
@@ -113,7 +116,6 @@ class Host:
         write(etc / "ssh/ssh_host_ed25519_key", (self.home / "host_key").read_text(), mode=0o600)
         write(etc / "ssh/ssh_host_ed25519_key.pub", self.public_key() + "\n")
         write(etc / f"ssh/authorized_keys.d/{login.user}", key_pair(login.key) + "\n")
-        machine.introduce(self.disk.root)
 
     def _network(self) -> str:
         return f"[Match]\nName=host0\n\n[Network]\nAddress={self.address}\nGateway={self.gateway}\nIPv6AcceptRA=no\n"

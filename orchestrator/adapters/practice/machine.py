@@ -16,6 +16,8 @@ _FETCHING = tuple(
 )
 # The second is where systemd-resolved says what stands behind its own address on the loopback.
 _RESOLVERS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
+INTRODUCED = "etc/resolv.conf"
+"""Written into the tree of a host that has been told about the way out."""
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 _INOTIFY_INSTANCES = 1024
 
@@ -56,12 +58,12 @@ def apt_sources(suite: str) -> str:
 
 
 def introduce(tree: Path) -> None:
-    """Tell the host in this tree what this machine knows about the way out."""
+    """Tell the host in this tree what this machine knows about the way out. The file INTRODUCED is written last."""
     etc = tree / "etc"
-    write(etc / "resolv.conf", resolver())
     write(etc / "apt/apt.conf.d/90machine", apt_options())
     if trusted := certificates():
         write(etc / "ssl/certs/ca-certificates.crt", trusted)
+    write(tree / INTRODUCED, resolver())
 
 
 def apt_options() -> str:

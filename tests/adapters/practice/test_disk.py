@@ -85,3 +85,14 @@ def test_a_disk_whose_base_is_gone_says_what_gives_it_a_new_one(disk: Disk, tmp_
     assert caught.value.kind is Kind.CONFLICT
     assert caught.value.hint is not None
     assert "practice down --erase" in caught.value.hint
+
+
+def test_what_a_host_has_of_its_own_is_looked_for_in_its_snapshots_too(disk: Disk, tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "shared").touch()
+    assert disk.lacks("own")
+    _write(disk, "own")
+    assert not disk.lacks("own")
+    disk.snapshot("first")
+    assert not disk.lacks("own")
+    assert disk.lacks("shared"), "what all hosts share is nobody's own"

@@ -64,7 +64,7 @@ def test_up_again_changes_nothing_and_repairs_what_was_killed(site: PracticeSite
     site.up(print)
     assert _boot_ids(site) == booted
 
-    _ssh(site, SEAT, "echo kept | sudo tee /srv/kept")
+    _ssh(site, SEAT, "echo kept | sudo tee /srv/kept; echo nameserver 127.0.0.1 | sudo tee /etc/resolv.conf")
     for pid in _processes("seat"):
         os.kill(pid, signal.SIGKILL)
     assert _states(site)["seat"] is not HostState.RUNNING
@@ -72,7 +72,7 @@ def test_up_again_changes_nothing_and_repairs_what_was_killed(site: PracticeSite
     assert _states(site) == BOTH_RUN
     assert _boot_ids(site)[EDGE] == booted[EDGE], "the host that was well was left alone"
     assert _boot_ids(site)[SEAT] != booted[SEAT]
-    assert _ssh(site, SEAT, "cat /srv/kept") == "kept\n", "a host keeps its disk"
+    assert _ssh(site, SEAT, "cat /srv/kept /etc/resolv.conf").split("\n")[:2] == ["kept", "nameserver 127.0.0.1"]
 
 
 def test_a_host_can_reboot_itself(site: PracticeSite) -> None:
