@@ -15,6 +15,7 @@ import pytest
 from orchestrator.adapters.keys.secret_box import make_key
 from orchestrator.bootstrap import Application
 from orchestrator.domain.agreement import CallOff
+from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import StepStarted
 from orchestrator.domain.run import OPEN_RUN, RunState
 from orchestrator.settings import DatabaseSettings, Settings, WorkerSettings
@@ -73,8 +74,19 @@ class Engine:
         return self.app.observing.run(run)
 
     def ended(self, run: int) -> RunView:
-        """The run when it is over."""
-        return eventually(lambda: (r := self.run(run)).state not in OPEN_RUN and r)
+        """The run when it is over. A database that lost patience with a busy machine is asked again."""
+
+        def over() -> RunView | None:
+            try:
+                view = self.run(run)
+            except OrchestratorError as error:
+                if error.kind is not Kind.UNAVAILABLE:
+                    raise
+                return None
+            return view if view.state not in OPEN_RUN else None
+
+        found: RunView = eventually(over)
+        return found
 
     def at_work(self, run: int) -> str:
         """The worker that started the run's latest step."""
@@ -112,11 +124,15 @@ class Engine:
             changes = [b for a, b in pairwise(runs) if a != b]
             assert len(changes) == len(set(runs)) - 1, "one run of an agency after the other"
 
-    def close(self) -> None:
+    def end_workers(self) -> None:
+        """Kill those that are left."""
         for worker in self.workers:
             if worker.is_alive():
                 worker.kill()
                 worker.join(10)
+
+    def close(self) -> None:
+        self.end_workers()
         self.app.close()
 
     def left(self) -> list[str]:

@@ -50,6 +50,7 @@ def killed(engine: Engine, mishap: Mishap) -> int:
         assert refused.value.kind is Kind.CONFLICT, "the agency is still taken"
     engine.start()
     engine.ended(run)
+    engine.end_workers()
     return run
 
 

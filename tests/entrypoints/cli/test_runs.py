@@ -153,7 +153,7 @@ class TestKillMinusNine:
         eventually(lambda: orchestrator.journal().count("provision test-agency place here") == 2)
         [private] = [w for w in workspaces() if any(str(w) in line for line in commands_below(apply.pid))]
         [server] = {line for line in commands_below(apply.pid) if forkserver.__name__ in line}
-        [*_, packed, _] = server.split("\0")
+        [packed] = [argument for argument in server.split("\0") if "orchestrator.warm-" in argument]
         apply.kill()
         apply.wait()
         eventually(lambda: not processes_mentioning("sleep 30.25"))
