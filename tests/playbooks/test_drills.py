@@ -374,6 +374,14 @@ class TestSabotage:
         assert drill.verdict is Verdict.FAIL, drill.reason
         for reason in reasons:
             assert reason in str(drill.reason)
+        assert drill.state is DrillState.REPORTED
+
+
+class TestCleaningUp:
+    def test_goes_on_when_the_machine_died_before_it_could_be_stopped(self, rehearsals: Rehearsals) -> None:
+        ended = "import bubble, leases; bubble.end(leases.Drill(999_979)); print('ended')"
+        said = rehearsals.steps.on("recover1", f"cd /usr/local/lib/recovery; python3 -c '{ended}'")
+        assert said.strip() == "ended"
 
 
 class TestAKilledOrchestrator:

@@ -33,9 +33,16 @@ def parent(pid: int) -> int:
     return int(status[status.rindex(")") :].split()[2])
 
 
-def servers() -> list[int]:
-    """Ids of our warm servers: children of this process, unlike their forks."""
+def warm_servers() -> list[int]:
+    """Ids of this process's warm servers: its children, unlike their forks."""
     return [pid for pid in below("cmdline", forkserver.__name__) if parent(pid) == os.getpid()]
+
+
+@pytest.fixture
+def servers() -> Callable[[], list[int]]:
+    """Ids of the warm servers that the test has had started: tests before it may have left some of theirs."""
+    before = warm_servers()
+    return lambda: [pid for pid in warm_servers() if pid not in before]
 
 
 def plays(sleep: str) -> list[int]:
@@ -88,7 +95,7 @@ class TestAStep:
         assert long.ended().state == "cancelled"
         assert processes_mentioning("sleep 31.25") == []
 
-    def test_runs_what_a_changed_module_does_now(self, warm: Steps) -> None:
+    def test_runs_what_a_changed_module_does_now(self, servers: Callable[[], list[int]], warm: Steps) -> None:
         assert warm.told()["answer"] == "forty-two"
         before = servers()
         assert warm.told()["answer"] == "forty-two"
@@ -100,7 +107,7 @@ class TestAStep:
 
 
 class TestAKill:
-    def test_of_the_server_disturbs_no_step(self, warm: Steps) -> None:
+    def test_of_the_server_disturbs_no_step(self, servers: Callable[[], list[int]], warm: Steps) -> None:
         step = warm.start(journal_sleep="3.75")
         eventually(lambda: plays("3.75"))
         [server] = servers()
@@ -130,7 +137,9 @@ class TestAKill:
 
 
 class TestWithoutAServer:
-    def test_a_step_starts_cold(self, warm: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_step_starts_cold(
+        self, servers: Callable[[], list[int]], warm: Steps, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(forkserver, "__name__", "orchestrator.adapters.ansible.no_such_module")
         assert "forkserver" not in warm.told()["process"]
         assert "forkserver" not in warm.told()["process"]

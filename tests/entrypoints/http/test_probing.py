@@ -72,9 +72,11 @@ def test_goes_on_when_the_server_that_probes_is_killed(
 
     service.close()
     eventually(lambda: [t.state for t in timeline(orchestrator.home)][3:] == [DOWN])
-    text = eventually(lambda: (t := get(port, "/metrics")[2]) and "orchestrator_service_up{" in t and t)
-    assert 'orchestrator_service_up{agency="test-agency",component="alpha"} 0.0' in text
-    assert "down since" in orchestrator("agency", "show", "test-agency", **environment).stdout
+    # It is unknown for a moment whenever the busy machine is late, and down again at the next look.
+    eventually(
+        lambda: 'orchestrator_service_up{agency="test-agency",component="alpha"} 0.0' in get(port, "/metrics")[2]
+    )
+    eventually(lambda: "down since" in orchestrator("agency", "show", "test-agency", **environment).stdout)
     second.send_signal(signal.SIGTERM)
     assert second.wait(15) == 0
 

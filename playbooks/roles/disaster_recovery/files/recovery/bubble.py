@@ -200,8 +200,7 @@ def remove(drill: Drill) -> list[str]:
     """Remove everything, whatever there is of it; the folder with the lease goes last. Return what was there."""
     found = belongings(drill)
     if f"unit {drill.name}" in found:
-        succeeds("systemctl", "kill", "--signal=KILL", f"{drill.name}.service")
-        run("systemctl", "stop", f"{drill.name}.service")
+        end(drill)
     for mount in mounts(drill):
         if not succeeds("umount", mount):
             run("umount", "--lazy", mount)
@@ -215,6 +214,15 @@ def remove(drill: Drill) -> list[str]:
     if drill.folder.exists():
         shutil.rmtree(drill.folder)
     return found
+
+
+def end(drill: Drill) -> None:
+    """End the machine. One that is dead already is no longer a unit that could be stopped."""
+    succeeds("systemctl", "kill", "--signal=KILL", f"{drill.name}.service")
+    if not succeeds("systemctl", "stop", f"{drill.name}.service") and succeeds(
+        "systemctl", "is-active", f"{drill.name}.service"
+    ):
+        raise DrillError(f"the machine of drill {drill.number} does not stop")
 
 
 def orphans() -> list[Drill]:
