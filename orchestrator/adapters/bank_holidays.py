@@ -2,6 +2,7 @@
 
 from datetime import date
 from functools import lru_cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from orchestrator.domain.working_days import working_days_after
@@ -16,6 +17,11 @@ REPORT_DAYS = 20
 def report_due(drilled_on: date) -> date:
     """The last day for the report on a drill."""
     return working_days_after(drilled_on, REPORT_DAYS, is_holiday=is_bank_holiday)
+
+
+def edition() -> str:
+    """Of the calendar: another may know other holidays, also of years that are over."""
+    return f"holidays {version('holidays')}"
 
 
 def is_bank_holiday(day: date) -> bool:

@@ -24,10 +24,11 @@ class ServiceLevels(Records):
 
     @cached_property
     def metering(self) -> "Metering":
-        from orchestrator.adapters.bank_holidays import is_bank_holiday
+        from orchestrator.adapters.bank_holidays import edition, is_bank_holiday
+        from orchestrator.usecases.contracts import Contracts
         from orchestrator.usecases.metering import Metering
 
-        return Metering(source=self.source, is_bank_holiday=is_bank_holiday)
+        return Metering(Contracts(self.source, is_bank_holiday, holidays=edition()))
 
     @cached_property
     def month_end(self) -> "MonthEnd":

@@ -16,9 +16,9 @@ class ServiceClock:
 
     def seconds(self, spans: Spans) -> int:
         """How long it runs within spans."""
-        return sum(self._at(span.end) - self._at(span.start) for span in spans)
+        return sum(self.at(span.end) - self.at(span.start) for span in spans)
 
-    def _at(self, second: int) -> int:
+    def at(self, second: int) -> int:
         """What it shows at a second."""
         last = bisect_right(self._starts, second) - 1
         return 0 if last < 0 else self._before[last] + min(second - self._starts[last], self._lengths[last])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from orchestrator.domain.availability import Availability, AvailabilityTerms, Unmeasured, availability_by
 from orchestrator.domain.service_clock import ServiceClock
-from orchestrator.domain.service_record import ServiceRecord, State, state_at
+from orchestrator.domain.service_record import ServiceRecord, State, next_edge, state_at
 from orchestrator.domain.spans import Span
 
 
@@ -45,19 +45,29 @@ class Tally(NamedTuple):
 
 
 class Meter(NamedTuple):
-    """A service's tallies at the second `until`: since it began, and in the month that goes on."""
+    """A service's tallies at the second `until`: since it began, and in the month that goes on. It goes on by itself up
+    to `holds_to`, where the record says something new; None: for ever."""
 
     until: int
     state: State
     rule: Unmeasured
     life: Tally
     month: Tally
+    holds_to: int | None
+
+    @property
+    def settled(self) -> bool:
+        """Whether it goes on at all."""
+        return self.holds_to is None or self.holds_to > self.until
+
+    def holds(self, second: int) -> bool:
+        return self.holds_to is None or second <= self.holds_to
 
     def at(self, second: int, clock: ServiceClock) -> "Meter":
-        """Read later, when nothing has changed."""
-        more = clock.seconds((Span(self.until, second),))
-        life, month = (tally.after(more, self.state, self.rule) for tally in (self.life, self.month))
-        return Meter(second, self.state, self.rule, life, month)
+        """Read later, at a second to which it holds."""
+        more, state, rule = clock.at(second) - clock.at(self.until), self.state, self.rule
+        life, month = self.life.after(more, state, rule), self.month.after(more, state, rule)
+        return Meter(second, state, rule, life, month, self.holds_to)
 
 
 def turned(meter: Meter, begins_at: int, clock: ServiceClock) -> Meter:
@@ -77,4 +87,5 @@ def read_meter(
         terms.unmeasured,
         Tally.of(availability_by(clock, terms, measured, within=life)),
         Tally.of(availability_by(clock, terms, record, within=month)),
+        next_edge(record, life.end),
     )

@@ -162,6 +162,19 @@ def state_at(record: ServiceRecord, second: int) -> State:
     return State.UP if record.up(moment) else State.UNKNOWN
 
 
+def next_edge(record: ServiceRecord, second: int) -> int | None:
+    """The first second, this or a later one, from which on the record says something new. While something that was
+    declared goes on, that is this one. None when the record has come to its end."""
+    measured = (second_of(transition.at) for timeline in record.parts.values() for transition in timeline)
+    declared = [
+        *(outage.span for outage in record.outages),
+        *(between(work.start, work.over_at) for work in record.maintenance),
+        *(exclusion.span for exclusion in record.exclusions),
+    ]
+    edges = [*measured, *(max(span.start, second) for span in declared if span.end > second)]
+    return min((edge for edge in edges if edge >= second), default=None)
+
+
 def known_until(timeline: Timeline, at: datetime) -> Timeline:
     """Unknown from an instant on: nobody has measured since."""
     return (*(t for t in timeline if t.at < at), Transition(at=at, state=State.UNKNOWN))

@@ -218,20 +218,26 @@ class Observing:
         return events_of(self.store, run, after=after)
 
     def snapshot(self) -> Snapshot:
+        """What meters had to be read anew for it are kept."""
         with self.store.read() as tx:
-            services = tx.figures.services()
-            return Snapshot(
-                agencies=tuple(tx.figures.agencies()),
-                services=tuple((agency, component, state) for agency, component, _, state in services),
-                runs=tx.figures.runs(),
-                run_durations=tx.figures.run_durations(),
-                step_durations=tx.figures.step_durations(),
-                onboarding_durations=tx.figures.onboarding_durations(),
-                drift=tx.figures.drift(),
-                recovery=recovery_figures(tx.figures, self.source.catalog(), services),
-                service_levels=self.metering.figures(tx),
-                probing=probing_figures(tx, self.source.catalog(), self.probe_counts, now=self.clock.now()),
-            )
+            snapshot = self._snapshot(tx)
+        self.metering.keep(self.store)
+        return snapshot
+
+    def _snapshot(self, tx: Transaction) -> Snapshot:
+        services = tx.figures.services()
+        return Snapshot(
+            agencies=tuple(tx.figures.agencies()),
+            services=tuple((agency, component, state) for agency, component, _, state in services),
+            runs=tx.figures.runs(),
+            run_durations=tx.figures.run_durations(),
+            step_durations=tx.figures.step_durations(),
+            onboarding_durations=tx.figures.onboarding_durations(),
+            drift=tx.figures.drift(),
+            recovery=recovery_figures(tx.figures, self.source.catalog(), services),
+            service_levels=self.metering.figures(tx),
+            probing=probing_figures(tx, self.source.catalog(), self.probe_counts, now=self.clock.now()),
+        )
 
     def _agency(self, tx: Transaction, agency: str) -> AgencyView:
         record = find_agency(tx, agency)

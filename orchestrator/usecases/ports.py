@@ -22,7 +22,14 @@ from orchestrator.domain.value import Value
 from orchestrator.usecases.figure_ports import Figures
 from orchestrator.usecases.probing_ports import Prober, Transitions
 from orchestrator.usecases.recovery_ports import Backups, Canaries, Drills
-from orchestrator.usecases.service_level_ports import Declarations, Incidents, Months, ServiceFacts, ServicePeriods
+from orchestrator.usecases.service_level_ports import (
+    Declarations,
+    Incidents,
+    Meters,
+    Months,
+    ServiceFacts,
+    ServicePeriods,
+)
 
 
 class Clock(Protocol):
@@ -278,6 +285,8 @@ class Transaction(Protocol):
     def service_periods(self) -> ServicePeriods: ...
     @property
     def declarations(self) -> Declarations: ...
+    @property
+    def meters(self) -> Meters: ...
     @property
     def incidents(self) -> Incidents: ...
     @property

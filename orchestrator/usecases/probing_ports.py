@@ -1,6 +1,6 @@
 """What probing needs from the world, as protocols: its records, the one lease to probe, and what probes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
@@ -15,14 +15,6 @@ class KeptStanding(NamedTuple):
     key: ProbeKey
     every: timedelta
     standing: Standing
-
-
-class NumberedChange(NamedTuple):
-    """A stored transition. Numbers grow in the order of their commits."""
-
-    id: int
-    key: ProbeKey
-    change: Change
 
 
 class Transitions(Protocol):
@@ -42,8 +34,17 @@ class Transitions(Protocol):
         """By probe, what was in force at `start` and the transitions up to `end`, which is not included."""
         ...
 
-    def changes(self, after: int, *, limit: int = 500) -> list[NumberedChange]:
-        """Transitions of all services behind a number, in their order."""
+    def of(self, agencies: Collection[str]) -> dict[tuple[str, str], dict[str, Timeline]]:
+        """(agency, component) -> by probe, all transitions there are of some agencies."""
+        ...
+
+    def changes(self, after: int) -> list[tuple[int, str, str]]:
+        """(number, agency, component) of all behind a number. Numbers grow in the order of their commits."""
+        ...
+
+    def last_change(self) -> int: ...
+    def probed(self) -> list[tuple[str, str]]:
+        """(agency, component) of what was ever probed."""
         ...
 
 

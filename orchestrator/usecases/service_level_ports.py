@@ -1,6 +1,6 @@
 """What service levels need of the records, as protocols, and what their metrics are made of."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -8,6 +8,7 @@ from orchestrator.domain.calendar_month import CalendarMonth
 from orchestrator.domain.declaration import Declaration
 from orchestrator.domain.incident_clock import Incident
 from orchestrator.domain.month import ClosedMonth
+from orchestrator.domain.service_meter import Meter
 from orchestrator.domain.service_month import MonthRecord, Onboarding
 from orchestrator.usecases.recovery_ports import Labelled
 
@@ -44,6 +45,33 @@ class Declarations(Protocol):
         ...
 
     def newest(self, *, agency: str | None = None, limit: int = 50) -> list[Declaration]: ...
+    def of(self, agencies: Collection[str]) -> list[Declaration]:
+        """All there are of some agencies."""
+        ...
+
+    def changes(self, after: int) -> list[tuple[int, str]]:
+        """(number, agency) of what was added or put behind a number. Numbers grow in the order of their commits."""
+        ...
+
+    def last_change(self) -> int: ...
+
+
+class KeptMeter(NamedTuple):
+    """A meter as it was read once; since which second, and by which terms (a digest), the service was measured then."""
+
+    agency: str
+    component: str
+    began: int
+    terms: str
+    meter: Meter
+
+
+class Meters(Protocol):
+    """Meters of services to which nothing has happened since they were read: whoever records a transition or a
+    declaration forgets those that it is about."""
+
+    def all(self) -> list[KeptMeter]: ...
+    def put(self, meters: Iterable[KeptMeter]) -> None: ...
 
 
 class Incidents(Protocol):

@@ -28,6 +28,7 @@ from orchestrator.adapters.database.tables import (
 )
 from orchestrator.domain.admission import Limits
 from orchestrator.usecases.admitting import Admitting
+from orchestrator.usecases.contracts import Contracts
 from orchestrator.usecases.metering import Metering
 from orchestrator.usecases.observing import Observing
 from tests.adapters.exposition.snapshots import COMPONENTS
@@ -72,7 +73,7 @@ def filled(folder: Path, *, agencies: int) -> Iterator[Observing]:
     )
     store = SqlStore(engine)
     admitting = Admitting(store=store, limits=Limits(runs=4, site=3, host=2), lease=timedelta(seconds=8))
-    metering = Metering(source=source, is_bank_holiday=is_bank_holiday)
+    metering = Metering(Contracts(source, is_bank_holiday, holidays="2026"))
     yield Observing(source=source, store=store, clock=SystemClock(), admitting=admitting, metering=metering)
     engine.dispose()
 

@@ -18,6 +18,7 @@ from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import Counts, Run, StepOutcome, StepState
 from orchestrator.usecases.admitting import Admitting
 from orchestrator.usecases.assigning import Assigning
+from orchestrator.usecases.contracts import Contracts
 from orchestrator.usecases.driving import Driving
 from orchestrator.usecases.driving_ports import Assignment
 from orchestrator.usecases.metering import Metering
@@ -94,7 +95,7 @@ def house(url: str, tmp_path: Path) -> Iterator[House]:
     driving = Driving(source=source, store=store, clock=clock, consequences=changes)
     limits = Limits(runs=4, site=3, host=2)
     admitting = Admitting(store=store, limits=limits, lease=timedelta(days=1))
-    metering = Metering(source=source, is_bank_holiday=is_bank_holiday)
+    metering = Metering(Contracts(source, is_bank_holiday, holidays="2026"))
     observing = Observing(source=source, store=store, clock=clock, admitting=admitting, metering=metering)
     with store.begin() as tx:
         for worker in ("w", "v"):

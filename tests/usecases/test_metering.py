@@ -1,17 +1,23 @@
 """The counters of service levels as scrapes see them, over the records of a real store."""
 
 import random
-from datetime import timedelta
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
 
 from orchestrator.domain.declaration_kind import DeclarationKind
-from orchestrator.domain.probing import Change, ProbeKey
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.probing import ProbeKey
 from orchestrator.domain.service_record import State
+from orchestrator.domain.spans import second_of
+from orchestrator.usecases.contracts import Contracts
 from orchestrator.usecases.metering import Metering
 from orchestrator.usecases.service_level_ports import ServiceLevelFigures
 from tests.domain.service_levels.vectors import LONDON, is_bank_holiday, london
+from tests.usecases.conftest import order
 from tests.usecases.test_service_levels import AGENCY, Contract, contract, databases
 
 __all__ = ["contract", "databases"]
@@ -27,7 +33,14 @@ def scrape(contract: Contract, wall: str) -> ServiceLevelFigures:
 
 def afresh(contract: Contract) -> ServiceLevelFigures:
     """By another process, that has just begun."""
-    metering = Metering(source=contract.house.ordering.source, is_bank_holiday=is_bank_holiday)
+    metering = Metering(Contracts(contract.house.ordering.source, is_bank_holiday, holidays="2026"))
+    with contract.house.store.read() as tx:
+        return metering.figures(tx)
+
+
+def from_history(contract: Contract) -> ServiceLevelFigures:
+    """By a process that has never heard of the holidays by which meters were kept, so that it believes none of them."""
+    metering = Metering(Contracts(contract.house.ordering.source, is_bank_holiday, holidays="of another planet"))
     with contract.house.store.read() as tx:
         return metering.figures(tx)
 
@@ -105,11 +118,100 @@ def test_counters_never_fall_and_are_what_another_process_would_count(contract: 
         now += timedelta(seconds=chance.choice((45, 3600, 86_400, 700_000)))
         if chance.random() < 0.6:
             key = ProbeKey(AGENCY, chance.choice(("alpha", "beta")), chance.choice(("tcp", "dns")))
-            with contract.house.store.begin() as tx:
-                tx.transitions.record([(key, Change(now, chance.choice(list(State)), "a test says so"))])
+            contract.probed(key, now, chance.choice(list(State)))
         now += timedelta(seconds=chance.randrange(1, 40))
         scraped.append(scrape(contract, f"{now.astimezone(LONDON):%Y-%m-%dT%H:%M:%S}"))
         assert afresh(contract) == scraped[-1]
     for before, after in pairwise(scraped):
         for counter in ("eligible_seconds", "bad_seconds"):
             assert all(a[2] <= b[2] for a, b in zip(getattr(before, counter), getattr(after, counter), strict=True))
+
+
+@dataclass
+class Chance:
+    """Something that may happen to an agency's services, now, before or later."""
+
+    contract: Contract
+    chance: random.Random
+    now: datetime
+    _changed: set[tuple[ProbeKey, datetime]] = field(default_factory=set)
+    _declared: list[int] = field(default_factory=list)
+
+    def happen(self) -> None:
+        self.chance.choice((self.change, self.change, self.declare, self.accept, self.end, self.buy))()
+
+    def change(self) -> None:
+        """Mostly just now, but the prober may be a little ahead, and silences are told late."""
+        key = ProbeKey(AGENCY, self.chance.choice(("alpha", "beta")), self.chance.choice(("tcp", "dns")))
+        at = self.now + timedelta(seconds=self.chance.choice((-7_000, -1, 0, 0, 1, 30)))
+        if (key, at) not in self._changed:
+            self._changed.add((key, at))
+            self.contract.probed(key, at, self.chance.choice(list(State)))
+
+    def declare(self) -> None:
+        start = self.now + timedelta(seconds=self.chance.choice((-4_000_000, -90_000, -60, 60, 86_400, 700_000)))
+        end = start + timedelta(seconds=self.chance.choice((60, 3600, 86_400)))
+        component = self.chance.choice(("alpha", "beta", None))
+        kind, edges = (
+            self.chance.choice(list(DeclarationKind)),
+            [f"{at:%Y-%m-%dT%H:%M:%S+00:00}" for at in (start, end)],
+        )
+        self._declared.append(self.contract.declare(kind, component, *edges))
+
+    def accept(self) -> None:
+        with suppress(IndexError, OrchestratorError):
+            self.contract.declaring.accept(self.chance.choice(self._declared), by="Jo Bloggs")
+
+    def end(self) -> None:
+        with suppress(IndexError, OrchestratorError):
+            self.contract.declaring.end(self.chance.choice(self._declared))
+
+    def buy(self) -> None:
+        """Another tier, with other hours, or one component less for a while."""
+        tier = self.chance.choice(("standard", "large"))
+        more = {"beta": {}} if self.chance.random() < 0.7 else {}
+        with suppress(OrchestratorError):
+            self.contract.house.apply(order(AGENCY, alpha={"tier": tier}, **more))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_process_that_goes_on_and_one_that_begins_anew_tell_what_history_tells(contract: Contract, seed: int) -> None:
+    chance = random.Random(seed)
+    world = Chance(contract, chance, london("2026-12-01T09:00"))
+    for _ in range(25):
+        world.now += timedelta(seconds=chance.choice((1, 45, 3600, 86_400, 700_000)))
+        for _ in range(chance.randrange(4)):
+            contract.house.clock.time = world.now
+            world.happen()
+        goes_on = scrape(contract, f"{world.now.astimezone(LONDON):%Y-%m-%dT%H:%M:%S}")
+        assert goes_on == afresh(contract) == from_history(contract)
+
+
+def test_a_process_that_begins_anew_reads_only_what_has_changed(contract: Contract) -> None:
+    scrape(contract, "2026-12-10T09:00")
+    contract.becomes("alpha", "2026-12-10T10:00", State.DOWN)
+    with contract.house.store.read() as tx:
+        assert [kept.component for kept in tx.meters.all()] == ["beta"]
+    scrape(contract, "2026-12-10T11:00")
+    with contract.house.store.read() as tx:
+        assert {kept.component: kept.meter.state for kept in tx.meters.all()} == {"alpha": State.DOWN, "beta": State.UP}
+        assert {kept.meter.until for kept in tx.meters.all()} == {
+            second_of(london(at)) for at in ("2026-12-10T09:00", "2026-12-10T11:00")
+        }
+
+
+def test_what_happens_while_meters_are_read_is_not_kept_over(contract: Contract) -> None:
+    """Between the reading and the keeping, alpha falls and something is declared of the agency."""
+    metering = Metering(Contracts(contract.house.ordering.source, is_bank_holiday, holidays="2026"))
+    contract.at("2026-12-10T09:00")
+    with contract.house.store.read() as tx:
+        metering.figures(tx)
+    contract.becomes("alpha", "2026-12-10T08:59", State.DOWN)
+    metering.keep(contract.house.store)
+    with contract.house.store.read() as tx:
+        assert [kept.component for kept in tx.meters.all()] == ["beta"]
+        metering.figures(tx)
+    contract.declare(DeclarationKind.OUTAGE, "beta", "2026-12-09T09:00", "2026-12-09T10:00")
+    metering.keep(contract.house.store)
+    with contract.house.store.read() as tx:
+        assert tx.meters.all() == []

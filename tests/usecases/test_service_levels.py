@@ -14,12 +14,13 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.incident_clock import Incident
 from orchestrator.domain.performance_rating import Rating
 from orchestrator.domain.plan import Purpose
-from orchestrator.domain.probing import Change, ProbeKey
+from orchestrator.domain.probing import Change, ProbeKey, Standing
 from orchestrator.domain.run import RunState, StepState
 from orchestrator.domain.service_record import State
 from orchestrator.usecases.closing import Closing, MonthEnd
 from orchestrator.usecases.declaring import Declaring
 from orchestrator.usecases.judging import Judging
+from orchestrator.usecases.probing_ports import KeptStanding
 from orchestrator.usecases.reporting import Reporting
 from tests.databases import Databases, SqliteDatabases
 from tests.domain.service_levels.vectors import is_bank_holiday, london
@@ -53,9 +54,14 @@ class Contract:
             self.becomes(component, "2026-12-01T08:00", State.UP)
 
     def becomes(self, component: str, at: str, state: State) -> None:
-        key = ProbeKey(AGENCY, component, "tcp")
+        self.probed(ProbeKey(AGENCY, component, "tcp"), london(at), state)
+
+    def probed(self, key: ProbeKey, at: datetime, state: State) -> None:
+        """As the prober keeps it."""
+        standing = Standing(state, at, "a test says so")
         with self.house.store.begin() as tx:
-            tx.transitions.record([(key, Change(london(at), state, "a test says so"))])
+            tx.transitions.record([(key, Change(at, state, "a test says so"))])
+            tx.transitions.keep([KeptStanding(key, timedelta(minutes=1), standing)])
 
     def down(self, component: str, begins: str, ends: str) -> None:
         self.becomes(component, begins, State.DOWN)

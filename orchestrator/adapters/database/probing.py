@@ -1,6 +1,6 @@
 """Transitions of probes, what is in force for each, and the lease of the one process that probes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
@@ -8,11 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import col, select
 
+from orchestrator.adapters.database.metering import forget_meters
 from orchestrator.adapters.database.repository import Repository
 from orchestrator.adapters.database.tables import ProberRow, StandingRow, TransitionRow
 from orchestrator.domain.probing import Change, ProbeKey, Standing
 from orchestrator.domain.service_record import State, Timeline, Transition
-from orchestrator.usecases.probing_ports import KeptStanding, NumberedChange
+from orchestrator.usecases.probing_ports import KeptStanding
 
 _KEY = (col(TransitionRow.agency), col(TransitionRow.component), col(TransitionRow.probe))
 _CHANGE = (col(TransitionRow.at), col(TransitionRow.state), col(TransitionRow.detail))
@@ -24,6 +25,7 @@ class TransitionRepository(Repository):
         if changes:
             rows = [key._asdict() | change._asdict() for key, change in changes]
             self._session.execute(sa.insert(TransitionRow), rows)
+            forget_meters(self._session, {(key.agency, key.component) for key, _ in changes})
 
     def keep(self, standings: Iterable[KeptStanding]) -> None:
         rows = [
@@ -53,10 +55,24 @@ class TransitionRepository(Repository):
         within = sa.and_(col(TransitionRow.at) > start, col(TransitionRow.at) < end)
         return self._timelines(*mine, sa.or_(within, in_force))
 
-    def changes(self, after: int, *, limit: int = 500) -> list[NumberedChange]:
-        query = sa.select(col(TransitionRow.id), *_KEY, *_CHANGE).where(col(TransitionRow.id) > after)
-        found = self._session.execute(query.order_by(col(TransitionRow.id)).limit(limit))
-        return [NumberedChange(r[0], ProbeKey(*r[1:4]), Change(*r[4:])) for r in found]
+    def of(self, agencies: Collection[str]) -> dict[tuple[str, str], dict[str, Timeline]]:
+        query = sa.select(*_KEY, *_CHANGE[:2]).where(col(TransitionRow.agency).in_(agencies))
+        found: dict[tuple[str, str], dict[str, list[Transition]]] = {}
+        for row in self._session.execute(query.order_by(*_KEY, col(TransitionRow.at))):
+            parts = found.setdefault((str(row[0]), str(row[1])), {})
+            parts.setdefault(str(row[2]), []).append(Transition(at=row[3], state=row[4]))
+        return {service: {probe: tuple(part) for probe, part in parts.items()} for service, parts in found.items()}
+
+    def changes(self, after: int) -> list[tuple[int, str, str]]:
+        query = sa.select(col(TransitionRow.id), *_KEY[:2]).where(col(TransitionRow.id) > after)
+        return [(int(row[0]), str(row[1]), str(row[2])) for row in self._session.execute(query)]
+
+    def last_change(self) -> int:
+        return self._session.exec(select(sa.func.max(TransitionRow.id))).one() or 0
+
+    def probed(self) -> list[tuple[str, str]]:
+        query = sa.select(col(StandingRow.agency), col(StandingRow.component)).distinct()
+        return [(str(row[0]), str(row[1])) for row in self._session.execute(query)]
 
     def _timelines(self, *which: Any) -> dict[str, Timeline]:
         query = sa.select(col(TransitionRow.probe), *_CHANGE[:2]).where(*which)

@@ -1,11 +1,13 @@
 """Periods of service, declarations, incidents, closed months, and what else a month is judged by."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import col, select
 
+from orchestrator.adapters.database.metering import forget_meters, forget_meters_of
 from orchestrator.adapters.database.repository import Repository
 from orchestrator.adapters.database.tables import (
     ClosedMonthRow,
@@ -38,6 +40,7 @@ class ServicePeriodRepository(Repository):
         for row in self._session.exec(self._open(agency, component)):
             row.ended_at = at
         self._session.flush()
+        forget_meters(self._session, [(agency, component)])
 
     def within(self, start: datetime, end: datetime, *, agency: str | None = None) -> list[ServicePeriod]:
         ended_at = col(ServicePeriodRow.ended_at)
@@ -55,15 +58,17 @@ class ServicePeriodRepository(Repository):
 
 class DeclarationRepository(Repository):
     def add(self, declaration: Declaration) -> Declaration:
-        row = _declaration_row(declaration)
+        row = self._row(declaration)
         row.id = None
         self._session.add(row)
         self._session.flush()
+        forget_meters_of(self._session, declaration.agency)
         return _declaration(row)
 
     def put(self, declaration: Declaration) -> None:
-        self._session.merge(_declaration_row(declaration))
+        self._session.merge(self._row(declaration))
         self._session.flush()
+        forget_meters_of(self._session, declaration.agency)
 
     def get(self, declaration: int) -> Declaration | None:
         row = self._session.get(DeclarationRow, declaration)
@@ -84,16 +89,28 @@ class DeclarationRepository(Repository):
             query = query.where(DeclarationRow.agency == agency)
         return [_declaration(row) for row in self._session.exec(query)]
 
+    def of(self, agencies: Collection[str]) -> list[Declaration]:
+        query = select(DeclarationRow).where(col(DeclarationRow.agency).in_(agencies))
+        return [_declaration(row) for row in self._session.exec(query.order_by(col(DeclarationRow.id)))]
 
-def _declaration_row(declaration: Declaration) -> DeclarationRow:
-    what = declaration.what
-    return DeclarationRow(
-        **declaration.model_dump(include={"id", "agency", "component", "why"}),
-        kind=declaration.kind,
-        starts_at=what.start,
-        ends_at=what.over_at if isinstance(what, Maintenance) else what.end,
-        what=what.model_dump(mode="json"),
-    )
+    def changes(self, after: int) -> list[tuple[int, str]]:
+        change = col(DeclarationRow.change)
+        rows = self._session.execute(sa.select(change, col(DeclarationRow.agency)).where(change > after))
+        return [(int(row[0]), str(row[1])) for row in rows]
+
+    def last_change(self) -> int:
+        return self._session.exec(select(sa.func.max(DeclarationRow.change))).one() or 0
+
+    def _row(self, declaration: Declaration) -> DeclarationRow:
+        what = declaration.what
+        return DeclarationRow(
+            **declaration.model_dump(include={"id", "agency", "component", "why"}),
+            kind=declaration.kind,
+            starts_at=what.start,
+            ends_at=what.over_at if isinstance(what, Maintenance) else what.end,
+            what=what.model_dump(mode="json"),
+            change=self.last_change() + 1,
+        )
 
 
 def _declaration(row: DeclarationRow) -> Declaration:

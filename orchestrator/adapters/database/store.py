@@ -10,6 +10,7 @@ from sqlmodel import Session
 from orchestrator.adapters.database.allocations import AllocationRepository
 from orchestrator.adapters.database.connection import take_turn, translated
 from orchestrator.adapters.database.figures import FigureRepository
+from orchestrator.adapters.database.metering import MeterRepository
 from orchestrator.adapters.database.probing import ProberRepository, TransitionRepository
 from orchestrator.adapters.database.recovery import BackupRepository, CanaryRepository, DrillRepository
 from orchestrator.adapters.database.repositories import (
@@ -99,6 +100,10 @@ class SqlTransaction:
     @property
     def declarations(self) -> DeclarationRepository:
         return DeclarationRepository(self._in_turn())
+
+    @property
+    def meters(self) -> MeterRepository:
+        return MeterRepository(self._in_turn())
 
     @property
     def incidents(self) -> IncidentRepository:

@@ -322,7 +322,8 @@ class ServicePeriodRow(SQLModel, table=True):
 
 
 class DeclarationRow(SQLModel, table=True):
-    """`ends_at` is when it was over in fact, where that was later than planned."""
+    """`ends_at` is when it was over in fact, where that was later than planned. `change` is the number of its
+    last change, among those of all."""
 
     __tablename__ = "declaration"
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
@@ -333,7 +334,31 @@ class DeclarationRow(SQLModel, table=True):
     ends_at: datetime = Field(sa_type=Instant)
     why: str
     what: dict[str, Any] = Field(sa_type=Json)
+    change: int = Field(sa_type=sa.BigInteger, index=True)
     __table_args__ = (sa.Index("ix_declaration_agency_starts_at", "agency", "starts_at"),)
+
+
+class MeterRow(SQLModel, table=True):
+    """A service's meter as it was read once. It is there only while nothing has happened to what it was read from: who
+    writes that deletes it."""
+
+    __tablename__ = "meter"
+    agency: str = Field(primary_key=True)
+    component: str = Field(primary_key=True)
+    began: int = Field(sa_type=sa.BigInteger)
+    terms: str
+    until: int = Field(sa_type=sa.BigInteger)
+    state: str
+    rule: str
+    holds_to: int | None = Field(default=None, sa_type=sa.BigInteger)
+    life_due: int = Field(sa_type=sa.BigInteger)
+    life_eligible: int = Field(sa_type=sa.BigInteger)
+    life_bad: int = Field(sa_type=sa.BigInteger)
+    life_unmeasured: int = Field(sa_type=sa.BigInteger)
+    month_due: int = Field(sa_type=sa.BigInteger)
+    month_eligible: int = Field(sa_type=sa.BigInteger)
+    month_bad: int = Field(sa_type=sa.BigInteger)
+    month_unmeasured: int = Field(sa_type=sa.BigInteger)
 
 
 class IncidentRow(SQLModel, table=True):

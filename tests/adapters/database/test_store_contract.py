@@ -393,15 +393,15 @@ class TestTransitions:
         assert states(-9, 0) == {}
 
     def test_can_be_followed(self, store: SqlStore) -> None:
+        other = self.KEY._replace(component="desktop")
         self.record(store, (0, State.UP), (1, State.DOWN))
-        self.record(store, (2, State.UP))
         with store.read() as tx:
-            first = tx.transitions.changes(0, limit=2)
-            rest = tx.transitions.changes(first[-1].id)
-            assert tx.transitions.changes(rest[-1].id) == []
-        assert [c.change.state for c in (*first, *rest)] == [State.UP, State.DOWN, State.UP]
-        assert rest[0].key == self.KEY
-        assert rest[0].change == Change(NOW + timedelta(minutes=2), State.UP, "up at 2")
+            last = tx.transitions.last_change()
+            assert [(agency, component) for _, agency, component in tx.transitions.changes(0)] == [self.KEY[:2]] * 2
+        self.record(store, (2, State.UP), key=other)
+        with store.read() as tx:
+            assert tx.transitions.changes(last) == [(tx.transitions.last_change(), *other[:2])]
+            assert tx.transitions.changes(tx.transitions.last_change()) == []
 
     def test_are_made_once(self, store: SqlStore) -> None:
         self.record(store, (0, State.UP))
