@@ -3,11 +3,13 @@
 import random
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+import sqlalchemy as sa
 
+from orchestrator.adapters.database.tables import MeterRow
 from orchestrator.domain.declaration_kind import DeclarationKind
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.probing import ProbeKey
@@ -33,16 +35,26 @@ def scrape(contract: Contract, wall: str) -> ServiceLevelFigures:
 
 def afresh(contract: Contract) -> ServiceLevelFigures:
     """By another process, that has just begun."""
-    metering = Metering(Contracts(contract.house.ordering.source, is_bank_holiday, holidays="2026"))
     with contract.house.store.read() as tx:
-        return metering.figures(tx)
+        return afresh_metering(contract).figures(tx)
+
+
+class TakenBackError(Exception):
+    """Takes back what a transaction did."""
 
 
 def from_history(contract: Contract) -> ServiceLevelFigures:
-    """By a process that has never heard of the holidays by which meters were kept, so that it believes none of them."""
-    metering = Metering(Contracts(contract.house.ordering.source, is_bank_holiday, holidays="of another planet"))
-    with contract.house.store.read() as tx:
-        return metering.figures(tx)
+    """By a process that finds no meters."""
+    metering, found = afresh_metering(contract), [ServiceLevelFigures()]
+    with suppress(TakenBackError), contract.house.store.begin() as tx:
+        tx.session.execute(sa.delete(MeterRow))
+        found.append(metering.figures(tx))
+        raise TakenBackError
+    return found[-1]
+
+
+def afresh_metering(contract: Contract) -> Metering:
+    return Metering(Contracts(contract.house.ordering.source, is_bank_holiday, holidays="2026"))
 
 
 def of_alpha(figures: ServiceLevelFigures) -> dict[str, float]:
@@ -138,7 +150,7 @@ class Chance:
     _declared: list[int] = field(default_factory=list)
 
     def happen(self) -> None:
-        self.chance.choice((self.change, self.change, self.declare, self.accept, self.end, self.buy))()
+        self.chance.choice((self.change, self.declare, self.accept, self.accept, self.end, self.buy))()
 
     def change(self) -> None:
         """Mostly just now, but the prober may be a little ahead, and silences are told late."""
@@ -149,7 +161,7 @@ class Chance:
             self.contract.probed(key, at, self.chance.choice(list(State)))
 
     def declare(self) -> None:
-        start = self.now + timedelta(seconds=self.chance.choice((-4_000_000, -90_000, -60, 60, 86_400, 700_000)))
+        start = self.now + timedelta(seconds=self.chance.choice((-4_000_000, -90_000, -30_000, 60, 86_400, 700_000)))
         end = start + timedelta(seconds=self.chance.choice((60, 3600, 86_400)))
         component = self.chance.choice(("alpha", "beta", None))
         kind, edges = (
@@ -160,7 +172,7 @@ class Chance:
 
     def accept(self) -> None:
         with suppress(IndexError, OrchestratorError):
-            self.contract.declaring.accept(self.chance.choice(self._declared), by="Jo Bloggs")
+            self.contract.declaring.accept(self.chance.choice(self._declared[-3:]), by="Jo Bloggs")
 
     def end(self) -> None:
         with suppress(IndexError, OrchestratorError):
@@ -183,8 +195,40 @@ def test_a_process_that_goes_on_and_one_that_begins_anew_tell_what_history_tells
         for _ in range(chance.randrange(4)):
             contract.house.clock.time = world.now
             world.happen()
-        goes_on = scrape(contract, f"{world.now.astimezone(LONDON):%Y-%m-%dT%H:%M:%S}")
-        assert goes_on == afresh(contract) == from_history(contract)
+        contract.at(f"{world.now.astimezone(LONDON):%Y-%m-%dT%H:%M:%S}")
+        begun = afresh(contract)  # before the other process can keep anything
+        assert begun == from_history(contract) == contract.house.observing.snapshot().service_levels
+
+
+def test_another_tier_and_another_period_of_service_are_read_anew(contract: Contract) -> None:
+    """Alpha goes on by other hours; beta is gone for two days, in which nobody asks."""
+    scrape(contract, "2026-12-10T09:00")
+    contract.house.apply(order(AGENCY, alpha={"tier": "large"}))
+    contract.house.clock.time = london("2026-12-12T09:00")
+    contract.house.apply(order(AGENCY, alpha={"tier": "large"}, beta={}))
+    contract.at("2026-12-14T12:00")
+    begun, told = afresh(contract), from_history(contract)
+    assert scrape(contract, "2026-12-14T12:00") == begun == told
+    assert {component: eligible < 10 * HOUR for _, component, eligible in told.eligible_seconds} == {
+        "alpha": False,
+        "beta": True,
+    }
+
+
+def test_a_word_given_late_is_heard_by_a_process_that_begins_anew(contract: Contract) -> None:
+    contract.down("alpha", "2026-12-10T09:00", "2026-12-10T16:00")
+    number = contract.declare(DeclarationKind.EXCLUSION, "alpha", "2026-12-10T09:00", "2026-12-10T16:00")
+    assert of_alpha(scrape(contract, "2026-12-11T12:00"))["availability"] < 1
+    contract.declaring.accept(number, by="Jo Bloggs")
+    assert of_alpha(afresh(contract))["availability"] == 1
+
+
+def test_by_another_edition_of_the_holidays_everything_is_read_anew(contract: Contract) -> None:
+    scrape(contract, "2026-12-10T12:00")
+    closed = Contracts(contract.house.ordering.source, lambda day: day == date(2026, 12, 9), holidays="2027")
+    with contract.house.store.read() as tx:
+        fewer = of_alpha(Metering(closed).figures(tx))
+    assert of_alpha(afresh(contract))["eligible_seconds"] - fewer["eligible_seconds"] == 10 * HOUR
 
 
 def test_a_process_that_begins_anew_reads_only_what_has_changed(contract: Contract) -> None:
@@ -202,7 +246,7 @@ def test_a_process_that_begins_anew_reads_only_what_has_changed(contract: Contra
 
 def test_what_happens_while_meters_are_read_is_not_kept_over(contract: Contract) -> None:
     """Between the reading and the keeping, alpha falls and something is declared of the agency."""
-    metering = Metering(Contracts(contract.house.ordering.source, is_bank_holiday, holidays="2026"))
+    metering = afresh_metering(contract)
     contract.at("2026-12-10T09:00")
     with contract.house.store.read() as tx:
         metering.figures(tx)

@@ -36,12 +36,12 @@ class LabelText(dict[tuple[str, ...], str]):
 
     def __init__(self, names: tuple[str, ...]) -> None:
         super().__init__()
-        self._names = names
+        places = sorted((name, place) for place, name in enumerate(names))
+        labels = ",".join(f'{name}="{{{place}}}"' for name, place in places)
+        self._template = "{{" + labels + "}} " if names else " "
 
     def __missing__(self, values: tuple[str, ...]) -> str:
-        pairs = sorted(zip(self._names, values, strict=True))
-        text = ",".join(f'{name}="{escape_label(value)}"' for name, value in pairs)
-        self[values] = text = "{" + text + _END if pairs else " "
+        self[values] = text = self._template.format(*map(escape_label, values))
         return text
 
 
