@@ -17,7 +17,6 @@ AHEAD = timedelta(days=62)
 """How far a clock goes on before it has to be made anew."""
 
 YEAR, MONTHS_A_YEAR = timedelta(days=365), 12
-INSTANT = timedelta(seconds=1)
 
 Service = tuple[str, str]
 """Agency and component."""
@@ -65,15 +64,11 @@ class Contracts:
 
     def of_all(self, tx: Transaction, read_until: datetime) -> Iterator[Contract]:
         """Of services that are being measured."""
-        frameworks = {agency: framework for agency, _, framework, _ in tx.figures.agencies()}
-        tiers = {(agency, component): tier for agency, component, tier, _ in tx.figures.services()}
-        periods = tx.service_periods.within(read_until, read_until + INSTANT)
-        earliest = min((period.began_at for period in periods), default=read_until)
+        served = tx.figures.served(read_until)
+        earliest = min((began_at for *_, began_at in served), default=read_until)
         measures: dict[tuple[str, str, str], Measure | None] = {}
-        for agency, component, began_at, _ in periods:
-            if (agency, component) not in tiers or agency not in frameworks:
-                continue
-            which = frameworks[agency], component, tiers[agency, component]
+        for agency, component, framework, tier, began_at in served:
+            which = framework, component, tier
             if which not in measures:
                 measures[which] = self._measure(*which, earliest=earliest, read_until=read_until)
             if measure := measures[which]:

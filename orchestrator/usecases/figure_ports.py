@@ -56,6 +56,10 @@ class Figures(Protocol):
         """(agency, component, tier, state)."""
         ...
 
+    def served(self, at: datetime) -> list[tuple[str, str, str, str, datetime]]:
+        """(agency, component, framework, tier, since when) of services in the middle of a period at an instant."""
+        ...
+
     def drill_outcomes(self) -> list[tuple[str, str, str, int]]:
         """(agency, component, verdict or final state, how many) of drills that have ended."""
         ...

@@ -57,7 +57,7 @@ class Protecting:
     def open_due(self) -> list[Run]:
         """Queue the backups that are due, of agencies that no other run is open for."""
         with self.store.read() as tx:
-            last = {(b.agency, b.component): b.started_at for b in tx.backups.last_of_all()}
+            last = tx.backups.last_of_all()
             late = [
                 r.id
                 for r, recorded in in_service(tx)

@@ -29,8 +29,8 @@ class Backups(Protocol):
         """The last ones, oldest first."""
         ...
 
-    def last_of_all(self) -> list[TakenBackup]:
-        """The last one of every component of every agency."""
+    def last_of_all(self) -> dict[tuple[str, str], datetime]:
+        """(agency, component) -> when its last one began, also when its record is forgotten."""
         ...
 
     def forget(self, *, before: datetime, limit: int) -> int:

@@ -1,9 +1,10 @@
 """A database with any number of agencies that were served, backed up and drilled, without having done any of it."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from orchestrator.adapters.bank_holidays import is_bank_holiday
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.clock import SystemClock
 from orchestrator.adapters.database.connection import connect
+from orchestrator.adapters.database.counting import Counted, of_run, of_step, recount
 from orchestrator.adapters.database.migrating import upgrade
 from orchestrator.adapters.database.store import SqlStore
 from orchestrator.adapters.database.tables import (
     AgencyRow,
     DrillRow,
     InstanceRow,
+    NewestBackupRow,
     PlanRow,
     ProberRow,
     RunRow,
@@ -63,6 +66,7 @@ def filled(folder: Path, *, agencies: int) -> Iterator[Observing]:
             (StepRow, (step for n in range(agencies) for step in _steps(n))),
             (DrillRow, (_drill(n, c, number) for n in range(agencies) for c in KEPT for number in range(3))),
             (ServicePeriodRow, (_period(n, c) for n in range(agencies) for c in COMPONENTS)),
+            (NewestBackupRow, (_newest(n, c) for n in range(agencies) for c in KEPT)),
             (TransitionRow, (change for n in range(agencies) for c in COMPONENTS for change in _changes(n, c))),
         ):
             while part := list(islice(rows, BATCH)):
@@ -72,6 +76,8 @@ def filled(folder: Path, *, agencies: int) -> Iterator[Observing]:
         catalog_dir=ROOT / "catalog", inventories_dir=ROOT / "inventories", playbooks_dir=ROOT / "playbooks"
     )
     store = SqlStore(engine)
+    with store.begin() as tx:
+        recount(tx.session, _counted(agencies))
     admitting = Admitting(store=store, limits=Limits(runs=4, site=3, host=2), lease=timedelta(seconds=8))
     metering = Metering(Contracts(source, is_bank_holiday, holidays="2026"))
     yield Observing(source=source, store=store, clock=SystemClock(), admitting=admitting, metering=metering)
@@ -134,6 +140,17 @@ def _step(run: int, component: str, verb: str, at: datetime) -> dict[str, Any]:
             "placement": {}, "needs": [], "because": "", "always": False, "state": "succeeded", "attempt": 1,
             "tries": 1, "started_at": at, "finished_at": at, "seconds": 0.7 + run % 50, "ok": 1, "changed": 0,
             "failed": 0, "unreachable": 0}  # fmt: skip
+
+
+def _newest(n: int, component: str) -> dict[str, Any]:
+    return {"agency": f"agency-{n}", "component": component, "started_at": BEGAN + timedelta(hours=12 * BACKUPS)}
+
+
+def _counted(agencies: int) -> Counter[Counted]:
+    """What whoever wrote all runs and steps would have counted."""
+    runs = (RunRow(**_run(n, number)) for n in range(agencies) for number in range(BACKUPS + 1))
+    steps = (StepRow(**step) for n in range(agencies) for step in _steps(n))
+    return Counter(chain(chain.from_iterable(map(of_run, runs)), chain.from_iterable(map(of_step, steps))))
 
 
 def _drill(n: int, component: str, number: int) -> dict[str, Any]:

@@ -10,12 +10,19 @@ import sqlalchemy as sa
 from sqlmodel import Session, col
 
 from orchestrator.adapters.database.comparisons import standing_comparisons
-from orchestrator.adapters.database.forgetting import RUN_DURATIONS, RUNS, STEP_DURATIONS, with_forgotten
-from orchestrator.adapters.database.tables import AgencyRow, DrillRow, InstanceRow, PlanRow, RunRow, StepRow
-from orchestrator.domain.catalog import Verb
+from orchestrator.adapters.database.counting import RUN_DURATIONS, RUNS, STEP_DURATIONS, histograms
+from orchestrator.adapters.database.tables import (
+    AgencyRow,
+    DrillRow,
+    InstanceRow,
+    NewestBackupRow,
+    PlanRow,
+    RunRow,
+    ServicePeriodRow,
+)
 from orchestrator.domain.drill import UNDER_WAY, DrillState
 from orchestrator.domain.plan import Purpose
-from orchestrator.domain.run import RunState, StepState
+from orchestrator.domain.run import RunState
 from orchestrator.domain.verdict import Verdict
 from orchestrator.usecases.figure_ports import BOUNDS, Histogram
 
@@ -39,6 +46,15 @@ class FigureRepository:
         state = sa.type_coerce(col(InstanceRow.state), sa.String)
         return self._rows(_served(sa.select(*whose, col(InstanceRow.tier), state).order_by(*whose), whose[0]))
 
+    def served(self, at: datetime) -> list[tuple[str, str, str, str, datetime]]:
+        began_at, ended_at = col(ServicePeriodRow.began_at), col(ServicePeriodRow.ended_at)
+        whose = (col(ServicePeriodRow.agency), col(ServicePeriodRow.component))
+        same = (col(InstanceRow.agency) == whose[0], col(InstanceRow.component) == whose[1])
+        query = sa.select(*whose, col(AgencyRow.framework), col(InstanceRow.tier), began_at)
+        query = query.join_from(ServicePeriodRow, InstanceRow, sa.and_(*same)).order_by(*whose)
+        query = query.where(began_at <= at, sa.or_(ended_at.is_(None), ended_at > at))
+        return self._rows(_served(query, whose[0]))
+
     def drill_outcomes(self) -> list[tuple[str, str, str, int]]:
         outcome = sa.func.coalesce(sa.cast(col(DrillRow.verdict), sa.String), sa.cast(col(DrillRow.state), sa.String))
         labels = (*_DRILLED, outcome)
@@ -58,14 +74,8 @@ class FigureRepository:
         return self._rows(_served(query.group_by(*_DRILLED).order_by(*_DRILLED), _DRILLED[0]))
 
     def recovery_points(self) -> list[tuple[str, str, datetime]]:
-        whose = (col(RunRow.agency), col(StepRow.component))
-        query = (
-            sa.select(*whose, sa.func.max(col(StepRow.started_at)))
-            .join_from(StepRow, RunRow, col(RunRow.id) == col(StepRow.run))
-            .where(col(StepRow.verb) == Verb.BACKUP, col(StepRow.state) == StepState.SUCCEEDED)
-            .group_by(*whose)
-            .order_by(*whose)
-        )
+        whose = (col(NewestBackupRow.agency), col(NewestBackupRow.component))
+        query = sa.select(*whose, col(NewestBackupRow.started_at)).order_by(*whose)
         return self._rows(_served(query, whose[0]))
 
     def drift(self) -> list[tuple[str, str, float]]:
@@ -73,19 +83,13 @@ class FigureRepository:
         return [(agency, component, float(changed)) for agency, component, _, changed in found]
 
     def runs(self) -> list[tuple[str, str, int]]:
-        labels = (col(RunRow.purpose), col(RunRow.state))
-        query = sa.select(*labels, sa.func.count()).group_by(*labels).order_by(*labels)
-        counts = {(str(row[0]), str(row[1])): int(row[2]) for row in self._session.execute(query)}
-        for gone in with_forgotten(self._session, RUNS, ()):
-            purpose, state = gone.labels
-            counts[purpose, state] = counts.get((purpose, state), 0) + gone.count
-        return [(*whose, counts[whose]) for whose in sorted(counts)]
+        return [(purpose, state, h.count) for h in histograms(self._session, RUNS) for purpose, state in (h.labels,)]
 
     def run_durations(self) -> list[Histogram]:
-        return with_forgotten(self._session, RUN_DURATIONS, run_histograms(self._session))
+        return histograms(self._session, RUN_DURATIONS)
 
     def step_durations(self) -> list[Histogram]:
-        return with_forgotten(self._session, STEP_DURATIONS, step_histograms(self._session))
+        return histograms(self._session, STEP_DURATIONS)
 
     def onboarding_durations(self) -> list[Histogram]:
         seconds = _seconds_between(self._session, col(PlanRow.created_at), col(RunRow.finished_at))
@@ -97,7 +101,7 @@ class FigureRepository:
             .group_by(col(AgencyRow.framework))
             .order_by(col(AgencyRow.framework))
         )
-        return [_histogram(row, labels=1) for row in self._session.execute(query)]
+        return [_histogram(row) for row in self._session.execute(query)]
 
     def _newest(self, columns: tuple[Any, ...], condition: Any) -> list[Any]:
         """Of the newest drill of every component of every agency that a condition holds for."""
@@ -107,34 +111,6 @@ class FigureRepository:
 
     def _rows(self, query: Any) -> list[Any]:
         return [tuple(row) for row in self._session.execute(query)]
-
-
-def run_counts(session: Session, *which: Any) -> list[Histogram]:
-    """How many runs ended how, of some: histograms without durations."""
-    labels = (col(RunRow.purpose), col(RunRow.state))
-    query = sa.select(*labels, sa.func.count()).where(*which).group_by(*labels)
-    none = tuple(0 for _ in BOUNDS)
-    return [
-        Histogram(labels=(str(row[0]), str(row[1])), at_most=none, count=int(row[2]), total_seconds=0.0)
-        for row in session.execute(query)
-    ]
-
-
-def run_histograms(session: Session, *which: Any) -> list[Histogram]:
-    """Durations of runs that have ended, of all or some, by purpose and outcome."""
-    return _histograms(session, col(RunRow.seconds), (col(RunRow.purpose), col(RunRow.state)), which)
-
-
-def step_histograms(session: Session, *which: Any) -> list[Histogram]:
-    """The same of steps, by component, verb and outcome."""
-    labels = (col(StepRow.component), col(StepRow.verb), col(StepRow.state))
-    return _histograms(session, col(StepRow.seconds), labels, which)
-
-
-def _histograms(session: Session, seconds: Any, labels: tuple[Any, ...], which: tuple[Any, ...]) -> list[Histogram]:
-    query = sa.select(*labels, *_buckets(seconds)).where(seconds.is_not(None), *which)
-    rows = session.execute(query.group_by(*labels).order_by(*labels))
-    return [_histogram(row, labels=len(labels)) for row in rows]
 
 
 def _served(query: Any, agency: Any) -> Any:
@@ -147,9 +123,9 @@ def _buckets(seconds: Any) -> list[Any]:
     return [*counts, sa.func.count(), sa.func.sum(seconds)]
 
 
-def _histogram(row: Any, *, labels: int) -> Histogram:
-    *counts, count, total = row[labels:]
-    return Histogram(labels=tuple(str(v) for v in row[:labels]), at_most=counts, count=count, total_seconds=total)
+def _histogram(row: Any) -> Histogram:
+    framework, *counts, count, total = row
+    return Histogram(labels=(framework,), at_most=counts, count=count, total_seconds=total)
 
 
 def _seconds_between(session: Session, start: Any, end: Any) -> Any:

@@ -7,10 +7,8 @@ import sqlalchemy as sa
 from sqlmodel import col, select
 
 from orchestrator.adapters.database import mapping
-from orchestrator.adapters.database.figures import run_counts, run_histograms, step_histograms
-from orchestrator.adapters.database.forgetting import RUN_DURATIONS, RUNS, STEP_DURATIONS, remember
 from orchestrator.adapters.database.repository import Repository
-from orchestrator.adapters.database.tables import CanaryRow, DrillRow, PlanRow, RunRow, StepRow
+from orchestrator.adapters.database.tables import CanaryRow, DrillRow, NewestBackupRow, PlanRow, RunRow, StepRow
 from orchestrator.domain.canary import Canary
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.drill import Drill, DrillState
@@ -31,20 +29,15 @@ class BackupRepository(Repository):
         )
         return [TakenBackup._make(row) for row in self._session.execute(query)][::-1]
 
-    def last_of_all(self) -> list[TakenBackup]:
-        taken = self._taken().subquery()
-        newest = sa.select(taken.c.agency, taken.c.component, sa.func.max(taken.c.started_at).label("started_at"))
-        last = newest.group_by(taken.c.agency, taken.c.component).subquery()
-        same = [taken.c[name] == last.c[name] for name in ("agency", "component", "started_at")]
-        return [TakenBackup._make(row) for row in self._session.execute(sa.select(taken).join(last, sa.and_(*same)))]
+    def last_of_all(self) -> dict[tuple[str, str], datetime]:
+        row = NewestBackupRow
+        found: Any = self._session.execute(sa.select(*map(col, (row.agency, row.component, row.started_at))))
+        return {(agency, component): started_at for agency, component, started_at in found}
 
     def forget(self, *, before: datetime, limit: int) -> int:
         old = (col(RunRow.purpose).in_((Purpose.BACKUP, Purpose.DRIFT)), col(RunRow.finished_at) < before)
         rows = self._session.execute(sa.select(col(RunRow.id), col(RunRow.plan)).where(*old).limit(limit)).all()
         runs, plans = [row[0] for row in rows], [row[1] for row in rows]
-        remember(self._session, RUNS, run_counts(self._session, col(RunRow.id).in_(runs)))
-        remember(self._session, RUN_DURATIONS, run_histograms(self._session, col(RunRow.id).in_(runs)))
-        remember(self._session, STEP_DURATIONS, step_histograms(self._session, col(StepRow.run).in_(runs)))
         self._run(sa.delete(StepRow).where(col(StepRow.run).in_(runs)))
         self._run(sa.delete(RunRow).where(col(RunRow.id).in_(runs)))
         self._run(sa.delete(PlanRow).where(col(PlanRow.id).in_(plans)))

@@ -1,5 +1,6 @@
 """Runs, their steps, and the queue."""
 
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from sqlmodel import col, select
 
 from orchestrator.adapters.database import mapping
 from orchestrator.adapters.database.comparisons import standing_comparisons
+from orchestrator.adapters.database.counting import note_backup, of_run, of_step, recount
 from orchestrator.adapters.database.repository import Repository
 from orchestrator.adapters.database.tables import RunRow, StepRow, metadata
 from orchestrator.domain.admission import Place
@@ -50,6 +52,7 @@ class RunRepository(Repository):
         self._session.add(row)
         self._session.flush()
         assert row.id is not None
+        recount(self._session, Counter(of_run(row)))
         steps = [mapping.new_step(step, run=row.id, position=n) for n, step in enumerate(plan.plan.steps)]
         if steps:
             self._session.execute(sa.insert(metadata.tables["step"]), steps)
@@ -60,11 +63,16 @@ class RunRepository(Repository):
         return mapping.run(row) if row else None
 
     def put(self, run: Run) -> None:
-        self._session.merge(mapping.run_row(run))
+        before, row = self._session.get(RunRow, run.id), mapping.run_row(run)
+        assert before is not None
+        more = Counter(of_run(row))
+        more.subtract(of_run(before))
+        self._session.merge(row)
         try:
             self._session.flush()
         except sa.exc.IntegrityError as error:
             raise OrchestratorError(Kind.CONFLICT, f"another run of {run.agency} is open") from error
+        recount(self._session, more)
 
     def open_of(self, agency: str) -> Run | None:
         row = self._session.execute(_OPEN_OF, {"agency": agency}).scalar_one_or_none()
@@ -125,9 +133,14 @@ class RunRepository(Repository):
         return [mapping.step(r) for r in self._session.exec(query)]
 
     def put_step(self, run: int, step: StepRecord) -> None:
-        row = self._session.get(StepRow, (run, step.id))
-        assert row is not None
-        self._session.merge(mapping.step_row(step, run=run, position=row.position))
+        before = self._session.get(StepRow, (run, step.id))
+        assert before is not None
+        row = mapping.step_row(step, run=run, position=before.position)
+        more = Counter(of_step(row))
+        more.subtract(of_step(before))
+        self._session.merge(row)
+        recount(self._session, more)
+        note_backup(self._session, row)
 
 
 def _already_open(run: Run) -> OrchestratorError:

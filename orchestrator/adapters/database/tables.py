@@ -382,13 +382,22 @@ class ClosedMonthRow(SQLModel, table=True):
     record: dict[str, Any] = Field(sa_type=Json)
 
 
-class ForgottenRow(SQLModel, table=True):
-    """What counters had counted of runs and steps that are forgotten: counters must not fall. `labels` are joined by
-    slashes, which none of them holds."""
+class CountedRow(SQLModel, table=True):
+    """How many runs and steps there are and were with the same labels, which took at most a bound and more than the one
+    before it, and how long they took together. `labels` are joined by slashes, which none of them holds."""
 
-    __tablename__ = "forgotten"
+    __tablename__ = "counted"
     family: str = Field(primary_key=True)
     labels: str = Field(primary_key=True)
-    at_most: list[int] = Field(sa_type=Json)
-    count: int
-    total_seconds: float = Field(sa_type=sa.Double)
+    bucket: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    count: int = Field(sa_type=sa.BigInteger)
+    microseconds: int = Field(sa_type=sa.BigInteger)
+
+
+class NewestBackupRow(SQLModel, table=True):
+    """When the newest backup of a component that succeeded began."""
+
+    __tablename__ = "newest_backup"
+    agency: str = Field(primary_key=True)
+    component: str = Field(primary_key=True)
+    started_at: datetime = Field(sa_type=Instant)

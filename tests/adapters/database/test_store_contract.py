@@ -349,7 +349,7 @@ class TestRecovery:
             taken = tx.backups.newest("a1", "network")
             assert [b.started_at for b in taken] == [NOW, NOW + timedelta(minutes=90)]
             assert taken[-1].finished_at == NOW + timedelta(minutes=95)
-            assert tx.backups.last_of_all() == [taken[-1]]
+            assert tx.backups.last_of_all() == {("a1", "network"): taken[-1].started_at}
             assert tx.figures.recovery_points() == [("a1", "network", NOW + timedelta(minutes=90))]
 
 
