@@ -10,11 +10,14 @@ import yaml
 from orchestrator.adapters.catalog_files.documents import YamlDocument
 from orchestrator.domain.catalog import Catalog, Component, Verb
 from orchestrator.domain.site import Site
+from orchestrator.domain.text_types import DEFINITIONS
 from orchestrator.usecases.ports import Problem
 
 REQUIRED_VERBS = (Verb.PRECHECK, Verb.PROVISION, Verb.VERIFY, Verb.RETIRE)
 RECOVERY_VERBS = (Verb.BACKUP, Verb.RESTORE)
 """Required as well of a component that keeps something."""
+NARROW_FORMATS = ("ipv4", "ipv6", "date")
+"""Formats of JSON Schema that are checked, and leave no room for anything else."""
 
 
 def site_problems(document: YamlDocument, component: Component, site: Site) -> Iterator[Problem]:
@@ -61,6 +64,25 @@ def _template_problems(
         return
     for name in sorted(names - known):
         yield document.problem(at, f"nothing is called {{{name}}}; known here: {', '.join(sorted(known))}")
+
+
+def text_problems(
+    document: YamlDocument, schema: Any, at: tuple[str | int, ...] = ("parameters",)
+) -> Iterator[Problem]:
+    """Where a schema lets through any text, or means a kind of text that there is not."""
+    if isinstance(schema, list):
+        for n, part in enumerate(schema):
+            yield from text_problems(document, part, (*at, n))
+    if not isinstance(schema, Mapping):
+        return
+    known = ", ".join(f"#/$defs/{name}" for name in DEFINITIONS)
+    if (kind := schema.get("$ref")) and kind not in [f"#/$defs/{name}" for name in DEFINITIONS]:
+        yield document.problem((*at, "$ref"), f"there is no {kind}; known are {known}")
+    if schema.get("type") == "string" and "enum" not in schema and schema.get("format") not in NARROW_FORMATS:
+        yield document.problem((*at, "type"), f"lets any text through; name one of its kinds with $ref: {known}")
+    for name, part in schema.items():
+        if name not in ("default", "enum", "const", "examples"):
+            yield from text_problems(document, part, (*at, name))
 
 
 def role_problems(document: YamlDocument, component: Component, role: Path) -> Iterator[Problem]:
