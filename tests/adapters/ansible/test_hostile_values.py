@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.adapters.ansible.conftest import Steps
+from tests.adapters.ansible.hostile import hostile
 
 pytestmark = pytest.mark.slow
 
@@ -20,20 +21,6 @@ REPEATING = """
   vars:
     rendered: "{{ lookup('ansible.builtin.template', 'value.j2') }}"
 """
-
-
-def hostile(proof: Path) -> list[str]:
-    """Texts that would make the file if anything took them for more than text."""
-    return [
-        f"{{{{ lookup('ansible.builtin.pipe', 'touch {proof}') }}}}",
-        f"{{% set _ = lookup('ansible.builtin.pipe', 'touch {proof}') %}}",
-        f"#jinja2:variable_start_string:'[['\n[[ lookup('ansible.builtin.pipe', 'touch {proof}') ]]",
-        f"$(touch {proof}) `touch {proof}`; touch {proof}",
-        f"!unsafe {{{{ lookup('ansible.builtin.pipe', 'touch {proof}') }}}}",
-        "{# a comment #} {{ undefined_variable }}",
-        "!vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  00",
-        "'\"\\ \t\r\n\x00\x07\x1b[31m\x7f\x85\u2028\u202e\U0001f600 : - & * yes 0o17 1e3 2026-12-01",
-    ]
 
 
 @pytest.fixture
