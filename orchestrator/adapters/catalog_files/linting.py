@@ -98,6 +98,23 @@ def role_problems(document: YamlDocument, component: Component, role: Path) -> I
             yield document.problem(("role",), f"{role.name}/meta/argument_specs.yml has no entry for {verb}")
     options = specs.get(Verb.PROVISION, {}).get("options", {})
     yield from _parameter_problems(document, component, options, _role_file(role / "defaults" / "main.yml"))
+    for file in sorted(role.glob("*/*.yml")):
+        for name in _environments(yaml.safe_load(file.read_text(encoding="utf-8"))):
+            message = "in an environment is seen in process lists and journals; pass it by stdin or to a module"
+            yield document.problem(("role",), f"{role.name}/{file.relative_to(role)}: {name} {message}")
+
+
+def _environments(part: Any) -> Iterator[str]:
+    """Names of environment variables that tasks fill from variables, which may be secret."""
+    if isinstance(part, list):
+        for one in part:
+            yield from _environments(one)
+    if isinstance(part, dict):
+        given = part.get("environment")
+        named = given.items() if isinstance(given, dict) else [("all of it", given)]
+        yield from (str(name) for name, value in named if "{{" in str(value))
+        for one in part.values():
+            yield from _environments(one)
 
 
 def _role_file(file: Path) -> Mapping[str, Any]:
