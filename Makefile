@@ -42,8 +42,8 @@ test: ## Run all tests but those of test-bare and test-long
 test-bare: $(INSTALLED) practice-packages ## Install every role from nothing (long; when a package list changed)
 	$(BIN)/pytest -m bare $(SIDE_BY_SIDE)
 
-test-long: $(INSTALLED) ## Try again and again what other tests try less often
-	$(BIN)/pytest -m long --numprocesses auto
+test-long: $(INSTALLED) practice-packages test-packages ## Try again and again what other tests try less often
+	$(BIN)/pytest -m long $(SIDE_BY_SIDE)
 
 check: lint ## Format, lint, types, import contracts, fast tests
 	$(BIN)/pytest -m "not practice and not slow and not long" --numprocesses auto

@@ -11,11 +11,10 @@ from pydantic import Field
 from orchestrator.domain.catalog import Catalog, Identifier, Name
 from orchestrator.domain.drill_policy import RecoveryTerms
 from orchestrator.domain.service_terms import ServiceTerms
+from orchestrator.domain.text_types import AGENCY_ID, EMAIL_ADDRESS, LINE
 from orchestrator.domain.value import Value
 
-AGENCY_ID = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
-AgencyId = Annotated[str, Field(pattern=AGENCY_ID, min_length=2, max_length=20)]
-"""Twenty characters, so that login names and host names made from it fit their limits."""
+AgencyId = Annotated[str, AGENCY_ID.field]
 
 
 class Term(Value):
@@ -105,14 +104,14 @@ class FrameworkAgreement(Value):
 
 
 class Contact(Value):
-    role: Annotated[str, Field(min_length=1, max_length=60)]
-    name: Annotated[str, Field(min_length=1, max_length=120)]
-    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=200)]
+    role: Annotated[str, LINE.up_to(60).field]
+    name: Annotated[str, LINE.field]
+    email: Annotated[str, EMAIL_ADDRESS.field]
 
 
 class Agency(Value):
     id: AgencyId
-    name: Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    name: Annotated[str, LINE.field]
     agency_class: Annotated[Identifier, Field(alias="class")]
     seats: Annotated[int, Field(ge=1, le=1_000_000)]
     contacts: Annotated[tuple[Contact, ...], Field(min_length=1)]

@@ -1,11 +1,13 @@
 """The JSON Schema of a call-off file: what editors complete and check, and what `plan` refuses by."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from orchestrator.domain.agreement import AGENCY_ID, FrameworkAgreement
+from orchestrator.domain.agreement import FrameworkAgreement
 from orchestrator.domain.catalog import Catalog, Component, Tenancy
 from orchestrator.domain.drill_policy import WEEKDAYS
+from orchestrator.domain.text_types import AGENCY_ID, DEFINITIONS, EMAIL_ADDRESS, LINE
 
 
 def call_off_schema(
@@ -27,6 +29,7 @@ def call_off_schema(
             },
             optional=("recovery",),
         ),
+        "$defs": dict(DEFINITIONS),
     }
 
 
@@ -45,29 +48,15 @@ def _whole(low: int, high: int) -> dict[str, Any]:
     return {"type": "integer", "minimum": low, "maximum": high, "x-expected": expected}
 
 
-def _text(limit: int, pattern: str = r"^[^\x00-\x1f\x7f]+$", expected: str = "one line of text") -> dict[str, Any]:
-    return {
-        "type": "string",
-        "minLength": 1,
-        "maxLength": limit,
-        "pattern": pattern,
-        "x-expected": f"must be {expected}, at most {limit} characters",
-    }
-
-
 _DATE = {"type": "string", "format": "date", "x-expected": "must be a date such as 2026-12-01"}
-_EMAIL = r"^[^@\s]+@[^@\s]+$"
-_ID_RULE = "lower-case letters and digits in words joined by '-', beginning with a letter, such as cabinet-office"
 
 
 def _agency(classes: list[str]) -> dict[str, Any]:
-    contact = _object(
-        {"role": _text(60), "name": _text(120), "email": _text(200, _EMAIL, "an e-mail address such as a@b.example")}
-    )
+    contact = _object({"role": LINE.up_to(60).schema, "name": LINE.schema, "email": EMAIL_ADDRESS.schema})
     return _object(
         {
-            "id": {**_text(20, AGENCY_ID, _ID_RULE), "minLength": 2},
-            "name": _text(120),
+            "id": AGENCY_ID.schema,
+            "name": LINE.schema,
             "class": {"type": "string", "examples": classes, "x-expected": "must be one of the agreement's classes"},
             "seats": _whole(1, 1_000_000),
             "contacts": {"type": "array", "minItems": 1, "items": contact, "x-expected": "must be a list of contacts"},
@@ -99,9 +88,9 @@ def _service(component: Component) -> dict[str, Any]:
 def _recovery() -> dict[str, Any]:
     """Whatever the agency wants otherwise than its tiers have it."""
     window = _object({"days": _days(), "start": _CLOCK, "end": _CLOCK}, optional=("days",))
-    blackout = _object({"start": _EDGE, "end": _EDGE, "why": _text(120)}, optional=("why",))
+    blackout = _object({"start": _EDGE, "end": _EDGE, "why": LINE.schema}, optional=("why",))
     properties = {
-        "time_zone": _text(60, expected="a time zone of the IANA list, such as Europe/London"),
+        "time_zone": _TIME_ZONE.schema,
         "windows": _list(window, 1, "must be a list of hours in which drills may run, with at least one"),
         "blackouts": _list(blackout, 0, "must be a list of days or times without drills"),
         "worst_moment_share": {"type": "number", "minimum": 0, "maximum": 1, "x-expected": _SHARE},
@@ -118,6 +107,7 @@ def _list(items: Mapping[str, Any], least: int, expected: str) -> dict[str, Any]
     return {"type": "array", "minItems": least, "items": items, "x-expected": expected}
 
 
+_TIME_ZONE = replace(LINE, longest=60, expected="a time zone of the IANA list, such as Europe/London")
 _SHARE = "must be a share of all drills from 0 to 1, such as 0.25"
 _CLOCK = {
     "type": ["string", "integer"],

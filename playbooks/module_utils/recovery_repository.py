@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,21 @@ def run_as(user: str, program: str, operation: str, folder: Path, agency: str) -
     return run("runuser", "-u", user, "--", program, operation, str(folder), agency)
 
 
+@contextmanager
+def piped(text: str) -> Iterator[int]:
+    """Hold a text in a pipe, for a program that is told of it as `/dev/fd/<number>`: nobody else can read it there, as
+    they could arguments and the environment."""
+    reading, writing = os.pipe()
+    try:
+        with os.fdopen(writing, "w") as end:
+            end.write(text)
+        yield reading
+    finally:
+        os.close(reading)
+
+
 class Repository:
-    """Runs restic against the repository. Neither password is seen in a process list or left in a file."""
+    """Runs restic against the repository. Neither password is in an argument, the environment or a file."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         self._given = given
@@ -53,17 +66,17 @@ class Repository:
         """Run one command of restic's, and return what it printed."""
         given = self._given
         way = f"{given['user']}:{given['writer_password']}@{given['address']}:{given['port']}"
-        environment = {
-            "PATH": os.environ["PATH"],
-            "RESTIC_REPOSITORY": f"rest:https://{way}/",
-            "RESTIC_PASSWORD": given["repository_password"],
+        texts = {
+            "--repository-file": f"rest:https://{way}/",
+            "--password-file": given["repository_password"],
+            "--cacert": given["authority"],
         }
-        with tempfile.NamedTemporaryFile("w", suffix=".pem") as authority:
-            authority.write(given["authority"])
-            authority.flush()
+        with ExitStack() as pipes:
+            held = {option: pipes.enter_context(piped(text)) for option, text in texts.items()}
+            told = [part for option, number in held.items() for part in (option, f"/dev/fd/{number}")]
             # Without a cache, so that nothing of a backup stays behind.
-            command = ["restic", "--no-cache", "--cacert", authority.name, *arguments]
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            command = ["restic", "--no-cache", *told, *arguments]
+            done = subprocess.run(command, pass_fds=held.values(), capture_output=True, text=True, check=False)
         if done.returncode != 0:
             said = (done.stderr or done.stdout).strip().replace(given["writer_password"], "********")
             raise RepositoryError(f"restic {arguments[0]}: {said}")

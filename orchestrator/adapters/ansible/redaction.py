@@ -10,17 +10,41 @@ REDACTED = "[redacted]"
 SHORTEST = 6
 """Shorter values would blank out ordinary words; generated secrets are never that short."""
 
+_BREAK = re.compile(r"\s|\\[rn]")
+"""What may stand inside a secret that a program has wrapped: line breaks and indents, also as JSON spells them."""
+
 
 class Redactor:
-    """Replaces secrets, raw or in the encodings they appear in: base64, URL, JSON and shell quoting."""
+    """Replaces secrets, raw or in the encodings they appear in: base64, hexadecimal, URL, JSON and shell quoting; in
+    capitals or small letters, and when they are wrapped over several lines."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        spellings = {s for secret in secrets if len(secret) >= SHORTEST for s in _spellings(secret)}
-        ordered = sorted(spellings, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        long = [secret for secret in secrets if len(_BREAK.sub("", secret)) >= SHORTEST]
+        spelt = {_BREAK.sub("", spelling) for secret in long for spelling in _spellings(secret)}
+        ordered = sorted(spelt, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, ordered)), re.IGNORECASE) if ordered else None
 
     def __call__(self, text: str) -> str:
-        return self._pattern.sub(REDACTED, text) if self._pattern else text
+        unbroken = _BREAK.sub("", text)
+        if not self._pattern or not self._pattern.search(unbroken):
+            return text
+        places = _places(text)
+        shown: list[str] = []
+        upto = 0
+        for found in self._pattern.finditer(unbroken):
+            shown += [text[upto : places[found.start()]], REDACTED]
+            upto = places[found.end() - 1] + 1
+        return "".join(shown) + text[upto:]
+
+
+def _places(text: str) -> list[int]:
+    """Where in a text each of its characters is that belongs to no break."""
+    places: list[int] = []
+    upto = 0
+    for found in _BREAK.finditer(text):
+        places += range(upto, found.start())
+        upto = found.end()
+    return [*places, *range(upto, len(text))]
 
 
 def _spellings(secret: str) -> set[str]:
@@ -30,6 +54,7 @@ def _spellings(secret: str) -> set[str]:
         encoded,
         encoded.rstrip("="),
         base64.urlsafe_b64encode(secret.encode()).decode(),
+        secret.encode().hex(),
         quote(secret, safe=""),
         json.dumps(secret)[1:-1],
         secret.replace("'", "'\"'\"'"),

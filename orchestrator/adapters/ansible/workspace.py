@@ -11,12 +11,13 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 
 from orchestrator.adapters.ansible import forkclient, guard
@@ -55,12 +56,15 @@ def workspace(assignment: Assignment, access: SiteAccess) -> Iterator[Workspace]
     path = Path(tempfile.mkdtemp(prefix="orchestrator-", dir=base_folder()))
     try:
         inventory = path / "inventory"
-        (inventory / "group_vars").mkdir(parents=True, mode=0o700)
+        for folder in ("group_vars", "host_vars"):
+            (inventory / folder).mkdir(parents=True, mode=0o700)
         _write(inventory / "hosts.json", json.dumps(_inventory(assignment, access)))
+        for host, variables in assignment.variables.items():
+            _write(inventory / "host_vars" / f"{host}.yml", _inert(variables))
         (path / "env").mkdir(mode=0o700)
         _write(path / "env" / "settings", json.dumps(RUNNER_SETTINGS))
         password = secrets.token_hex(32).encode()
-        _write(inventory / "group_vars" / "all.json", _vaulted(assignment, password))
+        _write(inventory / "group_vars" / "all.yml", _vaulted(assignment, password))
         place = Workspace(
             path=path, inventory=inventory, socket=path / "guard.sock", warm=path / "warm.sock", password=password
         )
@@ -80,12 +84,17 @@ def _inventory(assignment: Assignment, access: SiteAccess) -> dict[str, Any]:
         "step_again": assignment.again,
         "ansible_ssh_private_key_file": str(access.key),
     }
-    hosts = {name: {**site.hosts[name].variables, **own} for name, own in assignment.variables.items()}
-    return {"all": {"vars": facts, "hosts": hosts}}
+    return {"all": {"vars": facts, "hosts": {name: site.hosts[name].variables for name in assignment.variables}}}
+
+
+def _inert(variables: Mapping[str, Any]) -> str:
+    """Variables as YAML in which Ansible sees text and never a template: what they say comes from call-offs."""
+    plain = json.loads(json.dumps(variables))
+    return "!unsafe\n" + str(yaml.dump(plain, Dumper=yaml.CSafeDumper))
 
 
 def _vaulted(assignment: Assignment, password: bytes) -> str:
-    clear = json.dumps({assignment.secrets_variable: dict(assignment.secrets)})
+    clear = _inert({assignment.secrets_variable: dict(assignment.secrets)})
     sealed: bytes = VaultLib([("default", VaultSecret(password))]).encrypt(clear)
     return sealed.decode()
 

@@ -1,6 +1,7 @@
 """YAML files people write, read with line numbers, and checked against JSON Schemas."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -44,10 +45,7 @@ class YamlDocument:
         return Problem(file=self.file, line=self.line_of(path), path=".".join(map(str, path)), message=message)
 
     def check(self, schema: Mapping[str, Any]) -> list[tuple[Path_, Problem]]:
-        from jsonschema import Draft202012Validator, FormatChecker
-
-        validator = Draft202012Validator(schema, format_checker=FormatChecker())
-        found = dict(pair for error in validator.iter_errors(self.data) for pair in self._explain(error))
+        found = dict(pair for error in violations(schema, self.data) for pair in self._explain(error))
         return sorted(found.items(), key=lambda pair: (pair[1].line or 0, pair[1].path))
 
     def _explain(self, error: "SchemaViolation") -> list[tuple[Path_, Problem]]:
@@ -68,6 +66,22 @@ class YamlDocument:
         expected = schema.get("x-expected")
         message = f"{_shown(instance)}: {expected}" if expected else _shorten(error.message)
         return [(path, self.problem(path, message))]
+
+
+def violations(schema: Mapping[str, Any], data: Any) -> Iterator["SchemaViolation"]:
+    """What of the data is not as a schema says. A `$` that ends a pattern is the end, as ECMA-262 has it, where Python
+    takes it for the place before a last line break as well."""
+    from jsonschema import Draft202012Validator, FormatChecker
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.validators import extend
+
+    def pattern(_: Any, wanted: str, text: object, __: Any) -> Iterator["SchemaViolation"]:
+        if isinstance(text, str) and not re.search(re.sub(r"(?<!\\)\$\Z", r"\\Z", wanted), text):
+            yield ValidationError(f"{text!r} does not match {wanted!r}")
+
+    exact: Any = extend(Draft202012Validator, {"pattern": pattern})  # type: ignore[no-untyped-call]
+    found: Iterator[SchemaViolation] = exact(schema, format_checker=FormatChecker()).iter_errors(data)
+    return found
 
 
 def _unknown_key(key: object, allowed: Sequence[str]) -> str:

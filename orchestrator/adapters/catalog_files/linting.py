@@ -10,11 +10,14 @@ import yaml
 from orchestrator.adapters.catalog_files.documents import YamlDocument
 from orchestrator.domain.catalog import Catalog, Component, Verb
 from orchestrator.domain.site import Site
+from orchestrator.domain.text_types import DEFINITIONS
 from orchestrator.usecases.ports import Problem
 
 REQUIRED_VERBS = (Verb.PRECHECK, Verb.PROVISION, Verb.VERIFY, Verb.RETIRE)
 RECOVERY_VERBS = (Verb.BACKUP, Verb.RESTORE)
 """Required as well of a component that keeps something."""
+NARROW_FORMATS = ("ipv4", "ipv6", "date")
+"""Formats of JSON Schema that are checked, and leave no room for anything else."""
 
 
 def site_problems(document: YamlDocument, component: Component, site: Site) -> Iterator[Problem]:
@@ -63,6 +66,25 @@ def _template_problems(
         yield document.problem(at, f"nothing is called {{{name}}}; known here: {', '.join(sorted(known))}")
 
 
+def text_problems(
+    document: YamlDocument, schema: Any, at: tuple[str | int, ...] = ("parameters",)
+) -> Iterator[Problem]:
+    """Where a schema lets through any text, or means a kind of text that there is not."""
+    if isinstance(schema, list):
+        for n, part in enumerate(schema):
+            yield from text_problems(document, part, (*at, n))
+    if not isinstance(schema, Mapping):
+        return
+    known = ", ".join(f"#/$defs/{name}" for name in DEFINITIONS)
+    if (kind := schema.get("$ref")) and kind not in [f"#/$defs/{name}" for name in DEFINITIONS]:
+        yield document.problem((*at, "$ref"), f"there is no {kind}; known are {known}")
+    if schema.get("type") == "string" and "enum" not in schema and schema.get("format") not in NARROW_FORMATS:
+        yield document.problem((*at, "type"), f"lets any text through; name one of its kinds with $ref: {known}")
+    for name, part in schema.items():
+        if name not in ("default", "enum", "const", "examples"):
+            yield from text_problems(document, part, (*at, name))
+
+
 def role_problems(document: YamlDocument, component: Component, role: Path) -> Iterator[Problem]:
     """What the component's role lacks: verbs, argument specifications, options."""
     if not role.is_dir():
@@ -76,6 +98,23 @@ def role_problems(document: YamlDocument, component: Component, role: Path) -> I
             yield document.problem(("role",), f"{role.name}/meta/argument_specs.yml has no entry for {verb}")
     options = specs.get(Verb.PROVISION, {}).get("options", {})
     yield from _parameter_problems(document, component, options, _role_file(role / "defaults" / "main.yml"))
+    for file in sorted(role.glob("*/*.yml")):
+        for name in _environments(yaml.safe_load(file.read_text(encoding="utf-8"))):
+            message = "in an environment is seen in process lists and journals; pass it by stdin or to a module"
+            yield document.problem(("role",), f"{role.name}/{file.relative_to(role)}: {name} {message}")
+
+
+def _environments(part: Any) -> Iterator[str]:
+    """Names of environment variables that tasks fill from variables, which may be secret."""
+    if isinstance(part, list):
+        for one in part:
+            yield from _environments(one)
+    if isinstance(part, dict):
+        given = part.get("environment")
+        named = given.items() if isinstance(given, dict) else [("all of it", given)]
+        yield from (str(name) for name, value in named if "{{" in str(value))
+        for one in part.values():
+            yield from _environments(one)
 
 
 def _role_file(file: Path) -> Mapping[str, Any]:

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from orchestrator.adapters.catalog_files.documents import YamlDocument, parse, read_yaml, refuse
-from orchestrator.adapters.catalog_files.linting import probe_problems, role_problems, site_problems
+from orchestrator.adapters.catalog_files.documents import YamlDocument, parse, read_yaml, refuse, violations
+from orchestrator.adapters.catalog_files.linting import probe_problems, role_problems, site_problems, text_problems
 from orchestrator.adapters.catalog_files.packages import group_packages, package_problems
 from orchestrator.adapters.catalog_files.sites import read_site
 from orchestrator.domain.agreement import FrameworkAgreement
 from orchestrator.domain.catalog import Catalog, Component
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.site import Site
+from orchestrator.domain.text_types import DEFINITIONS
 from orchestrator.usecases.ports import Problem
 
 
@@ -131,10 +132,14 @@ def _component_problems(
         yield document.problem(("component",), f"component {component.component!r} is in the catalog twice")
     if component.component != path.stem:
         yield document.problem(("component",), f"must be {path.stem!r}, as the file is called")
+    schema = {**component.parameters, "$defs": DEFINITIONS}
     try:
-        Draft202012Validator.check_schema(dict(component.parameters))
+        Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         yield document.problem(("parameters", *error.absolute_path), error.message)
+        return
+    if loose := list(text_problems(document, component.parameters)):
+        yield from loose
         return
     if component.parameters.get("additionalProperties") is not False:
         yield document.problem(
@@ -142,5 +147,5 @@ def _component_problems(
         )
     for tier_id in component.tiers:
         resolved = component.resolve(tier_id, {})
-        for wrong in Draft202012Validator(dict(component.parameters)).iter_errors(resolved):
+        for wrong in violations(schema, resolved):
             yield document.problem(("tiers", tier_id, "parameters", *wrong.absolute_path), wrong.message)

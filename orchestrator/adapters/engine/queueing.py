@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient
+from dbos._serialization import DBOSPortableJSON, DefaultSerializer
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 
@@ -22,6 +23,14 @@ MAX_RECOVERIES = 1_000_000
 """A run is given up by people, not by a counter."""
 
 
+def _refuse(*_: Any) -> Any:
+    raise ValueError("this entry of the queue is a pickle, which could run anything when it is opened, and is not ours")
+
+
+# Entries say themselves how they are to be read, and DBOS opens pickles even where JSON is what is written.
+DefaultSerializer.deserialize = _refuse  # type: ignore[method-assign, assignment]
+
+
 def workflow_id(run: int, attempt: int) -> str:
     return f"run-{run}-{attempt}"
 
@@ -30,7 +39,7 @@ class Submitter:
     """Hands runs to the queue inside a caller's transaction, without starting an engine."""
 
     def __init__(self, url: str) -> None:
-        self._client = DBOSClient(system_database_url=url, application_name=APPLICATION)
+        self._client = DBOSClient(system_database_url=url, application_name=APPLICATION, serializer=DBOSPortableJSON)
 
     def enqueue(self, session: Any, *, run: int, attempt: int) -> None:
         options: Any = {
@@ -60,6 +69,7 @@ def launch(url: str, *, worker: str, drive: Callable[[int, int], None], runs: in
             "executor_id": worker,
             "application_version": VERSION,
             "log_level": "ERROR",
+            "serializer": DBOSPortableJSON,
             "max_executor_threads": runs + 4,
         }
     )

@@ -77,7 +77,8 @@ def _show(component: "Component") -> None:
         parameters.add_column(heading, header_style="dim")
     for name, schema in component.parameters.get("properties", {}).items():
         default = escape(str(schema.get("default", "")))
-        parameters.add_row(name, str(schema.get("type", "")), default, escape(schema.get("description", "")))
+        kind = schema.get("type") or schema.get("$ref", "").rpartition("/")[2]
+        parameters.add_row(name, str(kind), default, escape(schema.get("description", "")))
     console.print(parameters)
 
 

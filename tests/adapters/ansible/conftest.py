@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -92,6 +92,7 @@ class Steps:
 
     folder: Path
     warm: WarmStart | None
+    secrets: Mapping[str, str] = field(default_factory=lambda: {"token": "a-secret-of-the-test"})
 
     @property
     def playbooks(self) -> Path:
@@ -143,7 +144,7 @@ class Steps:
             verb=Verb.PROVISION,
             site=Site(name=site, domain="d", pools={}, facts=facts, hosts={"here": HERE}),
             variables={"here": {**journal, **rest, **variables}},
-            secrets={"token": "a-secret-of-the-test"},
+            secrets=self.secrets,
             secrets_variable=f"{role}_secrets",
             timeout=timedelta(minutes=2),
         )

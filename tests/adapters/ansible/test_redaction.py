@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from urllib.parse import quote
 
 import pytest
@@ -13,6 +14,10 @@ from orchestrator.adapters.ansible.redaction import REDACTED, Redactor
 SPELLINGS = {
     "raw": lambda s: s,
     "base64": lambda s: base64.b64encode(s.encode()).decode(),
+    "hexadecimal": lambda s: s.encode().hex(),
+    "hexadecimal in capitals": lambda s: s.encode().hex().upper(),
+    "wrapped": lambda s: "\n  ".join(s),
+    "wrapped in JSON": lambda s: json.dumps({"password": s[:3] + "\r\n" + s[3:]}),
     "url": lambda s: quote(s, safe=""),
     "json": lambda s: json.dumps({"password": s}),
     "shell": lambda s: "'" + s.replace("'", "'\"'\"'") + "'",
@@ -20,7 +25,7 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
-@given(secret=st.text(min_size=6, max_size=40).filter(str.strip))
+@given(secret=st.text(min_size=6, max_size=40).filter(lambda s: len(re.sub(r"\s|\\[rn]", "", s)) >= 6))
 def test_a_secret_is_not_in_what_is_let_through(spelling: object, secret: str) -> None:
     shown = Redactor([secret])(f"before {spelling(secret)} after")  # type: ignore[operator]
     assert REDACTED in shown
@@ -33,4 +38,19 @@ def test_the_longest_secret_is_taken_whole() -> None:
 
 
 def test_short_values_do_not_blank_out_ordinary_words() -> None:
-    assert Redactor(["at", ""])("at once") == "at once"
+    assert Redactor(["at", "", "at\n\n\n\n"])("at once") == "at once"
+
+
+def test_a_secret_is_found_in_capitals_and_small_letters() -> None:
+    shown = Redactor(["Secret-One"])("SECRET-ONE secret-one")
+    assert shown == f"{REDACTED} {REDACTED}"
+
+
+def test_base64_of_several_lines_is_found() -> None:
+    secret = "a-long-secret-" * 10
+    assert Redactor([secret])(base64.encodebytes(secret.encode()).decode()) == f"{REDACTED}\n"
+
+
+def test_a_long_text_takes_no_longer_for_secrets_that_nearly_match() -> None:
+    secrets = ["a" * 40 + str(n) for n in range(20)]
+    assert REDACTED not in Redactor(secrets)("a \n" * 20_000)

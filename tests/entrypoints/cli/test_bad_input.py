@@ -89,7 +89,7 @@ class TestAnOrder:
             ("agency.id", "a; rm -rf /", "must be lower-case letters"),
             ("agency.id", "$(reboot)", "must be lower-case letters"),
             ("agency.id", "a" * 21, "at most 20 characters"),
-            ("agency.name", "two\nlines", "must be one line of text"),
+            ("agency.name", "two\nlines", "must be one line of text that can be printed"),
             ("agency.seats", "many", "must be a whole number from 1 to 1,000,000"),
             ("agency.seats", 0, "must be a whole number"),
             ("agency.contacts", [], "must be a list of contacts"),

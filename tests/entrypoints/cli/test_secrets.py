@@ -72,7 +72,7 @@ class TestAPlantedSecret:
                     looked_at.append(Path(f"/proc/{pid}/{what}").read_bytes())
         assert len(looked_at) > 6
         private = files_below(*TMPFS.glob("orchestrator-*"))
-        assert any(f.name == "all.json" for f in private), "the vaulted secrets are among what was looked at"
+        assert any(f.name == "all.yml" for f in private), "the vaulted secrets are among what was looked at"
         looked_at += [f.read_bytes() for f in private]
         assert telling(secret, *looked_at) == []
         orchestrator("run", "cancel", 1)

@@ -114,7 +114,7 @@ def test_nothing_leaves_the_bubble_and_it_sees_nothing_of_its_host(drills: Drill
 
 
 @pytest.mark.parametrize("operation", ["pin", "prepare", "unpack", "start"])
-@pytest.mark.parametrize("after", [0.1, 0.4, 1.0])
+@pytest.mark.parametrize("after", [0.4, *(pytest.param(moment, marks=pytest.mark.long) for moment in (0.1, 1.0))])
 def test_a_drill_whose_caller_was_killed_leaves_nothing(drills: Drills, operation: str, after: float) -> None:
     number = 20 + ["pin", "prepare", "unpack", "start"].index(operation) * 10 + round(after * 5)
     asked = {

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import file_tree
-from host import run
+from host import piped, run
 from leases import Drill, DrillError
 
 REPOSITORIES = Path("/srv/recovery")
@@ -35,12 +34,13 @@ def freeze(drill: Drill, agency: str, source: Path | None) -> None:
 
 def restic(drill: Drill, password: str, *arguments: str) -> str:
     """Run restic on the frozen copy."""
-    return run("restic", "--no-cache", *arguments, environment=access(drill, password))
+    with piped(password) as given:
+        return run(*access(drill, given), *arguments, descriptors=[given])
 
 
-def access(drill: Drill, password: str) -> dict[str, str]:
-    """Return restic's environment: so the password is neither in an argument nor in a file."""
-    return {"PATH": os.environ["PATH"], "RESTIC_PASSWORD": password, "RESTIC_REPOSITORY": str(drill.repository)}
+def access(drill: Drill, password: int) -> list[str]:
+    """Return how restic is called on the frozen copy, with the password in a pipe."""
+    return ["restic", "--no-cache", "--repo", str(drill.repository), "--password-file", f"/dev/fd/{password}"]
 
 
 def snapshots(drill: Drill, password: str, component: str, host: str | None) -> list[dict[str, Any]]:
@@ -74,8 +74,9 @@ def _in_utc(moment: str) -> str:
 
 def check(drill: Drill, password: str) -> dict[str, Any]:
     """Have restic read everything in the copy, and say what it found."""
-    command = ["restic", "--no-cache", "check", "--read-data"]
-    done = subprocess.run(command, env=access(drill, password), capture_output=True, text=True, check=False)
+    with piped(password) as given:
+        command = [*access(drill, given), "check", "--read-data"]
+        done = subprocess.run(command, pass_fds=[given], capture_output=True, text=True, check=False)
     said = (done.stdout if done.returncode == 0 else done.stderr or done.stdout).strip().splitlines()
     return {"passed": done.returncode == 0, "detail": said[-1] if said else "restic said nothing"}
 

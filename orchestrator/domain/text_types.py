@@ -1,0 +1,106 @@
+"""The kinds of text that come from outside, each as narrow as its use allows.
+
+What a call-off says ends up in files, commands and names of accounts, so no kind lets through what could be more than
+text there: no kind has a control character, a line break or a character that nobody sees. One definition serves our own
+models and the JSON Schema that editors read. A component's file refers to a kind as `{$ref: "#/$defs/account-name"}`.
+
+Patterns are those of ECMA-262, as JSON Schema has them; each means the whole text and is read alike by Python and Rust.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import Field
+
+
+@dataclass(frozen=True)
+class TextType:
+    """`expected` says what is right; `reserved` is refused though the pattern lets it through."""
+
+    pattern: str
+    longest: int
+    expected: str
+    shortest: int = 1
+    reserved: tuple[str, ...] = ()
+
+    def up_to(self, longest: int) -> "TextType":
+        return replace(self, longest=longest)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema. `x-expected` is what a refusal says."""
+        schema = {
+            "type": "string",
+            "minLength": self.shortest,
+            "maxLength": self.longest,
+            "pattern": self.pattern,
+            "x-expected": f"must be {self.expected}, at most {self.longest} characters",
+        }
+        return schema | ({"not": {"enum": list(self.reserved)}} if self.reserved else {})
+
+    @property
+    def field(self) -> Any:
+        """The same for a model."""
+        return Field(pattern=self.pattern, min_length=self.shortest, max_length=self.longest)
+
+
+_UNSEEN = (
+    r"\x00-\x1f\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u0890-\u0891\u08e2\u1680\u180e\u2000-\u200f\u2028-\u202f"
+    r"\u205f-\u2064\u2066-\u206f\u3000\ufeff\ufff9-\ufffb"
+)
+"""Controls, formats, separators and spaces other than the plain one, by Unicode's general categories."""
+
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST = rf"{_LABEL}(\.{_LABEL})*"
+
+LINE = TextType(rf"^[^{_UNSEEN}]+$", 120, "one line of text that can be printed")
+
+AGENCY_ID = TextType(
+    "^[a-z][a-z0-9]*(-[a-z0-9]+)*$",
+    20,
+    "lower-case letters and digits in words joined by '-', beginning with a letter, such as cabinet-office",
+    shortest=2,
+)
+"""Twenty characters, so that login names and host names made from it fit their limits."""
+
+EMAIL_ADDRESS = TextType(rf"^[A-Za-z0-9][A-Za-z0-9._+'-]*@{_HOST}$", 200, "an e-mail address such as a@b.example")
+
+ACCOUNT_NAME = TextType(
+    "^[a-z][a-z0-9]*$",
+    20,
+    "lower-case letters and digits, beginning with a letter, and no name that the system itself uses",
+    reserved=(
+        "adm", "admin", "audio", "backup", "bin", "cdrom", "chrony", "crontab", "daemon", "dialout", "dip", "disk",
+        "dnsmasq", "fax", "floppy", "ftp", "games", "gnats", "input", "irc", "kmem", "kvm", "list", "lp", "mail",
+        "man", "messagebus", "news", "nobody", "nogroup", "ntp", "openldap", "operator", "plugdev", "polkitd",
+        "postfix", "postgres", "provision", "proxy", "pulse", "render", "root", "sasl", "sgx", "shadow", "src", "ssh",
+        "sshd", "staff", "statd", "sudo", "sync", "sys", "syslog", "tape", "tcpdump", "tftp", "tss", "tty", "users",
+        "utmp", "uucp", "uuidd", "video", "voice", "wheel", "xrdp",
+    ),
+)  # fmt: skip
+"""Who logs in. Reserved are accounts and groups of Debian and Ubuntu (base-passwd, systemd, the packages that roles
+install), those that mean power elsewhere, and the one that we come in by."""
+
+DEVICE_NAME = TextType("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", 31, "lower-case letters and digits in words joined by '-'")
+
+WIREGUARD_KEY = TextType(
+    "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$", 44, "a WireGuard key, 32 bytes in base64, as wg pubkey prints"
+)
+
+WEB_ADDRESS = TextType(
+    rf"^(https?://{_HOST}(:[0-9]{{1,5}})?(/[A-Za-z0-9._~%+-]+)*/?)?$",
+    300,
+    "an address such as https://images.example/thin, of letters, digits and . _ ~ % + - in its path, or nothing",
+    shortest=0,
+)
+
+DEFINITIONS: Mapping[str, Any] = {
+    "line": LINE.schema,
+    "email-address": EMAIL_ADDRESS.schema,
+    "account-name": ACCOUNT_NAME.schema,
+    "device-name": DEVICE_NAME.schema,
+    "wireguard-key": WIREGUARD_KEY.schema,
+    "web-address": WEB_ADDRESS.schema,
+}
+"""The `$defs` of a call-off's schema."""

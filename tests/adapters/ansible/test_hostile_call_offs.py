@@ -1,0 +1,234 @@
+"""A call-off of hostile texts: each is refused, or is text and nothing else in every file of every role."""
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from orchestrator.adapters.ansible.guarded import Guards
+from orchestrator.adapters.ansible.runner import AnsibleRunner
+from orchestrator.adapters.ansible.warm import WarmStart
+from orchestrator.adapters.catalog_files.source import CatalogFiles
+from orchestrator.domain.agreement import CallOff
+from orchestrator.domain.assignment import secrets_variable
+from orchestrator.domain.catalog import Component, Verb
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.schema import call_off_schema
+from orchestrator.usecases.driving_ports import Assignment
+from orchestrator.usecases.ordering import Ordering
+from orchestrator.usecases.ports import SiteAccess
+from tests.adapters.ansible.hostile import hostile
+from tests.conftest import ROOT
+from tests.playbooks.conftest import ALPHA, secrets_of
+
+pytestmark = pytest.mark.slow
+
+CALL_OFF = """
+framework: flex
+agency:
+  id: cabinet-office
+  name: Cabinet Office
+  class: central-government
+  seats: 2500
+  contacts: [{role: service-manager, name: Ada Whitehall, email: ada@cabinet-office.example}]
+site: practice
+term: {start: 2026-12-01, months: 48}
+services:
+  network:
+    tier: standard
+    parameters:
+      dns_servers: [192.0.2.53]
+      remote_workers: [{name: ada, public_key: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA=}]
+  service-desk: {tier: standard, parameters: {email: help@cabinet-office.example, agents: [ada]}}
+  desktop: {tier: standard, quantity: 1, parameters: {users: [ada]}}
+  thin-client: {tier: standard, quantity: 1, parameters: {users: [ada], image_url: https://images.example/thin}}
+  disaster-recovery: {tier: standard}
+recovery:
+  time_zone: Europe/London
+  windows: [{days: [sat], start: "22:00", end: "23:00"}]
+  blackouts: [{start: 2026-12-24, end: 2026-12-27, why: Christmas}]
+"""
+FREE_TEXT = {"agency.name", "agency.contacts.0.role", "agency.contacts.0.name", "recovery.blackouts.0.why"}
+"""What may say anything that can be printed on one line."""
+
+FILES_WITH_NAME = {"desktop/xrdp.ini.j2", "thin_client/xrdp.ini.j2"}
+"""Files that say what the agency is called. A title there is the rest of its line, whatever it says."""
+
+RENDER = """
+- name: Render every template of the role for every name of the agency
+  ansible.builtin.copy:
+    content: >-
+      {%% set found = [] %%}
+      {%%- for name in render_names -%%}
+      {%%- set own = {'%s_agency': render_agency | combine({'name': name}), 'ansible_managed': 'managed'} -%%}
+      {%%- set files = {} -%%}
+      {%%- for file in %s -%%}
+      {%%- set _ = files.update({file: lookup('ansible.builtin.template', file, template_vars=own)}) -%%}
+      {%%- endfor -%%}
+      {%%- set _ = found.append(files) -%%}
+      {%%- endfor -%%}
+      {{ found | to_json }}
+    dest: "{{ render_into }}"
+    mode: "0600"
+"""
+
+
+@pytest.fixture(scope="module")
+def source() -> CatalogFiles:
+    return CatalogFiles(
+        catalog_dir=ROOT / "catalog", inventories_dir=ROOT / "inventories", playbooks_dir=ROOT / "playbooks"
+    )
+
+
+def texts_in(document: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The place of every text in a document."""
+    parts = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
+    for key, part in parts:
+        if isinstance(part, str):
+            yield (*at, key)
+        yield from texts_in(part, (*at, key))
+
+
+def call_off() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(json.dumps(yaml.safe_load(CALL_OFF), default=str))
+    return document
+
+
+def changed(at: tuple[str | int, ...], text: str) -> dict[str, Any]:
+    """The call-off with another text in one place."""
+    document = part = call_off()
+    for key in at[:-1]:
+        part = part[key]  # type: ignore[index]
+    part[at[-1]] = text  # type: ignore[index]
+    return document
+
+
+@pytest.fixture(scope="module")
+def accepted(source: CatalogFiles, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, set[str]]:
+    """For each place in the call-off the hostile texts that may stand there. Others are refused with their place."""
+    file = tmp_path_factory.mktemp("call-offs") / "call-off.yml"
+    ordering = Ordering(source, None, None)  # type: ignore[arg-type] - reading takes no store and no clock
+    found: dict[str, set[str]] = {}
+    for at in texts_in(call_off()):
+        place = ".".join(map(str, at))
+        for text in hostile(file.parent / "proof"):
+            file.write_text(yaml.safe_dump(changed(at, text)))
+            try:
+                ordering.read(file)
+            except OrchestratorError as error:
+                assert error.kind is (Kind.NOT_COVERED if place == "agency.class" else Kind.INVALID), (place, text)
+                assert place in "\n".join(error.details), (place, text, error.details)
+            else:
+                found.setdefault(place, set()).add(text)
+    return found
+
+
+def test_what_may_say_anything_is_known_and_everything_else_is_refused(
+    accepted: Mapping[str, set[str]], tmp_path: Path
+) -> None:
+    assert accepted.keys() == FREE_TEXT
+    for place, texts in accepted.items():
+        assert all(text.isprintable() for text in texts), place
+    assert sum("lookup" in text for text in accepted["agency.name"]) > 1, "these reach the roles"
+
+
+def test_it_names_every_text_that_a_call_off_can_have(source: CatalogFiles) -> None:
+    """A new field of text must be added above."""
+    schema = call_off_schema(source.catalog(), source.agreements(), source.sites())
+    told = {".".join(str(key) for key in at if not isinstance(key, int)) for at in texts_in(call_off())}
+    for place in text_fields(schema, schema["$defs"]):
+        assert place in told | {"framework", "term.start", "recovery.blackouts.start", "recovery.blackouts.end"}, place
+
+
+def text_fields(schema: Mapping[str, Any], kinds: Mapping[str, Any], at: str = "") -> Iterator[str]:
+    schema = {**kinds[schema["$ref"].rpartition("/")[2]], **schema} if "$ref" in schema else schema
+    if schema.get("type") == "string":
+        yield at
+    for name, part in schema.get("properties", {}).items():
+        yield from text_fields(part, kinds, f"{at}.{name}" if at else name)
+    if "items" in schema:
+        yield from text_fields(schema["items"], kinds, at)
+
+
+@pytest.fixture(scope="module")
+def playbooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's, whose provisioning renders every template of its role and does nothing else."""
+    copy = tmp_path_factory.mktemp("rendering") / "playbooks"
+    shutil.copytree(ROOT / "playbooks", copy)
+    for role in (copy / "roles").iterdir():
+        names = sorted(path.name for path in (role / "templates").glob("*.j2"))
+        (role / "tasks/provision.yml").write_text(RENDER % (role.name, json.dumps(names)))
+    return copy
+
+
+@pytest.mark.parametrize("component", sorted(call_off()["services"]))
+def test_a_name_is_the_rest_of_its_line_and_in_few_files(
+    accepted: Mapping[str, set[str]], source: CatalogFiles, playbooks: Path, tmp_path: Path, component: str
+) -> None:
+    names = ["Cabinet Office", *sorted(accepted["agency.name"])]
+    found = source.catalog().components[component]
+    plain, *others = rendered(found, source, playbooks, tmp_path, names)
+    for name, files in zip(names[1:], others, strict=True):
+        for file, text in files.items():
+            titled = plain[file] != text
+            assert not titled or f"{found.role}/{file}" in FILES_WITH_NAME
+            assert text == plain[file].replace("Cabinet Office", name)
+    assert not (tmp_path / "proof").exists()
+
+
+def rendered(
+    component: Component, source: CatalogFiles, playbooks: Path, folder: Path, names: list[str]
+) -> list[dict[str, str]]:
+    """Every template of the component's role, by name, for each name of the agency: by a real step."""
+    order = CallOff.model_validate(call_off())
+    site = source.site("practice")
+    here = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
+    hosts = {function: [{"name": "here", "address": "192.0.2.7"}] for function in component.hosts}
+    told: dict[str, Any] = {
+        "agency": {**order.agency.model_dump(include={"id", "name", "seats"}), "number": 7, "domain": "a.example",
+                   "email": order.agency.contacts[0].email},
+        "tier": "standard", "quantity": 1, "functions": sorted(component.hosts), "hosts": hosts,
+        "needs": {"network": {"gateway": hosts[next(iter(hosts))]}},
+        "allocation": {"subnet": "10.64.7.0/24", "vpn_port": "51827", "session_port": "13007"},
+        "bubble": {"directory": "/nonexistent", "name": "drill-1", "snapshot": "x", "address": "192.0.2.8"},
+        **component.resolve("standard", order.services[component.component].parameters),
+    }  # fmt: skip
+    variables = {f"{component.role}_{name}": value for name, value in told.items()}
+    more = {"render_names": names, "render_into": str(folder / "rendered"), "render_agency": told["agency"]}
+    warm = WarmStart(playbooks)
+    runner = AnsibleRunner(playbooks=playbooks, guards=Guards(lease_seconds=600), access_of=_no_access, warm=warm)
+    outcome = runner.run(
+        Assignment(
+            run=1,
+            step=f"{component.component}.provision",
+            role=component.role,
+            verb=Verb.PROVISION,
+            site=site.model_copy(update={"facts": {**site.facts, **here}, "hosts": {"here": _a_host(site)}}),
+            variables={"here": {**variables, **more}},
+            secrets=secrets_of(ALPHA, component.component, source),
+            secrets_variable=secrets_variable(component),
+            timeout=timedelta(minutes=5),
+        ),
+        on_events=lambda _: None,
+        cancelled=lambda: False,
+    )
+    warm.close()
+    assert outcome.state == "succeeded", outcome.error
+    files: list[dict[str, str]] = json.loads((folder / "rendered").read_text())
+    return files
+
+
+def _a_host(site: Any) -> Any:
+    return next(iter(site.hosts.values())).model_copy(update={"name": "here", "variables": {}})
+
+
+def _no_access(_: str) -> SiteAccess:
+    return SiteAccess(key=Path("/dev/null"), known_hosts=Path("/dev/null"))

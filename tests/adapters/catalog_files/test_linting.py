@@ -1,0 +1,63 @@
+"""What the lint of catalogue and roles says that no schema can."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orchestrator.adapters.catalog_files.source import CatalogFiles
+from orchestrator.domain.errors import OrchestratorError
+from tests.conftest import ROOT
+
+TASK = """
+- name: Do it
+  block:
+    - name: Begin
+      ansible.builtin.command: {argv: [restic, init]}
+      environment: %s
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> CatalogFiles:
+    """Copies of the real catalog and roles."""
+    for folder in ("playbooks", "catalog"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    return CatalogFiles(
+        catalog_dir=tmp_path / "catalog", inventories_dir=ROOT / "inventories", playbooks_dir=tmp_path / "playbooks"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "complaint"),
+    [
+        ('{RESTIC_PASSWORD: "{{ network_secrets.password }}"}', "network/tasks/begin.yml: RESTIC_PASSWORD in an env"),
+        ('"{{ everything }}"', "network/tasks/begin.yml: all of it in an environment"),
+    ],
+)
+def test_what_a_task_puts_into_an_environment_may_be_a_secret(
+    source: CatalogFiles, environment: str, complaint: str
+) -> None:
+    file = source.playbooks_dir / "roles/network/tasks/begin.yml"
+    file.write_text(TASK % "{LANG: C.UTF-8}")
+    assert source.lint() == []
+    file.write_text(TASK % environment)
+    assert any(complaint in str(problem) for problem in source.lint())
+
+
+@pytest.mark.parametrize(
+    ("parameter", "complaint"),
+    [
+        ("{type: string}", "lets any text through"),
+        ('{type: string, pattern: "^.*$"}', "lets any text through"),
+        ("{type: string, format: email}", "lets any text through"),
+        ("{type: array, items: {type: string}}", "lets any text through"),
+        ('{$ref: "#/$defs/acount-name"}', "there is no #/$defs/acount-name"),
+    ],
+)
+def test_no_parameter_may_be_any_text(source: CatalogFiles, parameter: str, complaint: str) -> None:
+    file = source.catalog_dir / "components/network.yml"
+    file.write_text(file.read_text().replace("  properties:\n", f"  properties:\n    more: {parameter}\n", 1))
+    with pytest.raises(OrchestratorError) as refusal:
+        source.catalog()
+    assert complaint in "\n".join(refusal.value.details)
