@@ -1,12 +1,12 @@
 """The tables. Rows are validated in the domain; what must hold even so stands here as constraints."""
 
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
+from orchestrator.adapters.database.columns import BigId, Instant, Json, one_of
 from orchestrator.domain.allocation import Holding
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.declaration_kind import DeclarationKind
@@ -26,30 +26,6 @@ metadata.naming_convention = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
-
-
-class Instant(sa.types.TypeDecorator[datetime]):
-    """A point in time, stored and returned in UTC on every database."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        return value and value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        return value and (value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC))
-
-
-Json = sa.JSON()
-BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-
-
-def _one_of(states: type[StrEnum], name: str) -> Any:
-    """The enumeration's values as text, with a check constraint (SQLAlchemy would store the names)."""
-    return sa.Enum(states, values_callable=lambda e: [m.value for m in e], native_enum=False, create_constraint=True,
-                   name=name, length=20)  # fmt: skip
-
 
 _OPEN = sa.text(f"state IN ({', '.join(repr(s.value) for s in OPEN_RUN)})")
 
@@ -83,7 +59,7 @@ class InstanceRow(SQLModel, table=True):
     quantity: int
     parameters: dict[str, Any] = Field(sa_type=Json)
     hosts: dict[str, Any] = Field(sa_type=Json)
-    state: InstanceState = Field(sa_type=_one_of(InstanceState, "state"))
+    state: InstanceState = Field(sa_type=one_of(InstanceState, "state"))
     changed_at: datetime = Field(sa_type=Instant)
     error: str | None = None
 
@@ -97,7 +73,7 @@ class AllocationRow(SQLModel, table=True):
     block: str = Field(primary_key=True)
     agency: str = Field(index=True)
     name: str
-    holding: Holding = Field(sa_type=_one_of(Holding, "holding"))
+    holding: Holding = Field(sa_type=one_of(Holding, "holding"))
     at: datetime = Field(sa_type=Instant)
     position: int | None = None
     __table_args__ = (
@@ -131,12 +107,12 @@ class RunRow(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
     agency: str = Field(foreign_key="agency.id", index=True)
     site: str
-    purpose: Purpose = Field(sa_type=_one_of(Purpose, "purpose"))
+    purpose: Purpose = Field(sa_type=one_of(Purpose, "purpose"))
     plan: int = Field(foreign_key="plan.id", sa_type=sa.BigInteger, index=True)
-    state: RunState = Field(sa_type=_one_of(RunState, "state"))
-    priority: Priority = Field(sa_type=_one_of(Priority, "priority"))
+    state: RunState = Field(sa_type=one_of(RunState, "state"))
+    priority: Priority = Field(sa_type=one_of(Priority, "priority"))
     due_at: datetime = Field(sa_type=Instant)
-    on_failure: OnFailure = Field(sa_type=_one_of(OnFailure, "on_failure"))
+    on_failure: OnFailure = Field(sa_type=one_of(OnFailure, "on_failure"))
     cause: int | None = Field(default=None, foreign_key="run.id", sa_type=sa.BigInteger, index=True)
     hosts: list[str] = Field(sa_type=Json)
     attempt: int
@@ -159,12 +135,12 @@ class StepRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     position: int
     component: str
-    verb: Verb = Field(sa_type=_one_of(Verb, "verb"))
+    verb: Verb = Field(sa_type=one_of(Verb, "verb"))
     placement: dict[str, Any] = Field(sa_type=Json)
     needs: list[str] = Field(sa_type=Json)
     because: str
     always: bool = False
-    state: StepState = Field(sa_type=_one_of(StepState, "state"))
+    state: StepState = Field(sa_type=one_of(StepState, "state"))
     attempt: int
     tries: int = 0
     not_before: datetime | None = Field(default=None, sa_type=Instant)
@@ -212,8 +188,8 @@ class DrillRow(SQLModel, table=True):
     agency: str = Field(foreign_key="agency.id")
     component: str
     site: str
-    moment: Moment = Field(sa_type=_one_of(Moment, "moment"))
-    state: DrillState = Field(sa_type=_one_of(DrillState, "state"), index=True)
+    moment: Moment = Field(sa_type=one_of(Moment, "moment"))
+    state: DrillState = Field(sa_type=one_of(DrillState, "state"), index=True)
     scheduled_at: datetime = Field(sa_type=Instant)
     window_end: datetime | None = Field(default=None, sa_type=Instant)
     requested_by: str
@@ -223,7 +199,7 @@ class DrillRow(SQLModel, table=True):
     run: int | None = Field(default=None, foreign_key="run.id", sa_type=sa.BigInteger, index=True)
     created_at: datetime = Field(sa_type=Instant)
     finished_at: datetime | None = Field(default=None, sa_type=Instant)
-    verdict: Verdict | None = Field(default=None, sa_type=_one_of(Verdict, "verdict"))
+    verdict: Verdict | None = Field(default=None, sa_type=one_of(Verdict, "verdict"))
     rto_seconds: float | None = None
     rpo_seconds: float | None = None
     reason: str | None = None
@@ -273,7 +249,7 @@ class TransitionRow(SQLModel, table=True):
     component: str
     probe: str
     at: datetime = Field(sa_type=Instant)
-    state: State = Field(sa_type=_one_of(State, "state"))
+    state: State = Field(sa_type=one_of(State, "state"))
     detail: str
     __table_args__ = (sa.UniqueConstraint("agency", "component", "probe", "at"),)
 
@@ -285,7 +261,7 @@ class StandingRow(SQLModel, table=True):
     agency: str = Field(primary_key=True)
     component: str = Field(primary_key=True)
     probe: str = Field(primary_key=True)
-    state: State = Field(sa_type=_one_of(State, "state"))
+    state: State = Field(sa_type=one_of(State, "state"))
     since: datetime = Field(sa_type=Instant)
     detail: str
     every: float = Field(sa_type=sa.Double)
@@ -329,7 +305,7 @@ class DeclarationRow(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
     agency: str = Field(foreign_key="agency.id")
     component: str | None = None
-    kind: DeclarationKind = Field(sa_type=_one_of(DeclarationKind, "kind"))
+    kind: DeclarationKind = Field(sa_type=one_of(DeclarationKind, "kind"))
     starts_at: datetime = Field(sa_type=Instant)
     ends_at: datetime = Field(sa_type=Instant)
     why: str
