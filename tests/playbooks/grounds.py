@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator import bootstrap
+from orchestrator.adapters.practice.inventory import Inventory
 from orchestrator.adapters.practice.site import PracticeSite
 from orchestrator.settings import Settings
 from tests.budgets import Usage
@@ -90,10 +91,10 @@ class PracticeHome:
 
 
 @contextmanager
-def practice_site(top: Path, *, layers: bool = True) -> Iterator[PracticeHome]:
+def practice_site(top: Path, *, suite: str = Inventory.suite, layers: bool = True) -> Iterator[PracticeHome]:
     """A practice site of the test process's own, no host of which is up, with its files in a folder of one's own.
 
-    Without layers, its hosts begin with what Debian's base has.
+    Its hosts run this Debian release. Without layers, they begin with what Debian's base has.
     """
     inventories = top / "inventories"
     shutil.copytree(ROOT / "inventories" / "practice", inventories / "practice")
@@ -102,6 +103,8 @@ def practice_site(top: Path, *, layers: bool = True) -> Iterator[PracticeHome]:
         for before, after in SUBSTITUTES.items():
             text = text.replace(before, after)
         file.write_text(text)
+    with (inventories / "practice" / "group_vars" / "all.yml").open("a") as variables:
+        variables.write(f"practice_suite: {suite}\n")
     _take_down_abandoned(SUBSTITUTES["orch-practice"])
     driver = bootstrap.practice_site(Settings(home=top / "home", inventories=inventories))
     driver = driver if layers else replace(driver, packages={})
