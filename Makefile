@@ -11,7 +11,7 @@ ORCHESTRATOR := $(BIN)/orchestrator
 PRACTICE_PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-client
 TEST_PACKAGES := prometheus prometheus-alertmanager postgresql dnsmasq-base nginx-light openssh-server openssl slapd prosody kamailio
 
-# The release of a fresh machine.
+# The release of what test-bare and fresh boot: of practice hosts the newest they may run, of a fresh machine any.
 SUITE ?= trixie
 
 .DEFAULT_GOAL := help
@@ -42,8 +42,9 @@ test: ## Run all tests but those of test-bare, test-long and fresh
 	@$(MAKE) --no-print-directory --jobs=2 $(INSTALLED) test-packages
 	$(BIN)/pytest -m "not bare and not long" $(SIDE_BY_SIDE)
 
-test-bare: $(INSTALLED) practice-packages ## Install every role from nothing (long; when a package list changed)
+test-bare: $(INSTALLED) practice-packages ## Install every role from nothing, and prove it on SUITE too (long; before a release)
 	$(BIN)/pytest -m bare $(SIDE_BY_SIDE)
+	$(BIN)/pytest -m "practice and not bare and not long" --suite $(SUITE) $(SIDE_BY_SIDE) tests/playbooks
 
 test-long: $(INSTALLED) ## Try again and again what other tests try less often
 	$(BIN)/pytest -m long --numprocesses auto
