@@ -11,8 +11,11 @@ ORCHESTRATOR := $(BIN)/orchestrator
 PRACTICE_PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-client
 TEST_PACKAGES := prometheus prometheus-alertmanager postgresql dnsmasq-base nginx-light openssh-server openssl slapd prosody kamailio
 
+# The release of what test-bare and fresh boot: of practice hosts the newest they may run, of a fresh machine any.
+SUITE ?= trixie
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-bare test-long check lint format serve bench clean python practice-packages test-packages
+.PHONY: help demo test test-bare test-long fresh check lint format serve bench clean python practice-packages test-packages
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -35,15 +38,19 @@ demo: ## Boot the practice site, onboard an agency on it and rehearse its recove
 # Tests of a component stay in one process, the dearest components begin first, and each process has its own practice site.
 SIDE_BY_SIDE := --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
-test: ## Run all tests but those of test-bare and test-long
+test: ## Run all tests but those of test-bare, test-long and fresh
 	@$(MAKE) --no-print-directory --jobs=2 $(INSTALLED) test-packages
 	$(BIN)/pytest -m "not bare and not long" $(SIDE_BY_SIDE)
 
-test-bare: $(INSTALLED) practice-packages ## Install every role from nothing (long; when a package list changed)
+test-bare: $(INSTALLED) practice-packages ## Install every role from nothing, and prove it on SUITE too (long; before a release)
 	$(BIN)/pytest -m bare $(SIDE_BY_SIDE)
+	$(BIN)/pytest -m "practice and not bare and not long" --suite $(SUITE) $(SIDE_BY_SIDE) tests/playbooks
 
 test-long: $(INSTALLED) practice-packages test-packages ## Try again and again what other tests try less often
 	$(BIN)/pytest -m long $(SIDE_BY_SIDE)
+
+fresh: $(INSTALLED) practice-packages ## Run demo and test on a bare machine of SUITE, booted on this one (long)
+	$(BIN)/python -m tests.fresh $(SUITE)
 
 check: lint ## Format, lint, types, import contracts, fast tests
 	$(BIN)/pytest -m "not practice and not slow and not long" --numprocesses auto

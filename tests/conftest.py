@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.adapters.practice.inventory import SUITES, Inventory
 from tests.databases import Databases, PostgresDatabases, SqliteDatabases
 from tests.postgres import Postgres, binaries
 
@@ -15,6 +16,10 @@ ROOT = Path(__file__).parent.parent
 WORLD = Path(__file__).parent / "world"
 
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; nobody's terminal bounds what tests read
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--suite", choices=SUITES, default=Inventory.suite, help="the Debian release practice hosts run")
 
 
 @pytest.fixture(scope="session")

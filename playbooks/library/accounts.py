@@ -38,7 +38,7 @@ EXAMPLES = r"""
 
 RETURN = r"""#"""
 
-import crypt
+import ctypes
 import grp
 import os
 import pwd
@@ -74,8 +74,15 @@ def has_password(name: str, password: str) -> bool:
     for line in Path("/etc/shadow").read_text(encoding="utf-8").splitlines():
         account, stored = line.split(":")[:2]
         if account == name:
-            return crypt.crypt(password, stored) == stored
+            return crypted(password, stored) == stored
     return False
+
+
+def crypted(password: str, setting: str) -> str:
+    """Return a password as the library that logins use would store it; Python has had no module for it since 3.13."""
+    crypt = ctypes.CDLL("libcrypt.so.1").crypt
+    crypt.restype = ctypes.c_char_p
+    return (crypt(password.encode(), setting.encode()) or b"").decode()
 
 
 def end_processes(owner: int) -> None:

@@ -11,6 +11,10 @@ description:
     a display and a desktop run in it, and ends it. Does not count as a change.
   - The session has a colour depth that nobody works in, so it is never one that the user has open.
 options:
+  unit:
+    description: The service that the sessions' manager runs as. Its socket may be where only the service sees it.
+    type: str
+    required: true
   config:
     description: Configuration file of the sessions' manager.
     type: path
@@ -41,6 +45,7 @@ author:
 EXAMPLES = r"""
 - name: Log in
   remote_session:
+    unit: xrdp-sesman.service
     config: /etc/xrdp/sesman.ini
     user: user1
     password: "{{ password }}"
@@ -64,8 +69,10 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-STARTED = re.compile(r"^ok data=\d+ display=(:\d+)", re.MULTILINE)
-REFUSED = "Connection denied"
+# What xrdp 0.9 and 0.10 say.
+STARTED = re.compile(r"^ok (?:data=\d+ )?display=(:\d+)", re.MULTILINE)
+REFUSED = re.compile(r"Connection denied|Login failed; User (?:is not authorized|does not exist)")
+MANAGERS = {"xrdp-sesman", "xrdp-sesexec"}
 STAYS_SECONDS = 3
 
 
@@ -153,7 +160,7 @@ def end(display: str, seconds: int) -> None:
     while True:
         left, running = members(display), processes()
         parents = {parent for parent, _ in left.values()}
-        managers |= {pid for pid in parents if pid in running and running[pid][1][0].endswith("/xrdp-sesman")}
+        managers |= {pid for pid in parents if pid in running and Path(running[pid][1][0]).name in MANAGERS}
         if not left and not managers & running.keys():
             return
         if time.monotonic() > deadline:
@@ -170,6 +177,7 @@ def main() -> None:
     """Run as an Ansible module."""
     module = AnsibleModule(
         argument_spec={
+            "unit": {"type": "str", "required": True},
             "config": {"type": "path", "required": True},
             "user": {"type": "str", "required": True},
             "password": {"type": "str", "required": True, "no_log": True},
@@ -180,20 +188,12 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted = module.params
-    ask = [
-        "timeout",
-        str(wanted["timeout"]),
-        "xrdp-sesrun",
-        "-c",
-        wanted["config"],
-        "-t",
-        "Xorg",
-        "-b",
-        "16",
-        "-F",
-        "0",
-    ]
-    _, output, errors = module.run_command([*ask, wanted["user"]], data=wanted["password"], binary_data=True)
+    _, shown, _ = module.run_command(["systemctl", "show", "--property=MainPID", "--value", wanted["unit"]])
+    if shown.strip() == "0":
+        module.fail_json(msg=f"{wanted['unit']} does not run")
+    enter = ["timeout", str(wanted["timeout"]), "nsenter", f"--target={shown.strip()}", "--mount"]
+    ask = ["xrdp-sesrun", "-c", wanted["config"], "-t", "Xorg", "-b", "16", "-F", "0", wanted["user"]]
+    _, output, errors = module.run_command([*enter, *ask], data=wanted["password"], binary_data=True)
     started = STARTED.search(output + errors)
     said = ((output + errors).strip().splitlines() or ["nothing"])[-1]
     try:
@@ -206,7 +206,7 @@ def main() -> None:
         module.fail_json(msg=f"The session of {wanted['user']} {error}")
     if started and not wanted["admitted"]:
         module.fail_json(msg=f"{wanted['user']} got a session and should not")
-    if not started and (wanted["admitted"] or REFUSED not in output + errors):
+    if not started and (wanted["admitted"] or not REFUSED.search(output + errors)):
         module.fail_json(msg=f"{wanted['user']} got no session: {said}")
     module.exit_json(changed=False, display=started[1] if started else None)
 

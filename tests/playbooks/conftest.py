@@ -46,8 +46,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def practice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeHome]:
-    with practice_site(tmp_path_factory.mktemp("practice")) as home:
+def practice(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeHome]:
+    with practice_site(tmp_path_factory.mktemp("practice"), suite=pytestconfig.getoption("suite")) as home:
         counting.hosts = home.hosts_usage
         yield home
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator import bootstrap
+from orchestrator.adapters.practice.inventory import Inventory
 from orchestrator.adapters.practice.site import PracticeSite
 from orchestrator.settings import Settings
 from tests.budgets import Usage
@@ -90,10 +91,10 @@ class PracticeHome:
 
 
 @contextmanager
-def practice_site(top: Path, *, layers: bool = True) -> Iterator[PracticeHome]:
+def practice_site(top: Path, *, suite: str = Inventory.suite, layers: bool = True) -> Iterator[PracticeHome]:
     """A practice site of the test process's own, no host of which is up, with its files in a folder of one's own.
 
-    Without layers, its hosts begin with what Debian's base has.
+    Its hosts run this Debian release. Without layers, they begin with what Debian's base has.
     """
     inventories = top / "inventories"
     shutil.copytree(ROOT / "inventories" / "practice", inventories / "practice")
@@ -102,7 +103,9 @@ def practice_site(top: Path, *, layers: bool = True) -> Iterator[PracticeHome]:
         for before, after in SUBSTITUTES.items():
             text = text.replace(before, after)
         file.write_text(text)
-    _take_down_abandoned(SUBSTITUTES["orch-practice"])
+    with (inventories / "practice" / "group_vars" / "all.yml").open("a") as variables:
+        variables.write(f"practice_suite: {suite}\n")
+    _take_down_abandoned(SUBSTITUTES["orch-practice"], inventories / "practice")
     driver = bootstrap.practice_site(Settings(home=top / "home", inventories=inventories))
     driver = driver if layers else replace(driver, packages={})
     in_use = (top / IN_USE).open("w")
@@ -115,14 +118,17 @@ def practice_site(top: Path, *, layers: bool = True) -> Iterator[PracticeHome]:
         in_use.close()
 
 
-def _take_down_abandoned(bridge: str) -> None:
-    """Take down the site of tests that were killed: the bridge says where it is, and nobody holds its lock."""
+def _take_down_abandoned(bridge: str, inventory: Path) -> None:
+    """Take down the site of tests that were killed: the bridge says where it is, and nobody holds its lock.
+
+    pytest throws away the folders of older tests: the site's own may be gone, and its bridge is still there.
+    """
     alias = Path("/sys/class/net", bridge, "ifalias")
     if not alias.exists():
         return
     home = Path(alias.read_text().strip().partition("/")[2])
     top = Path("/", home).parent
+    top.mkdir(parents=True, exist_ok=True)
     with (top / IN_USE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        site = PracticeSite(inventory=top / "inventories" / "practice", home=top / "home", cache=top / "cache")
-        site.down(print, erase=True)
+        PracticeSite(inventory=inventory, home=top / "home", cache=top / "cache").down(print, erase=True)

@@ -1,20 +1,26 @@
-"""Roles on hosts that have no layer: everything is downloaded, installed and set up from nothing. `make test-bare`."""
+"""Roles on hosts that have no layer: everything is downloaded, installed and set up from nothing. `make test-bare`.
+
+On hosts of every release that roles are for.
+"""
 
 from collections.abc import Iterator
 
 import pytest
 
+from orchestrator.adapters.practice.inventory import SUITES
 from tests.playbooks.conftest import Steps, steps_on
 from tests.playbooks.grounds import PracticeHome, practice_site
 
 pytestmark = pytest.mark.bare
 
 
-@pytest.fixture
-def bare(practice: PracticeHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Steps]:
+@pytest.fixture(params=SUITES)
+def bare(
+    request: pytest.FixtureRequest, practice: PracticeHome, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Steps]:
     """A site in place of the usual one, whose hosts have what Debian's base has."""
     practice.clear()
-    with practice_site(tmp_path_factory.mktemp("bare"), layers=False) as home:
+    with practice_site(tmp_path_factory.mktemp("bare"), suite=request.param, layers=False) as home:
         yield steps_on(home)
 
 

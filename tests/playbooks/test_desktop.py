@@ -89,6 +89,26 @@ def test_it_survives_a_reboot(desktops: Steps) -> None:
     assert [unit for unit in desktops.practice.driver.unsteady() if unit.host in ("pc1", "pc2")] == []
 
 
+LOCKING = """
+set -e
+exec 3<<'END'
+899999
+900000
+900001
+END
+xprintidle() { read -r said <&3 && echo "$said"; }
+xtrlock() { echo "locking after $idle"; return 1; }
+sleep() { :; }
+. /etc/X11/Xsession.d/70managed-desktop
+wait
+"""
+"""A session in which nobody does anything and locks fail: what it asks and runs is stood in for."""
+
+
+def test_an_unattended_screen_is_locked(desktops: Steps) -> None:
+    assert desktops.on("pc1", LOCKING).splitlines() == ["locking after 900000", "locking after 900001"]
+
+
 def test_names_are_resolved_with_and_without_the_agency(breakable: Steps) -> None:
     desktops = breakable
     ask = f"getent ahostsv4 gateway.{ALPHA.id}.practice.internal"

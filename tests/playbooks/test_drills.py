@@ -154,8 +154,8 @@ class OwnUser:
 
     def prepare(self, drill: int) -> None:
         """Have the restored database note when it commits."""
-        settings = f"/var/lib/recovery/drills/{drill}/root/etc/postgresql/15/main/conf.d/witness.conf"
-        self._rehearsals.steps.on("recover1", f"echo 'track_commit_timestamp = on' > {settings}")
+        settings = f"/var/lib/recovery/drills/{drill}/root/etc/postgresql/*/main/conf.d"
+        self._rehearsals.steps.on("recover1", f"cd {settings} && echo 'track_commit_timestamp = on' > witness.conf")
 
     def begin(self, drill: int) -> None:
         self._drill = drill

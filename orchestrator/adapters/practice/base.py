@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from orchestrator.adapters.practice import machine
@@ -42,13 +43,22 @@ def base_tree(cache: Cache, *, suite: str, user: str, progress: Progress) -> Pat
 
     def build(tree: Path, lock: int) -> None:
         progress(f"building the base tree of {suite} in {cache.folder} (once, about a minute)")
-        _build(tree, suite=suite, sources=sources, customise=customise, lock=lock)
+        bootstrap(tree, suite=suite, packages=PACKAGES, sources=sources, customise=customise, keep_open=(lock,))
 
     name = f"base-{hashlib.sha256(built_from.encode()).hexdigest()[:12]}"
     return cache.tree(name, build, what="the base tree", progress=progress)
 
 
-def _build(tree: Path, *, suite: str, sources: str, customise: str, lock: int) -> None:
+def bootstrap(
+    tree: Path,
+    *options: str,
+    suite: str,
+    packages: Collection[str],
+    sources: str,
+    customise: str = "",
+    keep_open: tuple[int, ...] = (),
+) -> None:
+    """Make a tree of a release with these packages, from these sources or else from those that mmdebstrap knows."""
     if not sources and not _KEYRING.exists():
         raise OrchestratorError(
             Kind.UNAVAILABLE,
@@ -56,15 +66,15 @@ def _build(tree: Path, *, suite: str, sources: str, customise: str, lock: int) -
             hint="apt-get install debian-archive-keyring",
         )
     with tempfile.TemporaryDirectory() as scratch:
-        options, hook = Path(scratch, "apt.conf"), Path(scratch, "hook")
-        options.write_text(machine.apt_options())
+        settings, hook = Path(scratch, "apt.conf"), Path(scratch, "hook")
+        settings.write_text(machine.apt_options())
         hook.write_text("#!/bin/sh" + customise)
         hook.chmod(0o700)
         run(
             # In a mount namespace of its own, so that no mount outlives it.
             "unshare", "--mount", "--propagation", "private", "--",
-            "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}",
-            f"--aptopt={options}", "--dpkgopt=force-unsafe-io", "--skip=cleanup/apt/lists",
-            f"--customize-hook={hook}", suite, str(tree), *(["-"] if sources else []),
-            text=sources, keep_open=(lock,),
+            "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}",
+            f"--aptopt={settings}", "--dpkgopt=force-unsafe-io", "--skip=cleanup/apt/lists",
+            f"--customize-hook={hook}", *options, suite, str(tree), *(["-"] if sources else []),
+            text=sources, keep_open=keep_open,
         )  # fmt: skip

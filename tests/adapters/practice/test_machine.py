@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -47,6 +48,11 @@ def test_a_key_is_made_once_and_for_the_owner_only(tmp_path: Path) -> None:
     public = key_pair(tmp_path / "key")
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
     assert key_pair(tmp_path / "key") == public
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="there is no ssh here: apt-get install openssh-client")
+def test_ssh_finds_the_same_public_half_in_a_key(tmp_path: Path) -> None:
+    public = key_pair(tmp_path / "key")
     shown = subprocess.run(
         ["ssh-keygen", "-y", "-f", str(tmp_path / "key")], capture_output=True, text=True, check=True
     )

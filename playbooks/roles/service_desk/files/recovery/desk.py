@@ -137,7 +137,8 @@ def merge(folder: Path, agency: str) -> dict[str, Any]:
         "set local search_path = restored;",
         f"\\i {HERE / 'scope.sql'}",
         *(f"alter table scope_{table} rename to backup_{table};" for table in names),
-        "drop table scope_objects;",
+        # What is of no table here would be in its own way.
+        "drop table if exists scope_objects, scope_shorteners;",
         "set local search_path = public;",
         f"\\i {HERE / 'scope.sql'}",
         f"\\i {HERE / 'merge.sql'}",
