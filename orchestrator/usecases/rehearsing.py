@@ -210,13 +210,17 @@ class Rehearsing:
 
     def _attempts(self, host: RecoveryHost, rehearsal: Rehearsal) -> Iterator[Watched]:
         """One attempt after another, each begun a moment after the one before at the latest. A user who gets no answer
-        hangs up, and another begins anew."""
+        has tried all the same, hangs up, and another begins anew."""
         watched = Watched()
         while True:
             with suppress(OrchestratorError), _user(host, rehearsal) as user:
-                while True:
+                heard = True
+                while heard:
                     began = self.stopwatch.read().seconds
-                    answer = user.ask({"op": "probe"}, within=ATTEMPT)
+                    try:
+                        answer = user.ask({"op": "probe"}, within=ATTEMPT)
+                    except OrchestratorError as error:
+                        answer, heard = {"ok": False, "detail": error.message}, False
                     ended = self.stopwatch.read().seconds
                     worked, detail = bool(answer.get("ok")), str(answer.get("detail", ""))
                     watched = watched.after(began=began, ended=ended, worked=worked, detail=detail)

@@ -1,7 +1,7 @@
 """Drills as the use-cases see them: who may ask, what each end means, and that cleanup always happens."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -29,7 +29,7 @@ from orchestrator.usecases.retaining import Retaining
 from orchestrator.usecases.witnessing import Witnessing
 from tests.databases import Databases, SqliteDatabases
 from tests.usecases.conftest import House, order
-from tests.usecases.recovery import MemoryHost, TurnableStopwatch, no_answer, refusal
+from tests.usecases.recovery import MemoryHost, Service, TurnableStopwatch, no_answer, refusal
 
 AGENCY = "a-one"
 PHASES = ["examine", "pin", "prepare", "restore", "start", "probe", "check", "cleanup", "report"]
@@ -247,6 +247,27 @@ class TestWhateverGoesWrong:
         assert (drill.verdict, drill.rto_seconds) == (Verdict.FAIL, None)
         assert ready.evidence(drill).rto.censored_limit_seconds == 300
         assert "nobody can work yet" in ready.said[0]
+
+    def test_a_service_that_lets_users_wait_has_been_tried(
+        self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        answering, silences = Service.ask, iter([True, True])
+
+        def ask(service: Service, request: Mapping[str, Any], *, within: timedelta) -> dict[str, Any]:
+            if request["op"] == "probe" and next(silences, False):
+                ready.turn(seconds=within.total_seconds())
+                raise no_answer()
+            return answering(service, request, within=within)
+
+        monkeypatch.setattr(Service, "ask", ask)
+        drill = ready.drill()
+        assert drill.verdict is Verdict.PASS, drill.reason
+        recovery = ready.evidence(drill).rto
+        assert recovery.attempts == 5
+        assert recovery.longest_gap_seconds is not None
+        assert recovery.longest_gap_seconds < 2
+        assert recovery.seconds is not None
+        assert recovery.seconds > 20
 
     def test_a_host_that_cannot_carry_it_blocks_it(self, ready: RecoveryHouse) -> None:
         ready.host.broken["precheck"] = refusal("another drill lives")
