@@ -8,7 +8,7 @@ ORCHESTRATOR := $(BIN)/orchestrator
 
 # Debian packages: of the practice site, and of the tests (Prometheus and Alertmanager with their tools, PostgreSQL, servers
 # to probe). Installed only as root, and only when missing.
-PRACTICE_PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-client
+PRACTICE_PACKAGES := mmdebstrap debian-archive-keyring systemd-container nftables iproute2 openssh-client
 TEST_PACKAGES := prometheus prometheus-alertmanager postgresql dnsmasq-base nginx-light openssh-server openssl slapd prosody kamailio
 
 # The release of what test-bare and fresh boot: of practice hosts the newest they may run, of a fresh machine any.

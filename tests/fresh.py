@@ -25,7 +25,7 @@ from tests.conftest import ROOT
 
 HOME = Path("/var/tmp/shared-service-fresh")
 COMMANDS = ("make demo", "make test")
-PACKAGES = ("ca-certificates", "dbus", "make", "systemd-sysv")
+PACKAGES = ("apt", "ca-certificates", "dbus", "make", "systemd-sysv")
 BRIDGE, GATEWAY, ADDRESS = "orch-fresh", IPv4Interface("10.69.0.1/24"), "10.69.0.2/24"
 FETCHING = ("index-url", "extra-index-url", "trusted-host", "proxy", "default-timeout", "retries")
 NETWORK = f"[Match]\nName=host0\n\n[Network]\nAddress={ADDRESS}\nGateway={GATEWAY.ip}\n"
@@ -39,8 +39,8 @@ WantedBy=multi-user.target
 PROGRAM = """#!/bin/sh
 cd /root/project
 { COMMANDS; } > /root/log 2>&1
-echo $? > /root/outcome
-systemctl poweroff
+echo $? > /root/outcome.new
+mv /root/outcome.new /root/outcome
 """
 
 
@@ -92,12 +92,12 @@ def booted(tree: Path, group: ProcessGroup) -> Iterator[None]:
         bridge.down()
 
 
-def follow(log: Path, group: ProcessGroup) -> None:
-    """Print what is written into the log until the machine is off."""
+def follow(log: Path, outcome: Path, group: ProcessGroup) -> None:
+    """Print what is written into the log until there is an outcome, or no machine any more."""
     with log.open(errors="replace") as lines:
         running = True
         while running:
-            running = group.alive()
+            running = group.alive() and not outcome.exists()
             sys.stdout.write(lines.read())
             sys.stdout.flush()
             time.sleep(0.2)
@@ -106,14 +106,14 @@ def follow(log: Path, group: ProcessGroup) -> None:
 def carry_out(suite: str, commands: Sequence[str]) -> int:
     """Return the exit code of the last command that ran. Nothing of the machine is left."""
     tree, group = HOME / suite, ProcessGroup("fresh", suite)
+    outcome = tree / "root/outcome"
     remove = ("rm", "--recursive", "--force", "--one-file-system", "--", str(tree))
     group.stop(ask_first=False)  # left by a command that was killed
     run(*remove)
     try:
         make(tree, suite, commands)
         with booted(tree, group):
-            follow(tree / "root/log", group)
-        outcome = tree / "root/outcome"
+            follow(tree / "root/log", outcome, group)
         if not outcome.exists():
             raise OrchestratorError(Kind.FAILED, f"The fresh machine went down before its time; see {HOME / 'console'}")
         return int(outcome.read_text())
