@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from orchestrator.adapters.practice.inventory import SUITES, Inventory
 from tests.databases import Databases, PostgresDatabases, SqliteDatabases
@@ -14,6 +15,9 @@ pytest_plugins = ["tests.budgets"]
 
 ROOT = Path(__file__).parent.parent
 WORLD = Path(__file__).parent / "world"
+
+settings.register_profile("unhurried", deadline=None)  # how long an example takes is the machine's business
+settings.load_profile("unhurried")
 
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; nobody's terminal bounds what tests read
 

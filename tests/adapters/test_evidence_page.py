@@ -141,7 +141,7 @@ class TestHonesty:
         assert "There was none." in said
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.floats(-9e5, 9e5), st.floats(0, 9e5)), max_size=9),
     st.none() | st.floats(0, 1e7),

@@ -212,14 +212,14 @@ def agrees(case: Case) -> None:
     assert engine(case).model_dump(exclude={"rule"}) == oracle(case)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(cases())
 def test_availability_is_what_somebody_counting_finds(case: Case) -> None:
     agrees(case)
 
 
 @pytest.mark.long
-@settings(deadline=None, max_examples=10_000)
+@settings(max_examples=10_000)
 @given(cases())
 def test_availability_is_what_somebody_counting_long_finds(case: Case) -> None:
     agrees(case)

@@ -16,7 +16,7 @@ from tests.domain.test_drill_policy import ZONES
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
-unhurried = settings(deadline=None, max_examples=60)
+fewer = settings(max_examples=60)
 """The first period of a policy is drawn slowly, later ones from what is remembered."""
 
 clock_times = st.integers(0, 287).map(lambda n: time(n // 12, n % 12 * 5))
@@ -64,7 +64,7 @@ def open_at(policy: DrillPolicy, at: datetime) -> bool:
 
 
 class TestDrills:
-    @unhurried
+    @fewer
     @given(policies, afters)
     def test_lie_inside_windows_and_outside_blackouts(self, policy: DrillPolicy, after: datetime) -> None:
         for drill in drills(policy, 4, after=after):
@@ -73,7 +73,7 @@ class TestDrills:
             minutes = policy.lasts // timedelta(minutes=1)
             assert all(open_at(policy, drill.scheduled_at + timedelta(minutes=n)) for n in range(0, minutes, 7))
 
-    @unhurried
+    @fewer
     @given(policies, afters)
     def test_come_once_a_period_in_order(self, policy: DrillPolicy, after: datetime) -> None:
         def period(entry: Occurrence | Skipped) -> int:
@@ -83,7 +83,7 @@ class TestDrills:
         for one, next_one in pairwise(entries(policy, 6, after=after)):
             assert period(next_one) == period(one) + 1
 
-    @unhurried
+    @fewer
     @given(policies, afters, st.integers(0, 6))
     def test_are_the_same_whenever_one_asks(self, policy: DrillPolicy, after: datetime, asked: int) -> None:
         found = entries(policy, 8, after=after)
@@ -136,7 +136,7 @@ class TestTheWorstMoment:
         kinds = Counter(d.kind for d in drills(DrillPolicy(worst_moment_share=share), 40))
         assert kinds[Moment.WORST] == expected
 
-    @unhurried
+    @fewer
     @given(st.integers(1, 24), st.floats(0, 1), st.text(min_size=1, max_size=5))
     def test_is_among_the_drills_of_any_twelve_months(self, every: int, share: float, agency: str) -> None:
         policy = DrillPolicy(every_months=every, worst_moment_share=share)

@@ -90,7 +90,7 @@ class TestAFleet:
         planned = plan_calendar([request], capacity={"here": 1}, **YEAR)
         assert [p.occurrence for p in planned.placed] == list(alone)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(st.lists(policies, min_size=1, max_size=6), st.integers(0, 3))
     def test_keeps_every_promise_whatever_the_policies(self, given: list[DrillPolicy], capacity: int) -> None:
         requests = [DrillRequest(f"a{n}", "desktop", "here", policy) for n, policy in enumerate(given)]

@@ -98,7 +98,7 @@ def meaning(text: str, *, openmetrics: bool) -> dict[str, tuple[str, str, list[t
 
 @pytest.mark.parametrize("openmetrics", [False, True], ids=["text", "openmetrics"])
 class TestBothFormats:
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(snapshot=snapshots)
     def test_mean_what_prometheus_client_writes(self, openmetrics: bool, snapshot: Snapshot) -> None:
         ours = meaning(text_of(snapshot, openmetrics=openmetrics), openmetrics=openmetrics)
@@ -110,7 +110,7 @@ class TestBothFormats:
         ours = meaning(text_of(snapshot, openmetrics=openmetrics), openmetrics=openmetrics)
         assert ours == meaning(rendered(snapshot, as_openmetrics=openmetrics).decode(), openmetrics=openmetrics)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(before=snapshots, after=snapshots)
     def test_one_that_was_used_before_remembers_nothing_wrong(
         self, openmetrics: bool, before: Snapshot, after: Snapshot
