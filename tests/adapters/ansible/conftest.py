@@ -22,6 +22,7 @@ from orchestrator.domain.site import Host, Site
 from orchestrator.usecases.driving_ports import Assignment
 from orchestrator.usecases.ports import SiteAccess
 from tests.conftest import WORLD
+from tests.entrypoints.cli.conftest import PATIENCE
 
 TELLING = """
 - name: Tell where we are
@@ -77,7 +78,7 @@ class Step:
 
     def ended(self) -> StepOutcome:
         assert self.thread
-        self.thread.join(60)
+        self.thread.join(PATIENCE)
         assert self.outcome, "it ended"
         return self.outcome
 

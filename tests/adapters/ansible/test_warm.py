@@ -110,7 +110,7 @@ class TestAKill:
     def test_of_the_server_disturbs_no_step(self, servers: Callable[[], list[int]], warm: Steps) -> None:
         step = warm.start(journal_sleep="3.75")
         eventually(lambda: plays("3.75"))
-        [server] = servers()
+        [server] = eventually(servers)
         os.kill(server, signal.SIGKILL)
         assert step.ended().state == "succeeded"
         assert forkserver.__name__ in warm.told()["process"]
@@ -130,7 +130,7 @@ class TestAKill:
     def test_of_the_client_ends_the_step(self, warm: Steps) -> None:
         step = warm.start(journal_sleep="33.25")
         eventually(lambda: plays("33.25"))
-        [client] = below("cmdline", forkclient.__file__)
+        [client] = eventually(lambda: below("cmdline", forkclient.__file__))
         os.kill(client, signal.SIGKILL)
         assert step.ended().state == "errored"
         eventually(lambda: not processes_mentioning("sleep 33.25"))
