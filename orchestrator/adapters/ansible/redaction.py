@@ -25,8 +25,7 @@ class Redactor:
         self._pattern = re.compile("|".join(map(re.escape, ordered)), re.IGNORECASE) if ordered else None
 
     def __call__(self, text: str) -> str:
-        unbroken = _BREAK.sub("", text)
-        if not self._pattern or not self._pattern.search(unbroken):
+        if not self._pattern or not self._pattern.search(unbroken := _BREAK.sub("", text)):
             return text
         places = _places(text)
         shown: list[str] = []

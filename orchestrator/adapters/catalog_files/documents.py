@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -69,9 +70,18 @@ class YamlDocument:
 
 
 def violations(schema: Mapping[str, Any], data: Any) -> Iterator["SchemaViolation"]:
-    """What of the data is not as a schema says. A `$` that ends a pattern is the end, as ECMA-262 has it, where Python
-    takes it for the place before a last line break as well."""
-    from jsonschema import Draft202012Validator, FormatChecker
+    """What of the data is not as a schema says."""
+    from jsonschema import FormatChecker
+
+    found: Iterator[SchemaViolation] = _validator()(schema, format_checker=FormatChecker()).iter_errors(data)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _validator() -> Any:
+    """Draft 2020-12's. A `$` that ends a pattern is the end, as ECMA-262 has it, where Python takes it for the place
+    before a last line break as well."""
+    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
     from jsonschema.validators import extend
 
@@ -79,9 +89,7 @@ def violations(schema: Mapping[str, Any], data: Any) -> Iterator["SchemaViolatio
         if isinstance(text, str) and not re.search(re.sub(r"(?<!\\)\$\Z", r"\\Z", wanted), text):
             yield ValidationError(f"{text!r} does not match {wanted!r}")
 
-    exact: Any = extend(Draft202012Validator, {"pattern": pattern})  # type: ignore[no-untyped-call]
-    found: Iterator[SchemaViolation] = exact(schema, format_checker=FormatChecker()).iter_errors(data)
-    return found
+    return extend(Draft202012Validator, {"pattern": pattern})  # type: ignore[no-untyped-call]
 
 
 def _unknown_key(key: object, allowed: Sequence[str]) -> str:

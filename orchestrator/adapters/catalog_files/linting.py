@@ -75,8 +75,9 @@ def text_problems(
             yield from text_problems(document, part, (*at, n))
     if not isinstance(schema, Mapping):
         return
-    known = ", ".join(f"#/$defs/{name}" for name in DEFINITIONS)
-    if (kind := schema.get("$ref")) and kind not in [f"#/$defs/{name}" for name in DEFINITIONS]:
+    kinds = [f"#/$defs/{name}" for name in DEFINITIONS]
+    known = ", ".join(kinds)
+    if (kind := schema.get("$ref")) and kind not in kinds:
         yield document.problem((*at, "$ref"), f"there is no {kind}; known are {known}")
     if schema.get("type") == "string" and "enum" not in schema and schema.get("format") not in NARROW_FORMATS:
         yield document.problem((*at, "type"), f"lets any text through; name one of its kinds with $ref: {known}")
