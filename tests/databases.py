@@ -8,6 +8,10 @@ from typing import Protocol
 from orchestrator.adapters.database.connection import connect
 from orchestrator.adapters.database.migrating import upgrade
 from orchestrator.adapters.engine import queueing
+from orchestrator.adapters.keys.evidence_signing import make_signing_key
+from orchestrator.adapters.keys.secret_box import make_key
+from orchestrator.bootstrap.installing import tie
+from orchestrator.settings import Settings
 from tests.postgres import Postgres
 
 
@@ -26,10 +30,19 @@ class Databases(Protocol):
 
 
 def migrate(url: str) -> None:
-    engine = connect(url)
+    engine = connect(url, create=True)
     upgrade(engine)
     engine.dispose()
     queueing.migrate(url)
+
+
+def install(settings: Settings) -> None:
+    """What `init` does with a database that has our tables."""
+    make_key(settings.key_file)
+    make_signing_key(settings.signing_key_file)
+    engine = connect(settings.database_url)
+    tie(settings, engine)
+    engine.dispose()
 
 
 @dataclass

@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.bootstrap.installing import initialise as initialise
+from orchestrator.bootstrap.installing import upgrade as upgrade
 from orchestrator.bootstrap.practice import practice_site as practice_site
 from orchestrator.bootstrap.service_levels import ServiceLevels
 from orchestrator.settings import Settings
@@ -368,27 +370,3 @@ def build(settings: Settings) -> Iterator[Application]:
         yield application
     finally:
         application.close()
-
-
-def initialise(settings: Settings) -> list[str]:
-    """Create what is missing: state directory, encryption key, database. What was done, in sentences."""
-    from orchestrator.adapters.database.connection import connect
-    from orchestrator.adapters.database.migrating import upgrade
-    from orchestrator.adapters.engine import queueing
-    from orchestrator.adapters.keys.evidence_signing import make_signing_key
-    from orchestrator.adapters.keys.secret_box import make_key
-
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made_key, made_signing_key = make_key(settings.key_file), make_signing_key(settings.signing_key_file)
-    database = connect(settings.database_url)
-    before, after = upgrade(database)
-    queueing.migrate(queueing.url_for(database))
-    database.dispose()
-    key = "created, mode 0600; back it up apart from the database" if made_key else "kept"
-    state = "created" if before is None else "kept" if before == after else f"upgraded from {before}"
-    signing = "created, mode 0600; back it up" if made_signing_key else "kept"
-    return [
-        f"encryption key {settings.key_file}: {key}",
-        f"key that signs evidence {settings.signing_key_file}: {signing}",
-        f"database: {state}, schema {after}",
-    ]

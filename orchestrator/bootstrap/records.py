@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.clock import SystemClock
+from orchestrator.bootstrap.installing import require_installation
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,10 +31,9 @@ class Records:
 
     @cached_property
     def store(self) -> "SqlStore":
-        from orchestrator.adapters.database.migrating import require_current
         from orchestrator.adapters.database.store import SqlStore
 
-        require_current(self.database)
+        self.require_installation()
         return SqlStore(self.database)
 
     @cached_property
@@ -42,6 +42,10 @@ class Records:
 
         database = self.settings.database
         return connect(self.settings.database_url, busy_milliseconds=int(database.busy_seconds * 1000))
+
+    def require_installation(self) -> None:
+        """Raise when a part of the installation is not, or no longer, where it belongs."""
+        require_installation(self.settings, self.database)
 
     def access_of(self, site: str) -> "SiteAccess":
         """How the hosts of a site are reached."""

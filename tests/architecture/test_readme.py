@@ -48,9 +48,13 @@ def test_every_exit_code_is_in_the_readme(root: Path) -> None:
 
 class TestTheExamples:
     @pytest.fixture(autouse=True)
-    def state(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
+    def state(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         monkeypatch.chdir(root)
-        monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path))
+        monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
+        assert run(["init"]) == 0
+        capsys.readouterr()
 
     @pytest.mark.parametrize("agency", ["cabinet-office", "coastal-inspectorate", "land-registry-north"])
     def test_can_be_planned(self, agency: str, capsys: pytest.CaptureFixture[str]) -> None:

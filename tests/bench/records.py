@@ -55,7 +55,7 @@ ENDED = {"state": "succeeded", "priority": "change", "due_at": BEGAN, "on_failur
 @contextmanager
 def filled(folder: Path, *, agencies: int) -> Iterator[Observing]:
     """What reads a new SQLite database with so many agencies in it."""
-    engine = connect(f"sqlite:///{folder / 'records.db'}")
+    engine = connect(f"sqlite:///{folder / 'records.db'}", create=True)
     upgrade(engine)
     with engine.begin() as connection:
         for table, rows in (

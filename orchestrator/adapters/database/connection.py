@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
@@ -25,8 +26,11 @@ _TURN = 0x0511AB1E
 """The advisory lock that writers on PostgreSQL hold one after the other."""
 
 
-def connect(url: str, *, busy_milliseconds: int = BUSY_MILLISECONDS) -> sa.Engine:
-    """An engine for `sqlite:///...` or `postgresql://...`. Transactions on SQLite take the write lock at once."""
+def connect(url: str, *, busy_milliseconds: int = BUSY_MILLISECONDS, create: bool = False) -> sa.Engine:
+    """An engine for `sqlite:///...` or `postgresql://...`. Transactions on SQLite take the write lock at once.
+
+    A file of SQLite's that is not there is an error, unless `create` says otherwise.
+    """
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "postgresql":
         return _postgresql(parsed, busy_milliseconds=busy_milliseconds)
@@ -34,7 +38,7 @@ def connect(url: str, *, busy_milliseconds: int = BUSY_MILLISECONDS) -> sa.Engin
         raise OrchestratorError(
             Kind.INVALID, f"unknown database {parsed.get_backend_name()!r}: use sqlite or postgresql"
         )
-    return _sqlite(parsed, busy_milliseconds=busy_milliseconds)
+    return _sqlite(parsed, busy_milliseconds=busy_milliseconds, create=create)
 
 
 def _postgresql(url: sa.URL, *, busy_milliseconds: int) -> sa.Engine:
@@ -60,10 +64,44 @@ def take_turn(connection: sa.Connection) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TURN)))
 
 
-def _sqlite(url: sa.URL, *, busy_milliseconds: int) -> sa.Engine:
-    if url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, connect_args={"timeout": busy_milliseconds / 1000})
+def is_there(engine: sa.Engine) -> bool:
+    """Whether there is a database to ask: on SQLite, the file. A server is always asked."""
+    return engine.dialect.name != "sqlite" or Path(str(engine.url.database)).is_file()
+
+
+class _File:
+    """A file of SQLite's, which must stay the one that was opened: who goes on with a removed one writes to nobody."""
+
+    def __init__(self, path: Path, *, create: bool) -> None:
+        self._path, self._mode = path, "rwc" if create else "rw"
+        self._opened: tuple[int, int] | None = None
+
+    def open(self, timeout: float) -> sqlite3.Connection:
+        self.require_same()
+        address = f"file:{quote(str(self._path))}?mode={self._mode}"
+        made = sqlite3.connect(address, uri=True, timeout=timeout, check_same_thread=False)
+        self._opened = self._opened or self._identity()
+        return made
+
+    def require_same(self) -> None:
+        if self._opened and self._identity() != self._opened:
+            raise OrchestratorError(
+                Kind.UNAVAILABLE,
+                f"the database {self._path} was removed or replaced while it was in use",
+                hint="stop what uses it, restore it from its backup, and start again",
+            )
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+
+def _sqlite(url: sa.URL, *, busy_milliseconds: int, create: bool) -> sa.Engine:
+    file, seconds = _File(Path(str(url.database)), create=create), busy_milliseconds / 1000
+    engine = sa.create_engine(url, creator=lambda: file.open(seconds))
 
     @sa.event.listens_for(engine, "connect")
     def _settings(connection: Any, _: Any) -> None:
@@ -78,6 +116,7 @@ def _sqlite(url: sa.URL, *, busy_milliseconds: int) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def _write_lock(connection: sa.Connection) -> None:
+        file.require_same()
         reading = connection.get_execution_options().get("read_only")
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 

@@ -30,6 +30,16 @@ metadata.naming_convention = {
 _OPEN = sa.text(f"state IN ({', '.join(repr(s.value) for s in OPEN_RUN)})")
 
 
+class InstallationRow(SQLModel, table=True):
+    """Whose database it is. `sealed_id` is the id as sealed by the key that opens all secrets here."""
+
+    __tablename__ = "installation"
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    id: str
+    sealed_id: bytes
+    __table_args__ = (sa.CheckConstraint("number = 1", name="one_row"),)
+
+
 class AgencyRow(SQLModel, table=True):
     __tablename__ = "agency"
     id: str = Field(primary_key=True, max_length=20)

@@ -87,7 +87,7 @@ def read_public_key(file: Path) -> PublicKey:
 
 
 def _read_private(file: Path) -> Ed25519PrivateKey:
-    content = _bytes_of(file, missing="the key that signs evidence is missing", hint="run: orchestrator init")
+    content = _bytes_of(file, missing="the key that signs evidence is missing", hint="restore it from its backup")
     try:
         key = load_pem_private_key(content, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,14 +10,17 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 
 
 def make_private(key_file: Path, generate: Callable[[], bytes]) -> bool:
-    """Create the file with a new key. False when there is one already."""
-    key_file.parent.mkdir(parents=True, exist_ok=True)
+    """Create the file with a new key, which nobody ever sees half written. False when there is one already."""
+    key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = key_file.with_name(f".{key_file.name}.{uuid.uuid4().hex}")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(generate())
     try:
-        descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        os.link(partial, key_file)
     except FileExistsError:
         return False
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(generate())
+    finally:
+        partial.unlink()
     return True
 
 

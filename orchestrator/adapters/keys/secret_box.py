@@ -44,13 +44,22 @@ def make_key(key_file: Path) -> bool:
     return make_private(key_file, Fernet.generate_key)
 
 
+def opens(key_file: Path, token: bytes) -> bool:
+    """Whether the key in the file is the one that sealed this."""
+    try:
+        Fernet(_read_key(key_file)).decrypt(token)
+    except InvalidToken:
+        return False
+    return True
+
+
 def _read_key(key_file: Path) -> bytes:
     try:
         key = key_file.read_bytes().strip()
         Fernet(key)
     except FileNotFoundError:
         raise OrchestratorError(
-            Kind.NOT_FOUND, f"{key_file}: the encryption key is missing", hint="run: orchestrator init"
+            Kind.NOT_FOUND, f"{key_file}: the encryption key is missing", hint="restore it from its backup"
         ) from None
     except ValueError:
         raise OrchestratorError(Kind.INVALID, f"{key_file} does not hold an encryption key") from None

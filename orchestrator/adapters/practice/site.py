@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -61,7 +62,7 @@ class PracticeSite:
                 self._host_named(name).stop()
             key_pair(self._login.key)
             pins = [f"{host.address} {self._host(host).public_key()}\n" for host in self._inventory.hosts]
-            write(self._folder / "known_hosts", "".join(pins))
+            write(self._folder / "known_hosts", "".join(pins), mode=0o600)
             self._begin_disks(chosen, progress)
             _each(lambda host: self._boot(host, progress), chosen)
 
@@ -229,7 +230,7 @@ class PracticeSite:
     @contextmanager
     def _only_one(self, progress: Progress) -> Iterator[None]:
         self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "lock").open("w") as lock:
+        with (self._folder / "lock").open("w") as lock, _modes_of_hosts():
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -251,3 +252,13 @@ def _each(act: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """Do it to all at once; when any fails, raise the first failure after all have ended."""
     with ThreadPoolExecutor(max_workers=16) as pool:
         return list(pool.map(act, items))
+
+
+@contextmanager
+def _modes_of_hosts() -> Iterator[None]:
+    """What is made meanwhile is for everybody, as programs on hosts expect; the site's folder is private by itself."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)

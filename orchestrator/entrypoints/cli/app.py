@@ -1,6 +1,7 @@
 """The command line: words into calls, and failures into exit codes."""
 
 import logging
+import os
 import sys
 import uuid
 
@@ -48,7 +49,8 @@ app.add_typer(operating.db, name="db")
 
 
 def main() -> None:
-    """Run one command and exit with the code its outcome has."""
+    """Run one command and exit with the code its outcome has. Files that it makes are for its user only."""
+    os.umask(0o077)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     sys.exit(run(sys.argv[1:]))
 

@@ -14,7 +14,7 @@ db = typer.Typer(no_args_is_help=True, help="The database.")
 
 
 def init() -> None:
-    """Create the state directory, the encryption key and the database. What is there is kept.
+    """Create the state directory, the keys and the database. What is there is kept; what was lost is not made anew.
 
     Example: orchestrator init
     """
@@ -71,7 +71,7 @@ def upgrade() -> None:
     """
     from orchestrator import bootstrap
 
-    for line in bootstrap.initialise(read_settings()):
+    for line in bootstrap.upgrade(read_settings()):
         console.print(line)
 
 

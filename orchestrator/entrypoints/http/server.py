@@ -30,7 +30,8 @@ def http_application(app: Application) -> FastAPI:
 
     @http.get("/readyz")
     def readyz() -> dict[str, object]:
-        """The database answers too; how many workers live."""
+        """The database answers too, and keys and state directory are where they belong; how many workers live."""
+        app.require_installation()
         return {"status": "ready", "workers": len(app.live_workers())}
 
     @http.get("/metrics")

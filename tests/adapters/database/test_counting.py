@@ -123,7 +123,7 @@ def test_sums_are_those_of_all_rows_there_ever_were(store: SqlStore, plan: Store
 
 def test_an_upgrade_counts_what_is_there_and_what_was_forgotten(empty_url: str) -> None:
     """Two backups of ten seconds are there, one that took a minute and a half was forgotten."""
-    engine, ten = connect(empty_url), NOW + timedelta(seconds=10)
+    engine, ten = connect(empty_url, create=True), NOW + timedelta(seconds=10)
     config = Config()
     config.set_main_option("script_location", str(Path(migrating.__file__).parent / "migrations"))
     with engine.begin() as connection:

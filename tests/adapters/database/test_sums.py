@@ -94,7 +94,7 @@ def test_the_first_gap_is_the_lowest_position_that_nobody_holds(store: SqlStore,
 
 
 def test_an_upgrade_counts_what_is_there(empty_url: str) -> None:
-    engine = connect(empty_url)
+    engine = connect(empty_url, create=True)
     config = Config()
     config.set_main_option("script_location", str(Path(migrating.__file__).parent / "migrations"))
     with engine.begin() as connection:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.adapters.keys.secret_box import make_key
 from orchestrator.bootstrap import Application
 from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.errors import Kind, OrchestratorError
@@ -23,6 +22,7 @@ from orchestrator.usecases.observing import RunView
 from tests.adapters.engine import program
 from tests.adapters.engine.program import Mishap
 from tests.conftest import WORLD
+from tests.databases import install
 from tests.entrypoints.cli.conftest import eventually, processes_mentioning
 from tests.usecases.conftest import order
 
@@ -146,8 +146,7 @@ def settings_for(url: str, folder: Path) -> Settings:
     shutil.copytree(WORLD / "inventories", inventories)
     facts = inventories / "bench" / "group_vars" / "all.yml"
     facts.write_text(facts.read_text().replace("last: 6", "last: 99"))
-    make_key(folder / "secret.key")
-    return Settings(
+    settings = Settings(
         home=folder,
         catalog=WORLD / "catalog",
         playbooks=WORLD / "playbooks",
@@ -155,6 +154,8 @@ def settings_for(url: str, folder: Path) -> Settings:
         database=DatabaseSettings(url=url),
         worker=QUICK,
     )
+    install(settings)
+    return settings
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ class TestTheKey:
     def test_that_is_missing_is_told_how_to_get(self, tmp_path: Path) -> None:
         with pytest.raises(OrchestratorError, match="is missing") as caught:
             EvidenceSigner(tmp_path / "none")
-        assert (caught.value.kind, caught.value.hint) == (Kind.NOT_FOUND, "run: orchestrator init")
+        assert (caught.value.kind, caught.value.hint) == (Kind.NOT_FOUND, "restore it from its backup")
 
 
 class TestAPublicKey:

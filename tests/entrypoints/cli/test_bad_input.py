@@ -307,11 +307,6 @@ class TestAnEncryptionKey:
         said = orchestrator("apply", orchestrator.order(services={"alpha": {}}), "--yes", expect=2).stderr
         assert "can be read by others (mode 0644)" in said
 
-    def test_that_is_missing_names_the_command_that_makes_it(self, orchestrator: InProcess) -> None:
-        (orchestrator.home / "secret.key").unlink()
-        said = orchestrator("apply", orchestrator.order(services={"alpha": {}}), "--yes", expect=4).stderr
-        assert "run: orchestrator init" in said
-
 
 class TestSettings:
     def test_that_are_wrong_are_named_as_people_set_them(self, orchestrator: InProcess) -> None:

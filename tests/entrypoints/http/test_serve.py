@@ -87,3 +87,15 @@ class TestServe:
             taken.listen()
             said = orchestrator("serve", "--port", taken.getsockname()[1], "--no-worker", expect=75)
         assert "cannot listen on 127.0.0.1" in said.stderr
+
+    @pytest.mark.parametrize("file", ["orchestrator.db", "secret.key", "evidence.key", "installation"])
+    def test_says_it_is_not_ready_when_a_file_is_deleted_under_it(self, orchestrator: CommandLine, file: str) -> None:
+        port = free_port()
+        orchestrator.start("serve", "--port", port)
+        eventually(lambda: answers(port) and get(port, "/readyz")[0] == 200)
+        (orchestrator.home / file).unlink()
+        body = json.loads(get(port, "/readyz")[2])
+        assert body["status"] in (404, 503)
+        assert body["hint"]
+        if file == "orchestrator.db":
+            assert not (orchestrator.home / file).exists(), "nobody makes a new one"

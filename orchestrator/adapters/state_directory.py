@@ -1,0 +1,67 @@
+"""The state directory: private to its owner, and marked with the installation that it belongs to."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+
+MARK = "installation"
+PRIVATE = 0o700
+
+
+def make_private(folder: Path) -> None:
+    """Have the folder, for its owner only, whatever the umask."""
+    folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
+    _chmod(folder, PRIVATE)
+
+
+def loose(folder: Path) -> list[Path]:
+    """The folder and what is in it, as far as others than the owner may use it.
+
+    The trees of practice hosts have the modes that their hosts need, behind a folder that is private.
+    """
+    return [path for path in _all(folder) if stat.S_IMODE(path.lstat().st_mode) & 0o077]
+
+
+def tighten(folder: Path) -> list[Path]:
+    """Take what others than the owner may do; return where that was anything."""
+    found = loose(folder)
+    for path in found:
+        _chmod(path, stat.S_IMODE(path.lstat().st_mode) & PRIVATE)
+    return found
+
+
+def read_mark(folder: Path) -> str | None:
+    """The id of the installation that the folder belongs to."""
+    try:
+        return (folder / MARK).read_text(encoding="ascii").strip() or None
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise OrchestratorError(Kind.INVALID, f"{folder / MARK} cannot be read: {error}") from None
+
+
+def write_mark(folder: Path, installation: str) -> None:
+    partial = folder / f".{MARK}.{os.getpid()}"
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(f"{installation}\n")
+    partial.rename(folder / MARK)
+
+
+def _all(folder: Path) -> Iterator[Path]:
+    yield folder
+    for top, folders, files in os.walk(folder):
+        if Path(top).parent.parent == folder and Path(top).parent.name == "sites":
+            folders[:] = [name for name in folders if name != "hosts"]
+        yield from (path for name in (*folders, *files) if not (path := Path(top, name)).is_symlink())
+
+
+def _chmod(path: Path, mode: int) -> None:
+    try:
+        path.chmod(mode)
+    except PermissionError:
+        raise OrchestratorError(
+            Kind.INVALID, f"{path} belongs to somebody else", hint="the state directory is its user's own, all of it"
+        ) from None
