@@ -1,9 +1,16 @@
 """Every knob there is, each an environment variable too: ORCHESTRATOR_HOME, ORCHESTRATOR_DATABASE__URL, ..."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+HOUR = 3600
+"""In seconds."""
+CENTURY = 36_525
+"""In days."""
+LARGE = 1_000_000
 
 
 class DatabaseSettings(BaseModel):
@@ -14,6 +21,7 @@ class DatabaseSettings(BaseModel):
     busy_seconds: float = Field(
         default=15.0,
         gt=0,
+        le=HOUR,
         description="How long a writer waits for another before it gives up, in seconds.",
     )
 
@@ -22,18 +30,24 @@ class WorkerSettings(BaseModel):
     lease_seconds: float = Field(
         default=30.0,
         ge=2,
+        le=HOUR,
         description=(
             "A worker that has not renewed its lease for so many seconds is dead and its runs go to another. One whose "
             "process has ended is missed by the workers of its machine within four."
         ),
     )
-    beat_seconds: float = Field(default=2.0, gt=0, description="How often a worker renews its lease, in seconds.")
-    tick_seconds: float = Field(
-        default=0.4, gt=0, description="How often a worker looks for queued runs, in seconds; an indexed read."
+    beat_seconds: float = Field(
+        default=2.0, gt=0, le=HOUR, description="How often a worker renews its lease, in seconds."
     )
-    runs: int = Field(default=4, ge=1, description="Runs at the same time on one worker.")
+    tick_seconds: float = Field(
+        default=0.4, gt=0, le=HOUR, description="How often a worker looks for queued runs, in seconds; an indexed read."
+    )
+    runs: int = Field(default=4, ge=1, le=1000, description="Runs at the same time on one worker.")
     steps: int = Field(
-        default=4, ge=1, description="Ansible processes at the same time per run: independent steps go in parallel."
+        default=4,
+        ge=1,
+        le=1000,
+        description="Ansible processes at the same time per run: independent steps go in parallel.",
     )
     warm: bool = Field(
         default=True,
@@ -47,23 +61,27 @@ class WorkerSettings(BaseModel):
 
 
 class LimitSettings(BaseModel):
-    runs: int = Field(default=16, ge=1, description="Runs at the same time, whatever the workers could take.")
-    site: int = Field(default=8, ge=1, description="Runs at the same time at one site.")
+    runs: int = Field(default=16, ge=1, le=LARGE, description="Runs at the same time, whatever the workers could take.")
+    site: int = Field(default=8, ge=1, le=LARGE, description="Runs at the same time at one site.")
     host: int = Field(
         default=4,
         ge=1,
+        le=LARGE,
         description="Runs at the same time that touch one host. Of an exclusive component, one step at a time.",
     )
 
 
 class RetentionSettings(BaseModel):
-    days: int = Field(default=400, ge=1, description="How long events are kept, and plans that were never applied.")
+    days: int = Field(
+        default=400, ge=1, le=CENTURY, description="How long events are kept, and plans that were never applied."
+    )
     backup_days: int = Field(
         default=62,
         ge=2,
+        le=CENTURY,
         description="How long the records of single backups are kept, not the backups: until their month is closed.",
     )
-    agencies: dict[str, int] = Field(
+    agencies: dict[str, Annotated[int, Field(ge=1, le=CENTURY)]] = Field(
         default={}, description='Other lengths for single agencies, in days, as JSON: {"cabinet-office": 2555}.'
     )
 
@@ -78,6 +96,7 @@ class RecoverySettings(BaseModel):
     wait_seconds: float | None = Field(
         default=None,
         gt=0,
+        le=30 * 24 * HOUR,
         description="How long a drill waits for the restored service. Default: as long as the agency was promised.",
     )
 

@@ -1,12 +1,17 @@
 """Drills go into people's calendars and closures come out of them; a broken file is refused by name."""
 
+import resource
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from icalendar import Calendar
 
 from orchestrator.adapters.icalendar_files import MAX_BYTES, read_blackouts, write_calendar
+from orchestrator.adapters.icalendar_reading import RefusedError, closures
 from orchestrator.domain.drill_calendar import Occurrence, drill_key, occurrences
 from orchestrator.domain.drill_policy import Blackout, DrillPolicy
 from orchestrator.domain.errors import Kind, OrchestratorError
@@ -129,7 +134,8 @@ class TestABrokenFile:
         with pytest.raises(OrchestratorError) as caught:
             read_blackouts(path, **YEAR)
         assert caught.value.kind is Kind.INVALID
-        assert [d for d in caught.value.details if str(path) in d and problem in d], caught.value.details
+        assert str(path) in caught.value.message
+        assert problem in caught.value.message
 
     @pytest.mark.parametrize(
         ("content", "problem"),
@@ -152,3 +158,68 @@ class TestABrokenFile:
     def test_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(OrchestratorError, match="no such file"):
             read_blackouts(tmp_path / "none.ics", **YEAR)
+
+
+def many(lines: str, count: int) -> list[str]:
+    return [lines] * count
+
+
+YEARLY_NEVER = "DTSTART:19000101T000000Z DURATION:PT1H RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=31"
+
+
+class TestAHostileCalendar:
+    """Every one of these once took minutes or gigabytes, or ended in a stack trace."""
+
+    @pytest.mark.parametrize(
+        ("events", "problem"),
+        [
+            ([YEARLY_NEVER], "takes too long"),
+            (many(YEARLY_NEVER, 200), "takes too long"),
+            (many("DTSTART;VALUE=DATE:00010101 RRULE:FREQ=DAILY", 500), ""),
+            (many("DTSTART;VALUE=DATE:20270101 RRULE:FREQ=DAILY;COUNT=99999999", 100), ""),
+            (["DTSTART:20270101T000000Z DURATION:PT1M RRULE:FREQ=DAILY;BYHOUR=1,2,3;BYMINUTE=1,2,3"], "BYHOUR"),
+            (["DTSTART:20270101T000000Z DURATION:-PT1H"], "a blackout lasts"),
+            (["DTSTART:20270101T000000Z DURATION:PT0S"], "a blackout lasts"),
+            (["DTSTART:20270101T000000Z DURATION:P99999999999D"], ""),
+            (["DTSTART:20270101T000000Z DTEND:99991231T235959Z RRULE:FREQ=YEARLY;INTERVAL=999999999"], ""),
+            (["DTSTART:20270101T000000Z DURATION:PT1H RRULE:FREQ=YEARLY;INTERVAL=0"], ""),
+            (["DTSTART:20270101T000000Z DURATION:PT1H RDATE:99999999T999999Z"], ""),
+            (["DTSTART:20270101T000000Z DURATION:PT1H RRULE:"], ""),
+        ],
+    )
+    def test_is_refused_or_read_but_never_waited_for(self, tmp_path: Path, events: list[str], problem: str) -> None:
+        path, before = written(tmp_path, *events), resource.getrusage(resource.RUSAGE_CHILDREN)
+        try:
+            read_blackouts(path, **YEAR)
+        except OrchestratorError as refused:
+            assert refused.kind is Kind.INVALID
+            assert problem in "".join((refused.message, *refused.details)) or not problem
+        else:
+            assert not problem
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 8, "seconds of processor"
+        assert after.ru_maxrss < 500_000, "kilobytes"
+
+    def test_of_more_closures_than_a_calendar_has_is_refused(self, tmp_path: Path) -> None:
+        path = written(tmp_path, *many("DTSTART;VALUE=DATE:20270101 RRULE:FREQ=DAILY;COUNT=99999999", 14))
+        with pytest.raises(RefusedError, match="more than 5,000 closures"):
+            closures(path.read_bytes(), **YEAR)
+
+    def test_is_told_all_that_is_wrong_with_it(self, tmp_path: Path) -> None:
+        path = written(tmp_path, "DTSTART:20270101T000000Z", "DTSTART:20270101T000000Z DURATION:PT0S")
+        with pytest.raises(OrchestratorError, match="is refused") as caught:
+            read_blackouts(path, **YEAR)
+        assert len(caught.value.details) == 2
+
+    @settings(max_examples=15)
+    @given(
+        rules=st.lists(
+            st.sampled_from(
+                ["FREQ=DAILY", "FREQ=YEARLY", "INTERVAL=0", "COUNT=-1", "BYDAY=9MO", "BYMONTHDAY=32", "UNTIL=1"]
+            )
+        )
+    )
+    def test_of_any_rule_is_read_or_refused(self, tmp_path_factory: pytest.TempPathFactory, rules: list[str]) -> None:
+        path = written(tmp_path_factory.mktemp("calendar"), f"DTSTART;VALUE=DATE:20270101 RRULE:{';'.join(rules)}")
+        with suppress(OrchestratorError):
+            read_blackouts(path, **YEAR)

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.files import read_text
 from orchestrator.usecases.ports import Problem
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _shorten(text: str, limit: int = 200) -> str:
 
 def read_yaml(path: Path) -> YamlDocument:
     """The document in a file. Raises INVALID for what cannot be read, naming file and line."""
-    text = _read_text(path)
+    text = read_text(path, at_most=MAX_BYTES)
     try:
         _refuse_what_blows_up(text, path)
         loader = yaml.CSafeLoader(text)
@@ -137,19 +138,6 @@ def _refuse_what_blows_up(text: str, path: Path) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise _invalid(path, line, f"is nested more than {MAX_DEPTH} deep")
-
-
-def _read_text(path: Path) -> str:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise _invalid(path, None, f"is larger than {MAX_BYTES:,} bytes")
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise OrchestratorError(Kind.NOT_FOUND, f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise _invalid(path, None, f"is not UTF-8 text (byte {error.start})") from None
-    except OSError as error:
-        raise _invalid(path, None, f"cannot be read: {error.strerror}") from None
 
 
 def _invalid(path: Path, line: int | None, message: str) -> OrchestratorError:

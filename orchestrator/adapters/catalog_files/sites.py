@@ -42,7 +42,9 @@ def read_site(folder: Path) -> Site:
 def _hosts(document: YamlDocument) -> dict[str, Host]:
     found: dict[str, Host] = {}
     problems: list[Problem] = []
-    for group, content in (document.data or {}).items():
+    if not isinstance(document.data, dict):
+        refuse([document.problem((), "is not a mapping of groups to their hosts")], f"{document.file} is not usable")
+    for group, content in document.data.items():
         try:
             parsed = _InventoryGroup.model_validate(content)
         except ValidationError as error:

@@ -63,7 +63,7 @@ def read_inventory(directory: Path) -> Inventory:
         )
     except KeyError as missing:
         raise _invalid(directory, f"{missing.args[0]} is not set") from missing
-    except ValueError as wrong:
+    except (ValueError, TypeError) as wrong:
         raise _invalid(directory, str(wrong)) from wrong
     for problem in _problems(inventory):
         raise _invalid(directory, problem)
@@ -106,9 +106,16 @@ def _no_address(name: str) -> InventoryHost:
 def _walk(tree: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Yield (group, host, variables) of a nest of groups."""
     for group, body in tree.items():
-        for name, variables in ((body or {}).get("hosts") or {}).items():
-            yield group, name, variables or {}
-        yield from _walk((body or {}).get("children") or {})
+        inside = _mapping(body, f"group {group}")
+        for name, variables in _mapping(inside.get("hosts"), f"hosts of {group}").items():
+            yield group, name, _mapping(variables, f"host {name}")
+        yield from _walk(_mapping(inside.get("children"), f"children of {group}"))
+
+
+def _mapping(value: object, what: str) -> Mapping[str, Any]:
+    if value is not None and not isinstance(value, dict):
+        raise ValueError(f"{what}: not a mapping")
+    return value or {}
 
 
 def _problems(inventory: Inventory) -> Iterator[str]:

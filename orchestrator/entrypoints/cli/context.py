@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 def read_settings() -> "Settings":
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     from orchestrator.settings import Settings
 
@@ -23,6 +24,8 @@ def read_settings() -> "Settings":
             f"ORCHESTRATOR_{'__'.join(str(part).upper() for part in e['loc'])}: {e['msg']}" for e in error.errors()
         )
         raise OrchestratorError(Kind.INVALID, "the settings are wrong", details=details) from None
+    except SettingsError as error:  # a part that is not the JSON it has to be
+        raise OrchestratorError(Kind.INVALID, "the settings are wrong", details=(str(error),)) from None
 
 
 @contextmanager

@@ -27,6 +27,7 @@ def carry(app: Application, run_id: int, *, on_event: Callable[[Event], None] | 
 
     While a worker lives, it is left to the workers; when none does, or the last one dies, it is worked here.
     """
+    app.observing.run(run_id)  # that there is none is an error before anything is started
     follower = _Follower(app, run_id, on_event, last=after)
     if app.live_workers():
         run = _watched(follower, mine=False, alive=lambda: bool(app.live_workers()))

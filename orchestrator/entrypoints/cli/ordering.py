@@ -10,7 +10,7 @@ import typer
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.entrypoints.cli.context import application
-from orchestrator.entrypoints.cli.output import AsJson, console, print_json, progress, say
+from orchestrator.entrypoints.cli.output import LARGEST_NUMBER, AsJson, console, print_json, progress, say
 from orchestrator.entrypoints.failures import CHANGES_PENDING
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ def apply(
     """
     wishes = Wishes(priority, on_failure, no_follow, as_json)
     with application() as app:
-        if what.isdigit() and not Path(what).exists():
-            carry_out(app, int(what), wishes)
+        if (number := plan_number(what)) and not Path(what).exists():
+            carry_out(app, number, wishes)
             return
         if Path(what).is_dir():
             from orchestrator.entrypoints.cli.ordering_folder import apply_folder
@@ -102,6 +102,12 @@ def apply(
         call_off = app.ordering.read(Path(what))
         _finish_open_run(app, call_off.agency.id, wishes)
         plan_and_carry_out(app, app.ordering.plan(call_off).id, wishes, yes=yes)
+
+
+def plan_number(word: str) -> int | None:
+    """The number that a word is, if it can be a plan's."""
+    number = int(word) if word.isascii() and word.isdigit() and len(word) <= len(str(LARGEST_NUMBER)) else 0
+    return number if 0 < number <= LARGEST_NUMBER else None
 
 
 def plan_and_carry_out(app: "Application", plan_id: int, wishes: Wishes, *, yes: bool) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
+LARGEST_NUMBER = 2**63 - 1
+"""Of what is numbered, as databases count."""
+
 PIPE_WIDTH = 160
 """Columns of a table that nobody's terminal bounds."""
 

@@ -9,7 +9,8 @@ import typer
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.cli.context import application
-from orchestrator.entrypoints.cli.output import AsJson, console, print_json, say
+from orchestrator.entrypoints.cli.output import LARGEST_NUMBER, AsJson, console, print_json, say
+from orchestrator.files import write_file
 
 if TYPE_CHECKING:
     from orchestrator.bootstrap import Application
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Rehearsals of disaster recovery.")
 backup = typer.Typer(no_args_is_help=True, help="Backups, and how well they protect.")
 
-DrillId = Annotated[int, typer.Argument(help="The number of the drill.", metavar="DRILL")]
+DrillId = Annotated[int, typer.Argument(help="The number of the drill.", metavar="DRILL", min=1, max=LARGEST_NUMBER)]
 AgencyId = Annotated[str, typer.Argument(help="The agency's id.", metavar="AGENCY")]
 Component = Annotated[
     str | None, typer.Argument(help="The component. Default: the one rehearsed longest ago.", metavar="COMPONENT")
@@ -140,7 +141,7 @@ def calendar(
     with application() as built:
         slots = built.drill_scheduling.calendar(agency, count=count)
         if ics:
-            ics.write_bytes(built.calendar_file(placed for slot in slots if (placed := slot.placed)))
+            write_file(ics, built.calendar_file(placed for slot in slots if (placed := slot.placed)))
             say(f"Written: {ics}")
     print_json({"slots": [s.model_dump(mode="json") for s in slots]}) if as_json else show_calendar(slots)
 
@@ -174,7 +175,7 @@ def report(
             typer.echo(document)
             return
         file = out or Path(f"drill-{drill}.html")
-        file.write_text(built.draw(document), encoding="utf-8")
+        write_file(file, built.draw(document))
     console.print(f"Written: {file}")
 
 
@@ -259,7 +260,7 @@ def _run(built: "Application", drill: int, *, no_follow: bool, as_json: bool, pa
     carry(built, run.id)
     view = _show(built, drill, as_json=as_json)
     if page and view.verdict:
-        page.write_text(built.draw(built.recalling.evidence(drill)), encoding="utf-8")
+        write_file(page, built.draw(built.recalling.evidence(drill)))
         say(f"Written: {page}")
     if error := _failure(view):
         raise error

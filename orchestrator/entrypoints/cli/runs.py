@@ -6,14 +6,14 @@ import typer
 
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.ordering import finish
-from orchestrator.entrypoints.cli.output import AsJson, console, print_json
+from orchestrator.entrypoints.cli.output import LARGEST_NUMBER, AsJson, console, print_json
 
 if TYPE_CHECKING:
     from orchestrator.domain.events import Event
 
 app = typer.Typer(no_args_is_help=True, help="Runs and their steps.")
 
-RunId = Annotated[int, typer.Argument(help="The number of the run.", metavar="RUN")]
+RunId = Annotated[int, typer.Argument(help="The number of the run.", metavar="RUN", min=1, max=LARGEST_NUMBER)]
 
 
 @app.command("list")
@@ -53,7 +53,9 @@ def show(run: RunId, as_json: AsJson = False) -> None:
 @app.command()
 def follow(
     run: RunId,
-    after: Annotated[int, typer.Option(help="Only events behind this id: go on where you stopped.", min=0)] = 0,
+    after: Annotated[
+        int, typer.Option(help="Only events behind this id: go on where you stopped.", min=0, max=LARGEST_NUMBER)
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Follow a run to its end. With --json, every event as one line of JSON.

@@ -9,7 +9,8 @@ import typer
 
 from orchestrator.domain.declaration_kind import DeclarationKind
 from orchestrator.entrypoints.cli.context import application
-from orchestrator.entrypoints.cli.output import AsJson, print_json, say
+from orchestrator.entrypoints.cli.output import LARGEST_NUMBER, AsJson, print_json, say
+from orchestrator.files import write_file
 
 if TYPE_CHECKING:
     from orchestrator.domain.calendar_month import CalendarMonth
@@ -22,7 +23,9 @@ Month = Annotated[str, typer.Argument(help="Year and month, such as 2026-04.", m
 MaybeMonth = Annotated[
     str | None, typer.Argument(help="Year and month, such as 2026-04. Default: the one that goes on.", metavar="MONTH")
 ]
-Number = Annotated[int, typer.Argument(help="The number of the declaration.", metavar="DECLARATION")]
+Number = Annotated[
+    int, typer.Argument(help="The number of the declaration.", metavar="DECLARATION", min=1, max=LARGEST_NUMBER)
+]
 FORMATS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 AS_WRITTEN = "such as 2026-04-14T22:00, by the agreement's clocks, or with an offset, such as 2026-04-14T22:00+0100"
 
@@ -94,7 +97,7 @@ def report(
     with application() as built:
         found = built.reporting.report(agency, _month(month))
         if page:
-            page.write_text(built.draw_report(found), encoding="utf-8")
+            write_file(page, built.draw_report(found))
             say(f"Written: {page}")
     print_json(found) if as_json else show_report(found)
 

@@ -55,3 +55,25 @@ def test_a_directory_without_an_inventory_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(OrchestratorError) as caught:
         read_inventory(tmp_path)
     assert caught.value.kind is Kind.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("hosts.yml", "a string"),
+        ("hosts.yml", "gateways: a string"),
+        ("hosts.yml", "gateways: {hosts: [edge]}"),
+        ("hosts.yml", "gateways: {hosts: {edge: 7}}"),
+        ("hosts.yml", "gateways: {children: {more: 7}}"),
+        ("group_vars/all.yml", "practice_address: {}\npractice_bridge: a\nansible_user: b"),
+        (
+            "group_vars/all.yml",
+            "practice_address: 10.62.1.1/24\npractice_bridge: a\nansible_user: b\npractice_routes: [7]",
+        ),
+    ],
+)
+def test_files_of_other_shapes_are_refused(inventory: Path, file: str, content: str) -> None:
+    (inventory / file).write_text(content)
+    with pytest.raises(OrchestratorError) as caught:
+        read_inventory(inventory)
+    assert caught.value.kind is Kind.INVALID

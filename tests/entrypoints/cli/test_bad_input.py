@@ -1,8 +1,11 @@
 """Bad input ends in a clear error with the right exit code, and leaves everything as it was."""
 
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -312,6 +315,61 @@ class TestSettings:
     def test_that_are_wrong_are_named_as_people_set_them(self, orchestrator: InProcess) -> None:
         said = orchestrator("catalog", "list", expect=2, ORCHESTRATOR_HTTP__PORT="many").stderr
         assert "ORCHESTRATOR_HTTP__PORT" in said
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("ORCHESTRATOR_RETENTION__AGENCIES", "{malformed"),
+            ("ORCHESTRATOR_RETENTION__AGENCIES", '{"a": 99999999999}'),
+            ("ORCHESTRATOR_RETENTION", "[1]"),
+            ("ORCHESTRATOR_DATABASE__BUSY_SECONDS", "inf"),
+            ("ORCHESTRATOR_DATABASE__BUSY_SECONDS", "nan"),
+            ("ORCHESTRATOR_WORKER__LEASE_SECONDS", "1e308"),
+            ("ORCHESTRATOR_RETENTION__DAYS", "99999999999999999999"),
+        ],
+    )
+    def test_that_no_program_could_follow_are_refused(self, orchestrator: InProcess, name: str, value: str) -> None:
+        said = orchestrator("agency", "list", expect=2, **{name: value}).stderr
+        assert "the settings are wrong" in said
+
+
+class TestNumbers:
+    @pytest.mark.parametrize("number", [2**63, 10**40, 0, -1, "²", "1e3"])
+    @pytest.mark.parametrize("command", [("run", "show"), ("drill", "show"), ("sla", "end"), ("apply",)])
+    def test_that_nothing_can_have_are_refused(
+        self, orchestrator: InProcess, command: tuple[str, ...], number: object
+    ) -> None:
+        done = subprocess.CompletedProcess([], 0, "", "")
+        for code in (2, 4):
+            with suppress(AssertionError):
+                done = orchestrator(*command, number, expect=code)
+        assert done.returncode in (2, 4)
+
+    def test_of_a_run_that_there_is_not_start_nothing(self, orchestrator: InProcess) -> None:
+        assert "there is no run 7" in orchestrator("run", "follow", 7, "--json", expect=4).stderr
+        assert not list((orchestrator.home / "workers").glob("*"))
+
+
+class TestASitesFiles:
+    @pytest.mark.parametrize("content", ["a string", "[]", "7", "hosts", "alphas: a string", "alphas: {hosts: [a]}"])
+    def test_that_are_no_inventory_are_refused(self, orchestrator: InProcess, content: str) -> None:
+        inventories = orchestrator.folder / "inventories"
+        shutil.copytree(WORLD / "inventories", inventories)
+        (inventories / "bench" / "hosts.yml").write_text(content)
+        said = orchestrator("catalog", "lint", expect=2, ORCHESTRATOR_INVENTORIES=str(inventories)).stderr
+        assert "hosts.yml" in said
+
+
+class TestFilesThatAreNone:
+    @pytest.mark.parametrize("words", [("plan",), ("apply",), ("drill", "blackouts"), ("drill", "verify")])
+    def test_are_refused(self, orchestrator: InProcess, words: tuple[str, ...]) -> None:
+        os.mkfifo(orchestrator.folder / "pipe")
+        for path in (orchestrator.folder / "pipe", Path("/dev/zero")):
+            assert "is not a file" in orchestrator(*words, path, expect=2).stderr
+
+    def test_a_calendar_is_not_written_over_a_folder(self, orchestrator: InProcess) -> None:
+        said = orchestrator("drill", "calendar", "--ics", orchestrator.folder, expect=2).stderr
+        assert "cannot be written: Is a directory" in said
 
 
 class TestTheUnknown:
