@@ -111,6 +111,12 @@ class ProbingSettings(BaseModel):
 class HttpSettings(BaseModel):
     host: str = Field(default="127.0.0.1", description="Address that serve listens on; this machine only by default.")
     port: int = Field(default=8080, ge=0, le=65535, description="TCP port that serve listens on.")
+    hosts: list[str] = Field(
+        default=["localhost", "127.0.0.1", "[::1]"],
+        description='Names and addresses that serve answers to, as JSON: ["orchestrator.example"]; "*.example" for all '
+        "below one. Whoever asks for another host is turned away.",
+    )
+    connections: int = Field(default=1000, ge=1, le=65535, description="Connections at the same time; more get 503.")
 
 
 class Settings(BaseSettings):

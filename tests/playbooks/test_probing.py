@@ -19,7 +19,7 @@ from orchestrator.bootstrap import Application, build, initialise
 from orchestrator.domain.incident_clock import IncidentPriority, Outcome
 from orchestrator.domain.run import RunState
 from orchestrator.domain.service_record import State, Timeline
-from orchestrator.entrypoints.http.server import http_application
+from orchestrator.entrypoints.http.server import configuration
 from orchestrator.settings import Settings
 from tests.conftest import ROOT
 from tests.monitoring.conftest import watching
@@ -120,7 +120,7 @@ def test_an_outage_is_told_to_the_interval_and_somebody_is_called(
 def serving(app: Application) -> Iterator[int]:
     """What `serve` answers, at a port."""
     port = free_port()
-    config = uvicorn.Config(http_application(app), host="127.0.0.1", port=port, log_level="error", access_log=False)
+    config = configuration(app, "127.0.0.1", port)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -10,29 +10,37 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from orchestrator.bootstrap import Application
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.failures import MEANING
+from orchestrator.entrypoints.http.limits import HEAD_BYTES, BodyLimit, PunctualProtocol
 from orchestrator.usecases.discovering import discover
 
 STOP_SECONDS = 10
 
 
-def http_application(app: Application) -> FastAPI:
-    """The routes. Failures are RFC 9457 problem documents with the words of the command line."""
-    http = FastAPI(title="Shared service orchestrator", docs_url=None, redoc_url=None)
+def http_application(app: Application, *names: str) -> FastAPI:
+    """The routes, under the names that the settings allow and these. Failures are RFC 9457 problem documents with the
+    words of the command line."""
+    http = FastAPI(title="Shared service orchestrator", openapi_url=None)
+    http.add_middleware(BodyLimit)
+    http.add_middleware(TrustedHostMiddleware, allowed_hosts=[*app.settings.http.hosts, *names], www_redirect=False)
 
     @http.get("/healthz")
     def healthz() -> dict[str, str]:
         """The process answers."""
         return {"status": "ok"}
 
-    @http.get("/readyz")
-    def readyz() -> dict[str, object]:
+    @http.get("/readyz", response_model=None)
+    def readyz() -> dict[str, object] | JSONResponse:
         """The database answers too, and keys and state directory are where they belong; how many workers live."""
-        app.require_installation()
-        return {"status": "ready", "workers": len(app.live_workers())}
+        try:
+            app.require_installation()
+            return {"status": "ready", "workers": len(app.live_workers())}
+        except OrchestratorError as error:
+            return problem_document(error, status=503)
 
     @http.get("/metrics")
     def metrics(request: Request, tier: str = "detail") -> Response:
@@ -67,8 +75,8 @@ def http_application(app: Application) -> FastAPI:
     return http
 
 
-def problem_document(error: OrchestratorError) -> JSONResponse:
-    status = MEANING[error.kind].http_status
+def problem_document(error: OrchestratorError, *, status: int | None = None) -> JSONResponse:
+    status = status or MEANING[error.kind].http_status
     body = {"type": f"urn:orchestrator:{error.kind.value}", "title": error.message, "status": status}
     extra = {"detail": "\n".join(error.details), "hint": error.hint, "ids": error.ids}
     headers = {"Retry-After": "5"} if error.kind is Kind.UNAVAILABLE else None
@@ -90,10 +98,25 @@ class _Server(uvicorn.Server):
             signal.signal(sign, handler)
 
 
+def configuration(app: Application, host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        http_application(app, f"[{host}]" if ":" in host else host),
+        host=host,
+        port=port,
+        http=PunctualProtocol,
+        ws="none",
+        h11_max_incomplete_event_size=HEAD_BYTES,
+        limit_concurrency=app.settings.http.connections,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        log_level="error",
+        access_log=False,
+    )
+
+
 def serve_forever(app: Application, *, host: str, port: int, with_worker: bool) -> None:
     """Answer until SIGINT or SIGTERM. The worker's running steps are stopped and left to other workers, and so is
     probing."""
-    server = _Server(uvicorn.Config(http_application(app), host=host, port=port, log_level="error", access_log=False))
+    server = _Server(configuration(app, host, port))
     done = threading.Event()
     app.store, app.exposition  # noqa: B018 - a database that cannot be used is an error now, not at the first scrape
     gc.freeze()  # what was imported stays: walking it for garbage would hold up every thread for a tenth of a second

@@ -44,7 +44,7 @@ def test_tells_targets_with_their_labels(swift: InProcess, monkeypatch: pytest.M
             assert wish is not None
             tx.agencies.put(_record(stored))
             tx.instances.put(wish.model_copy(update={"state": InstanceState.IN_SERVICE}))
-        client = TestClient(http_application(app))
+        client = TestClient(http_application(app), base_url="http://localhost")
         labels = {"agency": "test-agency", "component": "alpha", "site": "bench"}
         assert client.get("/sd/http").json() == [
             {"targets": ["https://127.0.0.1/"], "labels": {**labels, "__param_module": "http_2xx"}}
