@@ -37,6 +37,14 @@ class Schedule:
     cron: Mapping[str, str]
     work: Callable[[], object]
 
+    @property
+    def interval(self) -> timedelta:
+        """How far its ticks are apart."""
+        trigger = CronTrigger(**self.cron, timezone=UTC)
+        first: datetime = trigger.get_next_fire_time(None, datetime(2026, 1, 1, tzinfo=UTC))
+        second: datetime = trigger.get_next_fire_time(first, first + SHORTEST)
+        return second - first
+
 
 class Scheduler:
     """This process's scheduler."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.adapters.engine.presence import Presence
     from orchestrator.adapters.exposition.negotiated import Exposition
     from orchestrator.adapters.recovery_host import SshRecoveryHosts
+    from orchestrator.adapters.scheduler import Schedule
     from orchestrator.domain.drill_policy import Blackout
     from orchestrator.domain.evidence import Evidence
     from orchestrator.domain.fleet_calendar import Placed
@@ -35,6 +36,7 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.usecases.drilling import Drilling
     from orchestrator.usecases.driving import Driving
     from orchestrator.usecases.driving_ports import PlaybookRunner
+    from orchestrator.usecases.examining import Examining, Finding
     from orchestrator.usecases.gathering import Gathering
     from orchestrator.usecases.observing import Observing
     from orchestrator.usecases.protecting import Protecting
@@ -230,6 +232,18 @@ class Application(ServiceLevels):
         return read_once(self.targeting.prepare, self.targeting.of(agency, component), self.clock)
 
     @cached_property
+    def examining(self) -> "Examining":
+        from orchestrator.usecases.examining import Examining
+
+        return Examining(source=self.source, store=self.store, clock=self.clock, hosts=self.recovery_hosts)
+
+    def examine(self) -> "list[Finding]":
+        """What of the installation is as it should be, and what is not."""
+        from orchestrator.bootstrap.doctor import findings
+
+        return findings(self)
+
+    @cached_property
     def admitting(self) -> "Admitting":
         from orchestrator.domain.admission import Limits
         from orchestrator.usecases.admitting import Admitting
@@ -323,9 +337,15 @@ class Application(ServiceLevels):
 
     def scheduling(self) -> AbstractContextManager[None]:
         """A scheduler for as long as the context lasts. Any number of processes may have one."""
-        from orchestrator.adapters.scheduler import Schedule, Scheduler
+        from orchestrator.adapters.scheduler import Scheduler
 
-        schedules = [
+        return Scheduler(store=self.store, clock=self.clock, schedules=self.schedules()).running()
+
+    def schedules(self) -> "list[Schedule]":
+        """What is done by itself, and when."""
+        from orchestrator.adapters.scheduler import Schedule
+
+        return [
             Schedule(name="retention", cron={"hour": "3", "minute": "30"}, work=self.retaining.prune),
             Schedule(name="drill calendar", cron={"hour": "2", "minute": "15"}, work=self.drill_scheduling.plan_ahead),
             # In this order: a drill at the worst moment is begun just before the backup would be.
@@ -337,7 +357,6 @@ class Application(ServiceLevels):
                 work=self.witnessing.write,
             ),
         ]
-        return Scheduler(store=self.store, clock=self.clock, schedules=schedules).running()
 
     def _start_what_is_due(self) -> None:
         self.drill_scheduling.start_due()

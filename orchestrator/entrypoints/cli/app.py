@@ -32,6 +32,7 @@ app = typer.Typer(
     help="Provisions managed shared services for public agencies under a framework agreement.",
 )
 app.command()(operating.init)
+app.command()(operating.doctor)
 app.command()(ordering.plan)
 app.command()(ordering.apply)
 app.command()(probing.probe)

@@ -1,4 +1,4 @@
-"""`orchestrator init`, `serve`, `worker` and `db`: operating it."""
+"""`orchestrator init`, `doctor`, `serve`, `worker` and `db`: operating it."""
 
 import signal
 import threading
@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.domain.errors import Kind
 from orchestrator.entrypoints.cli.context import application, read_settings
-from orchestrator.entrypoints.cli.output import console, say
+from orchestrator.entrypoints.cli.output import AsJson, console, print_json, say
+from orchestrator.entrypoints.failures import MEANING
 
 db = typer.Typer(no_args_is_help=True, help="The database.")
 
@@ -22,6 +24,25 @@ def init() -> None:
 
     for line in bootstrap.initialise(read_settings()):
         console.print(line)
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Look at the installation itself: directory, keys, database, catalog, workers, schedules, hosts. 1 if any fails.
+
+    Example: orchestrator doctor
+    """
+    from orchestrator.usecases.examining import Standing
+
+    with application() as app:
+        found = app.examine()
+    if as_json:
+        print_json({"findings": [finding.model_dump(mode="json") for finding in found]})
+    else:
+        from orchestrator.entrypoints.cli.showing_findings import show_findings
+
+        show_findings(found)
+    if any(finding.standing is Standing.FAILED for finding in found):
+        raise typer.Exit(MEANING[Kind.FAILED].exit_code)
 
 
 def worker() -> None:

@@ -4,7 +4,7 @@ from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, secrets_of
 from tests.playbooks.recovery.conftest import Drills
 
 LEFT = """
-find /etc /srv /var/lib/systemd /var/lib/recovery -name '*{id}*'
+find /etc /srv /var/lib/systemd /var/lib/recovery /var/lib/recovery-receipts -name '*{id}*'
 grep -r {id} /etc/passwd /etc/group || true
 systemctl list-units --all --plain --no-legend 'recovery-*@{id}*'
 """
@@ -78,7 +78,45 @@ def test_retention_forgets_locally_and_keeps_the_last_of_each_day(drills: Drills
     drills.steps.succeed("disaster-recovery", "verify")
 
 
+def test_backups_from_the_future_push_out_none_that_is_real(drills: Drills) -> None:
+    """As somebody does who has taken the desk's host over and has its credentials."""
+    steps = drills.steps
+    retention = f"recovery-retention@{ALPHA.id}.service"
+    _, before = _restic(steps, "snapshots", "--compact", "--tag", "service-desk,network,desktop")
+    assert "service-desk" in before
+    for day in range(1, 23):
+        plant = f"backup --time '2031-01-{day:02} 03:00:00' --tag service-desk --host desk1 /etc/hostname"
+        assert _restic(steps, plant)[0] == 0
+    assert steps.try_on("recover1", f"systemctl start {retention}").returncode != 0
+    said = steps.on("recover1", f"journalctl --unit {retention} --output cat")
+    assert "claims to be of 2031-01-22" in said
+    _, after = _restic(steps, "snapshots", "--json")
+    real = [line.split()[0] for line in before.splitlines() if line.endswith(("desk", "network", "desktop"))]
+    assert {one for one in real if one not in after} == set()
+    assert after.count('"2031-01-') == 22
+    outcome = steps.run("disaster-recovery", "verify")
+    assert "claims to be of 2031-01-22" in str(outcome.error)
+    chosen = drills.pin(60, "service-desk")["chosen"]
+    drills.ask("cleanup", drill=60)
+    assert chosen[:8] in real, "a drill rehearses with the newest that is real"
+
+
+def test_a_key_that_was_added_is_noticed_before_it_is_used(drills: Drills) -> None:
+    steps = drills.steps
+    add = "key add --new-password-file /root/new-password"
+    steps.on("desk1", "echo another > /root/new-password")
+    code, said = _restic(steps, add)
+    assert code == 0, said
+    asked = {"agency": ALPHA.id, "component": "desktop", "password": drills.password}
+    told = drills.ask("pin", drill=61, lease_seconds=60, fails=True, **asked)
+    assert "keys that it was not made with" in told["error"]
+    drills.ask("cleanup", drill=61)
+    assert steps.try_on("recover1", f"systemctl start recovery-retention@{ALPHA.id}.service").returncode != 0
+    assert "keys that it was not made with" in str(steps.run("disaster-recovery", "verify").error)
+
+
 def test_nothing_of_an_agency_that_left_remains_and_its_neighbour_stays(protected: Steps) -> None:
+    protected.practice.restore("protected")
     protected.succeed("disaster-recovery", "retire", tenant=BRAVO)
     assert protected.changed("disaster-recovery", "retire", tenant=BRAVO) == []
     assert protected.on("recover1", LEFT.replace("{id}", BRAVO.id)) == ""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import file_tree
+import receipts
 from host import piped, run
 from leases import Drill, DrillError
 
@@ -24,6 +25,9 @@ def freeze(drill: Drill, agency: str, source: Path | None) -> None:
     place = source or REPOSITORIES / agency / "repository"
     if not (place / "config").is_file():
         raise DrillError(f"{agency} has no repository at {place}; provision its disaster recovery first")
+    listed = Path("/etc/recovery", agency, "keys")
+    if source is None and (strange := receipts.strange_keys(place, listed.read_text())):
+        raise DrillError(f"the repository of {agency} has keys that it was not made with: {', '.join(strange)}")
     drill.repository.mkdir(mode=0o700)
     # Pruning waits, as it removes contents that are still being copied.
     for part in PARTS:
@@ -44,17 +48,23 @@ def access(drill: Drill, password: int) -> list[str]:
 
 
 def snapshots(drill: Drill, password: str, component: str, host: str | None) -> list[dict[str, Any]]:
-    """Return the component's snapshots of one of its hosts, or of all, oldest first. Only the newest is looked into,
-    which takes a second."""
+    """Return the component's snapshots of one of its hosts, or of all, in the order in which this host received them.
+
+    Those that claim another time are left out. Only the newest is looked into, which takes a second.
+    """
     which = ["--tag", component, *(["--host", host] if host else [])]
     found = json.loads(restic(drill, password, "snapshots", "--json", "--no-lock", *which)) or []
-    if not found:
-        raise DrillError(f"the repository has no backup of {component}; take one first")
+    received = receipts.arrivals(drill.repository)
+    right = {one.id: one for one in receipts.backups(found, received) if not one.doubtful}
+    if not right:
+        doubt = ", only some that claim to be of another time than they came at" if found else ""
+        raise DrillError(f"the repository has no backup of {component}{doubt}; take one first")
     kept = ("id", "tree", "paths")
     told = [
-        {name: one[name] for name in kept} | {"host": one["hostname"], "time": _in_utc(one["time"])} for one in found
+        {name: one[name] for name in kept} | {"host": one["hostname"], "time": _in_utc(one["time"])}
+        for one in sorted(found, key=lambda one: received[one["id"]])
+        if one["id"] in right
     ]
-    told.sort(key=lambda one: str(one["time"]))
     told[-1] |= contents(drill, password, told[-1]["id"])
     return told
 

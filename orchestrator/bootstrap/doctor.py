@@ -1,0 +1,76 @@
+"""What `orchestrator doctor` looks at, in the order in which one thing stands on another."""
+
+from typing import TYPE_CHECKING
+
+from orchestrator.adapters import state_directory
+from orchestrator.bootstrap import installing
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.installation import require_whole
+from orchestrator.usecases.examining import CannotTellError, Check, Finding, examine
+
+if TYPE_CHECKING:
+    from orchestrator.bootstrap import Application
+
+
+def findings(app: "Application") -> list[Finding]:
+    """Everything that there is to say of the installation. What others may do in its directory is taken from them."""
+    return examine(
+        {
+            "state directory": lambda: _private(app),
+            "installation": lambda: _whole(app),
+            "database": lambda: _sound(app),
+            "catalog": lambda: app.examining.catalog(),
+            "workers": _with_records(app, lambda: _workers(app)),
+            "schedules": _with_records(app, lambda: _schedules(app)),
+            "hosts": _with_records(app, lambda: app.examining.sites()),
+        }
+    )
+
+
+def _private(app: "Application") -> str:
+    home = app.settings.home
+    if not home.is_dir():
+        raise OrchestratorError(Kind.NOT_FOUND, f"there is no {home}", hint="run: orchestrator init")
+    tightened = state_directory.tighten(home)
+    if tightened:
+        return f"{home} is private now; others could use {', '.join(str(path) for path in tightened)}"
+    return f"{home} is private"
+
+
+def _whole(app: "Application") -> str:
+    parts = installing.examine(app.settings, app.database)
+    require_whole(parts)
+    app.require_installation()
+    return f"state directory, keys and database are of installation {parts.home}"
+
+
+def _sound(app: "Application") -> str:
+    from orchestrator.adapters.database.connection import is_there
+    from orchestrator.adapters.database.soundness import require_sound
+
+    if not is_there(app.database):
+        raise CannotTellError("there is no database yet")
+    return require_sound(app.database)
+
+
+def _workers(app: "Application") -> str:
+    if not (alive := app.live_workers()):
+        raise CannotTellError("no worker runs; a command that needs a run done does it itself")
+    return f"{len(alive)} at work"
+
+
+def _schedules(app: "Application") -> str:
+    return app.examining.schedules({schedule.name: schedule.interval for schedule in app.schedules()})
+
+
+def _with_records(app: "Application", check: Check) -> Check:
+    """A check that needs the records, and can tell nothing without them."""
+
+    def checked() -> str:
+        try:
+            app.require_installation()
+        except OrchestratorError:
+            raise CannotTellError("the installation comes first") from None
+        return check()
+
+    return checked

@@ -1,0 +1,21 @@
+"""What `doctor` found, as a terminal shows it."""
+
+from collections.abc import Iterable
+
+from rich.markup import escape
+from rich.table import Table
+
+from orchestrator.entrypoints.cli.output import console
+from orchestrator.usecases.examining import Finding, Standing
+
+MARK = {Standing.PASSED: "[green]✓[/]", Standing.FAILED: "[red]✗[/]", Standing.UNKNOWN: "[dim]?[/]"}
+
+
+def show_findings(findings: Iterable[Finding]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for finding in findings:
+        lines = [finding.says, *(f"  {detail}" for detail in finding.details)]
+        if finding.hint:
+            lines.append(f"What to do: {finding.hint}")
+        table.add_row(MARK[finding.standing], finding.check, escape("\n".join(lines)))
+    console.print(table)

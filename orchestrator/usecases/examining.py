@@ -1,0 +1,136 @@
+"""Examining the installation itself: what of it is as it should be, what is not, and what to do."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.instance import InstanceState
+from orchestrator.domain.site import Host, Site
+from orchestrator.domain.value import Value
+from orchestrator.usecases.ports import CatalogSource, Clock, Store
+from orchestrator.usecases.recovery_ports import RecoveryHosts
+
+CLOCK_TOLERANCE = timedelta(seconds=3)
+"""Hosts tell their time to a second; drills measure more finely and judge for themselves."""
+AT_ONCE = 16
+
+
+class Standing(StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    """It could not be looked at, for want of something that comes first."""
+
+
+class Finding(Value):
+    check: str
+    standing: Standing
+    says: str
+    details: tuple[str, ...] = ()
+    hint: str | None = None
+
+
+class CannotTellError(Exception):
+    """A check that has nothing to look at; the message says why."""
+
+
+Check = Callable[[], str]
+"""Says what is as it should be. Raises an OrchestratorError for what is not, CannotTellError where that is unknown."""
+
+
+def examine(checks: Mapping[str, Check]) -> list[Finding]:
+    """Carry out all checks, whatever the others find."""
+    return [_finding(name, check) for name, check in checks.items()]
+
+
+def _finding(name: str, check: Check) -> Finding:
+    try:
+        return Finding(check=name, standing=Standing.PASSED, says=check())
+    except CannotTellError as error:
+        return Finding(check=name, standing=Standing.UNKNOWN, says=str(error))
+    except OrchestratorError as error:
+        failed = {"says": error.message, "details": error.details, "hint": error.hint}
+        return Finding(check=name, standing=Standing.FAILED, **failed)
+
+
+@dataclass(frozen=True)
+class Examining:
+    """The checks that read the records and the hosts."""
+
+    source: CatalogSource
+    store: Store
+    clock: Clock
+    hosts: RecoveryHosts
+
+    def catalog(self) -> str:
+        """Whether catalogue, playbooks and inventories fit each other."""
+        if problems := self.source.lint():
+            raise OrchestratorError(
+                Kind.INVALID,
+                f"the catalog has {len(problems)} problem(s)",
+                details=tuple(map(str, problems)),
+                hint="mend the files; orchestrator catalog lint looks at them again",
+            )
+        return f"{len(self.source.catalog().components)} components fit their roles and sites"
+
+    def sites(self) -> str:
+        """Whether the hosts that serve agencies let us in, and agree about the time."""
+        asked = self._serving()
+        if not asked:
+            raise CannotTellError("no agency is in service, so no host is asked")
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            said = list(pool.map(lambda one: self._ask(*one), asked))
+        if wrong := tuple(problem for problem in said if problem):
+            raise OrchestratorError(
+                Kind.UNAVAILABLE,
+                f"{len(wrong)} of {len(asked)} hosts are not as they should be",
+                details=wrong,
+                hint="bring them back, set their clocks by NTP, or pin the right host key in sites/SITE/known_hosts",
+            )
+        return f"all {len(asked)} hosts that serve agencies let us in and agree about the time"
+
+    def _serving(self) -> list[tuple[Site, Host]]:
+        with self.store.read() as tx:
+            site_of = {agency.id: agency.site for agency in tx.agencies.all()}
+            instances = [one for one in tx.instances.all() if one.state is not InstanceState.RETIRED]
+        used = {(site_of[i.agency], host) for i in instances for hosts in i.hosts.values() for host in hosts}
+        sites = {name: self.source.site(name) for name in {site for site, _ in used}}
+        return [(sites[site], sites[site].hosts[host]) for site, host in sorted(used) if host in sites[site].hosts]
+
+    def _ask(self, site: Site, host: Host) -> str | None:
+        try:
+            with self.hosts.connect(site, host.name) as connected:
+                before = self.clock.now()
+                there = _wall_clock(connected.read("/proc/stat"), connected.read("/proc/uptime"))
+                after = self.clock.now()
+        except OrchestratorError as error:
+            return f"{site.name}: {error.message}"
+        if before - CLOCK_TOLERANCE <= there <= after + CLOCK_TOLERANCE:
+            return None
+        return f"{site.name}: the clock of {host.name} is {(there - before).total_seconds():+.0f} s off ours"
+
+    def schedules(self, intervals: Mapping[str, timedelta]) -> str:
+        """Whether each schedule ticked when it was due. Given is how far its ticks are apart."""
+        with self.store.read() as tx:
+            last = {name: at for name in intervals if (at := tx.ticks.last(name))}
+        now = self.clock.now()
+        if not last:
+            raise CannotTellError("nothing was ever due here; orchestrator serve keeps the schedules")
+        late = [
+            f"{name}: last at {at:%Y-%m-%d %H:%M} UTC" for name, at in last.items() if now - at > 2 * intervals[name]
+        ]
+        if late:
+            raise OrchestratorError(
+                Kind.UNAVAILABLE, "schedules are behind", details=tuple(late), hint="start: orchestrator serve"
+            )
+        waiting = len(intervals) - len(last)
+        return f"{len(last)} of them tick" + (f", {waiting} not due yet" if waiting else "")
+
+
+def _wall_clock(stat: str, uptime: str) -> datetime:
+    """A Linux host's time, of when it was booted and how long ago that is (proc(5)), to a second."""
+    booted = next(line.split()[1] for line in stat.splitlines() if line.startswith("btime "))
+    return datetime.fromtimestamp(int(booted) + float(uptime.split()[0]), UTC)
