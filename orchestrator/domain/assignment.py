@@ -1,5 +1,6 @@
 """What a role is told: the host variables of one step (playbooks/README.md is the contract)."""
 
+import hashlib
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Any
@@ -14,6 +15,21 @@ from orchestrator.domain.site import Placement, Site, hosts_in
 def secrets_variable(component: Component) -> str:
     """The variable under which a role finds its secrets."""
     return f"{component.role}_secrets"
+
+
+def password_of(person: str, secret: str) -> str:
+    """The password of one of many people, so that one secret is kept for all of them: 24 digits of SHA-256, 96 bits."""
+    return hashlib.sha256(f"{secret}/{person}".encode()).hexdigest()[:24]
+
+
+def passwords(
+    component: Component, parameters: Mapping[str, Any], secrets: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """`users_passwords` -> person -> password, for each list of people in the parameters."""
+    return {
+        f"{listed}_passwords": {person: password_of(person, secrets[secret]) for person in parameters.get(listed, ())}
+        for listed, secret in component.people.items()
+    }
 
 
 def host_variables(

@@ -109,11 +109,10 @@ class ProbeKind(StrEnum):
 
 
 class Login(Value):
-    """Whom a probe logs in as: the first of the people that a parameter lists, with the password that the role derives
-    from a secret of the component. `name` is a template in which {person} may be used beside what targets know."""
+    """Whom a probe logs in as: the first of the people that a parameter lists, one of the component's `people`. `name`
+    is a template in which {person} may be used beside what targets know."""
 
     people: Name
-    secret: Name
     name: str = "{person}"
 
 
@@ -196,6 +195,8 @@ class Component(Value):
     hosts: Annotated[Mapping[Name, Name], Field(min_length=1)]
     allocates: Mapping[Name, Name] = {}
     secrets: Mapping[Name, SecretKind] = {}
+    people: Mapping[Name, Name] = Field(default={}, exclude_if=lambda people: not people)
+    """Parameters that list people, and the secret that the passwords of each list are derived from."""
     parameters: Mapping[str, Any]
     tiers: Annotated[Mapping[Identifier, Tier], Field(min_length=1)]
     probes: tuple[Probe, ...] = ()

@@ -128,8 +128,3 @@ def slot_after(key: ProbeKey, every: timedelta, instant: datetime) -> datetime:
 def last_slot(key: ProbeKey, every: timedelta, instant: datetime) -> datetime:
     """The last instant, not after another, at which a probe was due."""
     return slot_after(key, every, instant) - every
-
-
-def password_of(person: str, secret: str) -> str:
-    """The password of one of many people, as roles derive it from the one secret kept for all of them."""
-    return hashlib.sha256(f"{secret}/{person}".encode()).hexdigest()[:24]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.domain.allocation import values
-from orchestrator.domain.assignment import addresses, agency_facts, host_variables, secrets_variable
+from orchestrator.domain.assignment import addresses, agency_facts, host_variables, passwords, secrets_variable
 from orchestrator.domain.catalog import Component
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.recovery_plan import KEEPER, KEEPER_PORTS
@@ -58,11 +58,12 @@ class Assigning:
         component, site = self.source.catalog().components[instance.component], self.source.site(record.site)
         allocated = values(tx.allocations.of(instance.agency, site=site.name))
         hosts = addresses(instance.hosts, site)
+        secrets = self.component_secrets(tx, instance.agency, component)
         return {
             "address": next(host["address"] for function in hosts.values() for host in function),
             "agency": agency_facts(record.call_off.agency, number=allocated.pop("number", None), site=site),
             "parameters": dict(instance.parameters),
-            "secrets": self.component_secrets(tx, instance.agency, component),
+            "secrets": {**secrets, **passwords(component, instance.parameters, secrets)},
             "hosts": hosts,
             "allocation": allocated,
         }
@@ -107,6 +108,7 @@ class Assigning:
                 besides=besides,
             ),
             secrets=secrets,
+            passwords=passwords(component, instance.parameters, secrets),
             secrets_variable=secrets_variable(component),
             timeout=component.timeout(step.verb),
         )

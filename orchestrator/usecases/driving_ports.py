@@ -1,7 +1,7 @@
 """What driving a run needs from the world, as protocols: what a step is to do, and somebody who does it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -26,11 +26,18 @@ class Assignment:
     secrets: Mapping[str, str]
     secrets_variable: str
     timeout: timedelta
+    passwords: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Of people, by list and person; as secret as what they are derived from."""
     check: bool = False
     again: bool = False
     """It was begun before and did not come to its end: what is there already may not be in force."""
     rehearsal: Rehearsal | None = None
     """What a phase of a drill needs besides."""
+
+    @property
+    def hidden(self) -> set[str]:
+        """All that nobody may read."""
+        return {*self.secrets.values(), *(word for people in self.passwords.values() for word in people.values())}
 
 
 class NextSteps(Value):

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from orchestrator.domain.assignment import endpoint_facts
+from orchestrator.domain.assignment import endpoint_facts, password_of
 from orchestrator.domain.catalog import Component, Login, Probe, ProbeKind, Tenancy
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.instance import InstanceState, ServiceInstance
-from orchestrator.domain.probing import ProbeKey, ProbeTarget, password_of
+from orchestrator.domain.probing import ProbeKey, ProbeTarget
 from orchestrator.domain.site import Site
 from orchestrator.usecases.finding import find_agency, in_service
 from orchestrator.usecases.ports import AgencyRecord, CatalogSource, Clock, Secrets, Store, Transaction
@@ -113,7 +113,7 @@ class Targeting:
             return Prepared(target)
         with self.store.read() as tx:
             instance = tx.instances.of(target.key.agency)[component.component]
-            person = self._person(tx, instance, probe.login) if probe.login else None
+            person = self._person(tx, component, instance, probe.login) if probe.login else None
         trust = self._vouching(target, component, instance) if vouched else None
         return Prepared(target, person=person, trust=trust)
 
@@ -121,11 +121,12 @@ class Targeting:
         component = self.source.catalog().components[target.key.component]
         return component, next(probe for probe in component.probes if probe.id == target.key.probe)
 
-    def _person(self, tx: Transaction, instance: ServiceInstance, login: Login) -> Person:
-        sealed = tx.secrets.of(instance.agency, instance.component).get(login.secret)
+    def _person(self, tx: Transaction, component: Component, instance: ServiceInstance, login: Login) -> Person:
+        secret = component.people[login.people]
+        sealed = tx.secrets.of(instance.agency, instance.component).get(secret)
         people: Any = instance.parameters.get(login.people)
         if sealed is None or not people or isinstance(people, str):
-            missing = f"nobody among {login.people}" if sealed else f"no secret {login.secret}"
+            missing = f"nobody among {login.people}" if sealed else f"no secret {secret}"
             raise OrchestratorError(Kind.CONFLICT, f"the probe cannot log in: there is {missing}")
         record = find_agency(tx, instance.agency)
         site = self.source.site(record.site)

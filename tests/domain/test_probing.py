@@ -1,9 +1,7 @@
 """From readings to transitions: what is believed, since when, and what silence makes of it."""
 
-import runpy
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,7 +16,6 @@ from orchestrator.domain.probing import (
     believe,
     heard,
     last_slot,
-    password_of,
     silent,
     slot_after,
     worst,
@@ -142,9 +139,3 @@ def test_what_is_in_force_when_the_prober_fell_silent() -> None:
         assert as_of(KEY, standing, EVERY, read_until=at(0), now=last + timedelta(seconds=seconds)).state is UP
     late = as_of(KEY, standing, EVERY, read_until=at(0), now=last + timedelta(seconds=121))
     assert (late.state, late.since) == (UNKNOWN, last + EVERY)
-
-
-def test_the_password_is_the_one_that_roles_derive(root: Path) -> None:
-    path = root / "playbooks/roles/disaster_recovery/files/users/conversation.py"
-    conversation = runpy.run_path(str(path))
-    assert password_of("user1", "s3cret") == conversation["password_of"]("user1", "s3cret")

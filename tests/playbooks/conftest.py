@@ -19,7 +19,7 @@ from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.practice.commands import PACKAGES
 from orchestrator.domain.agreement import Agency
 from orchestrator.domain.allocation import Allocation
-from orchestrator.domain.assignment import host_variables, secrets_variable
+from orchestrator.domain.assignment import host_variables, passwords, secrets_variable
 from orchestrator.domain.catalog import SecretKind, Verb
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.run import StepOutcome, StepState
@@ -166,6 +166,7 @@ class Steps:
             site=self.site,
             variables={host: {**told, **added} for host, told in variables.items()},
             secrets=secrets,
+            passwords=passwords(found, instance.parameters, secrets),
             secrets_variable=secrets_variable(found),
             timeout=found.timeout(Verb(verb)),
             check=check,

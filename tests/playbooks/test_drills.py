@@ -4,7 +4,6 @@ The test keeps its own records and has its own user, and every sabotage that mus
 """
 
 import base64
-import hashlib
 import json
 import signal
 import ssl
@@ -22,6 +21,7 @@ import pytest
 
 from orchestrator.adapters.keys.secret_box import SecretBox
 from orchestrator.bootstrap import build, initialise
+from orchestrator.domain.assignment import password_of
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.run import RunState
@@ -31,6 +31,7 @@ from tests.conftest import ROOT
 from tests.playbooks.conftest import Steps
 from tests.playbooks.grounds import PracticeHome
 from tests.playbooks.rehearsals import AGENCY, DESK, REPOSITORY, Rehearsals, aside, wait_until
+from tests.playbooks.watching import ProcessWatch
 
 CALL_OFF = f"""
 framework: flex
@@ -63,6 +64,14 @@ def settings(practice: PracticeHome, tmp_path_factory: pytest.TempPathFactory) -
     (home / "sites").symlink_to(practice.home / "sites")
     patient = RecoverySettings(canary_minutes=1, wait_seconds=PATIENCE)
     return Settings(home=home, inventories=practice.inventories, recovery=patient)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def watch() -> Iterator[ProcessWatch]:
+    """From before the agency comes until it has left."""
+    made = ProcessWatch()
+    yield made
+    made.stop()
 
 
 @pytest.fixture(scope="module")
@@ -185,8 +194,8 @@ class OwnUser:
     def _login(self) -> str:
         with self._rehearsals.app.store.begin() as tx:
             instance = tx.instances.of(AGENCY)[DESK]
-            secret = self._rehearsals.app.assigning.introduction(tx, instance)["secrets"]["agents_password"]
-        password = hashlib.sha256(f"{secret}/agent2".encode()).hexdigest()[:24]
+            secrets = self._rehearsals.app.assigning.introduction(tx, instance)["secrets"]
+        password = secrets["agents_passwords"]["agent2"]
         return base64.b64encode(f"{AGENCY}.agent2:{password}".encode()).decode()
 
     @contextmanager
@@ -450,6 +459,34 @@ class TestAKilledOrchestrator:
             steps.on("recover1", f"echo '{json.dumps(asked)}' | /usr/local/lib/recovery/drill {operation}")
         assert [d["drill"] for d in rehearsals.left()["drills"]] == [number]
         wait_until(lambda: rehearsals.left() == {"drills": [], "leftovers": []}, seconds=60)
+
+
+class TestSecrets:
+    """Last, as the agency leaves: over all that was done above, by onboarding, backups, drills and canaries."""
+
+    def test_were_on_no_command_line_in_no_environment_and_in_no_journal(
+        self, rehearsals: Rehearsals, watch: ProcessWatch
+    ) -> None:
+        secrets = self.secrets(rehearsals)
+        plan = rehearsals.app.ordering.plan_offboarding(AGENCY)
+        assert rehearsals.carry(rehearsals.app.provisioning.open_run(plan.id)).state is RunState.SUCCEEDED
+        marker = "a-word-that-is-nowhere-else"
+        subprocess.run([sys.executable, "-c", "import time; time.sleep(1)", marker], check=True)
+        assert watch.seen([marker]), "the watch sees what is there to be seen"
+        assert watch.seen(secrets.values()) == []
+        for host in ("gw1", "desk1", "recover1"):
+            journal = rehearsals.steps.on(host, "journalctl --output cat --no-pager")
+            assert [name for name, secret in secrets.items() if secret in journal] == [], host
+
+    def secrets(self, rehearsals: Rehearsals) -> dict[str, str]:
+        """The agency's, by name, and the passwords of its people."""
+        found = {}
+        with rehearsals.app.store.read() as tx:
+            for component in rehearsals.app.source.catalog().components:
+                for name, token in tx.secrets.of(AGENCY, component).items():
+                    found[f"{component} {name}"] = rehearsals.app.assigning.secrets.open(token)
+        agents = found[f"{DESK} agents_password"]
+        return found | {f"{DESK} agent{n}": password_of(f"agent{n}", agents) for n in (1, 2, 3)}
 
 
 @contextmanager

@@ -12,8 +12,9 @@ import pytest
 
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.keys.secret_box import SecretBox
+from orchestrator.domain.assignment import password_of
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.probing import ProbeTarget, Reading, last_slot, password_of
+from orchestrator.domain.probing import ProbeTarget, Reading, last_slot
 from orchestrator.domain.run import StepState
 from orchestrator.domain.service_record import State
 from orchestrator.domain.site import Site
@@ -31,7 +32,7 @@ EVERY = timedelta(minutes=1)
 LEASE = timedelta(seconds=0.2)
 PROBES = (
     '{kind: tcp, target: "{place_address}:80", every: PT1M}',
-    '{kind: ssh, target: "{place_address}", every: PT5M, login: {people: people, secret: token, name: "x-{person}"}}',
+    '{kind: ssh, target: "{place_address}", every: PT5M, login: {people: people, name: "x-{person}"}}',
 )
 
 

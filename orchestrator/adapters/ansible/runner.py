@@ -44,7 +44,7 @@ class AnsibleRunner:
         cancelled: Callable[[], bool],
     ) -> StepOutcome:
         access = self.access_of(assignment.site.name)
-        redact = Redactor(assignment.secrets.values())
+        redact = Redactor(assignment.hidden)
         with workspace(assignment, access) as place, self.guards.expecting(place.socket, place.password) as line:
             watch = _Watch(
                 line=line, cancelled=cancelled, deadline=time.monotonic() + assignment.timeout.total_seconds()

@@ -94,7 +94,7 @@ def _inert(variables: Mapping[str, Any]) -> str:
 
 
 def _vaulted(assignment: Assignment, password: bytes) -> str:
-    clear = _inert({assignment.secrets_variable: dict(assignment.secrets)})
+    clear = _inert({assignment.secrets_variable: {**assignment.secrets, **assignment.passwords}})
     sealed: bytes = VaultLib([("default", VaultSecret(password))]).encrypt(clear)
     return sealed.decode()
 

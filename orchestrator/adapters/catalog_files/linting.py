@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from orchestrator.adapters.catalog_files.documents import YamlDocument
-from orchestrator.domain.catalog import Catalog, Component, Verb
+from orchestrator.domain.catalog import Catalog, Component, SecretKind, Verb
 from orchestrator.domain.site import Site
 from orchestrator.domain.text_types import DEFINITIONS
 from orchestrator.usecases.ports import Problem
@@ -30,6 +30,15 @@ def site_problems(document: YamlDocument, component: Component, site: Site) -> I
             yield document.problem(("allocates", allocation), f"site {site.name} has no pool {pool!r}")
 
 
+def people_problems(document: YamlDocument, component: Component) -> Iterator[Problem]:
+    """Lists of people that there are not, and secrets that their passwords cannot be derived from."""
+    for listed, secret in component.people.items():
+        if component.parameters.get("properties", {}).get(listed, {}).get("type") != "array":
+            yield document.problem(("people", listed), f"there is no parameter {listed!r} that is a list")
+        if component.secrets.get(secret) is not SecretKind.PASSWORD:
+            yield document.problem(("people", listed), f"there is no secret {secret!r} that is a password")
+
+
 def probe_problems(document: YamlDocument, component: Component, catalog: Catalog) -> Iterator[Problem]:
     """Probes that could never run: their templates name what nobody knows, or nobody could log in."""
     needed = catalog.with_needs(component.component)
@@ -47,11 +56,8 @@ def probe_problems(document: YamlDocument, component: Component, catalog: Catalo
         if probe.login:
             at = ("probes", n, "login")
             yield from _template_problems(document, (*at, "name"), probe.login.name, known | {"person"})
-            listing = component.parameters.get("properties", {}).get(probe.login.people, {})
-            if listing.get("type") != "array":
-                yield document.problem((*at, "people"), f"there is no parameter {probe.login.people!r} that is a list")
-            if probe.login.secret not in component.secrets:
-                yield document.problem((*at, "secret"), f"there is no secret {probe.login.secret!r}")
+            if probe.login.people not in component.people:
+                yield document.problem((*at, "people"), f"there are no people called {probe.login.people!r}")
 
 
 def _template_problems(

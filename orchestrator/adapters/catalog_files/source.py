@@ -6,7 +6,13 @@ from functools import cached_property
 from pathlib import Path
 
 from orchestrator.adapters.catalog_files.documents import YamlDocument, parse, read_yaml, refuse, violations
-from orchestrator.adapters.catalog_files.linting import probe_problems, role_problems, site_problems, text_problems
+from orchestrator.adapters.catalog_files.linting import (
+    people_problems,
+    probe_problems,
+    role_problems,
+    site_problems,
+    text_problems,
+)
 from orchestrator.adapters.catalog_files.packages import group_packages, package_problems
 from orchestrator.adapters.catalog_files.sites import read_site
 from orchestrator.domain.agreement import FrameworkAgreement
@@ -101,6 +107,7 @@ class CatalogFiles:
         for path in _yaml_files(self.catalog_dir / "components"):
             document = read_yaml(path)
             component = catalog.components[document.data["component"]]
+            problems += people_problems(document, component)
             problems += probe_problems(document, component, catalog)
             role = self.playbooks_dir / "roles" / component.role
             problems += role_problems(document, component, role)

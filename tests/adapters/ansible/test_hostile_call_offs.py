@@ -16,7 +16,7 @@ from orchestrator.adapters.ansible.runner import AnsibleRunner
 from orchestrator.adapters.ansible.warm import WarmStart
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.domain.agreement import CallOff
-from orchestrator.domain.assignment import secrets_variable
+from orchestrator.domain.assignment import passwords, secrets_variable
 from orchestrator.domain.catalog import Component, Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.schema import call_off_schema
@@ -203,7 +203,7 @@ def rendered(
     }  # fmt: skip
     variables = {f"{component.role}_{name}": value for name, value in told.items()}
     more = {"render_names": names, "render_into": str(folder / "rendered"), "render_agency": told["agency"]}
-    warm = WarmStart(playbooks)
+    warm, secrets = WarmStart(playbooks), secrets_of(ALPHA, component.component, source)
     runner = AnsibleRunner(playbooks=playbooks, guards=Guards(lease_seconds=600), access_of=_no_access, warm=warm)
     outcome = runner.run(
         Assignment(
@@ -213,7 +213,8 @@ def rendered(
             verb=Verb.PROVISION,
             site=site.model_copy(update={"facts": {**site.facts, **here}, "hosts": {"here": _a_host(site)}}),
             variables={"here": {**variables, **more}},
-            secrets=secrets_of(ALPHA, component.component, source),
+            secrets=secrets,
+            passwords=passwords(component, told, secrets),
             secrets_variable=secrets_variable(component),
             timeout=timedelta(minutes=5),
         ),

@@ -217,6 +217,15 @@ class TestACatalog:
         assert "alpha.yml:6: tenanzy: Extra inputs are not permitted" in said
         assert "tenancy: Field required" in said
 
+    def test_with_people_whose_passwords_nobody_could_derive_is_refused(
+        self, orchestrator: InProcess, copy: Path
+    ) -> None:
+        alpha = copy / "components/alpha.yml"
+        alpha.write_text(alpha.read_text().replace("secrets:", "people: {sleep: door}\nsecrets:"))
+        said = self.lint(orchestrator, copy)
+        assert "people.sleep: there is no parameter 'sleep' that is a list" in said
+        assert "people.sleep: there is no secret 'door' that is a password" in said
+
     @pytest.mark.parametrize(
         ("probe", "complaint"),
         [
@@ -228,12 +237,8 @@ class TestACatalog:
             ("{kind: tcp, target: '{place_address', every: PT1M}", "probes.0.target: is no template: expected '}'"),
             ("{kind: tcp, target: x, every: PT0.1S}", "probes.0.every: Input should be greater than or equal to 1 sec"),
             (
-                "{kind: ssh, target: x, every: PT1M, login: {people: nobody, secret: token}}",
-                "probes.0.login.people: there is no parameter 'nobody' that is a list",
-            ),
-            (
-                "{kind: ssh, target: x, every: PT1M, login: {people: sleep, secret: door}}",
-                "probes.0.login.secret: there is no secret 'door'",
+                "{kind: ssh, target: x, every: PT1M, login: {people: nobody}}",
+                "probes.0.login.people: there are no people called 'nobody'",
             ),
         ],
     )

@@ -12,7 +12,7 @@ import secrets
 import shlex
 
 import paramiko
-from conversation import Document, UseError, is_older, password_of, talk
+from conversation import Document, UseError, is_older, talk
 
 CANARY = ".recovery-canary"
 SECONDS = 2.0
@@ -24,7 +24,7 @@ class Person:
 
     def __init__(self, given: Document) -> None:
         login = given["parameters"]["users"][0]
-        password = password_of(login, given["secrets"]["users_password"])
+        password = given["secrets"]["users_passwords"][login]
         self._given = {**given, "port": 22, "name": given["address"], "login": login, "password": password}
         self._client: paramiko.SSHClient | None = None
 

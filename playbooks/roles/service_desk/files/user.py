@@ -11,7 +11,7 @@ import ssl
 import urllib.parse
 from typing import Any
 
-from conversation import Document, UseError, is_older, password_of, talk
+from conversation import Document, UseError, is_older, talk
 
 CANARY = "Recovery canary"
 PAGE = 100
@@ -31,7 +31,7 @@ class Agent:
             # The desk's certificate has its production address, wherever it runs.
             "name": given["hosts"]["desk"][0]["address"],
             "login": f"{given['agency']['id']}.{agent}",
-            "password": password_of(agent, given["secrets"]["agents_password"]),
+            "password": given["secrets"]["agents_passwords"][agent],
         }
         self._trust = ssl.create_default_context(cadata=given["authority"])
         self._connection: http.client.HTTPSConnection | None = None

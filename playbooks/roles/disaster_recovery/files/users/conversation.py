@@ -8,7 +8,6 @@ is false.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import sys
@@ -38,11 +37,6 @@ class Keeper(User, Protocol):
 
     def read(self, first: int) -> list[str]:
         """Return the lines kept, in order, without those that are older than a number."""
-
-
-def password_of(name: str, secret: str) -> str:
-    """Return the password of one of many people, as roles derive it from the one secret kept for all of them."""
-    return hashlib.sha256(f"{secret}/{name}".encode()).hexdigest()[:24]
 
 
 def is_older(text: str, first: int) -> bool:
