@@ -36,24 +36,28 @@ demo: ## Boot the practice site, onboard an agency on it and rehearse its recove
 	@echo "Take it down:  $(ORCHESTRATOR) practice down"
 
 # Tests of a component stay in one process, the dearest components begin first, and each process has its own practice site.
-SIDE_BY_SIDE := --numprocesses auto --dist loadgroup --no-loadscope-reorder
+# Their files are in a folder of the run's own, which is left to look at when a test fails.
+define side_by_side
+folder=$$(mktemp -d -t orchestrator-tests.XXXXXX); \
+$(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder --basetemp="$$folder/files" $(1) && rm -r "$$folder"
+endef
 
 test: ## Run all tests but those of test-bare, test-long and fresh
 	@$(MAKE) --no-print-directory --jobs=2 $(INSTALLED) test-packages
-	$(BIN)/pytest -m "not bare and not long" $(SIDE_BY_SIDE)
+	$(call side_by_side,-m "not bare and not long")
 
 test-bare: $(INSTALLED) practice-packages ## Install every role from nothing, and prove it on SUITE too (long; before a release)
-	$(BIN)/pytest -m bare $(SIDE_BY_SIDE)
-	$(BIN)/pytest -m "practice and not bare and not long" --suite $(SUITE) $(SIDE_BY_SIDE) tests/playbooks
+	$(call side_by_side,-m bare)
+	$(call side_by_side,-m "practice and not bare and not long" --suite $(SUITE) tests/playbooks)
 
 test-long: $(INSTALLED) practice-packages test-packages ## Try again and again what other tests try less often
-	$(BIN)/pytest -m long $(SIDE_BY_SIDE)
+	$(call side_by_side,-m long)
 
 fresh: $(INSTALLED) practice-packages ## Run demo and test on a bare machine of SUITE, booted on this one (long)
 	$(BIN)/python -m tests.fresh $(SUITE)
 
 check: lint ## Format, lint, types, import contracts, fast tests
-	$(BIN)/pytest -m "not practice and not slow and not long" --numprocesses auto
+	$(call side_by_side,-m "not practice and not slow and not long")
 
 lint: $(INSTALLED) ## What check does before its tests
 	$(BIN)/ruff format --check .
