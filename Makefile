@@ -15,7 +15,7 @@ TEST_PACKAGES := prometheus prometheus-alertmanager postgresql dnsmasq-base ngin
 SUITE ?= trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-bare test-long fresh check lint format serve bench clean python practice-packages test-packages
+.PHONY: help demo test test-bare test-long fresh check lint format serve bench lock sbom clean python practice-packages test-packages
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -87,6 +87,25 @@ bench: $(INSTALLED) practice-packages test-packages ## Measure against the bare 
 serve: $(INSTALLED) ## Answer HTTP on port 8080 and work on runs
 	$(ORCHESTRATOR) serve
 
+# What an installation needs, what people who change the project need besides, and what `sbom` needs: all with hashes. What
+# is pinned already stays as it is; remove a line, or the file, to have a newer one.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock"
+
+lock: $(INSTALLED) ## Pin the Python packages that pyproject.toml asks for
+	$(COMPILE) pyproject.toml --output-file requirements.lock
+	$(COMPILE) --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+	$(COMPILE) --extra sbom --constraint requirements.lock pyproject.toml --output-file requirements-sbom.lock
+
+sbom: $(INSTALLED) ## List what an installation consists of, with licences: build/sbom.json (CycloneDX), build/licences.md
+	@rm -rf build/installation build/sbom-tool && mkdir -p build
+	@$(PYTHON) -m venv build/installation && $(PYTHON) -m venv build/sbom-tool
+	@build/installation/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@build/sbom-tool/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-sbom.lock
+	@build/installation/bin/pip uninstall --quiet --yes pip setuptools
+	@build/sbom-tool/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --mc-type application \
+	  --output-format JSON --output-file build/sbom.json build/installation/bin/python
+	@$(BIN)/python -m tests.licences build/sbom.json build/licences.md
+
 clean: ## Take the practice site down and remove what was installed and recorded
 	@if [ -x $(ORCHESTRATOR) ] && [ "$$(id -u)" = 0 ]; then $(ORCHESTRATOR) practice down --erase; fi
 	rm -rf $(VENV) var build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -96,11 +115,11 @@ python:
 	  { [ "$$(id -u)" = 0 ] && apt-get -qq update && apt-get -qq install -y python3 python3-venv; } || \
 	  { echo "Python 3.11 or newer with venv is needed: apt-get install python3-venv"; exit 2; }
 
-$(INSTALLED): requirements.lock pyproject.toml | python
+$(INSTALLED): requirements-dev.lock pyproject.toml | python
 	@echo "Installing the pinned Python packages into $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 # After python, which may use apt too. The Python packages are installed meanwhile.

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.domain.assignment import passwords
 from tests.playbooks.conftest import ALPHA, secrets_of
 from tests.playbooks.recovery.conftest import Drills
 
@@ -23,10 +24,11 @@ class Conversation:
         command = [*drills.command("status")[:-4], program]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         found = drills.steps.source.catalog().components[component]
+        parameters, secrets = found.resolve("standard", {}), secrets_of(ALPHA, component, drills.steps.source)
         told = {
             "agency": {"id": ALPHA.id, "domain": f"{ALPHA.id}.practice.internal"},
-            "parameters": found.resolve("standard", {}),
-            "secrets": secrets_of(ALPHA, component, drills.steps.source),
+            "parameters": parameters,
+            "secrets": {**secrets, **passwords(found, parameters, secrets)},
             "hosts": {"desk": [{"name": "desk1", "address": drills.steps.site.hosts["desk1"].address}]},
         }
         assert self.ask(address=address, authority=authority, **told) == {"ok": True}
@@ -55,11 +57,17 @@ def _authority(drills: Drills) -> str:
     return drills.steps.on("desk1", "cat /etc/service-desk/tls/ca.pem")
 
 
+def _vouching(drills: Drills, number: int, component: str) -> str | None:
+    """Who vouches for what was restored, read from it; None for a component that nobody vouches for."""
+    trust = drills.steps.source.catalog().components[component].recovery.trust
+    return str(drills.ask("read", drill=number, file=trust.file)["content"]) if trust else None
+
+
 @pytest.mark.parametrize(("number", "component"), [(1, "service-desk"), (2, "desktop"), (3, "network")])
 def test_what_is_restored_works_and_is_what_was_backed_up(drills: Drills, number: int, component: str) -> None:
     address = drills.restore(number, component)
     assert drills.ask("start", drill=number, lease_seconds=300)["unit"] == f"drill-{number}.service"
-    with Conversation(drills, component, address, _authority(drills) if number == 1 else None) as user:
+    with Conversation(drills, component, address, _vouching(drills, number, component)) as user:
         user.until_it_works()
         if user.ask(op="describe")["canary"]:
             for count in range(3):

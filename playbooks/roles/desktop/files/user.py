@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Uses a desktop as one of its people does, over ssh; see conversation.py for how it is talked to.
 
-`authority` is the host's public key as in a known_hosts file (`ssh-ed25519 AAAA..`). Without one any key is accepted,
-which only a bubble on this same host allows for.
+`authority` is the host's public key as in a known_hosts file (`ssh-ed25519 AAAA..`). Without one
+nobody is asked.
 """
 
 from __future__ import annotations
@@ -62,13 +62,12 @@ class Person:
     def _connected(self) -> paramiko.SSHClient:
         if self._client is None:
             given, client = self._given, paramiko.SSHClient()
-            if given["authority"]:
-                kind, key = given["authority"].split()[:2]
-                known = KINDS[kind](data=base64.b64decode(key))
-                place = given["address"] if given["port"] == 22 else f"[{given['address']}]:{given['port']}"
-                client.get_host_keys().add(place, kind, known)
-            else:
-                client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+            if not given["authority"]:
+                raise UseError(f"nobody vouches for {given['name']}: its host key is not known")
+            kind, key = given["authority"].split()[:2]
+            known = KINDS[kind](data=base64.b64decode(key))
+            place = given["address"] if given["port"] == 22 else f"[{given['address']}]:{given['port']}"
+            client.get_host_keys().add(place, kind, known)
             client.connect(
                 given["address"], given["port"], given["login"], given["password"],
                 timeout=SECONDS, banner_timeout=SECONDS, auth_timeout=10, look_for_keys=False, allow_agent=False,
