@@ -27,17 +27,18 @@ Meanwhile = Mapping[Verb, Callable[[int], object]]
 
 @dataclass
 class Rehearsals:
-    """`acknowledged` is the test's own record of when each canary was acknowledged."""
+    """`acknowledged` is the test's own record: just before each canary was written, and just after that was said."""
 
     app: Application
     steps: Steps
-    acknowledged: dict[int, datetime] = field(default_factory=dict)
+    acknowledged: dict[int, tuple[datetime, datetime]] = field(default_factory=dict)
 
     def canary(self) -> int:
         """Write one into the desk, and note when that came back."""
+        before = datetime.now(UTC)
         written = next(w for w in self.app.witnessing.write(AGENCY) if w.watch.component == DESK)
         assert written.number is not None, written.error
-        self.acknowledged[written.number] = datetime.now(UTC)
+        self.acknowledged[written.number] = before, datetime.now(UTC)
         return written.number
 
     def back_up(self) -> None:

@@ -103,19 +103,21 @@ class TestACleanDrill:
             drill = rehearsals.drill({Verb.START: user.prepare, Verb.PROBE: user.begin, Verb.CHECK: user.end})
         passed(drill)
         evidence = rehearsals.evidence(drill)
-        truth = (evidence.t0 - rehearsals.acknowledged[1]).total_seconds()
-        assert evidence.rpo.seconds == pytest.approx(truth, abs=0.5)
-        assert evidence.rpo.upper_seconds == pytest.approx(truth + 60, abs=0.5)
+        least, most = sorted((evidence.t0 - moment).total_seconds() for moment in rehearsals.acknowledged[1])
+        assert least - 0.001 <= evidence.rpo.seconds <= most + 0.001, "times are kept in milliseconds"
+        assert evidence.rpo.upper_seconds == pytest.approx(evidence.rpo.seconds + 60, abs=0.001)
         assert (evidence.rpo.acknowledged, evidence.rpo.restored, evidence.rpo.lost) == (2, 1, 1)
         assert evidence.rto.seconds is not None
         assert user.first_served is not None
         began, ended = ((at - evidence.t0).total_seconds() for at in user.first_served)
+        # How long it takes to be told of what the desk has done is a part of what a turn takes, on this machine, now.
+        told = 0.5 + ended - began
         worked = user.desk_record["Recovery probe"] - evidence.t0.timestamp()
-        assert worked < evidence.rto.seconds < worked + 0.5
+        assert worked < evidence.rto.seconds < worked + told
         # Two users at once wait for each other. How long, the desk knows; never longer than it took to serve one.
         turn = max(user.desk_record["Recovery probe"] - user.desk_record["Asked by the test"], 0.0)
         assert turn < ended - began
-        assert began - 0.5 < evidence.rto.seconds < ended + turn + 0.5
+        assert began - told < evidence.rto.seconds < ended + turn + told
 
     def test_held_at_every_level_and_kept_inside(self, rehearsals: Rehearsals) -> None:
         drill = rehearsals.drill()
