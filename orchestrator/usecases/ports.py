@@ -207,12 +207,21 @@ class Events(Protocol):
     def forget_of(self, agency: str, *, before: datetime, limit: int) -> int: ...
 
 
+SecretPlace = tuple[str, str, str]
+"""Agency, component and name of a secret."""
+
+
 class SecretRows(Protocol):
     """Encrypted secrets. What is stored is ciphertext; this port never sees more."""
 
     def of(self, agency: str, component: str) -> dict[str, bytes]: ...
     def add(self, agency: str, component: str, name: str, token: bytes, *, at: datetime) -> None: ...
     def forget(self, agency: str, component: str) -> None: ...
+    def after(self, place: SecretPlace | None, *, limit: int) -> list[tuple[SecretPlace, bytes]]:
+        """All there are, in the order of their places, behind one of them."""
+        ...
+
+    def replace(self, place: SecretPlace, token: bytes) -> None: ...
 
 
 class Workers(Protocol):

@@ -1,5 +1,6 @@
 """The mark of an installation in its database: its id, and the id again as sealed by its key."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -27,6 +28,14 @@ def any_secret(engine: sa.Engine) -> bytes | None:
     """Something that the right key opens, from a database of any version's schema."""
     with translated(), engine.execution_options(read_only=True).connect() as connection:
         return connection.execute(sa.select(_SECRET.c.token).limit(1)).scalar_one_or_none()
+
+
+def reseal_mark(engine: sa.Engine, reseal: Callable[[bytes], bytes | None]) -> None:
+    """Have the mark sealed by the newest key."""
+    with translated(), engine.begin() as connection:
+        sealed: bytes = connection.execute(sa.select(_INSTALLATION.c.sealed_id)).scalar_one()
+        if fresh := reseal(sealed):
+            connection.execute(sa.update(_INSTALLATION).values(sealed_id=fresh))
 
 
 def mark(engine: sa.Engine, installation: str, sealed_id: bytes) -> str:

@@ -24,10 +24,12 @@ from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.events import Event, Happening
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.plan import Plan
-from orchestrator.usecases.ports import AgencyRecord, StoredPlan
+from orchestrator.usecases.ports import AgencyRecord, SecretPlace, StoredPlan
 
 _AGENCY, _INSTANCE = metadata.tables["agency"], metadata.tables["service_instance"]
 _COMMITMENT = metadata.tables["commitment"]
+_SECRET = metadata.tables["secret"]
+_SECRET_PLACE = (_SECRET.c.agency, _SECRET.c.component, _SECRET.c.name)
 
 _ONE_AGENCY = sa.select(_AGENCY).where(_AGENCY.c.id == sa.bindparam("agency"))
 _INSTANCES = sa.select(_INSTANCE).order_by(_INSTANCE.c.agency, _INSTANCE.c.component)
@@ -158,6 +160,15 @@ class SecretRepository(Repository):
 
     def forget(self, agency: str, component: str) -> None:
         self._run(sa.delete(SecretRow).where(col(SecretRow.agency) == agency, col(SecretRow.component) == component))
+
+    def after(self, place: SecretPlace | None, *, limit: int) -> list[tuple[SecretPlace, bytes]]:
+        query = sa.select(_SECRET).order_by(*_SECRET_PLACE).limit(limit)
+        if place:
+            query = query.where(sa.tuple_(*_SECRET_PLACE) > place)
+        return [((row.agency, row.component, row.name), row.token) for row in self._session.execute(query)]
+
+    def replace(self, place: SecretPlace, token: bytes) -> None:
+        self._run(sa.update(_SECRET).where(sa.tuple_(*_SECRET_PLACE) == place).values(token=token))
 
 
 TICKS_KEPT = timedelta(days=7)

@@ -12,9 +12,7 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 def make_private(key_file: Path, generate: Callable[[], bytes]) -> bool:
     """Create the file with a new key, which nobody ever sees half written. False when there is one already."""
     key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = key_file.with_name(f".{key_file.name}.{uuid.uuid4().hex}")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(generate())
+    partial = _written(key_file, generate())
     try:
         os.link(partial, key_file)
     except FileExistsError:
@@ -22,6 +20,25 @@ def make_private(key_file: Path, generate: Callable[[], bytes]) -> bool:
     finally:
         partial.unlink()
     return True
+
+
+def replace_private(key_file: Path, content: bytes) -> None:
+    """Put this in its place at once: whoever reads it finds the one or the other, also after a loss of power."""
+    _written(key_file, content).replace(key_file)
+    folder = os.open(key_file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _written(key_file: Path, content: bytes) -> Path:
+    partial = key_file.with_name(f".{key_file.name}.{uuid.uuid4().hex}")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return partial
 
 
 def refuse_readable_by_others(key_file: Path, *, consider: str) -> None:

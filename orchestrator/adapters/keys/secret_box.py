@@ -1,12 +1,12 @@
-"""Per-agency secrets: made at random, sealed with Fernet (AES-128-CBC and HMAC-SHA-256) under one key file."""
+"""Per-agency secrets: made at random, sealed with Fernet (AES-128-CBC and HMAC-SHA-256) by keys in one file."""
 
 import base64
 import secrets
 from pathlib import Path
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from orchestrator.adapters.keys.files import make_private, refuse_readable_by_others
+from orchestrator.adapters.keys.files import make_private, refuse_readable_by_others, replace_private
 from orchestrator.domain.catalog import SecretKind
 from orchestrator.domain.errors import Kind, OrchestratorError
 
@@ -15,10 +15,15 @@ PASSWORD_BYTES = 18
 
 
 class SecretBox:
-    """Opens and seals with the key in a file that only its owner may read."""
+    """Opens and seals with the keys in a file that only its owner may read: a line each, the newest first.
+
+    There are two for as long as secrets are sealed anew. The newest seals, and each opens what it has sealed. A file
+    that changed is read again, so that whoever runs meanwhile seals with the new key at once.
+    """
 
     def __init__(self, key_file: Path) -> None:
-        self._fernet = Fernet(_read_key(key_file))
+        self._file = key_file
+        self._keys = (_identity(key_file), _read_keys(key_file))
 
     def generate(self, kind: SecretKind) -> str:
         if kind is SecretKind.KEY:
@@ -26,17 +31,44 @@ class SecretBox:
         return secrets.token_urlsafe(PASSWORD_BYTES)
 
     def seal(self, clear: str) -> bytes:
-        return self._fernet.encrypt(clear.encode())
+        return self._current()[0].encrypt(clear.encode())
 
     def open(self, token: bytes) -> str:
         try:
-            return self._fernet.decrypt(token).decode()
+            return MultiFernet(self._current()).decrypt(token).decode()
         except InvalidToken:
             raise OrchestratorError(
                 Kind.CONFLICT,
                 "a stored secret cannot be opened with this encryption key",
                 hint="restore the key file that belongs to this database",
             ) from None
+
+    def reseal(self, token: bytes) -> bytes | None:
+        """The same under the newest key; None when it is already."""
+        try:
+            self._current()[0].decrypt(token)
+        except InvalidToken:
+            return self.seal(self.open(token))
+        return None
+
+    def begin_rotation(self) -> bool:
+        """Have a new key, and the one before it. False when a rotation was begun before and is not at its end."""
+        keys = _lines(self._file)
+        if len(keys) > 1:
+            return False
+        replace_private(self._file, b"\n".join([Fernet.generate_key(), *keys, b""]))
+        return True
+
+    def end_rotation(self) -> None:
+        """Forget the key before, which opens nothing any more."""
+        replace_private(self._file, _lines(self._file)[0] + b"\n")
+
+    def _current(self) -> list[Fernet]:
+        identity, keys = self._keys
+        if (now := _identity(self._file)) != identity:
+            keys = _read_keys(self._file)
+            self._keys = now, keys
+        return keys
 
 
 def make_key(key_file: Path) -> bool:
@@ -45,23 +77,41 @@ def make_key(key_file: Path) -> bool:
 
 
 def opens(key_file: Path, token: bytes) -> bool:
-    """Whether the key in the file is the one that sealed this."""
+    """Whether a key in the file has sealed this."""
     try:
-        Fernet(_read_key(key_file)).decrypt(token)
+        MultiFernet(_read_keys(key_file)).decrypt(token)
     except InvalidToken:
         return False
     return True
 
 
-def _read_key(key_file: Path) -> bytes:
+def _identity(key_file: Path) -> tuple[int, int]:
     try:
-        key = key_file.read_bytes().strip()
-        Fernet(key)
+        found = key_file.stat()
     except FileNotFoundError:
-        raise OrchestratorError(
-            Kind.NOT_FOUND, f"{key_file}: the encryption key is missing", hint="restore it from its backup"
-        ) from None
+        raise _missing(key_file) from None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _read_keys(key_file: Path) -> list[Fernet]:
+    try:
+        keys = [Fernet(line) for line in _lines(key_file)]
     except ValueError:
-        raise OrchestratorError(Kind.INVALID, f"{key_file} does not hold an encryption key") from None
+        keys = []
+    if not keys:
+        raise OrchestratorError(Kind.INVALID, f"{key_file} does not hold an encryption key")
     refuse_readable_by_others(key_file, consider="the secrets known")
-    return key
+    return keys
+
+
+def _lines(key_file: Path) -> list[bytes]:
+    try:
+        return key_file.read_bytes().split()
+    except FileNotFoundError:
+        raise _missing(key_file) from None
+
+
+def _missing(key_file: Path) -> OrchestratorError:
+    return OrchestratorError(
+        Kind.NOT_FOUND, f"{key_file}: the encryption key is missing", hint="restore it from its backup"
+    )

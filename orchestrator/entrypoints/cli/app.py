@@ -18,6 +18,7 @@ from orchestrator.entrypoints.cli import (
     probing,
     recovery,
     runs,
+    secrets,
     service_levels,
 )
 from orchestrator.entrypoints.cli.output import print_error, progress
@@ -46,6 +47,7 @@ app.add_typer(recovery.app, name="drill")
 app.add_typer(recovery.backup, name="backup")
 app.add_typer(service_levels.app, name="sla")
 app.add_typer(practice.app, name="practice")
+app.add_typer(secrets.app, name="secret")
 app.add_typer(operating.db, name="db")
 
 

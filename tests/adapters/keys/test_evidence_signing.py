@@ -90,7 +90,7 @@ class TestSigned:
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(b"\xff", "is not signed evidence"), (b"{}{}", "Extra data"), (b'{"a":1,"a":2}', "key 'a' is given twice")],
+    [(b"\xff", "is not UTF-8 text"), (b"{}{}", "Extra data"), (b'{"a":1,"a":2}', "key 'a' is given twice")],
 )
 def test_a_file_that_is_no_evidence_is_refused(tmp_path: Path, content: bytes, problem: str) -> None:
     (tmp_path / "e.json").write_bytes(content)

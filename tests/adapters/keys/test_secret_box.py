@@ -1,6 +1,8 @@
 """Secrets are random, sealed, and useless without the key file."""
 
 import base64
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,44 @@ class TestTheKeyFile:
         with pytest.raises(OrchestratorError) as refused:
             SecretBox(tmp_path / "key")
         assert refused.value.kind is Kind.INVALID
+
+
+class TestRotation:
+    @pytest.fixture
+    def old(self, box: SecretBox) -> bytes:
+        return box.seal("hunter2hunter2")
+
+    def test_opens_by_both_keys_until_it_ends_and_by_the_new_one_then(
+        self, box: SecretBox, old: bytes, tmp_path: Path
+    ) -> None:
+        assert box.begin_rotation()
+        assert not box.begin_rotation(), "it goes on with the one that was begun"
+        assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+        assert box.open(old) == "hunter2hunter2"
+        fresh = box.reseal(old)
+        assert fresh
+        assert box.reseal(fresh) is None
+        box.end_rotation()
+        assert box.open(fresh) == "hunter2hunter2"
+        with pytest.raises(OrchestratorError):
+            box.open(old)
+
+    def test_is_noticed_by_whoever_uses_the_file_meanwhile(self, box: SecretBox, tmp_path: Path) -> None:
+        other = SecretBox(tmp_path / "key")
+        assert other.begin_rotation()
+        fresh = box.seal("sealed meanwhile")
+        assert other.reseal(fresh) is None
+        other.end_rotation()
+        assert box.open(fresh) == "sealed meanwhile"
+
+    def test_keeps_the_old_key_when_nothing_can_be_written(
+        self, box: SecretBox, old: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            box.begin_rotation()
+        monkeypatch.undo()
+        assert SecretBox(tmp_path / "key").open(old) == "hunter2hunter2"

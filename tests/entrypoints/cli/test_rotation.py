@@ -1,0 +1,83 @@
+"""Rotating the key that seals secrets, on both databases, interrupted and beside a worker."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from orchestrator.adapters.database.connection import connect
+from orchestrator.adapters.keys.secret_box import SecretBox
+from tests.databases import Databases
+from tests.entrypoints.cli.conftest import CommandLine
+
+
+@pytest.fixture
+def orchestrator(tmp_path: Path, databases: Databases) -> Iterator[CommandLine]:
+    """With two agencies in service."""
+    url = databases.empty(tmp_path) if databases.kind == "postgresql" else None
+    command = CommandLine(tmp_path, database=url)
+    command("init")
+    for agency in ("a-one", "a-two"):
+        command("apply", command.order(agency, services={"alpha": {}}), "--yes")
+    yield command
+    command.end()
+
+
+def tokens(command: CommandLine) -> list[bytes]:
+    """Everything sealed that is in the database."""
+    engine = connect(command.database or f"sqlite:///{command.home / 'orchestrator.db'}")
+    with engine.connect() as connection:
+        found = connection.execute(sa.text("select token from secret union all select sealed_id from installation"))
+        told = [bytes(token) for (token,) in found]
+    engine.dispose()
+    return told
+
+
+def rotate(command: CommandLine) -> int:
+    """Both parts; how many secrets were sealed anew."""
+    first = command.json("secret", "rotate")
+    if not command.database:
+        return int(first["resealed"])
+    assert (first["begun"], first["finished"], first["resealed"]) == (True, False, None)
+    return int(command.json("secret", "rotate", "--copied")["resealed"])
+
+
+class TestRotation:
+    def test_seals_everything_by_a_new_key_alone(self, orchestrator: CommandLine) -> None:
+        file, before = orchestrator.home / "secret.key", tokens(orchestrator)
+        shutil.copy(file, orchestrator.folder / "old.key")
+        clear = {SecretBox(file).open(token) for token in before}
+        assert rotate(orchestrator) == 2
+        assert {SecretBox(file).open(token) for token in tokens(orchestrator)} == clear
+        assert not set(before) & set(tokens(orchestrator))
+        assert len(file.read_bytes().split()) == 1
+        assert file.read_bytes() != (orchestrator.folder / "old.key").read_bytes()
+        orchestrator("drift", "check", "a-one")
+        orchestrator("init")
+
+    def test_goes_on_where_it_was_interrupted(self, orchestrator: CommandLine) -> None:
+        file = orchestrator.home / "secret.key"
+        box, before = SecretBox(file), tokens(orchestrator)
+        assert box.begin_rotation()
+        engine = connect(orchestrator.database or f"sqlite:///{orchestrator.home / 'orchestrator.db'}")
+        with engine.begin() as connection:
+            one = box.reseal(before[0])
+            connection.execute(
+                sa.text("update secret set token = :one where token = :token"), {"one": one, "token": before[0]}
+            )
+        engine.dispose()
+        orchestrator("agency", "list")
+        told = orchestrator.json("secret", "rotate", *(["--copied"] if orchestrator.database else []))
+        assert (told["begun"], told["finished"], told["resealed"]) == (False, True, 1)
+        assert [SecretBox(file).reseal(token) for token in tokens(orchestrator)] == [None] * 3
+
+    def test_is_followed_by_a_worker_that_runs_meanwhile(self, orchestrator: CommandLine) -> None:
+        orchestrator.start("worker")
+        orchestrator("drift", "check", "a-one")
+        rotate(orchestrator)
+        orchestrator("apply", orchestrator.order("a-three", services={"alpha": {}}), "--yes")
+        orchestrator("drift", "check", "a-two")
+        box = SecretBox(orchestrator.home / "secret.key")
+        assert [box.reseal(token) for token in tokens(orchestrator)] == [None] * 4
