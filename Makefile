@@ -15,7 +15,7 @@ TEST_PACKAGES := prometheus prometheus-alertmanager postgresql dnsmasq-base ngin
 SUITE ?= trixie
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-bare test-long fresh check lint format serve bench lock sbom clean python practice-packages test-packages
+.PHONY: help demo test test-bare test-long attack fresh check lint format serve bench lock sbom clean python practice-packages test-packages
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ test-bare: $(INSTALLED) practice-packages ## Install every role from nothing, an
 
 test-long: $(INSTALLED) practice-packages test-packages ## Try again and again what other tests try less often
 	$(call side_by_side,-m long)
+
+attack: $(INSTALLED) practice-packages test-packages ## Try to get in, several thousand times (before a release)
+	$(call side_by_side,-m attack --hypothesis-profile attack)
 
 fresh: $(INSTALLED) practice-packages ## Run demo and test on a bare machine of SUITE, booted on this one (long)
 	$(BIN)/python -m tests.fresh $(SUITE)

@@ -7,6 +7,14 @@ from pathlib import Path
 from orchestrator.domain.errors import Kind, OrchestratorError
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is one. A name that nothing can have is no folder."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def read_file(path: Path, *, at_most: int) -> bytes:
     """What is in a file of `at_most` bytes. Raises NOT_FOUND or INVALID, also for what is no file: a pipe, a device."""
     try:

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 WORLD = Path(__file__).parent / "world"
 
 settings.register_profile("unhurried", deadline=None)  # how long an example takes is the machine's business
+settings.register_profile("attack", deadline=None, max_examples=2800)
 settings.load_profile("unhurried")
 
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; nobody's terminal bounds what tests read

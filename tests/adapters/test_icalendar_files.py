@@ -167,6 +167,7 @@ def many(lines: str, count: int) -> list[str]:
 YEARLY_NEVER = "DTSTART:19000101T000000Z DURATION:PT1H RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=31"
 
 
+@pytest.mark.attack
 class TestAHostileCalendar:
     """Every one of these once took minutes or gigabytes, or ended in a stack trace."""
 

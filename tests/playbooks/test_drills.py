@@ -463,6 +463,7 @@ class TestAKilledOrchestrator:
         wait_until(lambda: rehearsals.left() == {"drills": [], "leftovers": []}, seconds=60)
 
 
+@pytest.mark.attack
 class TestSecrets:
     """Last, as the agency leaves: over all that was done above, by onboarding, backups, drills and canaries."""
 

@@ -12,6 +12,7 @@ from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.output import LARGEST_NUMBER, AsJson, console, print_json, progress, say
 from orchestrator.entrypoints.failures import CHANGES_PENDING
+from orchestrator.files import is_folder
 
 if TYPE_CHECKING:
     from orchestrator.bootstrap import Application
@@ -48,7 +49,7 @@ def plan(
 
     Example: orchestrator plan examples/cabinet-office.yml
     """
-    if file.is_dir():
+    if is_folder(file):
         from orchestrator.entrypoints.cli.ordering_folder import plan_folder
 
         with application() as app:
@@ -94,7 +95,7 @@ def apply(
         if (number := plan_number(what)) and not Path(what).exists():
             carry_out(app, number, wishes)
             return
-        if Path(what).is_dir():
+        if is_folder(Path(what)):
             from orchestrator.entrypoints.cli.ordering_folder import apply_folder
 
             apply_folder(app, Path(what), wishes, yes=yes, keep_going=keep_going)

@@ -27,7 +27,7 @@ from tests.adapters.ansible.hostile import hostile
 from tests.conftest import ROOT
 from tests.playbooks.conftest import ALPHA, secrets_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.attack, pytest.mark.slow]
 
 CALL_OFF = """
 framework: flex

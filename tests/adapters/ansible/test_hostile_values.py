@@ -10,7 +10,7 @@ import pytest
 from tests.adapters.ansible.conftest import Steps
 from tests.adapters.ansible.hostile import hostile
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.attack, pytest.mark.slow]
 
 REPEATING = """
 - name: Repeat what was given

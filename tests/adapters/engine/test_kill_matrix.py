@@ -12,7 +12,7 @@ from tests.adapters.engine.conftest import Engine, settings_for
 from tests.adapters.engine.program import Mishap
 from tests.entrypoints.cli.conftest import PATIENCE
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.attack, pytest.mark.slow]
 
 THIRD = "alpha.provision"
 """The third step to start, finish and tell something: the first two are prechecks, and it runs alone."""

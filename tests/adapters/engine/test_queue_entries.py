@@ -11,7 +11,7 @@ from orchestrator.adapters.engine.queueing import APPLICATION, QUEUE, VERSION, W
 from tests.adapters.engine.conftest import Engine
 from tests.entrypoints.cli.conftest import eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.attack, pytest.mark.slow]
 
 
 class Opened:
