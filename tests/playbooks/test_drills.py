@@ -460,7 +460,7 @@ class TestAKilledOrchestrator:
         for operation in ("pin", "prepare"):
             steps.on("recover1", f"echo '{json.dumps(asked)}' | /usr/local/lib/recovery/drill {operation}")
         assert [d["drill"] for d in rehearsals.left()["drills"]] == [number]
-        wait_until(lambda: rehearsals.left() == {"drills": [], "leftovers": []}, seconds=60)
+        wait_until(lambda: rehearsals.left() == {"drills": [], "leftovers": []}, seconds=PATIENCE)
 
 
 @pytest.mark.attack
