@@ -43,7 +43,6 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.usecases.provisioning import Provisioning
     from orchestrator.usecases.recalling import Recalling
     from orchestrator.usecases.retaining import Retaining
-    from orchestrator.usecases.rotating import Rotating
     from orchestrator.usecases.scheduling import Scheduling
     from orchestrator.usecases.targeting import Targeting
     from orchestrator.usecases.witnessing import Witnessing
@@ -65,22 +64,6 @@ class Application(ServiceLevels):
         from orchestrator.usecases.assigning import Assigning
 
         return Assigning(source=self.source, clock=self.clock, secrets=SecretBox(self.settings.key_file))
-
-    @cached_property
-    def rotating(self) -> "Rotating":
-        from functools import partial
-
-        from orchestrator.adapters.database.marking import reseal_mark
-        from orchestrator.adapters.keys.secret_box import SecretBox
-        from orchestrator.usecases.rotating import Rotating
-
-        keys = SecretBox(self.settings.key_file)
-        return Rotating(store=self.store, keys=keys, mark=partial(reseal_mark, self.database))
-
-    @property
-    def many_machines(self) -> bool:
-        """Whether other machines may work on the same records."""
-        return self.database.dialect.name != "sqlite"
 
     @cached_property
     def provisioning(self) -> "Provisioning":

@@ -1,7 +1,7 @@
 """What everything else stands on: the files people write, the clock, the database, and the way to the hosts."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from orchestrator.adapters.catalog_files.source import CatalogFiles
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from orchestrator.adapters.database.store import SqlStore
     from orchestrator.usecases.ports import SiteAccess
+    from orchestrator.usecases.rotating import Rotating
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,20 @@ class Records:
     def require_installation(self) -> None:
         """Raise when a part of the installation is not, or no longer, where it belongs."""
         require_installation(self.settings, self.database)
+
+    @cached_property
+    def rotating(self) -> "Rotating":
+        from orchestrator.adapters.database.marking import reseal_mark
+        from orchestrator.adapters.keys.secret_box import SecretBox
+        from orchestrator.usecases.rotating import Rotating
+
+        keys = SecretBox(self.settings.key_file)
+        return Rotating(store=self.store, keys=keys, mark=partial(reseal_mark, self.database))
+
+    @property
+    def many_machines(self) -> bool:
+        """Whether other machines may work on the same records."""
+        return self.database.dialect.name != "sqlite"
 
     def access_of(self, site: str) -> "SiteAccess":
         """How the hosts of a site are reached."""

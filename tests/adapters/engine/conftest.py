@@ -67,8 +67,18 @@ class Engine:
         return order(agency, **{name: {"parameters": parameters} for name in services.split()})
 
     def apply(self, call_off: CallOff) -> int:
-        """The id of a run that has been queued."""
-        return self.app.provisioning.open_run(self.app.ordering.plan(call_off).id).id
+        """The id of a run that has been queued. A database that lost patience with a busy machine is asked again."""
+
+        def opened() -> int | None:
+            try:
+                return self.app.provisioning.open_run(self.app.ordering.plan(call_off).id).id
+            except OrchestratorError as error:
+                if error.kind is not Kind.UNAVAILABLE:
+                    raise
+                return None
+
+        run: int = eventually(opened)
+        return run
 
     def run(self, run: int) -> RunView:
         return self.app.observing.run(run)
