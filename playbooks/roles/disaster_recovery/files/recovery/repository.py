@@ -26,6 +26,8 @@ def freeze(drill: Drill, agency: str, source: Path | None) -> None:
     if not (place / "config").is_file():
         raise DrillError(f"{agency} has no repository at {place}; provision its disaster recovery first")
     listed = Path("/etc/recovery", agency, "keys")
+    if source is None and not listed.exists():
+        raise DrillError(f"nobody noted the keys of {agency}'s repository; provision its disaster recovery again")
     if source is None and (strange := receipts.strange_keys(place, listed.read_text())):
         raise DrillError(f"the repository of {agency} has keys that it was not made with: {', '.join(strange)}")
     drill.repository.mkdir(mode=0o700)
