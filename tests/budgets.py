@@ -36,17 +36,16 @@ class Usage:
 
     pattern: str
     _gone: float = 0.0
-    _last: float = 0.0
+    _last: dict[Path, float] = field(default_factory=dict)
 
     def read(self) -> float:
         """Return the seconds used so far. What a group uses between a reading and its end is not seen."""
         groups = _groups()
         stats = [path / "cpu.stat" for path in groups.glob(self.pattern)] if groups else []
-        now = sum(int(stat.read_text().split()[1]) / 1e6 for stat in stats)
-        if now < self._last:
-            self._gone += self._last
+        now = {stat: int(stat.read_text().split()[1]) / 1e6 for stat in stats}
+        self._gone += sum(last for stat, last in self._last.items() if now.get(stat, 0.0) < last)
         self._last = now
-        return self._gone + now
+        return self._gone + sum(now.values())
 
 
 @dataclass
