@@ -6,7 +6,7 @@ from orchestrator.adapters import state_directory
 from orchestrator.bootstrap import installing
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.installation import require_whole
-from orchestrator.usecases.examining import CannotTellError, Check, Finding, examine
+from orchestrator.usecases.examining import CannotTellError, Check, Finding, examine, examine_catalog
 
 if TYPE_CHECKING:
     from orchestrator.bootstrap import Application
@@ -19,7 +19,7 @@ def findings(app: "Application") -> list[Finding]:
             "state directory": lambda: _private(app),
             "installation": lambda: _whole(app),
             "database": lambda: _sound(app),
-            "catalog": lambda: app.examining.catalog(),
+            "catalog": lambda: examine_catalog(app.source),
             "workers": _with_records(app, lambda: _workers(app)),
             "schedules": _with_records(app, lambda: _schedules(app)),
             "hosts": _with_records(app, lambda: app.examining.sites()),

@@ -56,6 +56,19 @@ def _finding(name: str, check: Check) -> Finding:
         return Finding(check=name, standing=Standing.FAILED, **failed)
 
 
+def require_consistent(source: CatalogSource, *, hint: str | None = None) -> None:
+    """Raise with every place where catalogue, playbooks and inventories do not fit each other."""
+    if problems := source.lint():
+        message, details = f"the catalog has {len(problems)} problem(s)", tuple(map(str, problems))
+        raise OrchestratorError(Kind.INVALID, message, details=details, hint=hint)
+
+
+def examine_catalog(source: CatalogSource) -> str:
+    """The check of catalogue, playbooks and inventories, which needs no records."""
+    require_consistent(source, hint="mend the files; orchestrator catalog lint looks at them again")
+    return f"{len(source.catalog().components)} components fit their roles and sites"
+
+
 @dataclass(frozen=True)
 class Examining:
     """The checks that read the records and the hosts."""
@@ -64,17 +77,6 @@ class Examining:
     store: Store
     clock: Clock
     hosts: RecoveryHosts
-
-    def catalog(self) -> str:
-        """Whether catalogue, playbooks and inventories fit each other."""
-        if problems := self.source.lint():
-            raise OrchestratorError(
-                Kind.INVALID,
-                f"the catalog has {len(problems)} problem(s)",
-                details=tuple(map(str, problems)),
-                hint="mend the files; orchestrator catalog lint looks at them again",
-            )
-        return f"{len(self.source.catalog().components)} components fit their roles and sites"
 
     def sites(self) -> str:
         """Whether the hosts that serve agencies let us in, and agree about the time."""

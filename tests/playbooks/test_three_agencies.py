@@ -9,6 +9,7 @@ import paramiko
 import pytest
 
 from orchestrator.adapters.keys.secret_box import SecretBox
+from orchestrator.domain.practice import HostState
 from tests.conftest import ROOT
 from tests.playbooks.conftest import Steps
 from tests.playbooks.grounds import ADDRESSES, PracticeHome
@@ -160,3 +161,4 @@ class TestThreeAgencies:
             inventory.write_text(right)
         command("run", "resume", run["run"])
         assert command.json("run", "show", run["run"])["state"] == "succeeded"
+        assert all(h.state is HostState.RUNNING for h in practice.driver.status())

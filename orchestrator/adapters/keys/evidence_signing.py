@@ -17,6 +17,10 @@ from cryptography.hazmat.primitives.serialization import (
 
 from orchestrator.adapters.keys.files import make_private, refuse_readable_by_others
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.files import read_file
+
+MAX_BYTES = 10_000
+"""A key is some lines of text."""
 
 
 class PublicKey:
@@ -100,8 +104,8 @@ def _read_private(file: Path) -> Ed25519PrivateKey:
 
 def _bytes_of(file: Path, *, missing: str, hint: str | None = None) -> bytes:
     try:
-        return file.read_bytes()
-    except FileNotFoundError:
+        return read_file(file, at_most=MAX_BYTES)
+    except OrchestratorError as error:
+        if error.kind is not Kind.NOT_FOUND:
+            raise
         raise OrchestratorError(Kind.NOT_FOUND, f"{file}: {missing}", hint=hint) from None
-    except OSError as error:
-        raise OrchestratorError(Kind.INVALID, f"{file}: cannot be read: {error.strerror}") from None

@@ -92,12 +92,11 @@ def lint() -> None:
 
     Example: orchestrator catalog lint
     """
+    from orchestrator.usecases.examining import require_consistent
+
     with application() as application_:
-        problems = application_.source.lint()
+        require_consistent(application_.source)
         count = len(application_.source.catalog().components)
-    if problems:
-        details = tuple(str(p) for p in problems)
-        raise OrchestratorError(Kind.INVALID, f"the catalog has {len(problems)} problem(s)", details=details)
     console.print(f"{count} components, no problems")
 
 
