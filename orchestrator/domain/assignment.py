@@ -7,8 +7,9 @@ from typing import Any
 
 from orchestrator.domain.agreement import Agency
 from orchestrator.domain.allocation import Allocation, values
-from orchestrator.domain.catalog import Component
+from orchestrator.domain.catalog import NETWORK, Component
 from orchestrator.domain.instance import ServiceInstance
+from orchestrator.domain.reachability import Reachability
 from orchestrator.domain.site import Placement, Site, hosts_in
 
 
@@ -41,6 +42,7 @@ def host_variables(
     allocations: Mapping[str, Allocation],
     needed: Mapping[str, Placement],
     site: Site,
+    reachability: Reachability,
     described: Placement | None = None,
     besides: Mapping[str, Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
@@ -59,11 +61,16 @@ def host_variables(
         "needs": {name: addresses(hosts, site) for name, hosts in needed.items()},
         "allocation": allocated,
         **instance.parameters,
+        **({"ways": [way.model_dump() for way in reachability.ways()]} if component.component == NETWORK else {}),
         **(besides or {}),
     }
+    admitted = reachability.admissions(component)
     return {
-        name: {f"{component.role}_{key}": value for key, value in shared.items()}
-        | {f"{component.role}_functions": [f for f, hosts in sorted(placement.items()) if name in hosts]}
+        name: {
+            **{f"{component.role}_{key}": value for key, value in shared.items()},
+            f"{component.role}_functions": [f for f, hosts in sorted(placement.items()) if name in hosts],
+            f"{component.role}_admits": [one.model_dump(exclude={"host"}) for one in admitted if one.host == name],
+        }
         for name in hosts_in(placement)
     }
 

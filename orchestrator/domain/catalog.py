@@ -15,7 +15,17 @@ from orchestrator.domain.service_hours import ServiceHours
 from orchestrator.domain.value import Value
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=30)]
+PortTemplate = Annotated[str, Field(pattern=r"^(tcp|udp)/([0-9]{1,5}|\{[a-z_]+\})$")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+
+NETWORK, GATEWAY = "network", "gateway"
+"""The component that gives an agency its network, and its function whose hosts lead there."""
+
+KEEPER = "disaster-recovery"
+"""The component that keeps the backups of the others."""
+
+KEEPER_PORTS = 9000
+"""An agency's repository answers on the port this much above its number."""
 
 
 class Verb(StrEnum):
@@ -138,6 +148,35 @@ class Endpoint(Value):
     address: str
 
 
+class Audience(StrEnum):
+    """Who may ask a service on a port. Nobody else is answered."""
+
+    PROVIDER = "provider"
+    """Machines that the site is managed and watched from."""
+    DEVICES = "devices"
+    """Devices on the agency's own network, and those that dial in to it."""
+    WORKPLACES = "workplaces"
+    """Hosts on which the agency's people work: functions that a component calls `workplaces`."""
+    BACKUPS = "backups"
+    """Hosts of the agency's whose backups are kept."""
+    RECOVERY = "recovery"
+    """The agency's recovery host: users there leave canaries, and see that a service works."""
+    ANYONE = "anyone"
+
+
+class Reach(Value):
+    """Ports of a function, and who may ask there.
+
+    A port is a template over the allocation: `tcp/443`, `udp/{vpn_port}`, and `{repository_port}` for backups. They are
+    at the host's own address or, where it is a gateway, at the address it has on the agency's `network`.
+    """
+
+    function: Name
+    ports: Annotated[tuple[PortTemplate, ...], Field(min_length=1)]
+    admits: Annotated[tuple[Audience, ...], Field(min_length=1)]
+    at: Literal["host", "network"] = "host"
+
+
 class Trust(Value):
     """A file on the hosts of a function that says who vouches for the service: what its users check it against."""
 
@@ -201,6 +240,9 @@ class Component(Value):
     tiers: Annotated[Mapping[Identifier, Tier], Field(min_length=1)]
     probes: tuple[Probe, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
+    reachability: tuple[Reach, ...] = Field(default=(), exclude_if=lambda reachability: not reachability)
+    workplaces: tuple[Name, ...] = Field(default=(), exclude_if=lambda workplaces: not workplaces)
+    """Functions on whose hosts the agency's people run programs of their own."""
     recovery: RecoveryScope
     timeouts: Mapping[Verb, timedelta] = {}
     retries: Mapping[Verb, Retry] = {}

@@ -14,6 +14,7 @@ from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import NUMBERS, Allocation, host_pool
 from orchestrator.domain.catalog import Catalog, Component, Tenancy, Verb
 from orchestrator.domain.instance import InstanceState, ServiceInstance
+from orchestrator.domain.reachability import Reachability
 from orchestrator.domain.site import Placement, Site, hosts_in
 from orchestrator.domain.value import Value, digest_of
 
@@ -175,7 +176,11 @@ def make_plan(basis: Basis) -> Plan:
     wanted = {} if basis.call_off is None else {c: _wish(basis, c) for c in basis.call_off.services}
     recorded = {c: i for c, i in basis.recorded.items() if i.exists}
     order = basis.catalog.in_order({*wanted, *recorded})
-    changes = tuple(_change(recorded.get(c), wanted.get(c), site=basis.site, found=basis.drifted.get(c)) for c in order)
+    reached = _reached(basis, recorded, wanted)
+    changes = tuple(
+        _change(recorded.get(c), wanted.get(c), site=basis.site, found=basis.drifted.get(c), reached=reached.get(c, ()))
+        for c in order
+    )
     return Plan(
         agency=basis.agency,
         purpose=_purpose(basis, recorded),
@@ -191,6 +196,19 @@ def make_plan(basis: Basis) -> Plan:
 
 def _touched(*instances: Mapping[str, ServiceInstance]) -> set[str]:
     return {host for some in instances for i in some.values() for host in hosts_in(i.hosts)}
+
+
+def _reached(
+    basis: Basis, recorded: Mapping[str, ServiceInstance], wanted: Mapping[str, ServiceInstance]
+) -> Mapping[str, tuple[FieldChange, ...]]:
+    """component that stays -> how it changes who may reach what, as others come, go or move."""
+    before, after = (
+        Reachability(services, catalog=basis.catalog, allocations=basis.allocations, site=basis.site)
+        for services in (recorded, wanted)
+    )
+    stays = [basis.catalog.components[c] for c in wanted if c in recorded]
+    told = {one.component: (before.described(one), after.described(one)) for one in stays}
+    return {c: (FieldChange(path="reachability", before=b, after=a),) for c, (b, a) in told.items() if b != a}
 
 
 def _purpose(basis: Basis, recorded: Mapping[str, ServiceInstance]) -> Purpose:
@@ -230,7 +248,14 @@ def _place(
     return (hosts[(number - 1) % len(hosts)],)
 
 
-def _change(before: ServiceInstance | None, after: ServiceInstance | None, *, site: Site, found: int | None) -> Change:
+def _change(
+    before: ServiceInstance | None,
+    after: ServiceInstance | None,
+    *,
+    site: Site,
+    found: int | None,
+    reached: tuple[FieldChange, ...],
+) -> Change:
     if after is None:
         assert before is not None
         return Change(
@@ -240,7 +265,7 @@ def _change(before: ServiceInstance | None, after: ServiceInstance | None, *, si
         return Change(
             component=after.component, effect=Effect.CREATE, tier=after.tier, fields=_differences(None, after)
         )
-    fields = _differences(before, after)
+    fields = (*_differences(before, after), *reached)
     if before.state is not InstanceState.IN_SERVICE:
         fields = (*fields, FieldChange(path="state", before=before.state.value, after=InstanceState.IN_SERVICE.value))
     elif found is not None:

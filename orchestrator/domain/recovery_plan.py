@@ -5,17 +5,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from orchestrator.domain.catalog import Catalog, RecoveryTarget, Verb
+from orchestrator.domain.catalog import KEEPER, Catalog, RecoveryTarget, Verb
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.plan import Cost, Plan, Purpose, Step
 from orchestrator.domain.site import Placement, Site
 from orchestrator.domain.value import digest_of
-
-KEEPER = "disaster-recovery"
-"""The component that keeps the backups of the others."""
-
-KEEPER_PORTS = 9000
-"""An agency's repository answers on the port this much above its number."""
 
 PHASES = (
     (Verb.EXAMINE, "the recovery host must be able to carry it"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from ipaddress import IPv4Network
 from typing import Any
 
 from orchestrator.domain.allocation import Pool
@@ -26,12 +27,14 @@ class Host(Value):
 
 
 class Site(Value):
-    """`facts` are the site's own variables, handed to every role as they are."""
+    """`facts` are the site's own variables, handed to every role as they are. `management` are the networks that its
+    hosts are managed and watched from."""
 
     name: str
     domain: str
     hosts: Mapping[str, Host]
     pools: Mapping[str, Pool]
+    management: tuple[IPv4Network, ...] = ()
     facts: Mapping[str, Any] = {}
 
     def group(self, name: str) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ from typing import Any
 
 from orchestrator.domain.allocation import values
 from orchestrator.domain.assignment import addresses, agency_facts, host_variables, passwords, secrets_variable
-from orchestrator.domain.catalog import Component
+from orchestrator.domain.catalog import KEEPER, KEEPER_PORTS, Component
 from orchestrator.domain.instance import ServiceInstance
-from orchestrator.domain.recovery_plan import KEEPER, KEEPER_PORTS
+from orchestrator.domain.reachability import Reachability
 from orchestrator.domain.run import Run, StepRecord
 from orchestrator.domain.site import hosts_in
 from orchestrator.usecases.driving_ports import Assignment
@@ -22,10 +22,19 @@ class Assigning:
     clock: Clock
     secrets: Secrets
 
-    def assignment(self, tx: Transaction, run: Run, step: StepRecord, instance: ServiceInstance) -> Assignment:
+    def assignment(
+        self,
+        tx: Transaction,
+        run: Run,
+        step: StepRecord,
+        instance: ServiceInstance,
+        *,
+        services: Mapping[str, ServiceInstance] | None = None,
+    ) -> Assignment:
+        """What one step is told. `services` are what the agency will have where that differs from what is recorded."""
         component = self.source.catalog().components[step.component]
         secrets = self.component_secrets(tx, run.agency, component)
-        return self._assignment(tx, run, step, instance, secrets=secrets, besides=None)
+        return self._assignment(tx, run, step, instance, secrets=secrets, services=services)
 
     def recovery_assignment(
         self,
@@ -85,11 +94,14 @@ class Assigning:
         instance: ServiceInstance,
         *,
         secrets: Mapping[str, str],
-        besides: Mapping[str, Any] | None,
+        services: Mapping[str, ServiceInstance] | None = None,
+        besides: Mapping[str, Any] | None = None,
     ) -> Assignment:
-        record = find_agency(tx, run.agency)
-        component, site = self.source.catalog().components[step.component], self.source.site(run.site)
-        needed = {n: i.hosts for n, i in tx.instances.of(run.agency).items() if n in component.needs}
+        record, recorded = find_agency(tx, run.agency), tx.instances.of(run.agency)
+        catalog, site = self.source.catalog(), self.source.site(run.site)
+        component, allocations = catalog.components[step.component], tx.allocations.of(run.agency, site=run.site)
+        needed = {n: i.hosts for n, i in recorded.items() if n in component.needs}
+        existing = {n: i for n, i in recorded.items() if i.exists} if services is None else services
         return Assignment(
             run=run.id,
             step=step.id,
@@ -101,9 +113,10 @@ class Assigning:
                 instance,
                 placement=step.placement,
                 agency=record.call_off.agency,
-                allocations=tx.allocations.of(run.agency, site=run.site),
+                allocations=allocations,
                 needed=needed,
                 site=site,
+                reachability=Reachability(existing, catalog=catalog, allocations=allocations, site=site),
                 described=instance.hosts if besides else None,
                 besides=besides,
             ),

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from orchestrator.domain.catalog import Component, Verb
+from orchestrator.domain.catalog import KEEPER, Component, Verb
 from orchestrator.domain.drill import DRILL_LIFE, ON_BEGIN, ON_SUCCESS, UNDER_WAY, Drill, DrillEvent, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import DrillMoved, Happening
 from orchestrator.domain.evidence import Approval
 from orchestrator.domain.instance import ServiceInstance
-from orchestrator.domain.recovery_plan import KEEPER, drill_plan, protected
+from orchestrator.domain.recovery_plan import drill_plan, protected
 from orchestrator.domain.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import Priority
 from orchestrator.domain.site import Site, hosts_in

@@ -143,8 +143,8 @@ class Allocations(Protocol):
 class Plans(Protocol):
     def add(self, plan: Plan, *, order: CallOff | None, at: datetime) -> StoredPlan: ...
     def get(self, plan: int) -> StoredPlan | None: ...
-    def desired(self, plan: int, component: str) -> ServiceInstance | None:
-        """A component as a stored plan wants it, without reading all of the plan. None when it is to go."""
+    def desired(self, plan: int) -> Mapping[str, ServiceInstance | None]:
+        """The components that a stored plan changes, as it wants them, without reading all of it. None is to go."""
         ...
 
     def forget_unapplied(self, *, before: datetime, limit: int) -> int:

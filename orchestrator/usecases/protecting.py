@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orchestrator.domain.canary import exposures
-from orchestrator.domain.catalog import RecoveryTarget
+from orchestrator.domain.catalog import KEEPER, RecoveryTarget
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.plan import Purpose
-from orchestrator.domain.recovery_plan import KEEPER, backup_interval, backup_plan, protected
+from orchestrator.domain.recovery_plan import backup_interval, backup_plan, protected
 from orchestrator.domain.run import Run, RunState, StepRecord
 from orchestrator.domain.value import Value
 from orchestrator.usecases.assigning import Assigning

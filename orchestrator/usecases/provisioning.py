@@ -1,5 +1,6 @@
 """Provisioning: opening runs that change what an agency has, and what their steps mean for its service instances."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -73,7 +74,8 @@ class Provisioning:
         if step.verb is Verb.PROVISION or (step.verb is Verb.RETIRE and leaving):
             event = InstanceEvent.RETIRE if leaving else InstanceEvent.PROVISION
             instance = self._move(tx, instance, event, happenings)
-        return replace(self.assigning.assignment(tx, run, step, instance), again=again)
+        services = self._services(tx, run)
+        return replace(self.assigning.assignment(tx, run, step, instance, services=services), again=again)
 
     def end_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> None:
         instance, leaving = self._intended(tx, run, step)
@@ -125,10 +127,16 @@ class Provisioning:
     def _intended(self, tx: Transaction, run: Run, step: StepRecord) -> tuple[ServiceInstance, bool]:
         """The instance as the plan wants it, and whether it is to leave altogether."""
         recorded = tx.instances.of(run.agency)[step.component]
-        wish = tx.plans.desired(run.plan, step.component)
+        wish = tx.plans.desired(run.plan)[step.component]
         if wish is None:
             return recorded, True
         return wish.model_copy(update={"state": recorded.state, "changed_at": recorded.changed_at}), False
+
+    def _services(self, tx: Transaction, run: Run) -> Mapping[str, ServiceInstance]:
+        """What the agency will have when the run is done."""
+        kept = {name: instance for name, instance in tx.instances.of(run.agency).items() if instance.exists}
+        after = {**kept, **tx.plans.desired(run.plan)}
+        return {name: instance for name, instance in after.items() if instance is not None}
 
     def _move(
         self,

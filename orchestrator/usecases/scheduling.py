@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from orchestrator.domain.catalog import KEEPER
 from orchestrator.domain.drill import Drill, DrillEvent, DrillState
 from orchestrator.domain.drill_calendar import Occurrence, Skipped, drill_key, occurrences
 from orchestrator.domain.drill_policy import DrillPolicy, effective_policy, expected_duration
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.fleet_calendar import DrillRequest, FleetCalendar, Placed, plan_calendar
 from orchestrator.domain.instance import ServiceInstance
-from orchestrator.domain.recovery_plan import KEEPER, backup_interval, protected
+from orchestrator.domain.recovery_plan import backup_interval, protected
 from orchestrator.domain.run import Run
 from orchestrator.domain.value import Value
 from orchestrator.domain.verdict import Moment

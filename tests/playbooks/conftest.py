@@ -20,8 +20,9 @@ from orchestrator.adapters.practice.commands import PACKAGES
 from orchestrator.domain.agreement import Agency
 from orchestrator.domain.allocation import Allocation
 from orchestrator.domain.assignment import host_variables, passwords, secrets_variable
-from orchestrator.domain.catalog import SecretKind, Verb
+from orchestrator.domain.catalog import SecretKind, Tenancy, Verb
 from orchestrator.domain.instance import InstanceState, ServiceInstance
+from orchestrator.domain.reachability import Reachability
 from orchestrator.domain.run import StepOutcome, StepState
 from orchestrator.domain.site import Placement, Site
 from orchestrator.usecases.driving_ports import Assignment
@@ -127,16 +128,7 @@ class Steps:
         """What a step is to do, `on` another host than the component's own, with `more` variables of the role."""
         found = self.source.catalog().components[component]
         hosts = placement or {f: self.site.group(group) for f, group in found.hosts.items()}
-        instance = ServiceInstance(
-            agency=tenant.id,
-            component=component,
-            tier=tier,
-            quantity=1,
-            parameters=found.resolve(tier, parameters or {}),
-            hosts=hosts,
-            state=InstanceState.PENDING,
-            changed_at="2026-01-01T00:00:00Z",
-        )
+        instance = self.instance(tenant, component, tier=tier, parameters=parameters, hosts=hosts)
         needed = {
             n: {f: self.site.group(g) for f, g in self.source.catalog().components[n].hosts.items()}
             for n in found.needs
@@ -149,6 +141,7 @@ class Steps:
             allocations=tenant.allocations(),
             needed=needed,
             site=self.site,
+            reachability=self.reachability(tenant, {component: instance}),
         )
         if on:
             variables = {on: next(iter(variables.values()))}
@@ -172,6 +165,37 @@ class Steps:
             check=check,
             again=again,
         )
+
+    def instance(
+        self,
+        tenant: Tenant,
+        component: str,
+        *,
+        hosts: Placement,
+        tier: str = "standard",
+        parameters: Mapping[str, Any] | None = None,
+    ) -> ServiceInstance:
+        return ServiceInstance(
+            agency=tenant.id,
+            component=component,
+            tier=tier,
+            quantity=1,
+            parameters=self.source.catalog().components[component].resolve(tier, parameters or {}),
+            hosts=hosts,
+            state=InstanceState.PENDING,
+            changed_at="2026-01-01T00:00:00Z",
+        )
+
+    def reachability(self, tenant: Tenant, known: Mapping[str, ServiceInstance]) -> Reachability:
+        """Who may reach what when the agency has everything there is, of which these services are known."""
+        catalog = self.source.catalog()
+        services = dict(known)
+        for name, component in catalog.components.items():
+            hosts = {f: self.site.group(group) for f, group in component.hosts.items()}
+            if component.tenancy is Tenancy.DEDICATED:
+                hosts = {f: (names[1 - tenant.number % 2],) for f, names in hosts.items()}
+            services.setdefault(name, self.instance(tenant, name, hosts=hosts))
+        return Reachability(services, catalog=catalog, allocations=tenant.allocations(), site=self.site)
 
     def recovery(self, tenant: Tenant, component: str) -> dict[str, Any]:
         """Where the component's backups go."""

@@ -22,6 +22,10 @@ NARROW_FORMATS = ("ipv4", "ipv6", "date")
 
 def site_problems(document: YamlDocument, component: Component, site: Site) -> Iterator[Problem]:
     """What a site lacks for the component."""
+    if not site.management:
+        yield document.problem(
+            ("hosts",), f"site {site.name} has no site_management: the addresses that its hosts are managed from"
+        )
     for function, group in component.hosts.items():
         if not site.group(group):
             yield document.problem(("hosts", function), f"site {site.name} has no host in group {group!r}")
@@ -39,11 +43,27 @@ def people_problems(document: YamlDocument, component: Component) -> Iterator[Pr
             yield document.problem(("people", listed), f"there is no secret {secret!r} that is a password")
 
 
+def reach_problems(document: YamlDocument, component: Component, catalog: Catalog) -> Iterator[Problem]:
+    """Declarations of reachability that mean nothing: functions that there are not, ports that nobody knows."""
+    known = {"repository_port", *_allocated(component, catalog)}
+    for n, reach in enumerate(component.reachability):
+        if reach.function not in component.hosts:
+            yield document.problem(("reachability", n, "function"), f"there is no function {reach.function!r}")
+        for m, port in enumerate(reach.ports):
+            yield from _template_problems(document, ("reachability", n, "ports", m), port, known)
+    for n, function in enumerate(component.workplaces):
+        if function not in component.hosts:
+            yield document.problem(("workplaces", n), f"there is no function {function!r}")
+
+
+def _allocated(component: Component, catalog: Catalog) -> set[str]:
+    """What an agency that has the component holds from the site's pools."""
+    return {name for c in catalog.with_needs(component.component) for name in catalog.components[c].allocates}
+
+
 def probe_problems(document: YamlDocument, component: Component, catalog: Catalog) -> Iterator[Problem]:
     """Probes that could never run: their templates name what nobody knows, or nobody could log in."""
-    needed = catalog.with_needs(component.component)
-    known = {"number", "agency_id", "agency_domain", "site_domain"}
-    known |= {name for c in needed for name in catalog.components[c].allocates}
+    known = {"number", "agency_id", "agency_domain", "site_domain", *_allocated(component, catalog)}
     known |= {f"{function}_address" for function in component.hosts} | (
         {"subnet_gateway"} if "subnet" in known else set()
     )

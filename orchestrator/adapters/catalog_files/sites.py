@@ -1,5 +1,6 @@
 """A site from its folder: hosts.yml, an Ansible inventory, and group_vars/all.yml."""
 
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ class _SiteFacts(BaseModel):
     model_config = ConfigDict(extra="allow")
     site_domain: Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")]
     site_pools: dict[str, NetworkPool | NumberPool]
+    site_management: tuple[IPv4Network, ...] = ()
 
 
 def read_site(folder: Path) -> Site:
@@ -36,7 +38,14 @@ def read_site(folder: Path) -> Site:
         members = sorted(name for name, host in hosts.items() if group in host.groups)
         pools[host_pool(group)] = HostPool(hosts=tuple(members))
     rest = {k: v for k, v in document.data.items() if k != "site_pools"}
-    return Site(name=folder.name, domain=facts.site_domain, hosts=hosts, pools=pools, facts=rest)
+    return Site(
+        name=folder.name,
+        domain=facts.site_domain,
+        hosts=hosts,
+        pools=pools,
+        management=facts.site_management,
+        facts=rest,
+    )
 
 
 def _hosts(document: YamlDocument) -> dict[str, Host]:

@@ -9,6 +9,7 @@ from orchestrator.adapters.catalog_files.documents import YamlDocument, parse, r
 from orchestrator.adapters.catalog_files.linting import (
     people_problems,
     probe_problems,
+    reach_problems,
     role_problems,
     site_problems,
     text_problems,
@@ -109,6 +110,7 @@ class CatalogFiles:
             component = catalog.components[document.data["component"]]
             problems += people_problems(document, component)
             problems += probe_problems(document, component, catalog)
+            problems += reach_problems(document, component, catalog)
             role = self.playbooks_dir / "roles" / component.role
             problems += role_problems(document, component, role)
             problems += package_problems(document, component, role)

@@ -104,10 +104,10 @@ class PlanRepository(Repository):
         row = self._session.get(PlanRow, plan)
         return mapping.stored_plan(row) if row else None
 
-    def desired(self, plan: int, component: str) -> ServiceInstance | None:
-        wish = col(PlanRow.body)["desired"][component]
-        found: Any = self._session.execute(sa.select(wish).where(col(PlanRow.id) == plan)).scalar_one()
-        return ServiceInstance.model_validate(found) if found else None
+    def desired(self, plan: int) -> Mapping[str, ServiceInstance | None]:
+        wishes = col(PlanRow.body)["desired"]
+        found: Any = self._session.execute(sa.select(wishes).where(col(PlanRow.id) == plan)).scalar_one()
+        return {name: ServiceInstance.model_validate(wish) if wish else None for name, wish in found.items()}
 
     def forget_unapplied(self, *, before: datetime, limit: int) -> int:
         applied = sa.exists().where(col(RunRow.plan) == col(PlanRow.id))

@@ -1,5 +1,6 @@
 """A host's processes: those in its control group, by which they are found and stopped and no stranger ever is."""
 
+import errno
 import os
 import signal
 import time
@@ -7,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from orchestrator.adapters.practice.commands import run
 from orchestrator.domain.errors import Kind, OrchestratorError
@@ -131,8 +134,19 @@ def _power_off(scope: Path) -> bool:
 
 def _remove(group: Path) -> None:
     for folder, _, _ in os.walk(group, topdown=False):
-        with suppress(FileNotFoundError):  # systemd-nspawn clears up as well
-            Path(folder).rmdir()
+        _remove_folder(Path(folder))
     for parent in (group.parent, group.parent.parent):
         with suppress(OSError):  # not there, or another host's or site's as well
             parent.rmdir()
+
+
+@retry(
+    # The last process is no longer listed, and not yet out of it.
+    retry=retry_if_exception(lambda error: isinstance(error, OSError) and error.errno == errno.EBUSY),
+    stop=stop_after_delay(_KILL_SECONDS),
+    wait=wait_fixed(0.05),
+    reraise=True,
+)
+def _remove_folder(folder: Path) -> None:
+    with suppress(FileNotFoundError):  # systemd-nspawn clears up as well
+        folder.rmdir()
