@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.domain.agreement import Agency
 from orchestrator.domain.allocation import Allocation, values
-from orchestrator.domain.catalog import NETWORK, Component
+from orchestrator.domain.catalog import Component
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.reachability import Reachability
 from orchestrator.domain.site import Placement, Site, hosts_in
@@ -61,7 +61,7 @@ def host_variables(
         "needs": {name: addresses(hosts, site) for name, hosts in needed.items()},
         "allocation": allocated,
         **instance.parameters,
-        **({"ways": [way.model_dump() for way in reachability.ways()]} if component.component == NETWORK else {}),
+        "ways": [way.model_dump() for way in reachability.ways(component)],
         **(besides or {}),
     }
     admitted = reachability.admissions(component)

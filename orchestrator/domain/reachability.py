@@ -39,9 +39,9 @@ class Admission(Value):
 
 
 class Way(Value):
-    """A port that devices on the agency's network may reach beyond their gateway.
+    """A port that somebody may reach beyond the host through which they come.
 
-    `direct` leads to a host of the agency's own, which sees the devices' own addresses.
+    `direct` leads to a host of the agency's own, which sees the addresses of devices on the agency's network.
     """
 
     address: str
@@ -50,7 +50,7 @@ class Way(Value):
     direct: bool
 
     def __str__(self) -> str:
-        return f"devices to {self.address} {self.protocol}/{self.port}"
+        return f"way to {self.address} {self.protocol}/{self.port}"
 
 
 class Reachability:
@@ -78,22 +78,24 @@ class Reachability:
         ]
         return tuple(sorted(found, key=str))
 
-    def ways(self) -> tuple[Way, ...]:
-        """What the agency's devices may reach beyond their gateway."""
+    def ways(self, component: Component) -> tuple[Way, ...]:
+        """What those may reach who come through the component's hosts: devices, and people who work there."""
+        audience = Audience.DEVICES if component.component == NETWORK else Audience.WORKPLACES
+        if audience is Audience.WORKPLACES and not component.workplaces:
+            return ()
         found = [
-            Way(address=address, protocol=protocol, port=port, direct=component.tenancy is Tenancy.DEDICATED)
-            for component in self._components()
-            for reach in component.reachability
-            if reach.at == "host" and Audience.DEVICES in reach.admits
-            for _, address in self._places(component, reach)
+            Way(address=address, protocol=protocol, port=port, direct=other.tenancy is Tenancy.DEDICATED)
+            for other in self._components()
+            for reach in other.reachability
+            if audience in reach.admits and (reach.at == "host" or audience is Audience.WORKPLACES)
+            for _, address in self._places(other, reach)
             for protocol, port in self._ports(reach)
         ]
         return tuple(sorted(found, key=str))
 
     def described(self, component: Component) -> list[str]:
         """The same in words, so that a plan can tell what changes."""
-        ways = self.ways() if component.component == NETWORK else ()
-        return [str(one) for one in (*self.admissions(component), *ways)]
+        return [str(one) for one in (*self.admissions(component), *self.ways(component))]
 
     # Inside
 

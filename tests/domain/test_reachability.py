@@ -99,8 +99,13 @@ def test_devices_leave_their_network_for_what_admits_them_only(
     catalog: Catalog, agreement: FrameworkAgreement, site: Site
 ) -> None:
     reachability = _reachability(ALL, catalog=catalog, agreement=agreement, site=site)
-    ways = [(way.address, way.protocol, way.port, way.direct) for way in reachability.ways()]
-    assert ways == [("192.0.2.2", "tcp", 443, False), ("192.0.2.3", "tcp", 22, True)]
+    ways = {c: [(way.address, way.port, way.direct) for way in reachability.ways(catalog.components[c])] for c in ALL}
+    assert ways == {
+        "network": [("192.0.2.2", 443, False), ("192.0.2.3", 22, True)],
+        "desktop": [("10.64.1.1", 53, False), ("192.0.2.2", 443, False)],
+        "desk": [],
+        "disaster-recovery": [],
+    }
 
 
 def test_a_service_that_comes_later_opens_the_others_to_itself(
