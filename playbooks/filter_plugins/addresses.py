@@ -12,6 +12,17 @@ def address(block: str, index: int) -> str:
     return str(IPv4Network(block)[index])
 
 
+PRIVATE = """
+0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 192.168.0.0/16
+198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/3
+"""
+
+
+def with_private(blocks: list[str]) -> list[str]:
+    """Return blocks and all those that lead nowhere on the Internet (RFC 6890)."""
+    return [*PRIVATE.split(), *blocks]
+
+
 def prefix(block: str) -> int:
     """Return the length of a block's prefix."""
     return IPv4Network(block).prefixlen
@@ -22,4 +33,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"address": address, "prefix": prefix}
+        return {"address": address, "prefix": prefix, "with_private": with_private}

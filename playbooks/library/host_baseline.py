@@ -121,7 +121,6 @@ WantedBy=multi-user.target
 SSH_TEXT = """# What a service lets its users do besides, its own file says for them alone.
 PasswordAuthentication no
 KbdInteractiveAuthentication no
-PermitRootLogin prohibit-password
 X11Forwarding no
 """
 IN_FORCE = "nft --stateless list table inet host_firewall"

@@ -191,7 +191,7 @@ def main() -> None:
     _, shown, _ = module.run_command(["systemctl", "show", "--property=MainPID", "--value", wanted["unit"]])
     if shown.strip() == "0":
         module.fail_json(msg=f"{wanted['unit']} does not run")
-    enter = ["timeout", str(wanted["timeout"]), "nsenter", f"--target={shown.strip()}", "--mount"]
+    enter = ["timeout", str(wanted["timeout"]), "nsenter", f"--target={shown.strip()}", "--mount", "--net"]
     ask = ["xrdp-sesrun", "-c", wanted["config"], "-t", "Xorg", "-b", "16", "-F", "0", wanted["user"]]
     _, output, errors = module.run_command([*enter, *ask], data=wanted["password"], binary_data=True)
     started = STARTED.search(output + errors)

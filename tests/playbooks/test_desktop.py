@@ -83,9 +83,9 @@ def test_what_was_made_stays_as_it_is_and_serves_its_agency(desktops: Steps) -> 
 
 def test_it_survives_a_reboot(desktops: Steps) -> None:
     """Its hosts were booted again after they had been provisioned."""
-    units = "managed-desktop-route dnsmasq xrdp"
+    units = "managed-desktop-route dnsmasq xrdp fail2ban host-firewall"
     wait = "for _ in $(seq 120); do systemctl --quiet is-active managed-desktop-route && break; sleep 0.5; done"
-    assert desktops.on("pc1", f"{wait}; systemctl is-active {units}").split() == ["active"] * 3
+    assert desktops.on("pc1", f"{wait}; systemctl is-active {units}").split() == ["active"] * 5
     assert [unit for unit in desktops.practice.driver.unsteady() if unit.host in ("pc1", "pc2")] == []
 
 
@@ -117,6 +117,44 @@ def test_names_are_resolved_with_and_without_the_agency(breakable: Steps) -> Non
     assert desktops.try_on("pc1", ask).returncode != 0
     assert _changed(desktops, "provision") != []
     assert f"{NETWORKS}.{ALPHA.number}.1" in desktops.on("pc1", ask)
+
+
+GUESS = """
+import paramiko, sys
+for guess in range(12):
+    with paramiko.SSHClient() as client:
+        client.set_missing_host_key_policy(paramiko.WarningPolicy())
+        try:
+            client.connect(sys.argv[1], 22, "user1", "guess", allow_agent=False, look_for_keys=False, timeout=5)
+        except paramiko.AuthenticationException:
+            print("turned away")
+        except Exception:
+            print("not answered")
+            break
+"""
+
+
+def test_who_guesses_passwords_is_not_answered_for_a_while(breakable: Steps) -> None:
+    """The recovery host guesses: of those who may ask a desktop, it has a client that can."""
+    desktops, at = breakable, breakable.site.hosts["pc1"].address
+    guess = f"python3 - {at} <<'GUESS' 2>/dev/null\n{GUESS}\nGUESS"
+    wait = "for _ in $(seq 100); do fail2ban-client banned | grep -q {guesser} && break; sleep 0.2; done"
+    said = desktops.on("recover1", guess).splitlines()
+    assert said[0] == "turned away", "a wrong password is answered at first"
+    desktops.on("pc1", wait.format(guesser=desktops.site.hosts["recover1"].address))
+    assert desktops.on("recover1", guess).splitlines() == ["not answered"]
+    assert _as_user1(desktops, "id -un") == "user1\n", "nobody else is kept out"
+
+
+RDP_FAILURE = "AUTHFAIL: user=user1 ip={} time=1700000000"
+
+
+@pytest.mark.parametrize("written", ["10.1.2.3", "::ffff:10.1.2.3:49152 - socket: 12"])
+def test_failed_logins_over_remote_desktop_are_read_whatever_way_they_are_written(
+    desktops: Steps, written: str
+) -> None:
+    regex = f"fail2ban-regex '{RDP_FAILURE.format(written)}' /etc/fail2ban/filter.d/managed-desktop.conf"
+    assert "10.1.2.3" in desktops.on("pc1", f"{regex} --verbose 2>&1")
 
 
 BREAKS = [

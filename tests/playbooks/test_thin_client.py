@@ -6,9 +6,13 @@ import pytest
 
 from orchestrator.domain.run import StepState
 from tests.playbooks.conftest import ALPHA, BOTH, BRAVO, Steps, Tenant
+from tests.playbooks.grounds import NETWORKS
 
 FOLDER = f"/etc/thin-client/{ALPHA.id}"
 ADMIT_ALL = "-e s/^TerminalServerUsers=.*/TerminalServerUsers=none/ -e s/GroupCheck=true/GroupCheck=false/"
+LOCK = f"sed 's/^{ALPHA.id}-user1:/&!/' {FOLDER}/shadow"
+UNIT = "/etc/systemd/system/thin-client-sessions@.service"
+KNOW_ALL = f"sed -i -e /TemporaryFileSystem/d -e /BindReadOnlyPaths/d {UNIT}; systemctl daemon-reload"
 RESTART = f"systemctl restart thin-client-sessions@{ALPHA.id} thin-client-desktop@{ALPHA.id}"
 SHUT = f"rm /etc/agency-network/{ALPHA.id}/firewall.d/boot.nft; systemctl reload agency-firewall@{ALPHA.id}"
 LEFT = """
@@ -61,15 +65,57 @@ def test_agencies_are_kept_apart_on_the_session_server(sessions: Steps) -> None:
     other = f"{BRAVO.id}-user1"
     assert sessions.try_on("thin1", f"runuser -u {other} -- ls /home/{ALPHA.id}-user1").returncode != 0
     assert sessions.try_on("thin1", f"runuser -u {other} -- cat {FOLDER}/server.key").returncode != 0
-    limits = sessions.on("thin1", f"systemctl show agency{ALPHA.number}.slice -p CPUWeight")
-    assert limits == "CPUWeight=100\n"
+    limits = sessions.on("thin1", f"systemctl show agency{ALPHA.number}.slice -p CPUWeight -p MemoryMax -p TasksMax")
+    assert dict(line.split("=") for line in limits.split()).keys() == {"CPUWeight", "MemoryMax", "TasksMax"}
+    assert {"CPUWeight=100", "TasksMax=512"} < set(limits.split())
+    assert "MemoryMax=infinity" not in limits
+
+
+def test_people_see_no_account_process_or_home_of_another_agency(sessions: Steps) -> None:
+    unit = f"$(systemctl show -P MainPID thin-client-sessions@{ALPHA.id})"
+    user = f"--reuid={ALPHA.id}-user1 --regid=agency-{ALPHA.id} --clear-groups"
+    look = "getent passwd; getent group; ls /home /etc/thin-client 2>&1; ps -eo user=,args=; cat /etc/resolv.conf"
+    seen = sessions.on("thin1", f"nsenter -t {unit} -m -n -- setpriv {user} sh -c '{look}'")
+    assert f"{ALPHA.id}-user1" in seen
+    assert "root:x:0:0" in seen
+    assert f"nameserver {NETWORKS}.{ALPHA.number}.1" in seen
+    assert BRAVO.id not in seen
+
+
+HOLD = """
+import socket, sys, time
+held = []
+for port in (3350, 13201, 13202, *range(13001, 13255), *range(14001, 14255)):
+    held.append(socket.socket())
+    try:
+        held[-1].bind(("0.0.0.0", port)); held[-1].listen()
+    except OSError:
+        pass
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+def test_who_holds_every_port_takes_none_from_another_agency(sessions: Steps) -> None:
+    folder, unit = "/run/held", "port-hog"
+    place = f"--slice=agency{ALPHA.number}.slice -p NetworkNamespacePath=/run/netns/sessions{ALPHA.number}"
+    sessions.on("thin1", f"mkdir -p {folder}; cat > {folder}/hold.py <<'PY'\n{HOLD}\nPY")
+    hog = f"systemd-run --quiet --unit={unit} {place} -p User={ALPHA.id}-user1 python3 {folder}/hold.py"
+    sessions.on("thin1", f"{hog}; until journalctl -u {unit} | grep -q held; do sleep 0.1; done")
+    try:
+        sessions.succeed("thin-client", "verify", tenant=BRAVO)
+        sessions.on("thin1", f"systemctl restart thin-client-sessions@{BRAVO.id} thin-client-desktop@{BRAVO.id}")
+        sessions.succeed("thin-client", "verify", tenant=BRAVO)
+    finally:
+        sessions.on("thin1", f"systemctl stop {unit}")
 
 
 BREAKS = [
     ("thin1", f"systemctl stop thin-client-desktop@{ALPHA.id}", "No remote desktop"),
     ("thin1", f"sed -i s/allow_channels=true/allow_channels=false/ {FOLDER}/xrdp.ini; {RESTART}", "no channels"),
-    ("thin1", f"sed -i {ADMIT_ALL} {FOLDER}/sesman.ini; {RESTART}", "got a session and should not"),
-    ("thin1", f"echo {ALPHA.id}-user1:another | chpasswd", "got no session"),
+    ("thin1", f"{KNOW_ALL}; sed -i {ADMIT_ALL} {FOLDER}/sesman.ini; {RESTART}", "got a session and should not"),
+    ("thin1", f"nft delete table inet sessions{ALPHA.number}", "No remote desktop"),
+    ("thin1", f"{LOCK} >/root/locked; cat /root/locked >{FOLDER}/shadow", "got no session"),
     (
         "thin1",
         "printf '#!/bin/sh\\n' > /usr/local/lib/thin-client/session",

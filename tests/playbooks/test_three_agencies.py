@@ -11,8 +11,10 @@ import pytest
 from orchestrator.adapters.keys.secret_box import SecretBox
 from orchestrator.domain.practice import HostState
 from tests.conftest import ROOT
+from tests.playbooks import reach
 from tests.playbooks.conftest import Steps
 from tests.playbooks.grounds import ADDRESSES, PracticeHome
+from tests.playbooks.reach import Source
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
 AGENCIES = [path.stem for path in EXAMPLES]
@@ -72,6 +74,39 @@ class TestThreeAgencies:
 
     def test_leave_no_unit_that_failed_or_keeps_being_restarted(self, command: Command) -> None:
         assert command.json("practice", "check") == {"units": []}
+
+    def test_reach_what_is_declared_and_nothing_else(self, command: Command, steps: Steps) -> None:
+        """Everything that listens anywhere is asked for from everywhere."""
+        views = {agency: command.json("agency", "show", agency) for agency in AGENCIES}
+        for host in steps.site.hosts:
+            steps.on(host, f"systemd-run --quiet --unit=stray python3 -m http.server {reach.STRAY}")
+        ports = {port for host in steps.site.hosts for port in reach.listening(steps, host)} | {("tcp", reach.STRAY)}
+        held = [view["allocations"] for view in views.values()]
+        ports |= {("tcp", int(blocks["session_port"])) for blocks in held if "session_port" in blocks}
+        silent = {("udp", 67), *(("udp", int(blocks["vpn_port"])) for blocks in held)}
+        subnets = {agency: str(view["allocations"]["subnet"]) for agency, view in views.items()}
+        inside = {agency: subnet.rpartition(".")[0] + ".1" for agency, subnet in subnets.items()}
+        sources = [Source("controller"), *(Source(host, host) for host in steps.site.hosts)]
+        for agency, view in views.items():
+            number = view["allocations"]["number"]
+            sources.append(reach.device(steps, agency, number, subnets[agency]))
+            if "session_port" in view["allocations"]:
+                sources.append(Source(f"session of {agency}", "thin1", f"ip netns exec sessions{number}"))
+        allowed, wrong = reach.declared(views, steps.site), []
+        for source in sources:
+            own = {*inside.values()} if source.host == source.name == "gw1" else set()
+            addresses = {host.address for host in steps.site.hosts.values()} | {*inside.values()} - own
+            if source.host == source.name:
+                addresses.discard(steps.site.hosts[source.host].address)
+            asked = {(address, *port) for address in addresses for port in ports - silent}
+            found = reach.walk(steps, source, asked)
+            right = {target for name, target in allowed if name == source.name} & asked
+            wrong += [f"{source.name} reaches {target}" for target in found - right]
+            wrong += [f"{source.name} does not reach {target}" for target in right - found]
+        for host in steps.site.hosts:
+            steps.on(host, "systemctl stop stray")
+        steps.on("gw1", "for name in $(ip netns list | grep -o '^walker[0-9]*'); do ip netns delete $name; done")
+        assert wrong == []
 
     def test_share_no_block(self, command: Command) -> None:
         held = [command.json("agency", "show", agency)["allocations"] for agency in AGENCIES]

@@ -1,0 +1,138 @@
+"""Walking: what answers, from where, to whom; and what the catalog declares, read a second time and by itself."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from orchestrator.domain.site import Site
+from tests.conftest import ROOT
+from tests.playbooks.conftest import Steps
+
+CATALOG: Mapping[str, Mapping[str, Any]] = {
+    file.stem: yaml.safe_load(file.read_text()) for file in (ROOT / "catalog" / "components").glob("*.yml")
+}
+Target = tuple[str, str, int]
+"""Address, protocol, port."""
+
+WALK = """
+import json, socket, struct, sys
+from concurrent.futures import ThreadPoolExecutor
+
+ASKED = {
+    53: struct.pack(">HHHHHH", 7, 256, 1, 0, 0, 0) + b"\\7gateway\\0" + struct.pack(">HH", 1, 1),
+    69: struct.pack(">H", 1) + b"boot.ipxe\\0octet\\0",
+}
+
+def reached(target):
+    address, protocol, port = target
+    try:
+        if protocol == "tcp":
+            socket.create_connection((address, port), timeout=SECONDS).close()
+            return True
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            asking.settimeout(SECONDS)
+            asking.sendto(ASKED.get(port, b"?"), (address, port))
+            asking.recvfrom(2048)
+            return True
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+
+SECONDS = 3.0
+targets = json.loads(TARGETS)
+with ThreadPoolExecutor(128) as pool:
+    print(json.dumps([target for target, found in zip(targets, pool.map(reached, targets)) if found]))
+"""
+
+LISTENING = "ss --tcp --udp --listening --numeric --no-header | awk '{print $1, $5}'"
+STRAY = 8081
+"""A port that a program which nobody declared has on every host, for as long as we walk."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place that somebody asks from: a host of the site, with what has to be put before a command to be there."""
+
+    name: str
+    host: str = ""
+    enter: str = ""
+
+
+def walk(steps: Steps, source: Source, targets: Iterable[Target]) -> set[Target]:
+    """Which of these answer there. A source without a host is this machine."""
+    program = f"TARGETS = {json.dumps(json.dumps(sorted(targets)))}\n{WALK}"
+    if source.host:
+        said = steps.on(source.host, f"{source.enter} python3 - <<'PROGRAM'\n{program}\nPROGRAM")
+    else:
+        said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    return {(address, protocol, port) for address, protocol, port in json.loads(said)}
+
+
+def listening(steps: Steps, host: str) -> set[tuple[str, int]]:
+    """Protocol and port of everything that listens on a host."""
+    lines = (line.split() for line in steps.on(host, LISTENING).splitlines())
+    return {(protocol, int(local.rpartition(":")[2])) for protocol, local in lines if not local.endswith("*")}
+
+
+def device(steps: Steps, agency: str, number: int, subnet: str) -> Source:
+    """A device with a fixed address on an agency's network."""
+    name, prefix = f"walker{number}", subnet.rpartition(".")[0]
+    steps.on(
+        "gw1",
+        f"ip netns add {name}; ip link add {name} type veth peer name eth0 netns {name}; "
+        f"ip link set {name} master agency{number} up; ip -n {name} link set lo up; ip -n {name} link set eth0 up; "
+        f"ip -n {name} address add {prefix}.201/24 dev eth0; ip -n {name} route add default via {prefix}.1",
+    )
+    return Source(f"device of {agency}", "gw1", f"ip netns exec {name}")
+
+
+def declared(views: Mapping[str, Mapping[str, Any]], site: Site) -> set[tuple[str, Target]]:
+    """(name of a source, what it may reach) by the catalog's files, for agencies as `agency show --json` has them.
+
+    What anyone may ask is not among it: only remote access is for anyone, and it answers to nobody without a key.
+    """
+    allowed: set[tuple[str, Target]] = {("controller", (host.address, "tcp", 22)) for host in site.hosts.values()}
+    for agency, view in views.items():
+        placed = {s["component"]: _placed(s, site) for s in view["services"]}
+        known = {**view["allocations"], "repository_port": 9000 + int(view["allocations"]["number"])}
+        for name, functions in placed.items():
+            for reach in CATALOG[name].get("reachability", ()):
+                sources = {source for audience in reach["admits"] for source in _of(audience, agency, placed)}
+                inside = known["subnet"].rpartition(".")[0] + ".1"
+                for host in functions[reach["function"]]:
+                    at = inside if reach.get("at") == "network" else site.hosts[host].address
+                    for port in reach["ports"]:
+                        protocol, _, number = port.format(**known).partition("/")
+                        allowed |= {(source, (at, protocol, int(number))) for source in sources}
+    return allowed
+
+
+def _placed(service: Mapping[str, Any], site: Site) -> dict[str, list[str]]:
+    """function -> the hosts of a service that have it."""
+    groups = CATALOG[service["component"]]["hosts"]
+    return {f: [h for h in service["hosts"] if group in site.hosts[h].groups] for f, group in groups.items()}
+
+
+def _of(audience: str, agency: str, placed: Mapping[str, Mapping[str, list[str]]]) -> Iterator[str]:
+    """Names of the sources that are an agency's audience."""
+    if audience == "provider":
+        yield "controller"
+    if audience == "devices":
+        yield f"device of {agency}"
+    if audience == "workplaces" and "thin-client" in placed:
+        yield f"session of {agency}"
+        yield from placed["thin-client"]["sessions"]  # whose address its sessions go by
+    belongs = {
+        "workplaces": {"desktop"},
+        "backups": {name for name, facts in CATALOG.items() if facts["recovery"]["data"]},
+        "recovery": {"disaster-recovery"},
+    }
+    for name in belongs.get(audience, set()) & placed.keys():
+        for hosts in placed[name].values():
+            yield from hosts

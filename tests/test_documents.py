@@ -1,0 +1,19 @@
+"""What documents say of the catalog is what the catalog says."""
+
+import yaml
+
+from tests.conftest import ROOT
+
+BEGIN, END = "<!-- reachability: what the catalogue declares; a test compares -->\n", "<!-- end -->"
+
+
+def test_the_table_of_who_reaches_what_is_the_catalogs() -> None:
+    rows = []
+    for file in sorted((ROOT / "catalog" / "components").glob("*.yml")):
+        component = yaml.safe_load(file.read_text())
+        for reach in component.get("reachability", ()):
+            where = reach["function"] + (", on the agency's network" if reach.get("at") == "network" else "")
+            cells = (component["component"], where, ", ".join(reach["ports"]), ", ".join(reach["admits"]))
+            rows.append(f"| {' | '.join(cells)} |")
+    written = (ROOT / "docs" / "security.md").read_text().partition(BEGIN)[2].partition(END)[0]
+    assert written.splitlines()[2:] == rows
