@@ -92,6 +92,46 @@ def device(steps: Steps, agency: str, number: int, subnet: str) -> Source:
     return Source(f"device of {agency}", "gw1", f"ip netns exec {name}")
 
 
+def differences(steps: Steps, views: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What is reached and not declared, and the other way round, for agencies as `agency show --json` has them.
+
+    From every host, this machine, and a device and a session of each agency, everything that listens anywhere is asked
+    for. Remote access is not: it answers to nobody without a key, as the DHCP server to nobody without an address.
+    """
+    site, held = steps.site, {agency: view["allocations"] for agency, view in views.items()}
+    try:
+        for host in site.hosts:
+            stray = f"systemd-run --quiet --unit=stray python3 -m http.server {STRAY}"
+            steps.on(host, f"{stray}; until ss -ltn | grep -q :{STRAY}; do sleep 0.1; done")
+        ports = {port for host in site.hosts for port in listening(steps, host)}
+        ports |= {("tcp", int(blocks["session_port"])) for blocks in held.values() if "session_port" in blocks}
+        ports -= {("udp", 67), *(("udp", int(blocks["vpn_port"])) for blocks in held.values())}
+        inside = {blocks["subnet"].rpartition(".")[0] + ".1" for blocks in held.values()}
+        allowed, wrong = declared(views, site), []
+        for source in _sources(steps, held):
+            addresses = {host.address for name, host in site.hosts.items() if name != source.name}
+            addresses |= inside if source.name != "gw1" else set()
+            asked = {(address, *port) for address in addresses for port in ports}
+            found = walk(steps, source, asked)
+            right = {target for name, target in allowed if name == source.name} & asked
+            wrong += [f"{source.name} reaches {target}" for target in found - right]
+            wrong += [f"{source.name} does not reach {target}" for target in right - found]
+        return wrong
+    finally:
+        for host in site.hosts:
+            steps.on(host, "systemctl stop stray")
+        steps.on("gw1", "for name in $(ip netns list | grep -o '^walker[0-9]*'); do ip netns delete $name; done")
+
+
+def _sources(steps: Steps, held: Mapping[str, Mapping[str, str]]) -> Iterator[Source]:
+    yield Source("controller")
+    yield from (Source(host, host) for host in steps.site.hosts)
+    for agency, blocks in held.items():
+        yield device(steps, agency, int(blocks["number"]), blocks["subnet"])
+        if "session_port" in blocks:
+            yield Source(f"session of {agency}", "thin1", f"ip netns exec sessions{blocks['number']}")
+
+
 def declared(views: Mapping[str, Mapping[str, Any]], site: Site) -> set[tuple[str, Target]]:
     """(name of a source, what it may reach) by the catalog's files, for agencies as `agency show --json` has them.
 

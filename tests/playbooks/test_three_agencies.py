@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import paramiko
@@ -14,7 +16,6 @@ from tests.conftest import ROOT
 from tests.playbooks import reach
 from tests.playbooks.conftest import Steps
 from tests.playbooks.grounds import ADDRESSES, PracticeHome
-from tests.playbooks.reach import Source
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
 AGENCIES = [path.stem for path in EXAMPLES]
@@ -45,6 +46,13 @@ class Command:
     def json(self, *words: object) -> Any:
         return json.loads(self(*words, "--json"))
 
+    def onboard(self, call_offs: Sequence[Path]) -> None:
+        """Apply these at the same time."""
+        started = [(path, self.start("apply", path, "--yes")) for path in call_offs]
+        for path, process in started:
+            out, err = process.communicate(timeout=2400)
+            assert process.returncode == 0, f"{path.name}: {self.broken(path.stem)}\n{out}\n{err}"
+
     def broken(self, agency: str) -> dict[str, str]:
         """What went wrong in the agency's last run, step by step."""
         run = self.json("run", "list", "--agency", agency)["runs"][0]["run"]
@@ -64,10 +72,7 @@ class TestThreeAgencies:
 
     def test_are_onboarded_at_the_same_time(self, command: Command) -> None:
         assert len(EXAMPLES) == 3
-        started = [(path, command.start("apply", path, "--yes")) for path in EXAMPLES]
-        for path, process in started:
-            out, err = process.communicate(timeout=2400)
-            assert process.returncode == 0, f"{path.name}: {command.broken(path.stem)}\n{out}\n{err}"
+        command.onboard(EXAMPLES)
         for agency in AGENCIES:
             view = command.json("agency", "show", agency)
             assert {s["status"] for s in view["services"]} == {"in_service"}
@@ -75,38 +80,12 @@ class TestThreeAgencies:
     def test_leave_no_unit_that_failed_or_keeps_being_restarted(self, command: Command) -> None:
         assert command.json("practice", "check") == {"units": []}
 
+    @pytest.mark.attack
     def test_reach_what_is_declared_and_nothing_else(self, command: Command, steps: Steps) -> None:
         """Everything that listens anywhere is asked for from everywhere."""
+        command.onboard(EXAMPLES)
         views = {agency: command.json("agency", "show", agency) for agency in AGENCIES}
-        for host in steps.site.hosts:
-            steps.on(host, f"systemd-run --quiet --unit=stray python3 -m http.server {reach.STRAY}")
-        ports = {port for host in steps.site.hosts for port in reach.listening(steps, host)} | {("tcp", reach.STRAY)}
-        held = [view["allocations"] for view in views.values()]
-        ports |= {("tcp", int(blocks["session_port"])) for blocks in held if "session_port" in blocks}
-        silent = {("udp", 67), *(("udp", int(blocks["vpn_port"])) for blocks in held)}
-        subnets = {agency: str(view["allocations"]["subnet"]) for agency, view in views.items()}
-        inside = {agency: subnet.rpartition(".")[0] + ".1" for agency, subnet in subnets.items()}
-        sources = [Source("controller"), *(Source(host, host) for host in steps.site.hosts)]
-        for agency, view in views.items():
-            number = view["allocations"]["number"]
-            sources.append(reach.device(steps, agency, number, subnets[agency]))
-            if "session_port" in view["allocations"]:
-                sources.append(Source(f"session of {agency}", "thin1", f"ip netns exec sessions{number}"))
-        allowed, wrong = reach.declared(views, steps.site), []
-        for source in sources:
-            own = {*inside.values()} if source.host == source.name == "gw1" else set()
-            addresses = {host.address for host in steps.site.hosts.values()} | {*inside.values()} - own
-            if source.host == source.name:
-                addresses.discard(steps.site.hosts[source.host].address)
-            asked = {(address, *port) for address in addresses for port in ports - silent}
-            found = reach.walk(steps, source, asked)
-            right = {target for name, target in allowed if name == source.name} & asked
-            wrong += [f"{source.name} reaches {target}" for target in found - right]
-            wrong += [f"{source.name} does not reach {target}" for target in right - found]
-        for host in steps.site.hosts:
-            steps.on(host, "systemctl stop stray")
-        steps.on("gw1", "for name in $(ip netns list | grep -o '^walker[0-9]*'); do ip netns delete $name; done")
-        assert wrong == []
+        assert reach.differences(steps, views) == []
 
     def test_share_no_block(self, command: Command) -> None:
         held = [command.json("agency", "show", agency)["allocations"] for agency in AGENCIES]
