@@ -50,5 +50,15 @@ def write_file(path: Path, content: str | bytes) -> None:
         raise _invalid(path, f"cannot be written: {getattr(error, 'strerror', None) or error}") from None
 
 
+def write_new_file(path: Path, content: str) -> None:
+    """Make the file, readable by its owner only. Raises INVALID where that cannot be, or where there is one already."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(content)
+    except (OSError, ValueError) as error:
+        raise _invalid(path, f"cannot be made: {getattr(error, 'strerror', None) or error}") from None
+
+
 def _invalid(path: Path, what: str) -> OrchestratorError:
     return OrchestratorError(Kind.INVALID, f"{path}: {what}")

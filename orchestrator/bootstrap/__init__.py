@@ -11,12 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.bootstrap.changes import Changes
 from orchestrator.bootstrap.installing import initialise as initialise
 from orchestrator.bootstrap.installing import upgrade as upgrade
 from orchestrator.bootstrap.practice import practice_site as practice_site
-from orchestrator.bootstrap.service_levels import ServiceLevels
 from orchestrator.settings import Settings
-from orchestrator.usecases.ordering import Ordering
 
 if TYPE_CHECKING:  # a command that only reads the catalog should not wait for the database, Ansible or the engine
     from orchestrator.adapters.ansible.guarded import Guards
@@ -29,8 +28,6 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.domain.fleet_calendar import Placed
     from orchestrator.domain.probing import ProbeTarget, Reading
     from orchestrator.usecases.admitting import Admitting
-    from orchestrator.usecases.assigning import Assigning
-    from orchestrator.usecases.batching import Batching
     from orchestrator.usecases.comparing import Comparing
     from orchestrator.usecases.concluding import Concluding
     from orchestrator.usecases.drilling import Drilling
@@ -40,7 +37,6 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.usecases.gathering import Gathering
     from orchestrator.usecases.observing import Observing
     from orchestrator.usecases.protecting import Protecting
-    from orchestrator.usecases.provisioning import Provisioning
     from orchestrator.usecases.recalling import Recalling
     from orchestrator.usecases.retaining import Retaining
     from orchestrator.usecases.scheduling import Scheduling
@@ -51,31 +47,8 @@ FORESEEN = timedelta(days=730)
 """How far ahead somebody's calendar of closures is read."""
 
 
-class Application(ServiceLevels):
+class Application(Changes):
     """The use-cases, ready. Parts that a command does not ask for are not built."""
-
-    @cached_property
-    def ordering(self) -> Ordering:
-        return Ordering(source=self.source, store=self.store, clock=self.clock)
-
-    @cached_property
-    def assigning(self) -> "Assigning":
-        from orchestrator.adapters.keys.secret_box import SecretBox
-        from orchestrator.usecases.assigning import Assigning
-
-        return Assigning(source=self.source, clock=self.clock, secrets=SecretBox(self.settings.key_file))
-
-    @cached_property
-    def provisioning(self) -> "Provisioning":
-        from orchestrator.usecases.provisioning import Provisioning
-
-        return Provisioning(store=self.store, clock=self.clock, ordering=self.ordering, assigning=self.assigning)
-
-    @cached_property
-    def batching(self) -> "Batching":
-        from orchestrator.usecases.batching import Batching
-
-        return Batching(store=self.store, ordering=self.ordering)
 
     @cached_property
     def driving(self) -> "Driving":
@@ -89,6 +62,7 @@ class Application(ServiceLevels):
             Purpose.BACKUP: self.protecting,
             Purpose.DRILL: self.drilling,
             Purpose.DRIFT: self.comparing,
+            Purpose.DESTROY: self.holding,
         }
         return Driving(source=self.source, store=self.store, clock=self.clock, consequences=consequences)
 

@@ -1,7 +1,7 @@
 """Who may buy what, on which terms, for how long and up to how much."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any
@@ -13,6 +13,9 @@ from orchestrator.domain.drill_policy import RecoveryTerms
 from orchestrator.domain.service_terms import ServiceTerms
 from orchestrator.domain.text_types import AGENCY_ID, EMAIL_ADDRESS, LINE
 from orchestrator.domain.value import Value
+
+HELD = timedelta(days=30)
+"""How long backups are kept after the end where an agreement says nothing of it."""
 
 AgencyId = Annotated[str, AGENCY_ID.field]
 
@@ -69,6 +72,10 @@ class FrameworkAgreement(Value):
     lots: Mapping[Name, Lot]
     seat_price: SeatPrice
     service_levels: ServiceTerms
+    backups_held: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=3660))] = Field(
+        default=HELD, exclude_if=lambda held: held == HELD
+    )
+    """How long backups are kept after the service has ended."""
 
     @cached_property
     def document(self) -> dict[str, Any]:

@@ -66,6 +66,9 @@ Pool = NetworkPool | NumberPool | HostPool
 NUMBERS = "agency_numbers"
 """The pool every agency takes its number on the site from."""
 
+NUMBER = "number"
+"""What that number is called."""
+
 
 class Holding(StrEnum):
     RESERVED = "reserved"

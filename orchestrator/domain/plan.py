@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
-from orchestrator.domain.allocation import NUMBERS, Allocation, host_pool
+from orchestrator.domain.allocation import NUMBER, NUMBERS, Allocation, host_pool
 from orchestrator.domain.catalog import Catalog, Component, Tenancy, Verb
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.reachability import Reachability
@@ -39,6 +39,8 @@ class Purpose(StrEnum):
     BACKUP = "backup"
     DRILL = "drill"
     DRIFT = "drift"
+    DESTROY = "destroy"
+    """Of backups that were held."""
 
 
 class FieldChange(Value):
@@ -154,7 +156,7 @@ class Basis(Value):
 
 def requests(call_off: CallOff, catalog: Catalog) -> tuple[Request, ...]:
     """Everything the order needs from the site's pools, in a fixed order."""
-    return (Request(name="number", pool=NUMBERS), *_component_requests(call_off, catalog))
+    return (Request(name=NUMBER, pool=NUMBERS), *_component_requests(call_off, catalog))
 
 
 def _component_requests(call_off: CallOff, catalog: Catalog) -> Iterator[Request]:
@@ -244,7 +246,7 @@ def _place(
     kept = tuple(h for h in (before.hosts.get(function, ()) if before else ()) if h in hosts)
     if kept or not hosts:
         return kept
-    number = int(basis.allocations["number"].block)
+    number = int(basis.allocations[NUMBER].block)
     return (hosts[(number - 1) % len(hosts)],)
 
 

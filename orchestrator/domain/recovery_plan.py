@@ -65,7 +65,7 @@ def side_by_side(
         Step(id=f"{c}.{verb}", component=c, verb=verb, placement=recorded[c].hosts, needs=(), because=because)
         for c in components
     )
-    return _plan(agency, purpose, steps, site=site, basis=_basis(components, recorded=recorded))
+    return bare_plan(agency, purpose, steps, site=site.name, basis=_basis(components, recorded=recorded))
 
 
 def drill_plan(agency: str, component: str, *, recorded: Mapping[str, ServiceInstance], site: Site) -> Plan:
@@ -85,18 +85,19 @@ def drill_plan(agency: str, component: str, *, recorded: Mapping[str, ServiceIns
             )
         )
     basis = _basis((component, KEEPER), recorded=recorded)
-    return _plan(agency, Purpose.DRILL, tuple(steps), site=site, basis=basis)
+    return bare_plan(agency, Purpose.DRILL, tuple(steps), site=site.name, basis=basis)
 
 
 def _basis(components: Sequence[str], *, recorded: Mapping[str, ServiceInstance]) -> str:
     return digest_of([recorded[c].model_dump(mode="json", exclude={"changed_at", "error"}) for c in components])
 
 
-def _plan(agency: str, purpose: Purpose, steps: tuple[Step, ...], *, site: Site, basis: str) -> Plan:
+def bare_plan(agency: str, purpose: Purpose, steps: tuple[Step, ...], *, site: str, basis: str) -> Plan:
+    """A plan that changes nothing of what is ordered, and costs nothing."""
     return Plan(
         agency=agency,
         purpose=purpose,
-        site=site.name,
+        site=site,
         changes=(),
         steps=steps,
         allocations={},

@@ -30,11 +30,13 @@ class Assigning:
         instance: ServiceInstance,
         *,
         services: Mapping[str, ServiceInstance] | None = None,
+        besides: Mapping[str, Any] | None = None,
     ) -> Assignment:
-        """What one step is told. `services` are what the agency will have where that differs from what is recorded."""
+        """What one step is told. `services` are what the agency will have where that differs from what is recorded;
+        `besides` is what only some verbs need."""
         component = self.source.catalog().components[step.component]
         secrets = self.component_secrets(tx, run.agency, component)
-        return self._assignment(tx, run, step, instance, secrets=secrets, services=services)
+        return self._assignment(tx, run, step, instance, secrets=secrets, services=services, besides=besides)
 
     def recovery_assignment(
         self,

@@ -10,6 +10,7 @@ from orchestrator.domain.allocation import Allocation
 from orchestrator.domain.assignment import endpoint_facts
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.events import Event
+from orchestrator.domain.held_backups import HeldBackups
 from orchestrator.domain.instance import InstanceState, ServiceInstance, display_status
 from orchestrator.domain.plan import Effect, FieldChange, Purpose
 from orchestrator.domain.run import OPEN_RUN, Run, RunState, StepRecord, StepState
@@ -126,6 +127,7 @@ class AgencyView(Value):
     offboarded_at: datetime | None
     allocations: dict[str, str]
     open_run: int | None
+    held_backups: tuple[HeldBackups, ...]
     services: tuple[ServiceView, ...]
 
 
@@ -252,6 +254,7 @@ class Observing:
             offboarded_at=record.offboarded_at,
             allocations={name: a.block for name, a in sorted(allocations.items())},
             open_run=run.id if run else None,
+            held_backups=tuple(tx.backups.held(agency)),
             services=tuple(
                 self._service(
                     i,

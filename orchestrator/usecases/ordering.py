@@ -19,6 +19,7 @@ from orchestrator.domain.plan import Basis, Plan, make_plan, requests
 from orchestrator.domain.schema import call_off_schema
 from orchestrator.domain.site import Site
 from orchestrator.usecases.finding import find_agency, find_plan
+from orchestrator.usecases.holding import refuse_somebody_else
 from orchestrator.usecases.ports import (
     AgencyRecord,
     CatalogSource,
@@ -78,7 +79,8 @@ class Ordering:
         fresh: list[str] = []
         for _ in range(TRIES):
             with self.store.begin() as tx:
-                _check_site(tx.agencies.get(agency), call_off)
+                _check_site(record := tx.agencies.get(agency), call_off)
+                refuse_somebody_else(tx, record, call_off)
                 fresh += self._reserve(tx, call_off, site)
                 known = read_known(tx, agency, site=site.name)
             try:

@@ -5,17 +5,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.domain.agreement import CallOff
+from orchestrator.domain.allocation import NUMBER
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening, InstanceMoved
 from orchestrator.domain.instance import INSTANCE_LIFE, InstanceEvent, InstanceState, ServiceInstance
 from orchestrator.domain.plan import Effect, Purpose
+from orchestrator.domain.recovery_plan import KEEPER
 from orchestrator.domain.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import queue_run
 from orchestrator.usecases.driving_ports import Assignment
-from orchestrator.usecases.finding import find_plan
+from orchestrator.usecases.finding import find_agency, find_plan
+from orchestrator.usecases.holding import HOLD, forget_secrets, note_held
 from orchestrator.usecases.ordering import TRIES, Known, Ordering, changed_meanwhile, check_ceiling
 from orchestrator.usecases.ports import AgencyRecord, Clock, Store, StoredPlan, Transaction
 
@@ -75,10 +78,14 @@ class Provisioning:
             event = InstanceEvent.RETIRE if leaving else InstanceEvent.PROVISION
             instance = self._move(tx, instance, event, happenings)
         services = self._services(tx, run)
-        return replace(self.assigning.assignment(tx, run, step, instance, services=services), again=again)
+        held = {HOLD: tx.backups.taken(run.agency)} if step.component == KEEPER and step.verb is Verb.RETIRE else None
+        assignment = self.assigning.assignment(tx, run, step, instance, services=services, besides=held)
+        return replace(assignment, again=again)
 
     def end_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> None:
         instance, leaving = self._intended(tx, run, step)
+        if step.component == KEEPER and step.state is StepState.SUCCEEDED:
+            self._note_held(tx, run, step)
         if event := _on_finish(step, leaving=leaving):
             self._move(tx, instance, event, happenings, error=step.error)
 
@@ -156,11 +163,15 @@ class Provisioning:
         if state is InstanceState.IN_SERVICE:
             tx.service_periods.begin(moved.agency, moved.component, at=moved.changed_at)
         if state is InstanceState.RETIRED:
-            tx.secrets.forget(moved.agency, moved.component)
+            forget_secrets(tx, moved.agency, moved.component)
             tx.canaries.forget(moved.agency, moved.component)
             tx.service_periods.end(moved.agency, moved.component, at=moved.changed_at)
         happenings.append(InstanceMoved(component=moved.component, state=state))
         return moved
+
+    def _note_held(self, tx: Transaction, run: Run, step: StepRecord) -> None:
+        now, agreement = self.clock.now(), self.ordering.agreement(find_agency(tx, run.agency).framework)
+        note_held(tx, run, step, now=now, until=now + agreement.backups_held)
 
     def _roll_back(self, tx: Transaction, failed: Run) -> None:
         """Open the run that removes what a failed onboarding has built."""
@@ -171,10 +182,15 @@ class Provisioning:
         """Give back to the pools what the agency no longer has."""
         stored = find_plan(tx, run.plan)
         held = tx.allocations.of(run.agency, site=run.site)
-        kept = stored.plan.allocations if stored.order else {}
+        kept = stored.plan.allocations if stored.order else _kept_for_backups(tx, run.agency)
         tx.allocations.release(run.agency, [name for name in held if name not in kept])
         if run.purpose is Purpose.OFFBOARD and (record := tx.agencies.get(run.agency)):
             tx.agencies.put(record.model_copy(update={"offboarded_at": self.clock.now()}))
+
+
+def _kept_for_backups(tx: Transaction, agency: str) -> tuple[str, ...]:
+    """What nobody else may be given while backups are held: their repository answers under the number."""
+    return (NUMBER,) if tx.backups.held(agency) else ()
 
 
 def _on_finish(step: StepRecord, *, leaving: bool) -> InstanceEvent | None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from orchestrator.domain.canary import Canary
 from orchestrator.domain.drill import Drill, DrillState
+from orchestrator.domain.held_backups import HeldBackups
 from orchestrator.domain.recovery_time import Reading
 from orchestrator.domain.site import Site
 
@@ -31,6 +32,26 @@ class Backups(Protocol):
 
     def last_of_all(self) -> dict[tuple[str, str], datetime]:
         """(agency, component) -> when its last one began, also when its record is forgotten."""
+        ...
+
+    def taken(self, agency: str) -> bool:
+        """Whether there is one of anything the agency has, or had."""
+        ...
+
+    def hold(self, held: HeldBackups) -> None:
+        """Record that a repository is kept though its service has ended, in the place of what was recorded of it."""
+        ...
+
+    def held(self, agency: str | None = None) -> list[HeldBackups]:
+        """Those of an agency, or all, the first to be destroyed in front."""
+        ...
+
+    def let_go(self, agency: str, hosts: Sequence[str]) -> None:
+        """Forget that repositories are held: they serve again, or are no more."""
+        ...
+
+    def forget_of(self, agency: str) -> None:
+        """Forget when an agency's components were backed up last: there is nothing left of it."""
         ...
 
     def forget(self, *, before: datetime, limit: int) -> int:

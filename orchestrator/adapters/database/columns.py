@@ -1,10 +1,21 @@
-"""The kinds of columns that the databases themselves do not have, or have each in a way of its own."""
+"""What tables are made of: kinds of columns that databases do not have, or have each in a way of its own, and names of
+constraints."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
+from sqlmodel import SQLModel
+
+metadata = SQLModel.metadata
+metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
 
 
 class Instant(sa.types.TypeDecorator[datetime]):

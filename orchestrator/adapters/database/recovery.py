@@ -1,5 +1,6 @@
 """Backups as their steps tell of them, drills with their evidence, and the ledger of canaries."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,11 +9,21 @@ from sqlmodel import col, select
 
 from orchestrator.adapters.database import mapping
 from orchestrator.adapters.database.repository import Repository
-from orchestrator.adapters.database.tables import CanaryRow, DrillRow, NewestBackupRow, PlanRow, RunRow, StepRow
+from orchestrator.adapters.database.tables import (
+    CanaryRow,
+    DrillRow,
+    HeldBackupRow,
+    NewestBackupRow,
+    PlanRow,
+    RunRow,
+    StepRow,
+    metadata,
+)
 from orchestrator.domain.canary import Canary
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.held_backups import HeldBackups
 from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import StepState
 from orchestrator.domain.verdict import Moment
@@ -33,6 +44,26 @@ class BackupRepository(Repository):
         row = NewestBackupRow
         found: Any = self._session.execute(sa.select(*map(col, (row.agency, row.component, row.started_at))))
         return {(agency, component): started_at for agency, component, started_at in found}
+
+    def taken(self, agency: str) -> bool:
+        found = self._session.exec(select(NewestBackupRow).where(NewestBackupRow.agency == agency).limit(1))
+        return found.first() is not None
+
+    def hold(self, held: HeldBackups) -> None:
+        self._upsert(metadata.tables["held_backup"], [held.model_dump()])
+
+    def held(self, agency: str | None = None) -> list[HeldBackups]:
+        query = select(HeldBackupRow).order_by(col(HeldBackupRow.until), col(HeldBackupRow.agency))
+        if agency is not None:
+            query = query.where(HeldBackupRow.agency == agency)
+        return [HeldBackups.model_validate(row.model_dump()) for row in self._session.exec(query)]
+
+    def let_go(self, agency: str, hosts: Sequence[str]) -> None:
+        mine = (col(HeldBackupRow.agency) == agency, col(HeldBackupRow.host).in_(hosts))
+        self._run(sa.delete(HeldBackupRow).where(*mine))
+
+    def forget_of(self, agency: str) -> None:
+        self._run(sa.delete(NewestBackupRow).where(col(NewestBackupRow.agency) == agency))
 
     def forget(self, *, before: datetime, limit: int) -> int:
         old = (col(RunRow.purpose).in_((Purpose.BACKUP, Purpose.DRIFT)), col(RunRow.finished_at) < before)

@@ -158,8 +158,9 @@ class SecretRepository(Repository):
     def add(self, agency: str, component: str, name: str, token: bytes, *, at: datetime) -> None:
         self._session.add(SecretRow(agency=agency, component=component, name=name, token=token, created_at=at))
 
-    def forget(self, agency: str, component: str) -> None:
-        self._run(sa.delete(SecretRow).where(col(SecretRow.agency) == agency, col(SecretRow.component) == component))
+    def forget(self, agency: str, component: str, *, apart_from: Sequence[str] = ()) -> None:
+        mine = (col(SecretRow.agency) == agency, col(SecretRow.component) == component)
+        self._run(sa.delete(SecretRow).where(*mine, col(SecretRow.name).not_in(apart_from)))
 
     def after(self, place: SecretPlace | None, *, limit: int) -> list[tuple[SecretPlace, bytes]]:
         query = sa.select(_SECRET).order_by(*_SECRET_PLACE).limit(limit)

@@ -7,25 +7,19 @@ import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from orchestrator.adapters.database.columns import BigId, Instant, Json, one_of
+from orchestrator.adapters.database.columns import metadata as metadata
+from orchestrator.adapters.database.recovery_tables import CanaryRow as CanaryRow
+from orchestrator.adapters.database.recovery_tables import DrillRow as DrillRow
+from orchestrator.adapters.database.recovery_tables import HeldBackupRow as HeldBackupRow
+from orchestrator.adapters.database.recovery_tables import NewestBackupRow as NewestBackupRow
 from orchestrator.domain.allocation import Holding
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.declaration_kind import DeclarationKind
-from orchestrator.domain.drill import DrillState
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import OPEN_RUN, RunState, StepState
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.domain.service_record import State
-from orchestrator.domain.verdict import Moment, Verdict
-
-metadata = SQLModel.metadata
-metadata.naming_convention = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
 
 _OPEN = sa.text(f"state IN ({', '.join(repr(s.value) for s in OPEN_RUN)})")
 
@@ -181,53 +175,15 @@ class EventRow(SQLModel, table=True):
 
 
 class SecretRow(SQLModel, table=True):
+    """`next_token` is the secret that is to take this one's place once hosts have it."""
+
     __tablename__ = "secret"
     agency: str = Field(primary_key=True)
     component: str = Field(primary_key=True)
     name: str = Field(primary_key=True)
     token: bytes
     created_at: datetime = Field(sa_type=Instant)
-
-
-class DrillRow(SQLModel, table=True):
-    """A drill is there once: the key says so. `evidence` is the signed document, as it was signed."""
-
-    __tablename__ = "drill"
-    id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
-    key: str = Field(unique=True)
-    agency: str = Field(foreign_key="agency.id")
-    component: str
-    site: str
-    moment: Moment = Field(sa_type=one_of(Moment, "moment"))
-    state: DrillState = Field(sa_type=one_of(DrillState, "state"), index=True)
-    scheduled_at: datetime = Field(sa_type=Instant)
-    window_end: datetime | None = Field(default=None, sa_type=Instant)
-    requested_by: str
-    plan: int | None = Field(default=None, foreign_key="plan.id", sa_type=sa.BigInteger)
-    plan_digest: str | None = None
-    approval: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON(none_as_null=True))
-    run: int | None = Field(default=None, foreign_key="run.id", sa_type=sa.BigInteger, index=True)
-    created_at: datetime = Field(sa_type=Instant)
-    finished_at: datetime | None = Field(default=None, sa_type=Instant)
-    verdict: Verdict | None = Field(default=None, sa_type=one_of(Verdict, "verdict"))
-    rto_seconds: float | None = None
-    rpo_seconds: float | None = None
-    reason: str | None = None
-    evidence: str | None = Field(default=None, sa_type=sa.Text)
-    evidence_digest: str | None = None
-    __table_args__ = (sa.Index("ix_drill_agency_component", "agency", "component"),)
-
-
-class CanaryRow(SQLModel, table=True):
-    """The ledger of canaries: what was sent, and what the service acknowledged."""
-
-    __tablename__ = "canary"
-    agency: str = Field(primary_key=True)
-    component: str = Field(primary_key=True)
-    number: int = Field(primary_key=True)
-    code: str
-    sent_at: datetime = Field(sa_type=Instant)
-    acknowledged_at: datetime | None = Field(default=None, sa_type=Instant)
+    next_token: bytes | None = None
 
 
 class TickRow(SQLModel, table=True):
@@ -378,12 +334,3 @@ class CountedRow(SQLModel, table=True):
     bucket: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     count: int = Field(sa_type=sa.BigInteger)
     microseconds: int = Field(sa_type=sa.BigInteger)
-
-
-class NewestBackupRow(SQLModel, table=True):
-    """When the newest backup of a component that succeeded began."""
-
-    __tablename__ = "newest_backup"
-    agency: str = Field(primary_key=True)
-    component: str = Field(primary_key=True)
-    started_at: datetime = Field(sa_type=Instant)

@@ -12,6 +12,7 @@ from orchestrator.entrypoints.cli import (
     agencies,
     catalog,
     drift,
+    held_backups,
     operating,
     ordering,
     practice,
@@ -45,6 +46,9 @@ app.add_typer(runs.app, name="run")
 app.add_typer(drift.app, name="drift")
 app.add_typer(recovery.app, name="drill")
 app.add_typer(recovery.backup, name="backup")
+recovery.backup.command()(held_backups.held)
+recovery.backup.command()(held_backups.destroy)
+recovery.backup.command()(held_backups.password)
 app.add_typer(service_levels.app, name="sla")
 app.add_typer(practice.app, name="practice")
 app.add_typer(secrets.app, name="secret")

@@ -169,6 +169,8 @@ def show_agency(agency: AgencyView) -> None:
     console.print(f"[bold]{agency.agency}[/] {escape(agency.name)}: {agency.framework}, site {agency.site}{left}")
     if agency.open_run:
         console.print(f"Run {agency.open_run} is open: orchestrator run follow {agency.open_run}")
+    for held in agency.held_backups:
+        console.print(f"Backups are held on {held.host} until {held.until:%Y-%m-%d}: orchestrator backup held")
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("service", "tier", "status", "health", "hosts", "endpoints"):
         table.add_column(heading, header_style="dim")

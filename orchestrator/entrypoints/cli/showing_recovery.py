@@ -7,6 +7,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from orchestrator.domain.held_backups import HeldBackups
 from orchestrator.domain.verdict import Verdict
 from orchestrator.entrypoints.cli.output import console
 from orchestrator.usecases.protecting import BackupView
@@ -115,6 +116,16 @@ def show_backups(views: Iterable[BackupView], now: datetime) -> None:
             span(view.objective_seconds),
         )
     console.print(table)
+
+
+def show_held(held: Iterable[HeldBackups], now: datetime) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("agency", "site", "host", "held since", "held until", ""):
+        table.add_column(heading, header_style="dim")
+    for one in held:
+        over = f"[yellow]over: orchestrator backup destroy {one.agency}[/]" if now >= one.until else ""
+        table.add_row(one.agency, one.site, one.host, f"{one.since:%Y-%m-%d}", f"{one.until:%Y-%m-%d %H:%M}Z", over)
+    console.print(table if table.rows else "No backups are held.")
 
 
 def _verdict(drill: DrillView) -> str:

@@ -1,6 +1,7 @@
 """Drills and backups by the command line, as far as no recovery host is needed."""
 
 import json
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,12 +18,15 @@ class TestWithoutAnything:
         assert swift.json("drill", "list") == {"drills": []}
         assert swift.json("drill", "calendar") == {"slots": []}
         assert swift.json("backup", "list") == {"backups": []}
+        assert swift.json("backup", "held") == {"held": []}
 
     @pytest.mark.parametrize(
         "words",
         [("drill", "show", 9), ("drill", "report", 9), ("drill", "approve", 9), ("drill", "start", "nobody"),
          ("drill", "list", "--agency", "nobody"), ("drill", "calendar", "--agency", "nobody"),
-         ("backup", "start", "nobody"), ("backup", "list", "--agency", "nobody")],
+         ("backup", "start", "nobody"), ("backup", "list", "--agency", "nobody"),
+         ("backup", "held", "--agency", "nobody"), ("backup", "destroy", "nobody"),
+         ("backup", "password", "nobody", "/nowhere/at/all")],
         ids=lambda words: " ".join(map(str, words)),
     )  # fmt: skip
     def test_what_is_not_there_is_said_to_be_not_there(self, swift: InProcess, words: tuple[object, ...]) -> None:
@@ -36,6 +40,29 @@ class TestAnAgencyThatNobodyKeeps:
         for words in (("backup", "start", "test-agency"), ("drill", "start", "test-agency")):
             said = orchestrator(*words, expect=5).stderr
             assert "disaster-recovery" in said
+
+
+class TestAnAgencyThatLeft:
+    @pytest.mark.slow
+    def test_has_its_backups_held_until_somebody_destroys_them(self, orchestrator: CommandLine) -> None:
+        agency, file = "test-agency", orchestrator.folder / "password"
+        orchestrator("apply", orchestrator.order(services={"alpha": {}, "disaster-recovery": {}}), "--yes")
+        with sqlite3.connect(orchestrator.home / "orchestrator.db") as database:  # as if it had been backed up
+            database.execute("insert into newest_backup values (?, 'alpha', '2026-11-01 00:00:00')", [agency])
+        orchestrator("agency", "offboard", agency, "--yes")
+        [held] = orchestrator.json("backup", "held")["held"]
+        assert held["agency"] == agency
+        assert "Backups are held on here until" in orchestrator("agency", "show", agency).stdout
+        orchestrator("backup", "password", agency, file)
+        assert (file.stat().st_mode & 0o777, len(file.read_text())) == (0o600, 25)
+        assert "File exists" in orchestrator("backup", "password", agency, file, expect=2).stderr
+        assert "are to be held until" in orchestrator("backup", "destroy", agency, "--yes", expect=5).stderr
+        early = ("backup", "destroy", agency, "--early", "asked for in writing")
+        assert "--yes" in orchestrator(*early, expect=2).stderr
+        run = orchestrator.json(*early, "--yes")
+        assert (run["kind"], run["state"]) == ("destroy", "succeeded")
+        assert orchestrator.json("backup", "held")["held"] == []
+        assert orchestrator.json("agency", "show", agency)["allocations"] == {}
 
 
 class TestEvidence:

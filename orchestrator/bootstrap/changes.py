@@ -1,0 +1,44 @@
+"""Changes: what agencies order, what it takes to deliver that, and what is left when they leave."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from orchestrator.bootstrap.service_levels import ServiceLevels
+from orchestrator.usecases.ordering import Ordering
+
+if TYPE_CHECKING:
+    from orchestrator.usecases.assigning import Assigning
+    from orchestrator.usecases.batching import Batching
+    from orchestrator.usecases.holding import Holding
+    from orchestrator.usecases.provisioning import Provisioning
+
+
+class Changes(ServiceLevels):
+    @cached_property
+    def ordering(self) -> Ordering:
+        return Ordering(source=self.source, store=self.store, clock=self.clock)
+
+    @cached_property
+    def assigning(self) -> "Assigning":
+        from orchestrator.adapters.keys.secret_box import SecretBox
+        from orchestrator.usecases.assigning import Assigning
+
+        return Assigning(source=self.source, clock=self.clock, secrets=SecretBox(self.settings.key_file))
+
+    @cached_property
+    def provisioning(self) -> "Provisioning":
+        from orchestrator.usecases.provisioning import Provisioning
+
+        return Provisioning(store=self.store, clock=self.clock, ordering=self.ordering, assigning=self.assigning)
+
+    @cached_property
+    def batching(self) -> "Batching":
+        from orchestrator.usecases.batching import Batching
+
+        return Batching(store=self.store, ordering=self.ordering)
+
+    @cached_property
+    def holding(self) -> "Holding":
+        from orchestrator.usecases.holding import Holding
+
+        return Holding(source=self.source, store=self.store, clock=self.clock, assigning=self.assigning)

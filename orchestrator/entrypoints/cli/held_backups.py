@@ -1,0 +1,81 @@
+"""`orchestrator backup held`, `destroy` and `password`: backups of services that are no more."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.entrypoints.cli.context import application
+from orchestrator.entrypoints.cli.ordering import NoFollow, Yes
+from orchestrator.entrypoints.cli.output import AsJson, console, print_json
+from orchestrator.files import write_new_file
+
+AgencyId = Annotated[str, typer.Argument(help="The agency's id.", metavar="AGENCY")]
+
+
+def held(
+    agency: Annotated[str | None, typer.Option(help="Only this agency's.")] = None, as_json: AsJson = False
+) -> None:
+    """Show backups that are kept though their service has ended, and until when.
+
+    Example: orchestrator backup held
+    """
+    from orchestrator.entrypoints.cli.showing_recovery import show_held
+
+    with application() as built:
+        found, now = built.holding.held(agency), built.clock.now()
+    if as_json:
+        print_json({"held": [one.model_dump(mode="json") for one in found]})
+    else:
+        show_held(found, now)
+
+
+def destroy(
+    agency: AgencyId,
+    early: Annotated[
+        str | None, typer.Option("--early", help="Why they are destroyed before their date.", metavar="REASON")
+    ] = None,
+    yes: Yes = False,
+    no_follow: NoFollow = False,
+    as_json: AsJson = False,
+) -> None:
+    """Destroy an agency's held backups, and forget the password that opens them. Nothing brings them back.
+
+    Refuses before the date they are held until, unless --early says why.
+
+    Example: orchestrator backup destroy cabinet-office
+    """
+    from orchestrator.entrypoints.cli.ordering import finish
+
+    with application() as built:
+        reason = built.holding.reason(agency, early=early)
+        if not yes:
+            _ask(agency, reason)
+        run = built.holding.open_run(agency, early=early)
+        if no_follow:
+            print_json(built.observing.run(run.id)) if as_json else console.print(f"Run {run.id} is queued")
+            return
+        finish(built, run.id, as_json=as_json)
+
+
+def password(
+    agency: AgencyId, file: Annotated[Path, typer.Argument(help="A file that is not there yet.", metavar="FILE")]
+) -> None:
+    """Write the password of an agency's held backups to a file that only you can read, for a restore by hand.
+
+    Example: orchestrator backup password cabinet-office /dev/shm/password
+    """
+    with application() as built:
+        write_new_file(file, built.holding.password(agency))
+    console.print(f"Written: {file}. Remove it when you have restored what you need.")
+
+
+def _ask(agency: str, reason: str) -> None:
+    """End the command with 0 unless somebody types the agency's id; refuse where nobody can."""
+    if not sys.stdin.isatty():
+        raise OrchestratorError(Kind.INVALID, "nobody can be asked here", hint="add --yes to destroy without asking")
+    question = f"All backups of {agency} are destroyed ({reason}). Type the agency's id to go on"
+    if typer.prompt(question, default="", show_default=False, err=True) != agency:
+        raise typer.Exit(0)
