@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from orchestrator.usecases.batching import Batching
     from orchestrator.usecases.holding import Holding
     from orchestrator.usecases.provisioning import Provisioning
+    from orchestrator.usecases.renewing import Renewing
 
 
 class Changes(ServiceLevels):
@@ -42,3 +43,16 @@ class Changes(ServiceLevels):
         from orchestrator.usecases.holding import Holding
 
         return Holding(source=self.source, store=self.store, clock=self.clock, assigning=self.assigning)
+
+    @cached_property
+    def renewing(self) -> "Renewing":
+        from orchestrator.usecases.renewing import Renewing
+
+        return Renewing(
+            source=self.source,
+            store=self.store,
+            clock=self.clock,
+            secrets=self.assigning.secrets,
+            ordering=self.ordering,
+            provisioning=self.provisioning,
+        )

@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.domain.agreement import Agency
 from orchestrator.domain.allocation import Allocation, values
 from orchestrator.domain.catalog import Component
+from orchestrator.domain.certificates import Certified
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.reachability import Reachability
 from orchestrator.domain.site import Placement, Site, hosts_in
@@ -43,13 +44,14 @@ def host_variables(
     needed: Mapping[str, Placement],
     site: Site,
     reachability: Reachability,
+    certified: Certified | None = None,
     described: Placement | None = None,
     besides: Mapping[str, Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """host -> its variables. Secrets are not among them: they travel by another way.
 
     `described` are the hosts the role is told of where they are not those of the step: what is restored elsewhere keeps
-    its names. `besides` is what only some verbs need.
+    its names. `certified` is how long certificates are good, if there are any; `besides`, what only some verbs need.
     """
     allocated = values(allocations)
     number = allocated.pop("number", None)
@@ -62,6 +64,7 @@ def host_variables(
         "allocation": allocated,
         **instance.parameters,
         "ways": [way.model_dump() for way in reachability.ways(component)],
+        **({"certified": certified.document} if certified else {}),
         **(besides or {}),
     }
     admitted = reachability.admissions(component)

@@ -66,6 +66,8 @@ class SecretKind(StrEnum):
     PASSWORD = "password"  # noqa: S105 - the name of a kind
     KEY = "key"
     """Base64 of 32 random bytes; fits WireGuard."""
+    AUTHORITY = "authority"
+    """The same; an authority and the certificates it issues are computed from it."""
 
 
 class RecoveryTarget(Value):
@@ -256,6 +258,11 @@ class Component(Value):
     @property
     def probe_ids(self) -> frozenset[str]:
         return frozenset(probe.id for probe in self.probes)
+
+    @property
+    def certified(self) -> bool:
+        """Whether its hosts have certificates that end."""
+        return SecretKind.AUTHORITY in self.secrets.values()
 
     def retry(self, verb: Verb) -> Retry:
         return self.retries.get(verb, Retry())

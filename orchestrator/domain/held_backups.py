@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
@@ -16,7 +16,11 @@ from orchestrator.domain.value import Value, digest_of
 KEPT_SECRETS = ("repository_password",)
 """What opens held backups. Whoever wrote them comes in no more."""
 
-_REASON: TypeAdapter[str] = TypeAdapter(Annotated[str, LINE.field])
+
+class Reason(Value):
+    """Why backups are destroyed before their date."""
+
+    early: Annotated[str, LINE.field]
 
 
 class HeldBackups(Value):
@@ -42,7 +46,7 @@ def reason_to_destroy(held: Sequence[HeldBackups], *, now: datetime, early: str 
             hint='wait until then, or say why not: --early "the agency asked for it in writing"',
         )
     try:
-        return f"before {until:%Y-%m-%d}: {_REASON.validate_python(early)}"
+        return f"before {until:%Y-%m-%d}: {Reason(early=early).early}"
     except ValidationError:
         raise OrchestratorError(Kind.INVALID, f"--early must be {LINE.expected}, at most {LINE.longest}") from None
 

@@ -132,12 +132,15 @@ class Basis(Value):
     allocations: Mapping[str, Allocation] = {}
     drifted: Mapping[str, int] = {}
     """component -> the run that found its hosts changed, and after which nobody has put them right."""
+    renewed: Mapping[str, tuple[str, ...]] = {}
+    """component -> what its hosts are to have anew: `secrets.<name>`, `certificates`."""
 
     def digest(self, hosts: Iterable[str]) -> str:
         """Of everything that bears on the plan. `hosts` are those it would touch: others of the site do not."""
         ordered = self.call_off.services if self.call_off else {}
         involved = {*self.recorded, *ordered}
         drifted = {component: run for component, run in self.drifted.items() if component in ordered}
+        renewed = {component: list(what) for component, what in self.renewed.items() if component in ordered}
         return digest_of(
             {
                 "call_off": self.call_off and self.call_off.document(),
@@ -150,6 +153,7 @@ class Basis(Value):
                 ],
                 "allocations": {name: a.block for name, a in sorted(self.allocations.items())},
                 **({"drifted": drifted} if drifted else {}),
+                **({"renewed": renewed} if renewed else {}),
             }
         )
 
@@ -179,10 +183,7 @@ def make_plan(basis: Basis) -> Plan:
     recorded = {c: i for c, i in basis.recorded.items() if i.exists}
     order = basis.catalog.in_order({*wanted, *recorded})
     reached = _reached(basis, recorded, wanted)
-    changes = tuple(
-        _change(recorded.get(c), wanted.get(c), site=basis.site, found=basis.drifted.get(c), reached=reached.get(c, ()))
-        for c in order
-    )
+    changes = tuple(_change(recorded.get(c), wanted.get(c), basis=basis, reached=reached.get(c, ())) for c in order)
     return Plan(
         agency=basis.agency,
         purpose=_purpose(basis, recorded),
@@ -254,8 +255,7 @@ def _change(
     before: ServiceInstance | None,
     after: ServiceInstance | None,
     *,
-    site: Site,
-    found: int | None,
+    basis: Basis,
     reached: tuple[FieldChange, ...],
 ) -> Change:
     if after is None:
@@ -270,9 +270,11 @@ def _change(
     fields = (*_differences(before, after), *reached)
     if before.state is not InstanceState.IN_SERVICE:
         fields = (*fields, FieldChange(path="state", before=before.state.value, after=InstanceState.IN_SERVICE.value))
-    elif found is not None:
+    elif (found := basis.drifted.get(after.component)) is not None:
         fields = (*fields, FieldChange(path="hosts", before=f"changed, as run {found} found", after="as recorded"))
-    lost = any(host not in site.hosts for hosts in before.hosts.values() for host in hosts)
+    renewed = basis.renewed.get(after.component, ())
+    fields = (*fields, *(FieldChange(path=path, before="in force", after="new") for path in renewed))
+    lost = any(host not in basis.site.hosts for hosts in before.hosts.values() for host in hosts)
     effect = Effect.REPLACE if lost else Effect.UPDATE if fields else Effect.NONE
     return Change(component=after.component, effect=effect, tier=after.tier, fields=fields)
 

@@ -7,6 +7,7 @@ from typing import Any
 from orchestrator.domain.allocation import values
 from orchestrator.domain.assignment import addresses, agency_facts, host_variables, passwords, secrets_variable
 from orchestrator.domain.catalog import KEEPER, KEEPER_PORTS, Component
+from orchestrator.domain.certificates import certified
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.reachability import Reachability
 from orchestrator.domain.run import Run, StepRecord
@@ -32,10 +33,10 @@ class Assigning:
         services: Mapping[str, ServiceInstance] | None = None,
         besides: Mapping[str, Any] | None = None,
     ) -> Assignment:
-        """What one step is told. `services` are what the agency will have where that differs from what is recorded;
-        `besides` is what only some verbs need."""
+        """What one step is told, with the secrets that hosts are to have. `services` are what the agency will have where
+        that differs from what is recorded; `besides` is what only some verbs need."""
         component = self.source.catalog().components[step.component]
-        secrets = self.component_secrets(tx, run.agency, component)
+        secrets = self.component_secrets(tx, run.agency, component, newest=True)
         return self._assignment(tx, run, step, instance, secrets=secrets, services=services, besides=besides)
 
     def recovery_assignment(
@@ -119,6 +120,7 @@ class Assigning:
                 needed=needed,
                 site=site,
                 reachability=Reachability(existing, catalog=catalog, allocations=allocations, site=site),
+                certified=certified(f"{run.agency}.{site.domain}", run.created_at) if component.certified else None,
                 described=instance.hosts if besides else None,
                 besides=besides,
             ),
@@ -128,9 +130,14 @@ class Assigning:
             timeout=component.timeout(step.verb),
         )
 
-    def component_secrets(self, tx: Transaction, agency: str, component: Component) -> dict[str, str]:
-        """The component's secrets for the agency, in the clear; those that do not exist yet are made."""
+    def component_secrets(
+        self, tx: Transaction, agency: str, component: Component, *, newest: bool = False
+    ) -> dict[str, str]:
+        """The component's secrets for the agency, in the clear; those that do not exist yet are made. The `newest` are
+        those that hosts are to have, the others those that they had when they were last verified."""
         sealed = tx.secrets.of(agency, component.component)
+        if newest:
+            sealed |= tx.secrets.proposed(agency).get(component.component, {})
         clear = {name: self.secrets.open(token) for name, token in sealed.items() if name in component.secrets}
         for name, kind in component.secrets.items():
             if name not in clear:

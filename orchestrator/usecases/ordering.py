@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement, Term
 from orchestrator.domain.allocation import Allocation, Spot, lowest_free
 from orchestrator.domain.catalog import Catalog
+from orchestrator.domain.certificates import superseded
 from orchestrator.domain.drill_policy import RecoveryTerms
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import PlanMade
-from orchestrator.domain.instance import ServiceInstance
+from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.plan import Basis, Plan, make_plan, requests
 from orchestrator.domain.schema import call_off_schema
 from orchestrator.domain.site import Site
@@ -39,6 +40,10 @@ TRIES = 5
 other orders change them."""
 
 
+CERTIFICATES = "certificates"
+"""What plans call those that a new period has begun for."""
+
+
 class Known(NamedTuple):
     """What the records say that a plan of an agency is computed from. `framework` is that of one that leaves."""
 
@@ -47,6 +52,7 @@ class Known(NamedTuple):
     recorded: Mapping[str, ServiceInstance]
     held: Mapping[str, Allocation]
     drifted: Mapping[str, int]
+    renewed: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -82,12 +88,12 @@ class Ordering:
                 _check_site(record := tx.agencies.get(agency), call_off)
                 refuse_somebody_else(tx, record, call_off)
                 fresh += self._reserve(tx, call_off, site)
-                known = read_known(tx, agency, site=site.name)
+                known = self._read_known(tx, agency, site=site.name)
             try:
                 plan = make_plan(self._basis(known, agency, call_off, site=site))
                 _check_placement(plan)
                 with self.store.begin() as tx:
-                    if read_known(tx, agency, site=site.name) == known:
+                    if self._read_known(tx, agency, site=site.name) == known:
                         check_ceiling(tx, plan, self.agreement(call_off.framework))
                         return self._keep(tx, plan, call_off)
             except OrchestratorError:
@@ -113,9 +119,9 @@ class Ordering:
         """What a stored plan would be computed from now."""
         agency = stored.plan.agency
         if stored.order is not None:
-            return read_known(tx, agency, site=stored.order.site)
+            return self._read_known(tx, agency, site=stored.order.site)
         leaving = find_agency(tx, agency)
-        return read_known(tx, agency, site=leaving.site, framework=leaving.framework)
+        return self._read_known(tx, agency, site=leaving.site, framework=leaving.framework)
 
     def still_true(self, known: Known, stored: StoredPlan) -> bool:
         """Whether planning again would give the same plan."""
@@ -141,7 +147,7 @@ class Ordering:
 
     def _offboarding(self, tx: Transaction, agency: str) -> Plan:
         leaving = find_agency(tx, agency)
-        known = read_known(tx, agency, site=leaving.site, framework=leaving.framework)
+        known = self._read_known(tx, agency, site=leaving.site, framework=leaving.framework)
         return make_plan(self._basis(known, agency, None, site=self.source.site(leaving.site)))
 
     def _basis(self, known: Known, agency: str, call_off: CallOff | None, *, site: Site) -> Basis:
@@ -159,6 +165,7 @@ class Ordering:
             recorded=known.recorded,
             allocations=allocations,
             drifted=known.drifted,
+            renewed=known.renewed,
         )
 
     def _keep(self, tx: Transaction, plan: Plan, order: CallOff | None) -> StoredPlan:
@@ -189,6 +196,32 @@ class Ordering:
             with self.store.begin() as tx:
                 tx.allocations.give_up(agency, names)
 
+    def _read_known(self, tx: Transaction, agency: str, *, site: str, framework: str | None = None) -> Known:
+        recorded, held = tx.instances.of(agency), tx.allocations.of(agency, site=site)
+        drifted = tx.runs.drifted(agency) if recorded else {}
+        proposed = tx.secrets.proposed(agency) if recorded else {}
+        return Known(site, framework, recorded, held, drifted, self._renewed(agency, site, recorded, proposed))
+
+    def _renewed(
+        self,
+        agency: str,
+        site: str,
+        recorded: Mapping[str, ServiceInstance],
+        proposed: Mapping[str, Mapping[str, bytes]],
+    ) -> dict[str, tuple[str, ...]]:
+        """What is recorded of secrets and certificates of the agency that its hosts do not have yet."""
+        catalog, now = self.source.catalog(), self.clock.now()
+        found: dict[str, tuple[str, ...]] = {}
+        for component, instance in recorded.items():
+            what = tuple(f"secrets.{name}" for name in sorted(proposed.get(component, {})))
+            if catalog.components[component].certified and instance.state is InstanceState.IN_SERVICE:
+                domain = f"{agency}.{self.source.site(site).domain}"
+                if superseded(domain, issued=instance.changed_at, now=now):
+                    what = (*what, CERTIFICATES)
+            if what:
+                found[component] = what
+        return found
+
     def _uncovered(self, document: SourceDocument, broken: set[tuple[str | int, ...]]) -> list[Problem]:
         """What the agreement does not allow, in the parts of the file whose shape is right."""
         data = document.data if isinstance(document.data, dict) else {}
@@ -203,11 +236,6 @@ class Ordering:
         if isinstance(data.get("services"), dict):
             found += _uncovered_services(document, agreement, self.source.catalog())
         return found
-
-
-def read_known(tx: Transaction, agency: str, *, site: str, framework: str | None = None) -> Known:
-    recorded, held = tx.instances.of(agency), tx.allocations.of(agency, site=site)
-    return Known(site, framework, recorded, held, tx.runs.drifted(agency) if recorded else {})
 
 
 def changed_meanwhile(agency: str) -> OrchestratorError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from orchestrator.domain.admission import Place
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
@@ -211,17 +211,43 @@ SecretPlace = tuple[str, str, str]
 """Agency, component and name of a secret."""
 
 
+class MadeSecret(NamedTuple):
+    """That there is a secret, since when, and whether another is to take its place."""
+
+    agency: str
+    component: str
+    name: str
+    made_at: datetime
+    replaced: bool
+
+
 class SecretRows(Protocol):
     """Encrypted secrets. What is stored is ciphertext; this port never sees more."""
 
     def of(self, agency: str, component: str) -> dict[str, bytes]: ...
     def add(self, agency: str, component: str, name: str, token: bytes, *, at: datetime) -> None: ...
     def forget(self, agency: str, component: str, *, apart_from: Sequence[str] = ()) -> None: ...
-    def after(self, place: SecretPlace | None, *, limit: int) -> list[tuple[SecretPlace, bytes]]:
-        """All there are, in the order of their places, behind one of them."""
+    def propose(self, place: SecretPlace, token: bytes) -> None:
+        """Keep a secret that is to take the place of one there is, beside it."""
         ...
 
-    def replace(self, place: SecretPlace, token: bytes) -> None: ...
+    def proposed(self, agency: str) -> dict[str, dict[str, bytes]]:
+        """Component -> name -> the secret that is to take that one's place."""
+        ...
+
+    def accept(self, agency: str, component: str, *, at: datetime) -> None:
+        """What was proposed takes the places of what was there."""
+        ...
+
+    def made(self, agency: str | None = None) -> list[MadeSecret]:
+        """Which there are, of an agency or all, and since when. Never what they are."""
+        ...
+
+    def after(self, place: SecretPlace | None, *, limit: int) -> list[tuple[SecretPlace, bytes, bytes | None]]:
+        """All there are, with those that are to take their places, in the order of their places, behind one of them."""
+        ...
+
+    def replace(self, place: SecretPlace, token: bytes, proposed: bytes | None) -> None: ...
 
 
 class Workers(Protocol):

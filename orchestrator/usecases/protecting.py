@@ -57,11 +57,11 @@ class Protecting:
     def open_due(self) -> list[Run]:
         """Queue the backups that are due, of agencies that no other run is open for."""
         with self.store.read() as tx:
-            last = tx.backups.last_of_all()
+            last, made = tx.backups.last_of_all(), _made(tx)
             late = [
                 r.id
                 for r, recorded in in_service(tx)
-                if self._late(recorded, lambda i: last.get((i.agency, i.component)))
+                if self._late(recorded, lambda i: last.get((i.agency, i.component)), made)
             ]
             due = [agency for agency in late if not self._just_failed(tx, agency)]
         return [run for agency in due if (run := self._open_if_due(agency)) is not None]
@@ -101,20 +101,26 @@ class Protecting:
     def _open_if_due(self, agency: str) -> Run | None:
         """Looked at again where nobody else can write: another scheduler may have been quicker."""
         with self.store.begin() as tx:
-            late = self._late(tx.instances.of(agency), lambda instance: _last_start(tx, instance))
+            late = self._late(tx.instances.of(agency), lambda instance: _last_start(tx, instance), _made(tx, agency))
             if not late or tx.runs.open_of(agency) is not None or self._just_failed(tx, agency):
                 return None
             return self._open(tx, agency, late)
 
     def _late(
-        self, recorded: Mapping[str, ServiceInstance], last_start: Callable[[ServiceInstance], datetime | None]
+        self,
+        recorded: Mapping[str, ServiceInstance],
+        last_start: Callable[[ServiceInstance], datetime | None],
+        made: Mapping[tuple[str, str], datetime],
     ) -> tuple[str, ...]:
-        """Components of an agency whose next backup should have begun by now."""
+        """Components of an agency whose next backup should have begun by now: it is time, or they have other secrets
+        than were in force when the last one began, which nobody could log in with once it is restored."""
         now = self.clock.now()
 
         def is_late(instance: ServiceInstance) -> bool:
             before = last_start(instance)
-            return before is None or before + backup_interval(self._target(instance)) <= now
+            if before is None or before + backup_interval(self._target(instance)) <= now:
+                return True
+            return before < made.get((instance.agency, instance.component), before)
 
         return tuple(c for c in protected(recorded, self.source.catalog()) if is_late(recorded[c]))
 
@@ -146,6 +152,15 @@ class Protecting:
 def _last_start(tx: Transaction, instance: ServiceInstance) -> datetime | None:
     last = tx.backups.newest(instance.agency, instance.component, limit=1)
     return last[-1].started_at if last else None
+
+
+def _made(tx: Transaction, agency: str | None = None) -> dict[tuple[str, str], datetime]:
+    """(agency, component) -> since when it has the newest of its secrets."""
+    newest: dict[tuple[str, str], datetime] = {}
+    for secret in tx.secrets.made(agency):
+        place = (secret.agency, secret.component)
+        newest[place] = max(secret.made_at, newest.get(place, secret.made_at))
+    return newest
 
 
 def _unprotected(agency: str, component: str | None) -> OrchestratorError:

@@ -86,6 +86,8 @@ class Provisioning:
         instance, leaving = self._intended(tx, run, step)
         if step.component == KEEPER and step.state is StepState.SUCCEEDED:
             self._note_held(tx, run, step)
+        if step.verb is Verb.VERIFY and step.state is StepState.SUCCEEDED:
+            tx.secrets.accept(run.agency, step.component, at=self.clock.now())
         if event := _on_finish(step, leaving=leaving):
             self._move(tx, instance, event, happenings, error=step.error)
 

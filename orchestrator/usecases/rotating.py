@@ -40,9 +40,12 @@ class Rotating:
         while True:
             with self.store.begin() as tx:
                 found = tx.secrets.after(place, limit=AT_ONCE)
-                for place, token in found:
-                    if fresh := self.keys.reseal(token):
-                        tx.secrets.replace(place, fresh)
+                for place, *tokens in found:
+                    fresh = [token and self.keys.reseal(token) for token in tokens]
+                    if any(fresh):
+                        token, proposed = (new or old for new, old in zip(fresh, tokens, strict=True))
+                        assert token is not None
+                        tx.secrets.replace(place, token, proposed)
                         resealed += 1
             if len(found) < AT_ONCE:
                 break

@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 module: agency_certificate
 short_description: Certificates of an agency's own authority, computed from one secret
 description:
-  - Computes the agency's certificate authority and a host certificate signed by it. The same O(key) gives the same
-    bytes for ever, so nothing has to be stored; another key is another authority.
+  - Computes the agency's certificate authority and, with O(valid), a host certificate signed by it. The same O(key)
+    gives the same bytes for ever, so nothing has to be stored; another key is another authority.
   - The authority is good for names below O(domain) and for addresses, and for no other name.
   - Runs on the controller, which alone knows the key.
 options:
@@ -32,6 +32,18 @@ options:
     description: Address of the host.
     type: str
     required: true
+  valid:
+    description: From when and until when the certificate of the host is good. Without, there is none.
+    type: dict
+    suboptions:
+      begins:
+        description: An instant, ISO 8601.
+        type: str
+        required: true
+      ends:
+        description: An instant, ISO 8601.
+        type: str
+        required: true
 attributes:
   check_mode:
     support: full
@@ -47,6 +59,7 @@ EXAMPLES = r"""
     domain: cabinet-office.example
     host: pc1
     address: 10.0.0.7
+    valid: {begins: "2026-05-01T00:00:00+00:00", ends: "2027-05-01T00:00:00+00:00"}
   delegate_to: localhost
   become: false
   no_log: true
@@ -59,15 +72,15 @@ authority:
   type: str
 certificate:
   description: Certificate of the host, PEM.
-  returned: success
+  returned: with O(valid)
   type: str
 private_key:
   description: Key of the host, PEM. A secret.
-  returned: success
+  returned: with O(valid)
   type: str
 fingerprint:
   description: SHA-256 of the host's certificate, in hexadecimal.
-  returned: success
+  returned: with O(valid)
   type: str
 """
 
@@ -75,6 +88,7 @@ import base64
 import datetime as dt
 import hashlib
 import ipaddress
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from cryptography import x509
@@ -83,7 +97,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-# Fixed, because "today" would make every run a change. Authorities are replaced by replacing the secret.
+# Of authorities. Fixed, because "today" would make every run a change. They are replaced by replacing the secret.
 VALID = (dt.datetime(2025, 1, 1, tzinfo=dt.UTC), dt.datetime(2045, 1, 1, tzinfo=dt.UTC))
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of the group P-256
 
@@ -94,16 +108,18 @@ def derive(key: bytes, purpose: str) -> ec.EllipticCurvePrivateKey:
     return ec.derive_private_key(number % (ORDER - 1) + 1, ec.SECP256R1())
 
 
-def builder(issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def builder(
+    issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePublicKey, valid: tuple[dt.datetime, dt.datetime]
+) -> x509.CertificateBuilder:
     """Return what all our certificates have in common. The serial number is a digest of what is certified."""
-    described = f"{issuer.rfc4514_string()}/{subject.rfc4514_string()}/{key.public_numbers().x}"
+    described = f"{issuer.rfc4514_string()}/{subject.rfc4514_string()}/{key.public_numbers().x}/{valid[0].isoformat()}"
     return x509.CertificateBuilder(
         issuer_name=issuer,
         subject_name=subject,
         public_key=key,
         serial_number=int.from_bytes(hashlib.sha256(described.encode()).digest()[:16]),
-        not_valid_before=VALID[0],
-        not_valid_after=VALID[1],
+        not_valid_before=valid[0],
+        not_valid_after=valid[1],
     )
 
 
@@ -121,7 +137,7 @@ def authority(key: ec.EllipticCurvePrivateKey, agency: str, domain: str) -> x509
         key_agreement=False, key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False,
     )  # fmt: skip
     return (
-        builder(subject, subject, key.public_key())
+        builder(subject, subject, key.public_key(), VALID)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.NameConstraints([x509.DNSName(domain)], None), critical=True)
@@ -130,29 +146,16 @@ def authority(key: ec.EllipticCurvePrivateKey, agency: str, domain: str) -> x509
     )
 
 
-def main() -> None:
-    """Compute the certificates and return them."""
-    module = AnsibleModule(
-        argument_spec={
-            "key": {"type": "str", "required": True, "no_log": True},
-            "agency": {"type": "str", "required": True},
-            "domain": {"type": "str", "required": True},
-            "host": {"type": "str", "required": True},
-            "address": {"type": "str", "required": True},
-        },
-        supports_check_mode=True,
-    )
-    given = module.params
-    secret = base64.b64decode(given["key"])
-    full_name = f"{given['host']}.{given['domain']}"
-    signer = derive(secret, "authority")
-    issuer = authority(signer, given["agency"], given["domain"])
+def host_certificate(secret: bytes, issuer: x509.Certificate, given: dict[str, Any]) -> dict[str, str]:
+    """Return the host's certificate, its key, and the fingerprint."""
+    full_name, signer = f"{given['host']}.{given['domain']}", derive(secret, "authority")
     own = derive(secret, f"host {full_name}")
     names = x509.SubjectAlternativeName(
         [x509.DNSName(full_name), x509.IPAddress(ipaddress.ip_address(given["address"]))]
     )
+    begins, ends = (dt.datetime.fromisoformat(given["valid"][edge]) for edge in ("begins", "ends"))
     certificate = (
-        builder(issuer.subject, name(given["agency"], full_name), own.public_key())
+        builder(issuer.subject, name(given["agency"], full_name), own.public_key(), (begins, ends))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(names, critical=False)
@@ -162,13 +165,32 @@ def main() -> None:
     key_text = own.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    module.exit_json(
-        changed=False,
-        authority=issuer.public_bytes(serialization.Encoding.PEM).decode(),
-        certificate=certificate.public_bytes(serialization.Encoding.PEM).decode(),
-        private_key=key_text.decode(),
-        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
+    return {
+        "certificate": certificate.public_bytes(serialization.Encoding.PEM).decode(),
+        "private_key": key_text.decode(),
+        "fingerprint": certificate.fingerprint(hashes.SHA256()).hex(),
+    }
+
+
+def main() -> None:
+    """Compute the certificates and return them."""
+    edges = {edge: {"type": "str", "required": True} for edge in ("begins", "ends")}
+    module = AnsibleModule(
+        argument_spec={
+            "key": {"type": "str", "required": True, "no_log": True},
+            "agency": {"type": "str", "required": True},
+            "domain": {"type": "str", "required": True},
+            "host": {"type": "str", "required": True},
+            "address": {"type": "str", "required": True},
+            "valid": {"type": "dict", "options": edges},
+        },
+        supports_check_mode=True,
     )
+    given = module.params
+    secret = base64.b64decode(given["key"])
+    issuer = authority(derive(secret, "authority"), given["agency"], given["domain"])
+    host = host_certificate(secret, issuer, given) if given["valid"] else {}
+    module.exit_json(changed=False, authority=issuer.public_bytes(serialization.Encoding.PEM).decode(), **host)
 
 
 if __name__ == "__main__":

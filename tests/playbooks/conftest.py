@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from orchestrator.domain.agreement import Agency
 from orchestrator.domain.allocation import Allocation
 from orchestrator.domain.assignment import host_variables, passwords, secrets_variable
 from orchestrator.domain.catalog import SecretKind, Tenancy, Verb
+from orchestrator.domain.certificates import certified
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.reachability import Reachability
 from orchestrator.domain.run import StepOutcome, StepState
@@ -30,6 +32,9 @@ from orchestrator.usecases.ports import SiteAccess
 from tests.budgets import counting
 from tests.conftest import ROOT
 from tests.playbooks.grounds import NETWORKS, PracticeHome, practice_site
+
+TODAY = datetime.now(UTC)
+"""The day of all steps, as of those of a run, as far as certificates go."""
 
 MISSING = sorted(tool for tool in PACKAGES if shutil.which(tool) is None)
 
@@ -124,8 +129,11 @@ class Steps:
         placement: Placement | None = None,
         on: str | None = None,
         more: Mapping[str, Any] | None = None,
+        at: datetime = TODAY,
+        renewed: tuple[str, ...] = (),
     ) -> Assignment:
-        """What a step is to do, `on` another host than the component's own, with `more` variables of the role."""
+        """What a step is to do, `on` another host than the component's own, with `more` variables of the role, on the
+        day `at`, and with other secrets for those `renewed`."""
         found = self.source.catalog().components[component]
         hosts = placement or {f: self.site.group(group) for f, group in found.hosts.items()}
         instance = self.instance(tenant, component, tier=tier, parameters=parameters, hosts=hosts)
@@ -142,10 +150,11 @@ class Steps:
             needed=needed,
             site=self.site,
             reachability=self.reachability(tenant, {component: instance}),
+            certified=certified(f"{tenant.id}.{self.site.domain}", at) if found.certified else None,
         )
         if on:
             variables = {on: next(iter(variables.values()))}
-        secrets = secrets_of(tenant, component, self.source)
+        secrets = secrets_of(tenant, component, self.source, renewed=renewed)
         if Verb(verb) in (Verb.BACKUP, Verb.RESTORE):
             more = {"recovery": self.recovery(tenant, component), **(more or {})}
             recovery = secrets_of(tenant, "disaster-recovery", self.source)
@@ -238,12 +247,15 @@ class Steps:
         )
 
 
-def secrets_of(tenant: Tenant, component: str, source: CatalogFiles) -> dict[str, str]:
+def secrets_of(
+    tenant: Tenant, component: str, source: CatalogFiles, *, renewed: tuple[str, ...] = ()
+) -> dict[str, str]:
     """Secrets that are the same in every step of a test: made of the names, long enough to be redacted."""
 
     def secret(name: str, kind: SecretKind) -> str:
-        text = f"{tenant.id}:{component}:{name}:secret-of-the-tests"
-        return base64.b64encode(text.encode()[:32].ljust(32, b"x")).decode() if kind is SecretKind.KEY else text
+        text = f"{'new' if name in renewed else ''}{tenant.id}:{component}:{name}:secret-of-the-tests"
+        key = base64.b64encode(text.encode()[:32].ljust(32, b"x")).decode()
+        return text if kind is SecretKind.PASSWORD else key
 
     return {n: secret(n, kind) for n, kind in source.catalog().components[component].secrets.items()}
 

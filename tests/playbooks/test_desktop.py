@@ -8,8 +8,9 @@ from typing import Any
 import paramiko
 import pytest
 
+from orchestrator.domain.certificates import PERIOD
 from orchestrator.domain.run import StepOutcome, StepState
-from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, secrets_of
+from tests.playbooks.conftest import ALPHA, BRAVO, TODAY, Steps, Tenant, secrets_of
 from tests.playbooks.grounds import NETWORKS
 
 PLACES = {ALPHA: {"desktop": ("pc1",)}, BRAVO: {"desktop": ("pc2",)}}
@@ -207,6 +208,26 @@ def test_what_the_agency_chooses_is_what_it_gets(breakable: Steps) -> None:
     assert _changed(desktops, "verify", parameters={"users": ["user1", "ada"]}, tier="secure") == []
     assert desktops.on("pc1", "ls /home").split() == ["ada", "provision", "user1"]
     assert "cliprdr=false" in desktops.on("pc1", "cat /etc/managed-desktop/xrdp.ini")
+
+
+def test_new_secrets_take_the_place_of_the_old_ones(breakable: Steps) -> None:
+    for renewed, old in ((("users_password",), "Authentication failed"), (("authority_key",), "certificate")):
+        assert old in str(_run(breakable, "verify", renewed=renewed).error), "hosts do not have the new one yet"
+        assert _changed(breakable, "provision", renewed=renewed) != []
+        assert _changed(breakable, "provision", renewed=renewed) == []
+        assert _changed(breakable, "verify", renewed=renewed) == []
+        assert old in str(_run(breakable, "verify").error), "the old one is worth nothing"
+        _run(breakable, "provision")
+
+
+def test_a_certificate_is_good_for_a_year_and_replaced_half_a_year_before_its_end(breakable: Steps) -> None:
+    later = TODAY + PERIOD
+    ends = breakable.on("pc1", "openssl x509 -noout -checkend 31622400 -in /etc/managed-desktop/desktop.pem || true")
+    assert "will expire" in ends, "within 366 days"
+    assert "certificate" in str(_run(breakable, "verify", at=later).error)
+    changed = _changed(breakable, "provision", at=later)
+    assert changed != []
+    assert _changed(breakable, "provision", at=later) == []
 
 
 def test_passwords_are_nowhere_on_the_host(desktops: Steps) -> None:

@@ -88,6 +88,15 @@ def test_what_is_broken_is_mended_by_provisioning(breakable: Steps) -> None:
     breakable.succeed("network", "verify")
 
 
+def test_a_new_key_of_remote_access_takes_the_place_of_the_old_one(breakable: Steps) -> None:
+    renewed = ("vpn_private_key",)
+    assert breakable.run("network", "verify", renewed=renewed).state is StepState.FAILED
+    assert breakable.changed("network", "provision", renewed=renewed) != []
+    assert breakable.changed("network", "provision", renewed=renewed) == []
+    assert breakable.changed("network", "verify", renewed=renewed) == []
+    assert breakable.run("network", "verify").state is StepState.FAILED, "the old one is worth nothing"
+
+
 def test_what_the_agency_chooses_reaches_its_devices(breakable: Steps) -> None:
     networks = breakable
     worker = {"name": "someone", "public_key": "YAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk="}

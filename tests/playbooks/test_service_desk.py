@@ -105,6 +105,16 @@ def test_what_is_stopped_and_wrong_is_mended_by_provisioning(breakable: Steps) -
     breakable.succeed("service-desk", "verify")
 
 
+def test_new_passwords_take_the_place_of_the_old_ones(breakable: Steps) -> None:
+    renewed = ("agents_password",)
+    assert breakable.run("service-desk", "verify", renewed=renewed).state is StepState.FAILED
+    assert breakable.changed("service-desk", "provision", renewed=renewed) != []
+    assert breakable.changed("service-desk", "provision", renewed=renewed) == []
+    assert breakable.changed("service-desk", "verify", renewed=renewed) == []
+    assert breakable.run("service-desk", "verify").state is StepState.FAILED, "the old one is worth nothing"
+    breakable.succeed("service-desk", "verify", tenant=BRAVO)
+
+
 def test_units_of_the_packages_that_serve_nobody_do_not_run(desks: Steps) -> None:
     for asked, answer in (("is-active", "inactive"), ("is-enabled", "disabled")):
         said = desks.on("desk1", f"systemctl {asked} request-tracker5 rt5-fcgi || true").split()

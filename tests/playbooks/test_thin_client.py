@@ -142,6 +142,16 @@ def test_what_is_broken_is_mended_by_provisioning(breakable: Steps) -> None:
     breakable.succeed("thin-client", "verify")
 
 
+def test_new_secrets_take_the_place_of_the_old_ones(breakable: Steps) -> None:
+    for renewed in (("users_password",), ("authority_key",)):
+        assert breakable.run("thin-client", "verify", renewed=renewed).state is StepState.FAILED
+        assert breakable.changed("thin-client", "provision", renewed=renewed) != []
+        assert breakable.changed("thin-client", "provision", renewed=renewed) == []
+        assert breakable.changed("thin-client", "verify", renewed=renewed) == []
+        assert breakable.run("thin-client", "verify").state is StepState.FAILED, "the old one is worth nothing"
+        breakable.succeed("thin-client", "provision")
+
+
 def test_what_an_interrupted_attempt_did_not_come_to_is_done_by_the_next(breakable: Steps) -> None:
     sessions = breakable
     file, rule = f"/etc/agency-network/{ALPHA.id}/firewall.d/boot.nft", f"agency{ALPHA.number} | grep -c 'dport 69'"

@@ -24,12 +24,14 @@ from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.events import Event, Happening
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.plan import Plan
-from orchestrator.usecases.ports import AgencyRecord, SecretPlace, StoredPlan
+from orchestrator.usecases.ports import AgencyRecord, MadeSecret, SecretPlace, StoredPlan
 
 _AGENCY, _INSTANCE = metadata.tables["agency"], metadata.tables["service_instance"]
 _COMMITMENT = metadata.tables["commitment"]
 _SECRET = metadata.tables["secret"]
 _SECRET_PLACE = (_SECRET.c.agency, _SECRET.c.component, _SECRET.c.name)
+
+_PROPOSED = sa.select(_SECRET).where(_SECRET.c.agency == sa.bindparam("agency"), _SECRET.c.next_token.is_not(None))
 
 _ONE_AGENCY = sa.select(_AGENCY).where(_AGENCY.c.id == sa.bindparam("agency"))
 _INSTANCES = sa.select(_INSTANCE).order_by(_INSTANCE.c.agency, _INSTANCE.c.component)
@@ -162,14 +164,36 @@ class SecretRepository(Repository):
         mine = (col(SecretRow.agency) == agency, col(SecretRow.component) == component)
         self._run(sa.delete(SecretRow).where(*mine, col(SecretRow.name).not_in(apart_from)))
 
-    def after(self, place: SecretPlace | None, *, limit: int) -> list[tuple[SecretPlace, bytes]]:
+    def propose(self, place: SecretPlace, token: bytes) -> None:
+        self._run(sa.update(_SECRET).where(sa.tuple_(*_SECRET_PLACE) == place).values(next_token=token))
+
+    def proposed(self, agency: str) -> dict[str, dict[str, bytes]]:
+        found: dict[str, dict[str, bytes]] = {}
+        for row in self._session.execute(_PROPOSED, {"agency": agency}):
+            found.setdefault(row.component, {})[row.name] = row.next_token
+        return found
+
+    def accept(self, agency: str, component: str, *, at: datetime) -> None:
+        mine = (_SECRET.c.agency == agency, _SECRET.c.component == component, _SECRET.c.next_token.is_not(None))
+        self._run(sa.update(_SECRET).where(*mine).values(token=_SECRET.c.next_token, next_token=None, created_at=at))
+
+    def made(self, agency: str | None = None) -> list[MadeSecret]:
+        shown = (*_SECRET_PLACE, _SECRET.c.created_at, _SECRET.c.next_token.is_not(None))
+        query = sa.select(*shown).order_by(*_SECRET_PLACE)
+        if agency is not None:
+            query = query.where(_SECRET.c.agency == agency)
+        return [MadeSecret._make(row) for row in self._session.execute(query)]
+
+    def after(self, place: SecretPlace | None, *, limit: int) -> list[tuple[SecretPlace, bytes, bytes | None]]:
         query = sa.select(_SECRET).order_by(*_SECRET_PLACE).limit(limit)
         if place:
             query = query.where(sa.tuple_(*_SECRET_PLACE) > place)
-        return [((row.agency, row.component, row.name), row.token) for row in self._session.execute(query)]
+        rows = self._session.execute(query)
+        return [((row.agency, row.component, row.name), row.token, row.next_token) for row in rows]
 
-    def replace(self, place: SecretPlace, token: bytes) -> None:
-        self._run(sa.update(_SECRET).where(sa.tuple_(*_SECRET_PLACE) == place).values(token=token))
+    def replace(self, place: SecretPlace, token: bytes, proposed: bytes | None) -> None:
+        mine = sa.tuple_(*_SECRET_PLACE) == place
+        self._run(sa.update(_SECRET).where(mine).values(token=token, next_token=proposed))
 
 
 TICKS_KEPT = timedelta(days=7)

@@ -26,9 +26,9 @@ class SecretBox:
         self._keys = (_identity(key_file), _read_keys(key_file))
 
     def generate(self, kind: SecretKind) -> str:
-        if kind is SecretKind.KEY:
-            return base64.b64encode(secrets.token_bytes(32)).decode()
-        return secrets.token_urlsafe(PASSWORD_BYTES)
+        if kind is SecretKind.PASSWORD:
+            return secrets.token_urlsafe(PASSWORD_BYTES)
+        return base64.b64encode(secrets.token_bytes(32)).decode()
 
     def seal(self, clear: str) -> bytes:
         return self._current()[0].encrypt(clear.encode())

@@ -8,7 +8,7 @@ import typer
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.cli.context import application
-from orchestrator.entrypoints.cli.ordering import NoFollow, Yes
+from orchestrator.entrypoints.cli.ordering import NoFollow, Wishes, Yes, follow
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
 from orchestrator.files import write_new_file
 
@@ -47,17 +47,11 @@ def destroy(
 
     Example: orchestrator backup destroy cabinet-office
     """
-    from orchestrator.entrypoints.cli.ordering import finish
-
     with application() as built:
         reason = built.holding.reason(agency, early=early)
         if not yes:
             _ask(agency, reason)
-        run = built.holding.open_run(agency, early=early)
-        if no_follow:
-            print_json(built.observing.run(run.id)) if as_json else console.print(f"Run {run.id} is queued")
-            return
-        finish(built, run.id, as_json=as_json)
+        follow(built, built.holding.open_run(agency, early=early), Wishes(no_follow=no_follow, as_json=as_json))
 
 
 def password(

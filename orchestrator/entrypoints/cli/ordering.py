@@ -16,6 +16,7 @@ from orchestrator.files import is_folder
 
 if TYPE_CHECKING:
     from orchestrator.bootstrap import Application
+    from orchestrator.domain.run import Run
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue the run and return at once.")]
@@ -141,6 +142,11 @@ def ask(question: str) -> None:
 
 def carry_out(app: "Application", plan_id: int, wishes: Wishes) -> None:
     run = app.provisioning.open_run(plan_id, priority=wishes.priority, on_failure=wishes.on_failure)
+    follow(app, run, wishes)
+
+
+def follow(app: "Application", run: "Run", wishes: Wishes) -> None:
+    """Follow a queued run to its end, or say that it is queued."""
     if wishes.no_follow:
         if not app.live_workers():
             say("No worker is running; the run starts with the next: orchestrator worker, or orchestrator serve")

@@ -1,37 +1,78 @@
-"""`orchestrator secret`: the key that seals secrets."""
+"""`orchestrator secret`: which secrets there are, and others in their places."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.entrypoints.cli.context import application
+from orchestrator.entrypoints.cli.ordering import NoFollow, Wishes, Yes, ask, follow
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
 
-app = typer.Typer(no_args_is_help=True, help="The key that seals secrets.")
+if TYPE_CHECKING:
+    from orchestrator.bootstrap import Application
+
+app = typer.Typer(no_args_is_help=True, help="Which secrets there are, and others in their places.")
 
 
-@app.callback()
-def group() -> None:
-    """Keep `rotate` a command of its own."""
+@app.command("list")
+def list_secrets(
+    agency: Annotated[str | None, typer.Argument(help="Only this agency's.", metavar="AGENCY")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show which secrets there are, since when, and when certificates end. Never what they are.
+
+    Example: orchestrator secret list cabinet-office
+    """
+    from orchestrator.entrypoints.cli.showing_secrets import show_secrets
+
+    with application() as built:
+        views, now = built.renewing.listed(agency), built.clock.now()
+    if as_json:
+        print_json({"secrets": [view.model_dump(mode="json") for view in views]})
+    else:
+        show_secrets(views, now)
 
 
 @app.command()
 def rotate(
+    agency: Annotated[
+        str | None,
+        typer.Argument(help="Whose secrets. Default: the key that seals them all.", metavar="AGENCY"),
+    ] = None,
+    component: Annotated[str | None, typer.Argument(help="Only this component's.", metavar="COMPONENT")] = None,
+    name: Annotated[str | None, typer.Argument(help="Only the one of this name.", metavar="NAME")] = None,
     copied: Annotated[
         bool, typer.Option("--copied", help="The key file with both keys is on every machine; go on.")
     ] = False,
+    yes: Yes = False,
+    no_follow: NoFollow = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new key, seal every secret by it, and forget the old one. Interrupted, it goes on when called again.
+    """Put other secrets in the places of those there are. Interrupted, it goes on when called again.
 
-    On PostgreSQL it stops after the first part: copy the key file to every machine, and call it again with --copied.
+    Of an agency: its services are provisioned and verified with them, and then the old ones are forgotten.
 
-    Example: orchestrator secret rotate
+    Without one: a new key seals every secret, and the old key is forgotten. On PostgreSQL it stops after the first
+    part: copy the key file to every machine, and call it again with --copied.
+
+    Example: orchestrator secret rotate cabinet-office desktop users_password
     """
-    with application() as app_:
-        made, file = app_.rotating.begin(), app_.settings.key_file
-        waits = app_.many_machines and (made or not copied)
-        resealed = None if waits else app_.rotating.finish()
+    with application() as built:
+        if agency is None:
+            _rotate_key(built, copied=copied, as_json=as_json)
+            return
+        named = built.renewing.named(agency, component, name)
+        if not yes:
+            console.print("\n".join(f"  {view.component} {view.name}" for view in named))
+            ask(f"Give {agency} others in their places? Its people are told the new passwords by you.")
+        built.renewing.propose(agency, component, name)
+        follow(built, built.renewing.open_run(agency), Wishes(no_follow=no_follow, as_json=as_json))
+
+
+def _rotate_key(built: "Application", *, copied: bool, as_json: bool) -> None:
+    made, file = built.rotating.begin(), built.settings.key_file
+    waits = built.many_machines and (made or not copied)
+    resealed = None if waits else built.rotating.finish()
     if as_json:
         print_json({"begun": made, "finished": not waits, "resealed": resealed})
     elif waits:

@@ -1,0 +1,21 @@
+"""Secrets as a terminal shows them: never what they are."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from rich.table import Table
+
+from orchestrator.entrypoints.cli.output import console
+from orchestrator.usecases.renewing import SecretView
+
+
+def show_secrets(views: Iterable[SecretView], now: datetime) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("agency", "component", "secret", "since", "days", "certificates end", ""):
+        table.add_column(heading, header_style="dim", justify="right" if heading == "days" else "left")
+    for view in views:
+        ends = f"{view.certificates_end:%Y-%m-%d}" if view.certificates_end else ""
+        replaced = "[yellow]another is to take its place[/]" if view.replaced else ""
+        made = f"{view.made_at:%Y-%m-%d}"
+        table.add_row(view.agency, view.component, view.name, made, str((now - view.made_at).days), ends, replaced)
+    console.print(table if table.rows else "There are no secrets yet: agencies get theirs when they are onboarded.")
