@@ -149,6 +149,11 @@ class Settings(BaseSettings):
     def signing_key_file(self) -> Path:
         return self.home / "evidence.key"
 
+    @property
+    def signing_keys_file(self) -> Path:
+        """The public keys that signed evidence before."""
+        return self.home / "evidence.keys"
+
     def site_folder(self, site: str) -> Path:
         """Where the key and the pinned host keys of a site are."""
         return self.home / "sites" / site

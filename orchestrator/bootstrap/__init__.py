@@ -1,17 +1,16 @@
 """The composition root: which adapter fills which port. The only place that builds anything."""
 
-import json
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.bootstrap.changes import Changes
+from orchestrator.bootstrap.evidence import EvidenceKeys
 from orchestrator.bootstrap.installing import initialise as initialise
 from orchestrator.bootstrap.installing import upgrade as upgrade
 from orchestrator.bootstrap.practice import practice_site as practice_site
@@ -24,7 +23,6 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.adapters.recovery_host import SshRecoveryHosts
     from orchestrator.adapters.scheduler import Schedule
     from orchestrator.domain.drill_policy import Blackout
-    from orchestrator.domain.evidence import Evidence
     from orchestrator.domain.fleet_calendar import Placed
     from orchestrator.domain.probing import ProbeTarget, Reading
     from orchestrator.usecases.admitting import Admitting
@@ -47,7 +45,7 @@ FORESEEN = timedelta(days=730)
 """How far ahead somebody's calendar of closures is read."""
 
 
-class Application(Changes):
+class Application(EvidenceKeys):
     """The use-cases, ready. Parts that a command does not ask for are not built."""
 
     @cached_property
@@ -132,37 +130,6 @@ class Application(Changes):
             seal=self.seal,
             report_due=report_due,
         )
-
-    def seal(self, evidence: "Evidence") -> tuple[str, str]:
-        """The signed document, as it is kept and handed over, and its digest."""
-        from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
-        from orchestrator.domain.evidence_seal import seal
-
-        sealed = seal(evidence, EvidenceSigner(self.settings.signing_key_file))
-        return json.dumps(sealed.document(), indent=1, ensure_ascii=False), sealed.digest
-
-    def verify_evidence(self, files: Sequence[Path], key: Path | None = None) -> list[str]:
-        """What does not hold of documents in files, oldest first. `key` holds the public key to trust, if not ours."""
-        from orchestrator.adapters.evidence_files import read_evidence
-        from orchestrator.adapters.keys.evidence_signing import EvidenceSigner, read_public_key
-        from orchestrator.domain.evidence_seal import verify_evidence
-
-        trusted = read_public_key(key) if key else EvidenceSigner(self.settings.signing_key_file).public
-        found = verify_evidence([read_evidence(file) for file in files], trusted)
-        return [f"{files[mismatch.document]}: {mismatch}" for mismatch in found]
-
-    def public_key(self) -> str:
-        """The key that evidence is checked against, PEM."""
-        from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
-
-        return EvidenceSigner(self.settings.signing_key_file).public.pem
-
-    def draw(self, document: str) -> str:
-        """The page of a signed document, for people."""
-        from orchestrator.adapters.pages.evidence.page import draw
-        from orchestrator.domain.evidence_seal import SealedEvidence, read_sealed
-
-        return draw(SealedEvidence.model_validate(read_sealed(document)))
 
     @cached_property
     def observing(self) -> "Observing":

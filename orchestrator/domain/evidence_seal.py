@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from pydantic import ValidationError
@@ -35,6 +36,13 @@ class TrustedKey(Protocol):
     def holds(self, signature: bytes, message: bytes) -> bool:
         """Whether the owner of the key signed this message."""
         ...
+
+
+class RetiredKey(NamedTuple):
+    """One that signed until an instant; what is from later was signed by somebody else."""
+
+    key: TrustedKey
+    until: datetime
 
 
 class SealedEvidence(Value):
@@ -83,33 +91,46 @@ def read_sealed(text: str) -> Any:
         raise ValueError("is nested too deep") from None
 
 
-def verify_evidence(documents: Sequence[Any], trusted: TrustedKey) -> list[Mismatch]:
-    """The first mismatch of each document. They are given in their order; each but the first must name the digest of
-    the one before it. Empty: all of them are as they were signed, and none between them is missing."""
+def verify_evidence(
+    documents: Sequence[Any], trusted: TrustedKey, retired: Sequence[RetiredKey] = ()
+) -> list[Mismatch]:
+    """The first mismatch of each document, by the key in force and those before it. They are given in their order; each
+    but the first must name the digest of the one before it. Empty: all of them are as they were signed, and none is
+    missing between them."""
     found = []
     before: Any = None
     for number, document in enumerate(documents):
-        problem = next(_mismatches(document, trusted), None) or (_wrong_link(document, before) if number else None)
+        problem = next(_mismatches(document, trusted, retired), None) or (
+            _wrong_link(document, before) if number else None
+        )
         if problem:
             found.append(Mismatch(number, *problem))
         before = document
     return found
 
 
-def _mismatches(document: Any, trusted: TrustedKey) -> Iterator[tuple[str, str]]:
+def _mismatches(document: Any, trusted: TrustedKey, retired: Sequence[RetiredKey]) -> Iterator[tuple[str, str]]:
     """(path, what is wrong), each only worth anything if nothing came before it."""
     try:
         sealed = SealedEvidence.model_validate(document)
     except ValidationError as error:
         yield _first_error(error)
         return
-    if sealed.public_key != trusted.public_key:
+    others = (one for one in retired if one.key.public_key != trusted.public_key)
+    before = next((one for one in others if one.key.public_key == sealed.public_key), None)
+    key = before.key if before else trusted
+    if sealed.public_key != key.public_key:
         yield "public_key", f"is {sealed.public_key}, not the trusted {trusted.public_key}"
     yield from _changed(sealed)
-    if not _signed(sealed, trusted):
+    if not _signed(sealed, key):
         yield "signature", "does not hold: the owner of the key did not sign this evidence"
     try:
-        Evidence.model_validate(sealed.evidence)
+        evidence = Evidence.model_validate(sealed.evidence)
+        if before and evidence.finished_at > before.until:
+            yield (
+                "public_key",
+                f"signed until {before.until.isoformat()}, and this is of {evidence.finished_at.isoformat()}",
+            )
     except ValidationError as error:
         path, what = _first_error(error)
         yield f"evidence.{path}", f"was signed, but is not evidence: {what}"

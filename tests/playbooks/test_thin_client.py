@@ -145,8 +145,8 @@ def test_what_is_broken_is_mended_by_provisioning(breakable: Steps) -> None:
 def test_new_secrets_take_the_place_of_the_old_ones(breakable: Steps) -> None:
     for renewed in (("users_password",), ("authority_key",)):
         assert breakable.run("thin-client", "verify", renewed=renewed).state is StepState.FAILED
-        assert breakable.changed("thin-client", "provision", renewed=renewed) != []
-        assert breakable.changed("thin-client", "provision", renewed=renewed) == []
+        changed = [breakable.succeed("thin-client", "provision", renewed=renewed).counts.changed > 0 for _ in range(2)]
+        assert changed == [True, False]
         assert breakable.changed("thin-client", "verify", renewed=renewed) == []
         assert breakable.run("thin-client", "verify").state is StepState.FAILED, "the old one is worth nothing"
         breakable.succeed("thin-client", "provision")

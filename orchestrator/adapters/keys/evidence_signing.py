@@ -80,7 +80,7 @@ def read_public_key(file: Path) -> PublicKey:
         if b"BEGIN" in content:
             key = load_pem_public_key(content)
         else:
-            key = Ed25519PublicKey.from_public_bytes(base64.b64decode(content.strip(), validate=True))
+            return public_key_of(content.strip())
     except (ValueError, binascii.Error, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PublicKey):
@@ -88,6 +88,11 @@ def read_public_key(file: Path) -> PublicKey:
             Kind.INVALID, f"{file} does not hold an Ed25519 public key", hint="PEM, or the base64 of its 32 bytes"
         )
     return PublicKey(key)
+
+
+def public_key_of(text: str | bytes) -> PublicKey:
+    """The key that stands in the evidence. Raises ValueError."""
+    return PublicKey(Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True)))
 
 
 def _read_private(file: Path) -> Ed25519PrivateKey:

@@ -183,7 +183,8 @@ def report(
 def verify(
     files: Annotated[list[Path], typer.Argument(help="Evidence, oldest first.", metavar="EVIDENCE...")],
     key: Annotated[
-        Path | None, typer.Option(help="The public key to trust. Default: this orchestrator's own.", metavar="FILE")
+        Path | None,
+        typer.Option(help="The public key, or the list of them, to trust. Default: our own.", metavar="FILE"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -202,13 +203,17 @@ def verify(
 
 
 @app.command()
-def key() -> None:
+def key(
+    every: Annotated[
+        bool, typer.Option("--all", help="Those before it, too, with the instants until which they signed, as JSON.")
+    ] = False,
+) -> None:
     """Print the public key that evidence is checked against. Hand it over apart from the evidence.
 
     Example: orchestrator drill key > public.pem
     """
     with application() as built:
-        typer.echo(built.public_key(), nl=False)
+        typer.echo(built.public_keys() if every else built.public_key(), nl=False)
 
 
 @backup.command("start")

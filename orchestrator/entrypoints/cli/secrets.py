@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.ordering import NoFollow, Wishes, Yes, ask, follow
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
@@ -44,6 +45,7 @@ def rotate(
     copied: Annotated[
         bool, typer.Option("--copied", help="The key file with both keys is on every machine; go on.")
     ] = False,
+    evidence: Annotated[bool, typer.Option("--evidence", help="The key that signs evidence.")] = False,
     yes: Yes = False,
     no_follow: NoFollow = False,
     as_json: AsJson = False,
@@ -55,9 +57,16 @@ def rotate(
     Without one: a new key seals every secret, and the old key is forgotten. On PostgreSQL it stops after the first
     part: copy the key file to every machine, and call it again with --copied.
 
+    With --evidence: evidence is signed by a new key, and what the one before has signed stays valid.
+
     Example: orchestrator secret rotate cabinet-office desktop users_password
     """
+    _refuse_two([agency is not None, evidence, copied])
     with application() as built:
+        if evidence:
+            built.rotate_signing_key()
+            _tell_signing_key(built, as_json=as_json)
+            return
         if agency is None:
             _rotate_key(built, copied=copied, as_json=as_json)
             return
@@ -67,6 +76,28 @@ def rotate(
             ask(f"Give {agency} others in their places? Its people are told the new passwords by you.")
         built.renewing.propose(agency, component, name)
         follow(built, built.renewing.open_run(agency), Wishes(no_follow=no_follow, as_json=as_json))
+
+
+def _refuse_two(asked: list[bool]) -> None:
+    if sum(asked) > 1:
+        raise OrchestratorError(
+            Kind.INVALID,
+            "one thing is rotated at a time",
+            hint="AGENCY, --site or --evidence; --copied is for the key that seals secrets",
+        )
+
+
+def _tell_signing_key(built: "Application", *, as_json: bool) -> None:
+    key, keys = built.settings.signing_key_file, built.settings.signing_keys_file
+    if as_json:
+        print_json({"key_file": str(key), "keys_file": str(keys)})
+        return
+    console.print(f"Evidence is signed by a new key, {key}; back it up, and {keys} with it.")
+    if built.many_machines:
+        console.print(
+            "Copy both to every machine's state directory within a day: until then the key before signs, too."
+        )
+    console.print("Whoever checks evidence needs the new list: orchestrator drill key --all")
 
 
 def _rotate_key(built: "Application", *, copied: bool, as_json: bool) -> None:

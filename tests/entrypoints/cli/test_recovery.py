@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -65,14 +65,22 @@ class TestAnAgencyThatLeft:
         assert orchestrator.json("agency", "show", agency)["allocations"] == {}
 
 
-class TestEvidence:
-    @pytest.fixture
-    def document(self, swift: InProcess) -> Path:
-        """Signed by this orchestrator."""
-        file = swift.folder / "drill.json"
-        file.write_text(json.dumps(seal(evidence(), EvidenceSigner(swift.home / "evidence.key")).document()))
-        return file
+def signed(signer: EvidenceSigner, **since: float) -> str:
+    """Evidence of a drill that ended some time ago, or is to end then."""
+    ended = datetime.now(UTC) - timedelta(**since)
+    dated = {"t0": ended - timedelta(minutes=5), "finished_at": ended}
+    return json.dumps(seal(evidence().model_copy(update=dated), signer).document())
 
+
+@pytest.fixture
+def document(swift: InProcess) -> Path:
+    """Signed by this orchestrator."""
+    file = swift.folder / "drill.json"
+    file.write_text(signed(EvidenceSigner(swift.home / "evidence.key"), days=1))
+    return file
+
+
+class TestEvidence:
     def test_holds_offline_with_the_public_key_alone(self, swift: InProcess, document: Path) -> None:
         public = swift.folder / "public.pem"
         public.write_text(swift("drill", "key").stdout)
@@ -90,6 +98,50 @@ class TestEvidence:
         other = InProcess(tmp_path / "other", capture=swift.capture)
         other("init")
         assert "public_key" in other("drill", "verify", document, expect=1).stderr
+
+
+class TestAnotherKeyOfEvidence:
+    def test_leaves_valid_what_the_one_before_has_signed(self, swift: InProcess, document: Path) -> None:
+        before, old = swift("drill", "key").stdout, EvidenceSigner(swift.home / "evidence.key")
+        swift("secret", "rotate", "--evidence")
+        assert swift("drill", "key").stdout != before
+        assert swift.json("drill", "verify", document)["problems"] == []
+        keys = swift.folder / "keys.json"
+        keys.write_text(swift("drill", "key", "--all").stdout)
+        assert [bool(one["until"]) for one in json.loads(keys.read_text())["keys"]] == [True, False]
+        new = swift.folder / "new.json"
+        new.write_text(signed(EvidenceSigner(swift.home / "evidence.key"), days=1))
+        for file in (document, new):
+            assert "Holds" in swift("drill", "verify", file, "--key", keys).stdout
+        (swift.folder / "old.pem").write_text(before)
+        assert "public_key" in swift("drill", "verify", new, "--key", swift.folder / "old.pem", expect=1).stderr
+        # Whoever has the old key has signed until then, and no longer.
+        document.write_text(signed(old, hours=-1))
+        assert "signed until" in swift("drill", "verify", document, expect=1).stderr
+
+    def test_that_was_made_half_way_is_taken_by_the_next_call(self, swift: InProcess, document: Path) -> None:
+        key, kept = swift.home / "evidence.key", (swift.home / "evidence.key").read_bytes()
+        swift("secret", "rotate", "--evidence")
+        new = key.read_bytes()
+        # As if it had been killed before the last of its acts.
+        key.with_suffix(".next").write_bytes(new)
+        key.with_suffix(".next").chmod(0o600)
+        key.write_bytes(kept)
+        document.write_text(signed(EvidenceSigner(key), hours=-1))
+        assert swift.json("drill", "verify", document)["problems"] == [], "it is in force still"
+        swift("secret", "rotate", "--evidence")
+        assert key.read_bytes() == new
+        assert len(json.loads(swift("drill", "key", "--all").stdout)["keys"]) == 2
+
+    @pytest.mark.parametrize("content", ["{}", '{"keys": []}', '{"keys": [{"public_key": "AA"}]}', '{"keys": 7}', "{"])
+    def test_is_refused_where_a_list_of_keys_is_none(self, swift: InProcess, document: Path, content: str) -> None:
+        keys = swift.folder / "keys.json"
+        keys.write_text(content)
+        said = swift("drill", "verify", document, "--key", keys, expect=2).stderr
+        assert "does not hold a list of public keys" in said
+
+    def test_is_rotated_with_nothing_else(self, swift: InProcess) -> None:
+        assert "one thing" in swift("secret", "rotate", "a-one", "--evidence", expect=2).stderr
 
 
 class TestBlackouts:

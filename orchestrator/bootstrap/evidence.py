@@ -1,0 +1,68 @@
+"""Evidence: signed, checked and drawn, by the key in force and those before it."""
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.bootstrap.changes import Changes
+
+if TYPE_CHECKING:
+    from orchestrator.domain.evidence import Evidence
+
+TO_COPY = timedelta(days=1)
+"""How long other machines may go on signing with the key before."""
+
+
+class EvidenceKeys(Changes):
+    def seal(self, evidence: "Evidence") -> tuple[str, str]:
+        """The signed document, as it is kept and handed over, and its digest."""
+        from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
+        from orchestrator.domain.evidence_seal import seal
+
+        sealed = seal(evidence, EvidenceSigner(self.settings.signing_key_file))
+        return json.dumps(sealed.document(), indent=1, ensure_ascii=False), sealed.digest
+
+    def verify_evidence(self, files: Sequence[Path], key: Path | None = None) -> list[str]:
+        """What does not hold of documents in files, oldest first. `key` holds the public key to trust, or a list of
+        them, if not ours."""
+        from orchestrator.adapters.evidence_files import read_evidence
+        from orchestrator.adapters.keys.evidence_keys import read_retired, read_trusted
+        from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
+        from orchestrator.domain.evidence_seal import verify_evidence
+
+        if key:
+            trusted, retired = read_trusted(key)
+        else:
+            trusted = EvidenceSigner(self.settings.signing_key_file).public
+            retired = read_retired(self.settings.signing_keys_file).retired
+        found = verify_evidence([read_evidence(file) for file in files], trusted, retired)
+        return [f"{files[mismatch.document]}: {mismatch}" for mismatch in found]
+
+    def public_key(self) -> str:
+        """The key that evidence is checked against, PEM."""
+        from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
+
+        return EvidenceSigner(self.settings.signing_key_file).public.pem
+
+    def public_keys(self) -> str:
+        """The same and those before it, with the instants until which they signed, JSON."""
+        from orchestrator.adapters.keys.evidence_keys import all_keys
+
+        return all_keys(self.settings.signing_key_file, self.settings.signing_keys_file).text
+
+    def rotate_signing_key(self) -> None:
+        """Sign with a new key from now on."""
+        from orchestrator.adapters.keys.evidence_keys import rotate_signing_key
+
+        self.require_installation()
+        until = self.clock.now() + (TO_COPY if self.many_machines else timedelta(0))
+        rotate_signing_key(self.settings.signing_key_file, self.settings.signing_keys_file, until=until)
+
+    def draw(self, document: str) -> str:
+        """The page of a signed document, for people."""
+        from orchestrator.adapters.pages.evidence.page import draw
+        from orchestrator.domain.evidence_seal import SealedEvidence, read_sealed
+
+        return draw(SealedEvidence.model_validate(read_sealed(document)))
