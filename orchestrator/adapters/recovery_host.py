@@ -5,7 +5,7 @@ import logging
 import shlex
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
@@ -101,6 +101,16 @@ class SshRecoveryHost:
             if channel.recv_exit_status() != 0:
                 raise OrchestratorError(Kind.FAILED, f"{self._name}: {errors.decode(errors='replace').strip()}")
         return said.decode()
+
+    def as_root(self, program: str, arguments: Sequence[str]) -> None:
+        """Run a Python program as root. Raises FAILED with what it said when it ends with another status than 0."""
+        with self._channel(f"sudo -n {shlex.join(['python3', '-', *arguments])}") as channel:
+            channel.sendall(program.encode())
+            channel.shutdown_write()
+            said, errors = _read_all(channel, self._name, "a program", READ_WITHIN, lambda: False)
+            if channel.recv_exit_status() != 0:
+                why = (errors or said).decode(errors="replace").strip()
+                raise OrchestratorError(Kind.FAILED, f"{self._name}: {why[-500:]}")
 
     @contextmanager
     def user(self, component: str, introduction: Mapping[str, Any]) -> Iterator["SshUser"]:

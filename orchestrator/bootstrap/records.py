@@ -1,7 +1,8 @@
 """What everything else stands on: the files people write, the clock, the database, and the way to the hosts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.adapters.catalog_files.source import CatalogFiles
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from orchestrator.adapters.database.store import SqlStore
     from orchestrator.usecases.ports import SiteAccess
+    from orchestrator.usecases.rekeying import Rekeying
     from orchestrator.usecases.rotating import Rotating
 
 
@@ -61,6 +63,21 @@ class Records:
     def many_machines(self) -> bool:
         """Whether other machines may work on the same records."""
         return self.database.dialect.name != "sqlite"
+
+    @cached_property
+    def rekeying(self) -> "Rekeying":
+        from orchestrator.adapters import authorized_keys
+        from orchestrator.adapters.keys.site_keys import SiteKeyFiles, next_key
+        from orchestrator.adapters.recovery_host import SshRecoveryHosts
+        from orchestrator.usecases.rekeying import Rekeying
+
+        return Rekeying(
+            source=self.source,
+            keys=SiteKeyFiles(lambda site: self.access_of(site).key),
+            by_key=SshRecoveryHosts(self.access_of),
+            by_next=SshRecoveryHosts(lambda site: replace(access := self.access_of(site), key=next_key(access.key))),
+            program=Path(authorized_keys.__file__).read_text(encoding="utf-8"),
+        )
 
     def access_of(self, site: str) -> "SiteAccess":
         """How the hosts of a site are reached."""

@@ -1,5 +1,7 @@
-"""Host keys are pinned: a host that shows another key is not spoken to."""
+"""Keys of hosts are pinned: one that shows another is not spoken to. Ours is replaced on all of them, or on none."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,3 +36,34 @@ def test_a_host_with_the_wrong_key_is_unreachable(steps: Steps, tmp_path: Path, 
     assert outcome.state is StepState.UNREACHABLE
     assert "Host key verification failed" in (outcome.error or "")
     assert (tmp_path / "known_hosts").read_text() == wrong, "no key is ever learned"
+
+
+def test_another_key_of_ours_takes_the_place_of_the_old_one_on_every_host(steps: Steps, tmp_path: Path) -> None:
+    practice, key = steps.practice, steps.home / "sites" / "practice" / "id_ed25519"
+    practice.boot_all()
+    old = tmp_path / "old"
+    old.write_bytes(key.read_bytes())
+    old.chmod(0o600)
+    command = [sys.executable, "-m", "orchestrator", "secret", "rotate", "--site", "practice"]
+    steps.on("gw1", "mv /etc/ssh/authorized_keys.d/provision /root/known")
+    refused = subprocess.run(command, cwd=ROOT, env=practice.environment, capture_output=True, text=True, check=False)
+    assert refused.returncode == 75, refused.stderr
+    assert "1 of 6 hosts" in refused.stderr
+    assert key.read_bytes() == old.read_bytes()
+    practice.restore("fresh", "gw1")
+    done = subprocess.run(command, cwd=ROOT, env=practice.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert key.read_bytes() != old.read_bytes()
+    for host in steps.site.hosts.values():
+        assert steps.on(host.name, "wc -l < /etc/ssh/authorized_keys.d/provision").strip() == "1"
+        assert _comes_in(steps, host.address, old) is False
+        assert _comes_in(steps, host.address, key) is True
+    assert [path.name for path in key.parent.glob("id_ed25519*")] == ["id_ed25519"]
+    steps.succeed("network", "precheck")
+
+
+def _comes_in(steps: Steps, address: str, key: Path) -> bool:
+    known = steps.home / "sites" / "practice" / "known_hosts"
+    options = [f"UserKnownHostsFile={known}", "BatchMode=yes", "IdentitiesOnly=yes", "ControlPath=none"]
+    words = ["ssh", "-i", str(key), *(w for o in options for w in ("-o", o)), f"provision@{address}", "true"]
+    return subprocess.run(words, capture_output=True, check=False, timeout=30).returncode == 0

@@ -42,9 +42,10 @@ def rotate(
     ] = None,
     component: Annotated[str | None, typer.Argument(help="Only this component's.", metavar="COMPONENT")] = None,
     name: Annotated[str | None, typer.Argument(help="Only the one of this name.", metavar="NAME")] = None,
-    copied: Annotated[
-        bool, typer.Option("--copied", help="The key file with both keys is on every machine; go on.")
-    ] = False,
+    copied: Annotated[bool, typer.Option("--copied", help="The new key file is on every machine; go on.")] = False,
+    site: Annotated[
+        str | None, typer.Option("--site", help="The key by which hosts of this site let us in.", metavar="SITE")
+    ] = None,
     evidence: Annotated[bool, typer.Option("--evidence", help="The key that signs evidence.")] = False,
     yes: Yes = False,
     no_follow: NoFollow = False,
@@ -54,15 +55,22 @@ def rotate(
 
     Of an agency: its services are provisioned and verified with them, and then the old ones are forgotten.
 
-    Without one: a new key seals every secret, and the old key is forgotten. On PostgreSQL it stops after the first
-    part: copy the key file to every machine, and call it again with --copied.
+    Without one: a new key seals every secret, and the old key is forgotten.
+
+    With --site: its hosts let us in by a new key, and when all of them do, no longer by the old one.
 
     With --evidence: evidence is signed by a new key, and what the one before has signed stays valid.
 
+    On PostgreSQL, keys that other machines have as well are rotated in two parts: copy the key file to every machine
+    when it says so, and call it again with --copied.
+
     Example: orchestrator secret rotate cabinet-office desktop users_password
     """
-    _refuse_two([agency is not None, evidence, copied])
+    _refuse_two([agency is not None, site is not None, evidence])
     with application() as built:
+        if site is not None:
+            _rotate_site(built, site, copied=copied, as_json=as_json)
+            return
         if evidence:
             built.rotate_signing_key()
             _tell_signing_key(built, as_json=as_json)
@@ -83,8 +91,20 @@ def _refuse_two(asked: list[bool]) -> None:
         raise OrchestratorError(
             Kind.INVALID,
             "one thing is rotated at a time",
-            hint="AGENCY, --site or --evidence; --copied is for the key that seals secrets",
+            hint="AGENCY, --site, --evidence, or none of them for the key that seals secrets",
         )
+
+
+def _rotate_site(built: "Application", site: str, *, copied: bool, as_json: bool) -> None:
+    done = built.rekeying.rotate(site, many=built.many_machines, copied=copied)
+    key = built.access_of(site).key
+    if as_json:
+        print_json({"site": site, "finished": done, "key_file": str(key)})
+    elif done:
+        console.print(f"Hosts of {site} let us in by a new key, and by the old one no more. Back {key} up.")
+    else:
+        console.print(f"Hosts of {site} know a new key and still the old one. Copy {key} to every machine, then run:")
+        console.print(f"orchestrator secret rotate --site {site} --copied")
 
 
 def _tell_signing_key(built: "Application", *, as_json: bool) -> None:
