@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import ValidationError
 
-from orchestrator.domain.catalog import Verb
+from orchestrator.domain.catalog import KEEPER, Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.plan import Plan, Purpose, Step
-from orchestrator.domain.recovery_plan import KEEPER, bare_plan
+from orchestrator.domain.recovery_plan import bare_plan
 from orchestrator.domain.text_types import LINE
 from orchestrator.domain.value import Value, digest_of
 

@@ -33,7 +33,7 @@ class Assigning:
         services: Mapping[str, ServiceInstance] | None = None,
         besides: Mapping[str, Any] | None = None,
     ) -> Assignment:
-        """What one step is told, with the secrets that hosts are to have. `services` are what the agency will have where
+        """What one step is told, with the secrets that hosts are to have. `services` are what the agency will have, if
         that differs from what is recorded; `besides` is what only some verbs need."""
         component = self.source.catalog().components[step.component]
         secrets = self.component_secrets(tx, run.agency, component, newest=True)

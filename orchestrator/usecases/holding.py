@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.domain.agreement import CallOff
-from orchestrator.domain.catalog import Verb
+from orchestrator.domain.catalog import KEEPER, Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening
 from orchestrator.domain.held_backups import KEPT_SECRETS, HeldBackups, destruction_plan, reason_to_destroy
-from orchestrator.domain.recovery_plan import KEEPER
 from orchestrator.domain.run import Run, StepRecord, StepState
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import queue_run

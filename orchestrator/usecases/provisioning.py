@@ -6,12 +6,11 @@ from typing import Any
 
 from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.allocation import NUMBER
-from orchestrator.domain.catalog import Verb
+from orchestrator.domain.catalog import KEEPER, Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening, InstanceMoved
 from orchestrator.domain.instance import INSTANCE_LIFE, InstanceEvent, InstanceState, ServiceInstance
 from orchestrator.domain.plan import Effect, Purpose
-from orchestrator.domain.recovery_plan import KEEPER
 from orchestrator.domain.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.usecases.assigning import Assigning

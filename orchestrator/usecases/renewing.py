@@ -10,12 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from orchestrator.domain.catalog import SecretKind
+from orchestrator.domain.catalog import KEEPER, SecretKind
 from orchestrator.domain.certificates import certified, superseded
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.plan import Effect, Plan
-from orchestrator.domain.recovery_plan import KEEPER
 from orchestrator.domain.run import Run
 from orchestrator.domain.run_options import Priority
 from orchestrator.domain.value import Value

@@ -27,6 +27,7 @@ def trusting(steps: Steps, known_hosts: Path) -> Steps:
 
 @pytest.mark.parametrize("pinned", ["another host's key", "no key"])
 def test_a_host_with_the_wrong_key_is_unreachable(steps: Steps, tmp_path: Path, pinned: str) -> None:
+    steps.practice.boot(["desk1", "recover1"])
     lines = (steps.home / "sites" / "practice" / "known_hosts").read_text().splitlines()
     keys = dict(line.split(" ", 1) for line in lines)
     stranger, desk = steps.site.hosts["recover1"].address, steps.site.hosts["desk1"].address
