@@ -470,7 +470,12 @@ class TestSecrets:
     def test_were_on_no_command_line_in_no_environment_and_in_no_journal(
         self, rehearsals: Rehearsals, watch: ProcessWatch
     ) -> None:
-        secrets = self.secrets(rehearsals)
+        before, renewing = self.secrets(rehearsals), rehearsals.app.renewing
+        replaced = {f"{view.component} {view.name}" for view in renewing.propose(AGENCY)}
+        assert rehearsals.carry(renewing.open_run(AGENCY)).state is RunState.SUCCEEDED
+        after = self.secrets(rehearsals)
+        assert {name for name in before if after[name] != before[name]} >= replaced > {f"{DESK} agents_password"}
+        secrets = after | {f"old {name}": secret for name, secret in before.items()}
         plan = rehearsals.app.ordering.plan_offboarding(AGENCY)
         assert rehearsals.carry(rehearsals.app.provisioning.open_run(plan.id)).state is RunState.SUCCEEDED
         marker = "a-word-that-is-nowhere-else"

@@ -1,6 +1,7 @@
 """Three agencies onboarded at once onto one practice site, by the command line, and kept apart."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import paramiko
 import pytest
 
 from orchestrator.adapters.keys.secret_box import SecretBox
+from orchestrator.domain.assignment import password_of
 from orchestrator.domain.practice import HostState
 from tests.conftest import ROOT
 from tests.playbooks import reach
@@ -59,6 +61,27 @@ class Command:
         return {step["id"]: step["error"] for step in self.json("run", "show", run)["steps"] if step["error"]}
 
 
+def password_of_user1(practice: PracticeHome) -> str:
+    """Of the first user of an agency's desktops, as the records have it."""
+    with sqlite3.connect(practice.home / "orchestrator.db") as connection:
+        query = "select token from secret where agency = ? and component = ? and name = ?"
+        [(token,)] = connection.execute(query, ["cabinet-office", "desktop", "users_password"])
+    return password_of("user1", SecretBox(practice.home / "secret.key").open(token))
+
+
+def groups(command: Command, practice: PracticeHome, password: str) -> list[str]:
+    """What the agency's first user is a member of, on the desktop that they log in to with a password."""
+    services = command.json("agency", "show", "cabinet-office")["services"]
+    desktop = next(service for service in services if service["component"] == "desktop")
+    address = next(e["address"] for e in desktop["endpoints"] if e["name"] == "ssh").split("/")[-1].split(":")[0]
+    with paramiko.SSHClient() as client:
+        client.load_host_keys(str(practice.home / "sites" / "practice" / "known_hosts"))
+        client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        client.connect(address, username="user1", password=password, look_for_keys=False, allow_agent=False)
+        _, output, _ = client.exec_command("id -Gn")
+        return output.read().decode().split()
+
+
 @pytest.fixture(scope="module")
 def command(practice: PracticeHome) -> Command:
     practice.boot_all()
@@ -101,27 +124,19 @@ class TestThreeAgencies:
         self, command: Command, practice: PracticeHome
     ) -> None:
         """An agency's user, over ssh, against the pinned host key; and with a wrong password not."""
-        import hashlib
-        import sqlite3
-
-        desktops = next(
-            s for s in command.json("agency", "show", "cabinet-office")["services"] if s["component"] == "desktop"
-        )
-        with sqlite3.connect(practice.home / "orchestrator.db") as connection:
-            query = "select token from secret where agency = ? and component = ? and name = ?"
-            [(token,)] = connection.execute(query, ["cabinet-office", "desktop", "users_password"])
-        secret = SecretBox(practice.home / "secret.key").open(token)
-        password = hashlib.sha256(f"{secret}/user1".encode()).hexdigest()[:24]
-        address = next(e["address"] for e in desktops["endpoints"] if e["name"] == "ssh").split("/")[-1].split(":")[0]
-        client = paramiko.SSHClient()
-        client.load_host_keys(str(practice.home / "sites" / "practice" / "known_hosts"))
-        client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        client.connect(address, username="user1", password=password, look_for_keys=False, allow_agent=False)
-        _, output, _ = client.exec_command("id -Gn")
-        assert "agency-cabinet-office" in output.read().decode().split()
-        client.close()
+        assert "agency-cabinet-office" in groups(command, practice, password_of_user1(practice))
         with pytest.raises(paramiko.AuthenticationException):
-            client.connect(address, username="user1", password="wrong", look_for_keys=False, allow_agent=False)
+            groups(command, practice, "wrong")
+
+    def test_can_be_given_other_passwords(self, command: Command, practice: PracticeHome) -> None:
+        before = password_of_user1(practice)
+        said = command("secret", "rotate", "cabinet-office", "desktop", "users_password", "--yes")
+        after = password_of_user1(practice)
+        assert "agency-cabinet-office" in groups(command, practice, after)
+        assert not [password for password in (before, after) if password in said]
+        with pytest.raises(paramiko.AuthenticationException):
+            groups(command, practice, before)
+        command("drift", "check", "cabinet-office")
 
     def test_can_be_changed_one_by_one(self, command: Command, practice: PracticeHome) -> None:
         changed = practice.home / "changed.yml"

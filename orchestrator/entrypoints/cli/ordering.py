@@ -102,7 +102,7 @@ def apply(
             apply_folder(app, Path(what), wishes, yes=yes, keep_going=keep_going)
             return
         call_off = app.ordering.read(Path(what))
-        _finish_open_run(app, call_off.agency.id, wishes)
+        finish_open_run(app, call_off.agency.id, wishes)
         plan_and_carry_out(app, app.ordering.plan(call_off).id, wishes, yes=yes)
 
 
@@ -172,7 +172,7 @@ def finish(app: "Application", run_id: int, *, as_json: bool) -> None:
         raise error
 
 
-def _finish_open_run(app: "Application", agency: str, wishes: Wishes) -> None:
+def finish_open_run(app: "Application", agency: str, wishes: Wishes) -> None:
     """A run of the agency that is still open, or whose worker died, is brought to its end before planning.
 
     A drill makes way for an incident.

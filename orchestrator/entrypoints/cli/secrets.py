@@ -6,7 +6,7 @@ import typer
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.cli.context import application
-from orchestrator.entrypoints.cli.ordering import NoFollow, Wishes, Yes, ask, follow
+from orchestrator.entrypoints.cli.ordering import NoFollow, Wishes, Yes, ask, finish_open_run, follow
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
 
 if TYPE_CHECKING:
@@ -79,11 +79,18 @@ def rotate(
             _rotate_key(built, copied=copied, as_json=as_json)
             return
         named = built.renewing.named(agency, component, name)
-        if not yes:
+        begun = [view for view in named if view.replaced]
+        if not yes and not begun:
             console.print("\n".join(f"  {view.component} {view.name}" for view in named))
             ask(f"Give {agency} others in their places? Its people are told the new passwords by you.")
-        built.renewing.propose(agency, component, name)
-        follow(built, built.renewing.open_run(agency), Wishes(no_follow=no_follow, as_json=as_json))
+        wishes = Wishes(no_follow=no_follow, as_json=as_json)
+        if begun:
+            finish_open_run(built, agency, wishes)
+        if begun != named or any(view.replaced for view in built.renewing.named(agency, component, name)):
+            built.renewing.propose(agency, component, name)
+            follow(built, built.renewing.open_run(agency), wishes)
+        elif as_json:
+            print_json({"run": None, "steps": []})
 
 
 def _refuse_two(asked: list[bool]) -> None:

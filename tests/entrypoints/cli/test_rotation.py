@@ -1,6 +1,8 @@
-"""Rotating the key that seals secrets, on both databases, interrupted and beside a worker."""
+"""Rotating the key that seals secrets and what it seals, on both databases, interrupted and beside a worker."""
 
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import sqlalchemy as sa
 from orchestrator.adapters.database.connection import connect
 from orchestrator.adapters.keys.secret_box import SecretBox
 from tests.databases import Databases
-from tests.entrypoints.cli.conftest import CommandLine
+from tests.entrypoints.cli.conftest import CommandLine, eventually
 
 
 @pytest.fixture
@@ -35,6 +37,18 @@ def tokens(command: CommandLine) -> list[bytes]:
     return told
 
 
+def known(command: CommandLine) -> dict[str, list[str]]:
+    """Agency -> its secret of alpha, in the clear, and the one that is to take its place."""
+    engine, box = (
+        connect(command.database or f"sqlite:///{command.home / 'orchestrator.db'}"),
+        SecretBox(command.home / "secret.key"),
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(sa.text("select agency, token, next_token from secret")).all()
+    engine.dispose()
+    return {agency: [box.open(bytes(token)) for token in tokens if token] for agency, *tokens in rows}
+
+
 def rotate(command: CommandLine) -> int:
     """Both parts; how many secrets were sealed anew."""
     first = command.json("secret", "rotate")
@@ -42,6 +56,42 @@ def rotate(command: CommandLine) -> int:
         return int(first["resealed"])
     assert (first["begun"], first["finished"], first["resealed"]) == (True, False, None)
     return int(command.json("secret", "rotate", "--copied")["resealed"])
+
+
+class TestSecretsOfAnAgency:
+    def test_are_replaced_by_a_run_that_survives_kill_minus_nine(self, orchestrator: CommandLine) -> None:
+        slow = orchestrator.order("a-one", services={"alpha": {}}, sleep=6)
+        orchestrator("apply", slow, "--yes")
+        [before] = known(orchestrator)["a-one"]
+        provisioned = orchestrator.journal().count("provision a-one place here")
+        working = orchestrator.start("secret", "rotate", "a-one", "--yes")
+        eventually(lambda: orchestrator.journal().count("provision a-one place here") > provisioned)
+        os.killpg(working.pid, signal.SIGKILL)
+        old, new = known(orchestrator)["a-one"]
+        assert (old, new != before) == (before, True)
+        assert orchestrator.json("secret", "list", "a-one")["secrets"][0]["replaced"]
+        assert "going on with it first" in orchestrator("secret", "rotate", "a-one", "--yes").stderr
+        assert known(orchestrator)["a-one"] == [new], "the one that hosts were given before"
+        assert len(known(orchestrator)["a-two"]) == 1
+        assert "Nothing to change" in orchestrator("plan", slow).stdout
+
+    def test_are_sealed_anew_with_those_that_are_to_take_their_places(self, orchestrator: CommandLine) -> None:
+        gate = orchestrator.folder / "gate"
+        orchestrator("apply", orchestrator.order("a-one", services={"alpha": {}}, fail_while=str(gate)), "--yes")
+        gate.touch()
+        orchestrator("secret", "rotate", "a-one", "alpha", "token", "--yes", expect=1)
+        both = known(orchestrator)["a-one"]
+        assert rotate(orchestrator) == 2
+        assert known(orchestrator)["a-one"] == both
+        gate.unlink()
+        told = orchestrator("secret", "rotate", "a-one", "--yes")
+        assert known(orchestrator)["a-one"] == both[1:]
+        assert not [secret for secret in both if secret in told.stdout + told.stderr]
+
+    def test_are_listed_without_what_they_are(self, orchestrator: CommandLine) -> None:
+        said = orchestrator("secret", "list").stdout + orchestrator("secret", "list", "--json").stdout
+        assert "a-one" in said
+        assert not [secret for secrets in known(orchestrator).values() for secret in secrets if secret in said]
 
 
 class TestRotation:
