@@ -105,7 +105,8 @@ class Renewing:
         domain = f"{agency}.{self.source.site(find_agency(tx, agency).site).domain}"
         views = []
         for one in made:
-            kind = catalog.components[one.component].secrets.get(one.name)
+            component = catalog.components.get(one.component)
+            kind = component.secrets.get(one.name) if component else None
             instance = recorded.get(one.component)
             issued = instance is not None and instance.exists and kind is SecretKind.AUTHORITY
             ends = certified(domain, instance.changed_at).ends if instance and issued else None

@@ -47,10 +47,12 @@ def show(agency: AgencyId, as_json: AsJson = False) -> None:
 
 @app.command()
 def offboard(agency: AgencyId, yes: Yes = False, no_follow: NoFollow = False, as_json: AsJson = False) -> None:
-    """Remove everything an agency has, and give back what it held from the site's pools.
+    """Remove everything an agency has, and give back what it held from the site's pools. Its backups are held.
 
     Example: orchestrator agency offboard cabinet-office
     """
     with application() as application_:
         plan = application_.ordering.plan_offboarding(agency)
         plan_and_carry_out(application_, plan.id, Wishes(no_follow=no_follow, as_json=as_json), yes=yes)
+        if not as_json and (held := application_.holding.held(agency)):
+            console.print(f"Its backups are held until {held[-1].until:%Y-%m-%d}: orchestrator backup held")
