@@ -103,8 +103,9 @@ class Reachability:
         return (self._catalog.components[name] for name in sorted(self._services))
 
     def _places(self, component: Component, reach: Reach) -> Iterator[tuple[str, str]]:
-        """(host, address) of each host of the function."""
-        for host in self._services[component.component].hosts.get(reach.function, ()):
+        """(host, address) of each host of the function; of a service that is leaving there is none."""
+        service = self._services.get(component.component)
+        for host in service.hosts.get(reach.function, ()) if service else ():
             if reach.at == "network" and (subnet := self._subnet()):
                 yield host, str(subnet[1])
             elif reach.at == "host" and host in self._site.hosts:

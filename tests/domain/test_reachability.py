@@ -122,3 +122,8 @@ def test_a_service_that_comes_later_opens_the_others_to_itself(
     assert reached.path == "reachability"
     assert "192.0.2.3" in str(reached.after)
     assert "192.0.2.3" not in str(reached.before)
+
+
+def test_a_service_that_is_leaving_admits_nobody(catalog: Catalog, site: Site) -> None:
+    nothing = Reachability({}, catalog=catalog, allocations={}, site=site)
+    assert {nothing.admissions(component) for component in catalog.components.values()} == {()}
