@@ -9,7 +9,9 @@ short_description: Use a Request Tracker service desk as an agent of one agency 
 description:
   - Logs in over REST 2 as every agent, opens a ticket as the first, reads it back, resolves it.
   - Proves that the agents see no queue and no ticket but their own agency's, that O(control_queue) exists for them
-    neither to read nor to write, and that a wrong password is refused.
+    neither to read nor to write, that of accounts they find their own agency's only, by REST 2 and on the pages,
+    and that a wrong password is refused.
+  - Insists that the session's cookie is sent over TLS only, to no script and to no other site.
   - Runs anywhere with a way to O(host), needs no Request Tracker of its own, and leaves one resolved ticket named
     O(subject).
 options:
@@ -27,6 +29,10 @@ options:
     required: true
   control_queue:
     description: A queue with a ticket in it that exists on the desk and that no agent may see.
+    type: str
+    required: true
+  control_account:
+    description: An account that exists on the desk and that no agent may find.
     type: str
     required: true
   passwords:
@@ -55,6 +61,7 @@ EXAMPLES = r"""
     authority: "{{ authority }}"
     queue: cabinet-office
     control_queue: isolation-control
+    control_account: root
     passwords: {agent1: "{{ password }}"}
     subject: Service verification
   delegate_to: localhost
@@ -74,11 +81,16 @@ import json
 import ssl
 import urllib.parse
 from dataclasses import dataclass, replace
+from email.message import Message
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 Answer = tuple[int, Any]
+PAGE = 100
+"""Users the desk tells at once, which is the most it does."""
+SYSTEM = {"Nobody", "RT_System"}
+"""Accounts of the desk itself, which own what nobody owns and did what nobody did."""
 
 
 class VerificationError(Exception):
@@ -99,17 +111,52 @@ class Agent:
         """Send one request; return the status and the decoded JSON document, or None where there is none."""
         credentials = base64.b64encode(f"{self.login}:{self.password}".encode()).decode()
         headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
+        status, told, text = self.send(method, f"/REST/2.0/{path}", headers, json.dumps(body) if body else None)
+        return status, json.loads(text) if told.get_content_type() == "application/json" else None
+
+    def send(
+        self, method: str, path: str, headers: dict[str, str], body: str | None = None
+    ) -> tuple[int, Message, bytes]:
+        """Send one request of any kind; return the status, the headers and the text of its answer."""
         trust = ssl.create_default_context(cadata=self.authority)
         connection = http.client.HTTPSConnection(self.host, timeout=self.timeout, context=trust)
         try:
-            connection.request(method, f"/REST/2.0/{path}", json.dumps(body) if body else None, headers)
+            connection.request(method, path, body, headers)
             answer = connection.getresponse()
-            text = answer.read()
+            return answer.status, answer.headers, answer.read()
         except (OSError, http.client.HTTPException) as error:
             raise VerificationError(f"{self.host} does not answer: {error}") from error
         finally:
             connection.close()
-        return answer.status, json.loads(text) if answer.headers.get_content_type() == "application/json" else None
+
+    def log_in(self) -> str:
+        """Log in on the pages as a browser does; return the cookie as the desk sent it."""
+        form = urllib.parse.urlencode({"user": self.login, "pass": self.password, "next": "start"})
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Referer": f"https://{self.host}/"}
+        status, told, _ = self.send("POST", "/NoAuth/Login.html", headers, form)
+        if status != 302 or not (cookie := told["Set-Cookie"]):
+            raise VerificationError(f"{self.login} cannot log in on the pages: the answer was {status}")
+        return str(cookie)
+
+    def suggested(self, cookie: str, term: str) -> set[str]:
+        """Return the names of accounts that the pages suggest to who typed the term."""
+        asked = urllib.parse.urlencode({"term": term, "return": "Name", "max": PAGE})
+        headers = {"Cookie": cookie.partition(";")[0], "Referer": f"https://{self.host}/"}
+        status, _, text = self.send("GET", f"/Helpers/Autocomplete/Users?{asked}", headers)
+        if status != 200:
+            raise VerificationError(f"{self.login}: the pages suggest nothing: the answer was {status}")
+        return {one["value"] for one in json.loads(text)}
+
+    def accounts(self) -> set[str]:
+        """Return the names of all accounts that this agent finds, but those of people who only write mail."""
+        query = urllib.parse.quote(json.dumps([{"field": "Name", "operator": "NOT LIKE", "value": "@"}]))
+        found, page, more = set(), 1, True
+        while more:
+            asked = f"users?query={query}&fields=Name&find_disabled_rows=1&per_page={PAGE}&page={page}"
+            items = self.expect(200, "GET", asked)["items"]
+            found |= {item["Name"] for item in items}
+            page, more = page + 1, len(items) == PAGE
+        return found
 
     def expect(self, status: int, method: str, path: str, body: dict[str, str] | None = None) -> Any:
         """Send one request and insist on the status of its answer."""
@@ -140,6 +187,23 @@ def check_isolation(agent: Agent, queue: str, control_queue: str) -> None:
             raise VerificationError(f"{agent.login} may {act} the queue {control_queue}: the answer was {status}")
 
 
+def check_accounts(agent: Agent, queue: str, own: set[str], control_account: str) -> None:
+    """Insist that the agents of the own agency are found, and nobody else's."""
+    cookie = agent.log_in()
+    lacking = [what for what in ("Secure", "HttpOnly", "SameSite=Lax") if what.lower() not in cookie.lower()]
+    if lacking:
+        raise VerificationError(f"the session's cookie is not {', '.join(lacking)}")
+    for way, found in (("REST", agent.accounts()), ("the pages", agent.suggested(cookie, f"{queue}."))):
+        if others := {name for name in found - SYSTEM if not name.startswith(f"{queue}.")}:
+            raise VerificationError(f"{agent.login} finds accounts of others by {way}: {', '.join(sorted(others))}")
+        if missing := own - found:
+            raise VerificationError(f"{agent.login} does not find by {way}: {', '.join(sorted(missing))}")
+    agent.expect(200, "GET", f"user/{agent.login}")
+    status = agent.ask("GET", f"user/{control_account}")[0]
+    if status not in (403, 404) or agent.suggested(cookie, control_account):
+        raise VerificationError(f"{agent.login} finds the account {control_account}")
+
+
 def work_a_ticket(agent: Agent, queue: str, subject: str) -> int:
     """Open a ticket, read it back with its service level, resolve it; return its number."""
     opened = agent.expect(201, "POST", "ticket", {"Queue": queue, "Subject": subject, "Content": "Opened to verify."})
@@ -165,6 +229,7 @@ def verify(given: dict[str, Any]) -> int:
     replace(agents[0], password="not the password").expect(401, "GET", "queues/all")  # noqa: S106
     for one in agents:
         check_isolation(one, given["queue"], given["control_queue"])
+        check_accounts(one, given["queue"], {agent.login for agent in agents}, given["control_account"])
     return work_a_ticket(agents[0], given["queue"], given["subject"])
 
 
@@ -176,6 +241,7 @@ def main() -> None:
             "authority": {"type": "str", "required": True},
             "queue": {"type": "str", "required": True},
             "control_queue": {"type": "str", "required": True},
+            "control_account": {"type": "str", "required": True},
             "passwords": {"type": "dict", "required": True, "no_log": True},
             "subject": {"type": "str", "required": True},
             "timeout": {"type": "int", "default": 60},

@@ -1,12 +1,15 @@
 """The service desk of two agencies on one real host: made, used, broken, mended, removed and made again."""
 
 import hashlib
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
 from orchestrator.domain.run import StepState
 from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, run_in_rt, secrets_of
+from tests.playbooks.desk_use import Seat
 
 _URLOPEN = 'u.urlopen("https://localhost/", context=ssl._create_unverified_context())'
 ASK = f"python3 -c 'import ssl, urllib.request as u; {_URLOPEN}'"
@@ -75,6 +78,17 @@ WRONGS = [
         "rights beyond the agency",
     ),
 ]
+OVERLAYS = "/usr/local/share/request-tracker5/lib/RT"
+SEEN = [
+    (
+        f"rm {OVERLAYS}/User_Local.pm {OVERLAYS}/Users_Local.pm {OVERLAYS}/Group_Local.pm {OVERLAYS}/Ticket_Local.pm",
+        "finds accounts of others",
+    ),
+    (
+        "sed -i 's/WebSecureCookies, 1/WebSecureCookies, 0/' /etc/request-tracker5/RT_SiteConfig.d/90-service-desk.pm",
+        "cookie is not Secure",
+    ),
+]
 
 
 @pytest.mark.parametrize(("broken", "complaint"), STOPS)
@@ -92,6 +106,16 @@ def test_a_wrong_password_or_a_right_too_many_is_noticed(breakable: Steps, wrong
     assert outcome.state is StepState.FAILED
     assert complaint in str(outcome.error)
     breakable.succeed("service-desk", "verify", tenant=BRAVO)
+
+
+@pytest.mark.parametrize(("lost", "complaint"), SEEN)
+def test_a_desk_that_shows_too_much_is_noticed_and_mended(breakable: Steps, lost: str, complaint: str) -> None:
+    breakable.on("desk1", f"{lost}; systemctl restart service-desk@1 service-desk@2")
+    outcome = breakable.run("service-desk", "verify")
+    assert outcome.state is StepState.FAILED
+    assert complaint in str(outcome.error)
+    breakable.succeed("service-desk", "provision")
+    breakable.succeed("service-desk", "verify")
 
 
 def test_what_is_stopped_and_wrong_is_mended_by_provisioning(breakable: Steps) -> None:
@@ -130,6 +154,165 @@ def test_mail_becomes_a_ticket_of_the_agency_it_was_written_to(desks: Steps) -> 
         desks, f"{ask} while (my $x = $t->Next) {{ print join(' ', $x->QueueObj->Name, $x->SLA, $x->Status) }}"
     )
     assert told == f"{ALPHA.id} {ALPHA.id} new"
+
+
+MADE = r"""
+my %made;
+for my $agency ('{id}', '{other}') {
+    my %by = map { $_ => "$_\@$agency.example" } qw(bob amy);
+    my ($agent, $bob, $amy) = map { RT::User->new($all) } 1 .. 3;
+    my ($ticket) = RT::Ticket->new($all)->Create(Queue => $agency, Subject => 'My printer', Requestor => [$by{bob}]);
+    $agent->Load("$agency.agent1");
+    $agent->SetRealName("Zelda Quist of $agency");
+    $bob->LoadByEmail($by{bob});
+    $bob->SetRealName("Bob Quist of $agency");
+    $amy->Create(Name => $by{amy}, EmailAddress => $by{amy});
+    my $mail = RT::Ticket->new(RT::CurrentUser->new($by{amy}));
+    $mail->Load($ticket);
+    $mail->Correspond(Content => 'Me too.');
+    my ($group, $queue) = (RT::Group->new($all), RT::Queue->new($all));
+    $group->LoadUserDefinedGroup($agency);
+    $group->SetDescription("Quist and sons of $agency");
+    $queue->Load($agency);
+    my %numbers = (agent => $agent, bob => $bob, amy => $amy, group => $group, queue => $queue);
+    $made{$agency} = {ticket => $ticket, map { $_ => $numbers{$_}->id } keys %numbers};
+}
+print JSON::PP::encode_json(\%made);
+"""
+"""People of two agencies who are called alike: an agent, and a requester with a ticket."""
+ANY = "users?fields=Name,RealName&find_disabled_rows=1&per_page=100"
+SHOWN = (
+    ANY,
+    f'{ANY}&query=[{{{{"field":"RealName","operator":"LIKE","value":"Quis"}}}}]',
+    "user/{agent}",
+    "user/{other}.agent1",
+    "user/{bob}",
+    "user/bob@{other}.example",
+    "user/{amy}",
+    "ticket/{ticket}",
+    "/Helpers/Autocomplete/Users?term=Quis&return=RealName",
+    "/Helpers/Autocomplete/Users?term=Quis&return=RealName&privileged=1",
+    "/Helpers/Autocomplete/Principals?term=Zelda",
+    "/Helpers/Autocomplete/Owners?term=Zelda&return=RealName&limit=RT::Queue-{queue}",
+    "/Helpers/UserInfo?id={agent}&id={bob}",
+    "/User/Summary.html?id={agent}",
+    "/User/Summary.html?id={bob}",
+    "/User/Search.html?UserString=Quis",
+    "/Ticket/ModifyPeople.html?id={mine}&UserField=RealName&UserOp=LIKE&UserString=Quis",
+    "/Search/Build.html",
+)
+"""What shows an agent people of its own agency. Without a stroke at the start it is REST 2."""
+HIDDEN = (
+    "user/{agent}/history",
+    "user/{agent}/groups",
+    "groups?fields=Name",
+    "group/{group}",
+    "group/{group}/members",
+    "/REST/1.0/user/{agent}/show",
+    "/REST/1.0/search/user?query=RealName%20LIKE%20Quis&format=l",
+    "/REST/1.0/group/{group}/show",
+    "/Helpers/Autocomplete/Groups?term={other}",
+    "/User/History.html?id={agent}",
+    "/Group/Summary.html?id={group}",
+    "/Group/Search.html?GroupString=agency",
+    "/Admin/Users/Modify.html?id={agent}",
+    "/Admin/Users/index.html?UserString=Quis&UserField=RealName&UserOp=LIKE",
+    "/Admin/Groups/Members.html?id={group}",
+)
+"""What shows it to no agent."""
+
+
+@dataclass(frozen=True)
+class People:
+    """Two agencies on one desk, with people in both."""
+
+    steps: Steps
+    made: dict[str, dict[str, int]]
+
+    def seat(self, tenant: Tenant, agent: str = "agent1") -> Seat:
+        secret = secrets_of(tenant, "service-desk", self.steps.source)["agents_password"]
+        password = hashlib.sha256(f"{secret}/{agent}".encode()).hexdigest()[:24]
+        return Seat(self.steps.site.hosts["desk1"].address, f"{tenant.id}.{agent}", password)
+
+    def shown(self, seat: Seat, path: str, mine: Tenant) -> str:
+        """What an agent sees of the second agency by a path."""
+        filled = path.format(**self.made[BRAVO.id], other=BRAVO.id, mine=self.made[mine.id]["ticket"])
+        filled = filled.replace(" ", "%20").replace('"', "%22")
+        status, text = seat.page(filled) if filled.startswith("/") else seat.rest("GET", filled)
+        assert status < 500, text
+        return text if status == 200 else ""
+
+    def marks(self, text: str) -> list[str]:
+        marks = (
+            f"Quist of {BRAVO.id}",
+            f"sons of {BRAVO.id}",
+            f"bob@{BRAVO.id}",
+            f"amy@{BRAVO.id}",
+            f"{BRAVO.id}.agent",
+        )
+        return [mark for mark in marks if mark in text]
+
+
+@pytest.fixture(scope="module")
+def people(desks: Steps) -> People:
+    """The desk of both agencies, with people in both."""
+    made = json.loads(run_in_rt(desks, "require JSON::PP;" + _filled(MADE)))
+    return People(desks, made)
+
+
+def test_agents_find_nobody_of_another_agency(people: People) -> None:
+    own, other = people.seat(BRAVO), people.seat(ALPHA)
+    unseen = [path for path in SHOWN if not people.marks(people.shown(own, path, BRAVO))]
+    assert unseen == [], "the agency's own agents see them"
+    found = {path: marks for path in SHOWN + HIDDEN if (marks := people.marks(people.shown(other, path, ALPHA)))}
+    assert found == {}
+    total = json.loads(other.rest("GET", "users?find_disabled_rows=1")[1])["total"]
+    names = {item["Name"] for item in json.loads(other.rest("GET", ANY)[1])["items"]}
+    mine = {f"{ALPHA.id}.agent1", f"{ALPHA.id}.agent2", f"bob@{ALPHA.id}.example", f"amy@{ALPHA.id}.example"}
+    assert mine <= names
+    assert total == len(names), "those who are hidden are not counted either"
+
+
+def test_nobody_becomes_seen_by_having_them_take_part(people: People) -> None:
+    seat, made = people.seat(ALPHA), people.made[BRAVO.id]
+    ticket = json.loads(seat.rest("POST", "ticket", {"Queue": ALPHA.id, "Subject": "Who takes part"})[1])["id"]
+    for who in (made["agent"], made["bob"], made["group"], f"{BRAVO.id}.agent1", f"group:{BRAVO.id}"):
+        for value in (str(who), [str(who)]):
+            for role in ("Cc", "Requestor", "AdminCc", "Owner"):
+                tried = seat.rest("PUT", f"ticket/{ticket}", {role: value})
+                opened = seat.rest("POST", "ticket", {"Queue": ALPHA.id, "Subject": "x", role: value})
+                read = seat.rest("GET", f"ticket/{json.loads(opened[1])['id']}") if opened[0] == 201 else (0, "")
+                asked = (f"{BRAVO.id}.agent1",) if isinstance(who, str) else ()
+                for text in (tried[1], opened[1], read[1]):
+                    assert not [m for m in people.marks(text) if not any(m in a for a in asked)], (role, value, text)
+    assert people.marks(people.shown(seat, "user/{agent}", ALPHA) + people.shown(seat, "user/{bob}", ALPHA)) == []
+
+
+def test_agents_still_do_what_their_work_needs(people: People) -> None:
+    seat, ticket = people.seat(ALPHA), people.made[ALPHA.id]["ticket"]
+    status, text = seat.rest("GET", f"ticket/{ticket}?fields[Requestor]=Name")
+    assert (status, json.loads(text)["Requestor"][0]["id"]) == (200, f"bob@{ALPHA.id}.example")
+    # An address is enough, known to the desk or not.
+    wanted = {"Cc": [f"carol@{ALPHA.id}.example", f"bob@{BRAVO.id}.example"], "Owner": f"{ALPHA.id}.agent2"}
+    assert seat.rest("PUT", f"ticket/{ticket}", wanted)[0] == 200
+    told = json.loads(seat.rest("GET", f"ticket/{ticket}")[1])
+    assert {one["id"] for one in told["Cc"]} == set(wanted["Cc"])
+    assert told["Owner"]["id"] == f"{ALPHA.id}.agent2"
+    opened = {"Queue": ALPHA.id, "Subject": "By telephone", "Requestor": [f"dave@{ALPHA.id}.example"]}
+    status, text = seat.rest("POST", "ticket", opened)
+    assert status == 201, text
+    told = json.loads(seat.rest("GET", f"ticket/{json.loads(text)['id']}")[1])
+    assert [one["id"] for one in told["Requestor"]] == opened["Requestor"]
+    pages = [seat.page(f"/Ticket/{page}.html?id={ticket}") for page in ("Display", "History")]
+    assert [status for status, _ in pages] == [200, 200]
+    for shown in (f"Bob Quist of {ALPHA.id}", f"amy@{ALPHA.id}.example", "agent2"):
+        assert any(shown in page for _, page in pages), shown
+
+
+def test_the_session_of_a_browser_stays_with_it(people: People) -> None:
+    cookie = people.seat(ALPHA).log_in()
+    said = {part.strip().lower() for part in cookie.split(";")[1:]}
+    assert {"secure", "httponly", "samesite=lax"} <= said
 
 
 def test_what_the_agency_chooses_is_what_it_gets(breakable: Steps) -> None:

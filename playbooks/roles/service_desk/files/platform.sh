@@ -42,6 +42,13 @@ if [ ! -e "$state/ready" ]; then
     echo changed
 fi
 
+# Whom an agent may see hangs on who wrote on tickets, and the package has no index by that.
+cd /
+if ! runuser -u www-data -- psql -qtAc "select 1 from pg_indexes where indexname = 'service_desk_writers'" rtdb </dev/null | grep -q 1; then
+    runuser -u www-data -- psql -q -c "create index service_desk_writers on transactions (creator) where objecttype = 'RT::Ticket'" rtdb
+    echo changed
+fi
+
 tls=/etc/service-desk/tls
 if [ ! -e "$tls/desk.pem" ]; then
     mkdir -p "$tls"

@@ -1,0 +1,55 @@
+"""A service desk as its agents use it: over REST 2 with a password, and on its pages with a session."""
+
+import base64
+import http.client
+import json
+import ssl
+import urllib.parse
+from dataclasses import dataclass, field
+from email.message import Message
+from typing import Any
+
+
+@dataclass
+class Seat:
+    """One agent's way to the desk."""
+
+    address: str
+    login: str
+    password: str
+    _cookie: str = field(default="", repr=False)
+
+    def send(
+        self, method: str, path: str, headers: dict[str, str], body: str | None = None
+    ) -> tuple[int, Message, str]:
+        trust = ssl._create_unverified_context()
+        connection = http.client.HTTPSConnection(self.address, timeout=60, context=trust)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read().decode()
+        finally:
+            connection.close()
+
+    def rest(self, method: str, path: str, body: Any = None) -> tuple[int, str]:
+        """The status and the text that REST 2 answers."""
+        proof = base64.b64encode(f"{self.login}:{self.password}".encode()).decode()
+        headers = {"Authorization": f"Basic {proof}", "Content-Type": "application/json"}
+        status, _, text = self.send(method, f"/REST/2.0/{path}", headers, None if body is None else json.dumps(body))
+        return status, text
+
+    def log_in(self) -> str:
+        """The cookie as the desk sends it to who logs in."""
+        form = urllib.parse.urlencode({"user": self.login, "pass": self.password, "next": "start"})
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Referer": f"https://{self.address}/"}
+        status, told, text = self.send("POST", "/NoAuth/Login.html", headers, form)
+        assert status == 302, text
+        assert len(told.get_all("Set-Cookie")) == 1
+        return told["Set-Cookie"]
+
+    def page(self, path: str) -> tuple[int, str]:
+        """The status and the text of a page."""
+        self._cookie = self._cookie or self.log_in().partition(";")[0]
+        headers = {"Cookie": self._cookie, "Referer": f"https://{self.address}/"}
+        status, _, text = self.send("GET", path, headers)
+        return status, text
