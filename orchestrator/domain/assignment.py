@@ -1,6 +1,7 @@
 """What a role is told: the host variables of one step (playbooks/README.md is the contract)."""
 
 import hashlib
+import hmac
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Any
@@ -32,6 +33,18 @@ def passwords(
         f"{listed}_passwords": {person: password_of(person, secrets[secret]) for person in parameters.get(listed, ())}
         for listed, secret in component.people.items()
     }
+
+
+def writer_of(component: str, host: str, secrets: Mapping[str, str]) -> dict[str, str]:
+    """Who writes a component's backups on a host: its `name` for the recovery host, the `writer_password` that lets it
+    in, the `repository_password` of its own repository. Both passwords are derived from the keeper's secrets of these
+    names by HMAC-SHA-256: who has one pair can compute no other."""
+    place = f"{component}/{host}".encode()
+    derived = {
+        name: hmac.new(secrets[name].encode(), place, hashlib.sha256).hexdigest()
+        for name in ("writer_password", "repository_password")
+    }
+    return {"name": f"{component}.{host}", **derived}
 
 
 def host_variables(

@@ -25,7 +25,7 @@ KEEPER = "disaster-recovery"
 """The component that keeps the backups of the others."""
 
 KEEPER_PORTS = 9000
-"""An agency's repository answers on the port this much above its number."""
+"""An agency's repositories answer on the port this much above its number."""
 
 
 class Verb(StrEnum):

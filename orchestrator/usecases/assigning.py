@@ -1,11 +1,18 @@
 """Assigning: everything one step needs to be carried out, secrets included, in the clear and never stored."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.domain.allocation import values
-from orchestrator.domain.assignment import addresses, agency_facts, host_variables, passwords, secrets_variable
+from orchestrator.domain.assignment import (
+    addresses,
+    agency_facts,
+    host_variables,
+    passwords,
+    secrets_variable,
+    writer_of,
+)
 from orchestrator.domain.catalog import KEEPER, KEEPER_PORTS, Component
 from orchestrator.domain.certificates import certified
 from orchestrator.domain.instance import ServiceInstance
@@ -37,7 +44,11 @@ class Assigning:
         that differs from what is recorded; `besides` is what only some verbs need."""
         component = self.source.catalog().components[step.component]
         secrets = self.component_secrets(tx, run.agency, component, newest=True)
-        return self._assignment(tx, run, step, instance, secrets=secrets, services=services, besides=besides)
+        assignment = self._assignment(tx, run, step, instance, secrets=secrets, services=services, besides=besides)
+        if step.component != KEEPER:
+            return assignment
+        # It uses the repository itself, to verify it.
+        return replace(assignment, writers={h: writer_of(KEEPER, h, secrets) for h in hosts_in(step.placement)})
 
     def recovery_assignment(
         self,
@@ -46,19 +57,23 @@ class Assigning:
         step: StepRecord,
         instance: ServiceInstance,
         *,
+        rehearsed: str | None = None,
         bubble: Mapping[str, Any] | None = None,
     ) -> Assignment:
-        """The same for a step that takes or restores a backup: the role is also told where backups are kept, and
-        `bubble`, where to restore to when it is not the component's own hosts."""
-        component = self.source.catalog().components[step.component]
-        secrets = {
-            **self.component_secrets(tx, run.agency, component),
-            **{f"recovery_{name}": secret for name, secret in self.keeper_secrets(tx, run.agency).items()},
-        }
+        """The same for a step that takes or restores a backup: the role is also told where backups are kept, each host
+        how to get at its own, and `bubble`, where to restore to when it is not the component's own hosts but, in a
+        drill, the recovery host: it is told how to get at those of the host that is `rehearsed`."""
+        component, kept = self.source.catalog().components[step.component], self.keeper_secrets(tx, run.agency)
+        secrets = self.component_secrets(tx, run.agency, component)
+        if authority := kept.get("authority_key"):
+            secrets["recovery_authority_key"] = authority
         besides: dict[str, Any] = {"recovery": self._recovery(tx, run, component)}
         if bubble is not None:
             besides["bubble"] = dict(bubble)
-        return self._assignment(tx, run, step, instance, secrets=secrets, besides=besides)
+        assignment = self._assignment(tx, run, step, instance, secrets=secrets, besides=besides)
+        writers = {h: writer_of(step.component, rehearsed or h, kept) for h in hosts_in(step.placement)}
+        keeper = None if rehearsed else hosts_in(tx.instances.of(run.agency)[KEEPER].hosts)[0]
+        return replace(assignment, writers=writers, keeper=keeper)
 
     def keeper_secrets(self, tx: Transaction, agency: str) -> dict[str, str]:
         """What opens the agency's backups."""

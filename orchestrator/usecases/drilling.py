@@ -240,9 +240,8 @@ class Drilling:
     ) -> Assignment:
         pinned, prepared = rehearsal.earlier.get(Verb.PIN), rehearsal.earlier.get(Verb.PREPARE)
         bubble = _bubble(rehearsal.drill, pinned, prepared) if pinned and prepared else None
-        assignment = self.assigning.recovery_assignment(tx, run, step, instance, bubble=bubble)
-        if step.verb is not Verb.RESTORE:  # the phases themselves need only what opens the backups
-            assignment = replace(assignment, secrets=self.assigning.keeper_secrets(tx, run.agency))
+        rehearsed = rehearsal.rehearsed_host
+        assignment = self.assigning.recovery_assignment(tx, run, step, instance, rehearsed=rehearsed, bubble=bubble)
         return replace(assignment, rehearsal=rehearsal)
 
 

@@ -28,6 +28,10 @@ class Assignment:
     timeout: timedelta
     passwords: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Of people, by list and person; as secret as what they are derived from."""
+    writers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """host -> who writes backups from there, as `writer_of` has it; no host is told of another's."""
+    keeper: str | None = None
+    """The recovery host that is to let them in, where the step writes or reads backups from elsewhere."""
     check: bool = False
     again: bool = False
     """It was begun before and did not come to its end: what is there already may not be in force."""
@@ -37,7 +41,8 @@ class Assignment:
     @property
     def hidden(self) -> set[str]:
         """All that nobody may read."""
-        return {*self.secrets.values(), *(word for people in self.passwords.values() for word in people.values())}
+        derived = (*self.passwords.values(), *({**writer, "name": ""} for writer in self.writers.values()))
+        return {*self.secrets.values(), *(word for words in derived for word in words.values() if word)}
 
 
 class NextSteps(Value):

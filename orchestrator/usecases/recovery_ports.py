@@ -180,3 +180,8 @@ class Rehearsal:
     trust: str | None
     limit: timedelta
     targets: tuple[Mapping[str, Any], ...]
+
+    @property
+    def rehearsed_host(self) -> str:
+        """Of a component on many hosts the one that is rehearsed: that its canaries are written to."""
+        return str(next(iter(self.user["hosts"].values()))[0]["name"])

@@ -90,7 +90,7 @@ class Rehearsing:
         with self._host(assignment, rehearsal) as host:
             host.operate("cleanup", {"drill": rehearsal.drill.id}, within=SHORT)  # a worker may have died in this phase
             disaster, reading = self.clock.now(), self.stopwatch.read()
-            which = {"host": _rehearsed_host(rehearsal), "password": assignment.secrets["repository_password"]}
+            which = {"host": rehearsal.rehearsed_host, **_password(assignment, rehearsal)}
             document = {**_subject(rehearsal), **_lease(), **which}
             found = host.operate("pin", document, within=assignment.timeout, cancelled=cancelled)
         if not found.get("chosen"):
@@ -123,8 +123,8 @@ class Rehearsing:
         disaster = datetime.fromisoformat(rehearsal.earlier[Verb.PIN]["t0"])
         within = assignment.timeout
         with self._leased(assignment, rehearsal) as host:
-            password = {"password": assignment.secrets["repository_password"]}
-            checks = host.operate("check", {**_subject(rehearsal), **password}, within=within, cancelled=cancelled)
+            asked = {**_subject(rehearsal), **_password(assignment, rehearsal)}
+            checks = host.operate("check", asked, within=within, cancelled=cancelled)
             ways_out = {"drill": rehearsal.drill.id, "targets": list(rehearsal.targets)}
             leaks = host.operate("leaks", ways_out, within=within, cancelled=cancelled)
             with self.store.read() as tx:
@@ -272,10 +272,9 @@ def _playbook_digest(assignment: Assignment) -> str:
     return digest_of({"verb": assignment.verb, "role": assignment.role, "variables": dict(assignment.variables)})
 
 
-def _rehearsed_host(rehearsal: Rehearsal) -> str:
-    """Of a component on many hosts one is rehearsed: the one that its canaries are written to."""
-    hosts = next(iter(rehearsal.user["hosts"].values()))
-    return str(hosts[0]["name"])
+def _password(assignment: Assignment, rehearsal: Rehearsal) -> dict[str, str]:
+    """What opens the backups that are rehearsed with."""
+    return {"password": assignment.writers[rehearsal.host]["repository_password"]}
 
 
 def _lease() -> dict[str, Any]:

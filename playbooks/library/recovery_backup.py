@@ -13,7 +13,7 @@ description:
   - Leaves nothing on the host. In check mode it refuses, as a backup cannot be predicted.
 options:
   repository:
-    description: The agency's repository and how to get there.
+    description: The repository of this writer and how to get there.
     type: dict
     required: true
     suboptions:

@@ -11,7 +11,7 @@ description:
     where they were, and has O(load) bring back what files do not hold. A second run does the same again.
 options:
   repository:
-    description: The agency's repository and how to get there, as for M(recovery_backup).
+    description: The repository of this writer and how to get there, as for M(recovery_backup).
     type: dict
     required: true
     suboptions:

@@ -7,12 +7,12 @@ DOCUMENTATION = r"""
 module: recovery_verify
 short_description: Use a backup repository as its writers do, and as they must not be able to
 description:
-  - Backs up a small file, restores it and compares. Proves that the writer can remove no backup, and that neither a
-    wrong password nor another user gets in.
+  - Backs up a small file, restores it and compares. Proves that the writer can remove no backup and does not get into
+    another writer's repository, and that neither a wrong password nor another user gets in.
   - Leaves one snapshot tagged C(verify), as nothing can be removed; retention keeps only the last.
 options:
   repository:
-    description: The agency's repository and how to get there, as for M(recovery_backup).
+    description: The repository of this writer and how to get there, as for M(recovery_backup).
     type: dict
     required: true
     suboptions:
@@ -99,7 +99,8 @@ def verify(given: dict[str, Any]) -> str:
     repository = Repository(given["repository"])
     way = given["repository"]
     snapshot = round_trip(repository, given["host"])
-    stored = f"/snapshots/{full_id(repository, snapshot)}"
+    part = f"snapshots/{full_id(repository, snapshot)}"
+    stored = f"/{way['user']}/{part}"
     for user, password in ((way["user"], "not the password"), (f"not-{way['user']}", way["writer_password"])):
         if (found := status(way, "GET", stored, user, password)) != 401:
             raise RepositoryError(f"somebody else's credentials are answered with {found}, not 401")
@@ -107,6 +108,9 @@ def verify(given: dict[str, Any]) -> str:
         raise RepositoryError(f"the writer's own credentials are answered with {found}, not 200")
     if (found := status(way, "DELETE", stored, way["user"], way["writer_password"])) != 403:
         raise RepositoryError(f"removing a backup is answered with {found}, not 403")
+    for method in ("GET", "POST"):
+        if (found := status(way, method, f"/not-{way['user']}/{part}", way["user"], way["writer_password"])) != 403:
+            raise RepositoryError(f"{method} in another writer's repository is answered with {found}, not 403")
     full_id(repository, snapshot)
     return snapshot
 

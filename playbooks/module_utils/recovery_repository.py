@@ -1,14 +1,15 @@
-"""An agency's backup repository as writers reach it: over TLS, with one password for the way, one for the contents."""
+"""A writer's own backup repository as it reaches it: over TLS, with one password for the way, one for the contents."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+
+from ansible.module_utils.secret_pipe import piped
 
 OPTIONS: dict[str, Any] = {
     "type": "dict",
@@ -43,19 +44,6 @@ def run_as(user: str, program: str, operation: str, folder: Path, agency: str) -
     return run("runuser", "-u", user, "--", program, operation, str(folder), agency)
 
 
-@contextmanager
-def piped(text: str) -> Iterator[int]:
-    """Hold a text in a pipe, for a program that is told of it as `/dev/fd/<number>`: nobody else can read it there, as
-    they could arguments and the environment."""
-    reading, writing = os.pipe()
-    try:
-        with os.fdopen(writing, "w") as end:
-            end.write(text)
-        yield reading
-    finally:
-        os.close(reading)
-
-
 class Repository:
     """Runs restic against the repository. Neither password is in an argument, the environment or a file."""
 
@@ -67,7 +55,7 @@ class Repository:
         given = self._given
         way = f"{given['user']}:{given['writer_password']}@{given['address']}:{given['port']}"
         texts = {
-            "--repository-file": f"rest:https://{way}/",
+            "--repository-file": f"rest:https://{way}/{given['user']}/",
             "--password-file": given["repository_password"],
             "--cacert": given["authority"],
         }

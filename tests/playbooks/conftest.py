@@ -20,7 +20,7 @@ from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.practice.commands import PACKAGES
 from orchestrator.domain.agreement import Agency
 from orchestrator.domain.allocation import Allocation
-from orchestrator.domain.assignment import host_variables, passwords, secrets_variable
+from orchestrator.domain.assignment import host_variables, passwords, secrets_variable, writer_of
 from orchestrator.domain.catalog import SecretKind, Tenancy, Verb
 from orchestrator.domain.certificates import certified
 from orchestrator.domain.instance import InstanceState, ServiceInstance
@@ -113,7 +113,7 @@ class Steps:
         """Carry one step out."""
         self.said.clear()
         assignment = self.assignment(component, verb, **options)
-        self.practice.boot(assignment.variables.keys())
+        self.practice.boot({*assignment.variables, *([assignment.keeper] if assignment.keeper else [])})
         return self.runner.run(assignment, on_events=self.said.extend, cancelled=lambda: False)
 
     def assignment(
@@ -141,6 +141,7 @@ class Steps:
             n: {f: self.site.group(g) for f, g in self.source.catalog().components[n].hosts.items()}
             for n in found.needs
         }
+        sources = {name: name for names in hosts.values() for name in names}
         variables = host_variables(
             found,
             instance,
@@ -153,12 +154,12 @@ class Steps:
             certified=certified(f"{tenant.id}.{self.site.domain}", at) if found.certified else None,
         )
         if on:
-            variables = {on: next(iter(variables.values()))}
-        secrets = secrets_of(tenant, component, self.source, renewed=renewed)
+            variables, sources = {on: next(iter(variables.values()))}, {on: next(iter(sources))}
+        secrets, keeper = secrets_of(tenant, component, self.source, renewed=renewed), None
         if Verb(verb) in (Verb.BACKUP, Verb.RESTORE):
             more = {"recovery": self.recovery(tenant, component), **(more or {})}
-            recovery = secrets_of(tenant, "disaster-recovery", self.source)
-            secrets |= {f"recovery_{name}": secret for name, secret in recovery.items()}
+            secrets["recovery_authority_key"] = secrets_of(tenant, "disaster-recovery", self.source)["authority_key"]
+            keeper = None if on else "recover1"
         added = {f"{found.role}_{name}": value for name, value in (more or {}).items()}
         return Assignment(
             run=0,
@@ -170,6 +171,8 @@ class Steps:
             secrets=secrets,
             passwords=passwords(found, instance.parameters, secrets),
             secrets_variable=secrets_variable(found),
+            writers={host: self.writer(tenant, component, source) for host, source in sources.items()},
+            keeper=keeper,
             timeout=found.timeout(Verb(verb)),
             check=check,
             again=again,
@@ -205,6 +208,10 @@ class Steps:
                 hosts = {f: (names[1 - tenant.number % 2],) for f, names in hosts.items()}
             services.setdefault(name, self.instance(tenant, name, hosts=hosts))
         return Reachability(services, catalog=catalog, allocations=tenant.allocations(), site=self.site)
+
+    def writer(self, tenant: Tenant, component: str, host: str) -> dict[str, str]:
+        """Who writes the component's backups on a host."""
+        return writer_of(component, host, secrets_of(tenant, "disaster-recovery", self.source))
 
     def recovery(self, tenant: Tenant, component: str) -> dict[str, Any]:
         """Where the component's backups go."""

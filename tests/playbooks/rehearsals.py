@@ -18,7 +18,7 @@ from tests.playbooks.conftest import Steps
 
 AGENCY = "cabinet-office"
 DESK = "service-desk"
-REPOSITORY = f"/srv/recovery/{AGENCY}/repository"
+REPOSITORY = f"/srv/recovery/{AGENCY}/repositories/{DESK}.desk1"
 WORKER = "the test"
 
 Meanwhile = Mapping[Verb, Callable[[int], object]]

@@ -21,7 +21,7 @@ import pytest
 
 from orchestrator.adapters.keys.secret_box import SecretBox
 from orchestrator.bootstrap import build, initialise
-from orchestrator.domain.assignment import password_of
+from orchestrator.domain.assignment import password_of, writer_of
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.run import RunState
@@ -455,8 +455,9 @@ class TestAKilledOrchestrator:
     def test_that_never_comes_back_is_cleaned_up_after_by_the_host_itself(self, rehearsals: Rehearsals) -> None:
         steps, number = rehearsals.steps, 999_983
         with rehearsals.app.store.begin() as tx:
-            password = rehearsals.app.assigning.keeper_secrets(tx, AGENCY)["repository_password"]
-        asked = {"drill": number, "agency": AGENCY, "component": DESK, "password": password, "lease_seconds": 5}
+            writer = writer_of(DESK, "desk1", rehearsals.app.assigning.keeper_secrets(tx, AGENCY))
+        access = {"host": "desk1", "password": writer["repository_password"]}
+        asked = {"drill": number, "agency": AGENCY, "component": DESK, **access, "lease_seconds": 5}
         for operation in ("pin", "prepare"):
             steps.on("recover1", f"echo '{json.dumps(asked)}' | /usr/local/lib/recovery/drill {operation}")
         assert [d["drill"] for d in rehearsals.left()["drills"]] == [number]
@@ -494,7 +495,10 @@ class TestSecrets:
                 for name, token in tx.secrets.of(AGENCY, component).items():
                     found[f"{component} {name}"] = rehearsals.app.assigning.secrets.open(token)
         agents = found[f"{DESK} agents_password"]
-        return found | {f"{DESK} agent{n}": password_of(f"agent{n}", agents) for n in (1, 2, 3)}
+        kept = {name: found[f"disaster-recovery {name}"] for name in ("writer_password", "repository_password")}
+        writers = {f"{c}.{h}": writer_of(c, h, kept) for c, h in ((DESK, "desk1"), ("disaster-recovery", "recover1"))}
+        derived = {f"{w} {name}": one[name] for w, one in writers.items() for name in kept}
+        return found | derived | {f"{DESK} agent{n}": password_of(f"agent{n}", agents) for n in (1, 2, 3)}
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,11 +60,15 @@ def workspace(assignment: Assignment, access: SiteAccess) -> Iterator[Workspace]
             (inventory / folder).mkdir(parents=True, mode=0o700)
         _write(inventory / "hosts.json", json.dumps(_inventory(assignment, access)))
         for host, variables in assignment.variables.items():
-            _write(inventory / "host_vars" / f"{host}.yml", _inert(variables))
+            (inventory / "host_vars" / host).mkdir(mode=0o700)
+            _write(inventory / "host_vars" / host / "variables.yml", _inert(variables))
         (path / "env").mkdir(mode=0o700)
         _write(path / "env" / "settings", json.dumps(RUNNER_SETTINGS))
         password = secrets.token_hex(32).encode()
-        _write(inventory / "group_vars" / "all.yml", _vaulted(assignment, password))
+        shared = {assignment.secrets_variable: {**assignment.secrets, **assignment.passwords}}
+        _write(inventory / "group_vars" / "all.yml", _vaulted(shared, password))
+        for host, writer in assignment.writers.items():
+            _write(inventory / "host_vars" / host / "writer.yml", _vaulted({"step_writer": writer}, password))
         place = Workspace(
             path=path, inventory=inventory, socket=path / "guard.sock", warm=path / "warm.sock", password=password
         )
@@ -84,7 +88,13 @@ def _inventory(assignment: Assignment, access: SiteAccess) -> dict[str, Any]:
         "step_again": assignment.again,
         "ansible_ssh_private_key_file": str(access.key),
     }
-    return {"all": {"vars": facts, "hosts": {name: site.hosts[name].variables for name in assignment.variables}}}
+    hosts, keeper = ({n: site.hosts[n].variables for n in names} for names in _hosts(assignment))
+    return {"all": {"vars": facts, "hosts": hosts, "children": {"keeper": {"hosts": keeper}}}}
+
+
+def _hosts(assignment: Assignment) -> tuple[Iterable[str], Iterable[str]]:
+    """Those of the step, and the one that others of them hand a task to."""
+    return assignment.variables, [assignment.keeper] if assignment.keeper else []
 
 
 def _inert(variables: Mapping[str, Any]) -> str:
@@ -93,9 +103,8 @@ def _inert(variables: Mapping[str, Any]) -> str:
     return "!unsafe\n" + str(yaml.dump(plain, Dumper=yaml.CSafeDumper))
 
 
-def _vaulted(assignment: Assignment, password: bytes) -> str:
-    clear = _inert({assignment.secrets_variable: {**assignment.secrets, **assignment.passwords}})
-    sealed: bytes = VaultLib([("default", VaultSecret(password))]).encrypt(clear)
+def _vaulted(variables: Mapping[str, Any], password: bytes) -> str:
+    sealed: bytes = VaultLib([("default", VaultSecret(password))]).encrypt(_inert(variables))
     return sealed.decode()
 
 

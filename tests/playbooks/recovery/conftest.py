@@ -10,9 +10,11 @@ import pytest
 
 from orchestrator.domain.run import StepState
 from orchestrator.domain.site import Placement
-from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, run_in_rt, secrets_of
+from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, run_in_rt
 
 PLACEMENTS: dict[str, Placement] = {"desktop": {"desktop": ("pc1",)}}
+HOSTS = {"service-desk": "desk1", "network": "gw1", "desktop": "pc1"}
+"""Where a component's backups are written."""
 SERVICES = [
     ("disaster-recovery", ALPHA), ("disaster-recovery", BRAVO), ("service-desk", ALPHA), ("service-desk", BRAVO),
     ("network", ALPHA), ("desktop", ALPHA),
@@ -42,9 +44,10 @@ class Drills:
 
     steps: Steps
 
-    @property
-    def password(self) -> str:
-        return secrets_of(ALPHA, "disaster-recovery", self.steps.source)["repository_password"]
+    def access(self, component: str) -> dict[str, str]:
+        """The host whose backups of a component are rehearsed with, and the password that opens them."""
+        host = HOSTS[component]
+        return {"host": host, "password": self.steps.writer(ALPHA, component, host)["repository_password"]}
 
     def command(self, operation: str) -> list[str]:
         folder, host = self.steps.home / "sites" / "practice", self.steps.site.hosts["recover1"]
@@ -66,7 +69,7 @@ class Drills:
         return json.loads(done.stdout)
 
     def pin(self, drill: int, component: str, lease_seconds: int = 900) -> Any:
-        asked = {"agency": ALPHA.id, "component": component, "password": self.password}
+        asked = {"agency": ALPHA.id, "component": component, **self.access(component)}
         return self.ask("pin", drill=drill, lease_seconds=lease_seconds, **asked)
 
     def restore(self, drill: int, component: str, lease_seconds: int = 900) -> str:

@@ -12,7 +12,7 @@ from tests.playbooks.grounds import NETWORKS
 from tests.playbooks.recovery.conftest import PLACEMENTS, Drills, sql
 
 UNPACK = """
-set -e; cd /; export RESTIC_PASSWORD='{password}' RESTIC_REPOSITORY=/srv/recovery/{id}/repository
+set -e; cd /; export RESTIC_PASSWORD='{password}' RESTIC_REPOSITORY=/srv/recovery/{id}/repositories/service-desk.desk1
 rm -rf /root/unpacked
 restic --no-cache restore --no-lock latest --tag service-desk --target /root/unpacked >/dev/null
 """
@@ -95,7 +95,7 @@ def test_a_desk_that_was_set_up_anew_is_restored_agency_by_agency(drills: Drills
 
 def test_a_backup_has_nothing_of_another_agency(drills: Drills) -> None:
     steps = drills.steps
-    script = UNPACK.format(password=drills.password, id=ALPHA.id)
+    script = UNPACK.format(password=drills.access("service-desk")["password"], id=ALPHA.id)
     count = "cd /root/unpacked; grep -rlE 'Secret of {}|{}' . | wc -l"
     assert int(steps.on("recover1", script + count.format(ALPHA.id, ALPHA.id))) > 3
     assert steps.on("recover1", count.format(BRAVO.id, BRAVO.id)).strip() == "0"

@@ -89,7 +89,7 @@ def test_what_is_restored_works_and_is_what_was_backed_up(drills: Drills, number
                 kept = [f"canary {count} abc" for count in range(first, 3)]
                 assert user.ask(op="read", first=first) == {"ok": True, "records": kept}
         assert not user.ask(op="dance")["ok"]
-    told = drills.ask("check", drill=number, password=drills.password)
+    told = drills.ask("check", drill=number, password=drills.access(component)["password"])
     assert {name: part["passed"] for name, part in told.items()} == dict.fromkeys(
         ("backup_tool", "engine", "manifest", "invariants"), True
     ), told
@@ -142,7 +142,7 @@ def test_a_drill_whose_caller_was_killed_leaves_nothing(drills: Drills, operatio
         "drill": number,
         "agency": ALPHA.id,
         "component": "desktop",
-        "password": drills.password,
+        **drills.access("desktop"),
         "lease_seconds": 3,
     }
     if operation == "start":
@@ -174,8 +174,16 @@ def test_a_drill_whose_caller_was_killed_leaves_nothing(drills: Drills, operatio
 @pytest.mark.parametrize(
     ("operation", "question", "complaint"),
     [
-        ("pin", {"drill": 90, "agency": "nobody", "component": "desktop", "password": "x"}, "nobody has no repository"),
-        ("pin", {"drill": "9", "agency": "nobody", "component": "desktop", "password": "x"}, "has to be a number"),
+        (
+            "pin",
+            {"drill": 90, "agency": "nobody", "component": "desktop", "host": "pc1", "password": "x"},
+            "nobody has no repository",
+        ),
+        (
+            "pin",
+            {"drill": "9", "agency": "nobody", "component": "desktop", "host": "pc1", "password": "x"},
+            "has to be a number",
+        ),
         ("prepare", {"drill": 91, "lease_seconds": 9}, "no lease"),
         ("start", {"drill": 91, "lease_seconds": 9}, "no lease"),
         ("renew", {"drill": 91, "lease_seconds": 9}, "no lease"),
@@ -191,6 +199,6 @@ def test_a_question_that_makes_no_sense_is_refused(
 
 
 def test_a_component_without_a_backup_cannot_be_rehearsed(drills: Drills) -> None:
-    asked = {"drill": 92, "agency": ALPHA.id, "component": "thin-client", "password": drills.password}
-    assert "no backup of thin-client" in drills.ask("pin", fails=True, **asked)["error"]
+    asked = {"drill": 92, "agency": ALPHA.id, "component": "thin-client", "host": "thin1", "password": "x"}
+    assert "no repository of thin-client.thin1" in drills.ask("pin", fails=True, **asked)["error"]
     assert drills.ask("cleanup", drill=92)["leftovers"] == []

@@ -1,6 +1,11 @@
 """The backup repositories of two agencies on a real recovery host: used by their writers, and by others."""
 
+import base64
+import http.client
 import json
+import ssl
+
+import pytest
 
 from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, secrets_of
 from tests.playbooks.recovery.conftest import Drills
@@ -12,18 +17,35 @@ systemctl list-units --all --plain --no-legend 'recovery-*@{id}*'
 """
 
 
-def _restic(steps: Steps, *arguments: str, writer: Tenant = ALPHA, to: Tenant = ALPHA) -> tuple[int, str]:
-    """What restic says on a component's host, to the repository of an agency, with the credentials of one."""
-    told, way = secrets_of(to, "disaster-recovery", steps.source), steps.recovery(to, "service-desk")
-    password = secrets_of(writer, "disaster-recovery", steps.source)["writer_password"]
-    authority = steps.on("recover1", f"cat /etc/recovery/{to.id}/authority.pem")
+Place = tuple[Tenant, str, str]
+"""An agency, a component and a host of it: who writes backups, or a repository of theirs."""
+DESK: Place = (ALPHA, "service-desk", "desk1")
+DESKTOP: Place = (ALPHA, "desktop", "pc1")
+NETWORK: Place = (ALPHA, "network", "gw1")
+
+
+Place = tuple[Tenant, str, str]
+"""An agency, a component and a host of it: who writes backups, and the repository of their own."""
+DESK: Place = (ALPHA, "service-desk", "desk1")
+DESKTOP: Place = (ALPHA, "desktop", "pc1")
+NETWORK: Place = (ALPHA, "network", "gw1")
+
+
+def _restic(
+    steps: Steps, *arguments: str, writer: Place = DESK, to: Place = DESK, password: Place | None = None
+) -> tuple[int, str]:
+    """What restic says on a writer's host, to a repository, let in as that writer, with the password for the contents
+    of the repository, or of another."""
+    way, known, opens = steps.recovery(to[0], to[1]), steps.writer(*writer), steps.writer(*(password or to))
+    authority = steps.on("recover1", f"cat /etc/recovery/{to[0].id}/authority.pem")
+    let_in, place = f"{known['name']}:{known['writer_password']}", steps.writer(*to)["name"]
     script = f"""
     cat > /root/authority.pem <<'END'\n{authority}END
-    export RESTIC_PASSWORD='{told["repository_password"]}'
-    export RESTIC_REPOSITORY='rest:https://{writer.id}:{password}@{way["address"]}:{way["port"]}/'
-    restic --no-cache --cacert /root/authority.pem {" ".join(arguments)} </dev/null 2>&1
+    export RESTIC_PASSWORD='{opens["repository_password"]}'
+    export RESTIC_REPOSITORY='rest:https://{let_in}@{way["address"]}:{way["port"]}/{place}/'
+    timeout 60 restic --no-cache --cacert /root/authority.pem {" ".join(arguments)} </dev/null 2>&1
     """
-    done = steps.try_on("desk1", script)
+    done = steps.try_on(writer[2], script)
     return done.returncode, done.stdout
 
 
@@ -52,11 +74,73 @@ def test_a_writer_can_remove_no_backup(drills: Drills) -> None:
 
 
 def test_a_writer_of_another_agency_is_refused(drills: Drills) -> None:
-    code, said = _restic(drills.steps, "snapshots", writer=BRAVO, to=ALPHA)
+    drills.steps.succeed("service-desk", "backup", tenant=BRAVO)
+    own = (BRAVO, "service-desk", "desk1")
+    assert _restic(drills.steps, "snapshots", writer=own, to=own)[0] == 0
+    code, said = _restic(drills.steps, "snapshots", writer=own, to=DESK)
     assert code != 0
     assert "401" in said
-    stranger = "runuser -u recovery-{} -- ls /srv/recovery/{}/repository"
+    stranger = "runuser -u recovery-{} -- ls /srv/recovery/{}/repositories"
     assert drills.steps.try_on("recover1", stranger.format(BRAVO.id, ALPHA.id)).returncode != 0
+
+
+@pytest.mark.parametrize("writer", [DESKTOP, NETWORK])
+def test_a_writer_gets_at_its_own_repository_only(drills: Drills, writer: Place) -> None:
+    """As root on a desktop, who has the desktop's credentials; here even with what opens the desk's contents."""
+    steps = drills.steps
+    assert _restic(steps, "snapshots", writer=writer, to=writer)[0] == 0
+    for words in ("snapshots", "backup /etc/hostname", "restore latest --target /root/stolen", "init"):
+        code, said = _restic(steps, words, writer=writer, to=DESK)
+        assert code != 0, said
+        assert "403" in said, said
+    code, said = _restic(steps, "snapshots", password=writer)
+    assert code != 0
+    assert "wrong password" in said
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE"])
+def test_no_path_leads_into_another_repository(drills: Drills, method: str) -> None:
+    own, other = drills.steps.writer(*DESKTOP), drills.steps.writer(*DESK)
+    assert _ask(drills.steps, other, "GET", f"/{other['name']}/config")[0] == 200
+    assert _ask(drills.steps, own, "GET", f"/{own['name']}/config")[0] == 200
+    theirs = other["name"]
+    places = [
+        f"{way}{theirs}/{part}" for way in WAYS for part in ("", "config", "keys/", "snapshots/", "config?create=true")
+    ]
+    for place in ("", "?create=true", *(place.replace("OWN", own["name"]) for place in places)):
+        status, text = _ask(drills.steps, own, method, f"/{place}")
+        assert status in {301, 307, 400, 403, 404, 405}, (status, place, text)
+        assert theirs not in text.replace(place, ""), (place, text)
+
+
+WAYS = ("", "/", "OWN/../", "OWN/%2e%2e/", "OWN%2f..%2f", "./", "OWN/../OWN/../", "OWN//../")
+"""How a path may begin that is to lead out of a writer's own repository."""
+
+
+def _ask(steps: Steps, writer: dict[str, str], method: str, path: str) -> tuple[int, str]:
+    """What the service answers a writer, asked for a path as it is."""
+    way = steps.recovery(ALPHA, "desktop")
+    trust = ssl._create_unverified_context()
+    connection = http.client.HTTPSConnection(way["address"], way["port"], timeout=30, context=trust)
+    proof = base64.b64encode(f"{writer['name']}:{writer['writer_password']}".encode()).decode()
+    connection.request(method, path, headers={"Authorization": f"Basic {proof}", "Content-Length": "0"})
+    answer = connection.getresponse()
+    text = answer.read().decode(errors="replace")
+    connection.close()
+    return answer.status, text
+
+
+def test_no_host_has_the_credentials_of_a_writer(drills: Drills) -> None:
+    """The recovery host has what opens the repositories, but neither what lets writers in nor what both come from."""
+    steps, kept = drills.steps, secrets_of(ALPHA, "disaster-recovery", drills.steps.source)
+    look = "grep -rslF -e {} /etc /root /var/lib /var/backups /var/log /srv /usr/local /tmp /var/tmp || true"
+    names = ("writer_password", "repository_password")
+    for host in ("desk1", "pc1", "recover1"):
+        for one in (DESK, DESKTOP):
+            found = {name: steps.on(host, look.format(steps.writer(*one)[name])).split() for name in names}
+            wanted = [f"/etc/recovery/{ALPHA.id}/writers"] if host == "recover1" else []
+            assert found == {"writer_password": [], "repository_password": wanted}, (host, one[1:])
+        assert [steps.on(host, look.format(kept[name])) for name in names] == ["", ""], host
 
 
 def test_nobody_is_trusted_who_cannot_prove_to_be_the_repository(drills: Drills) -> None:
@@ -74,27 +158,27 @@ def test_retention_forgets_locally_and_keeps_the_last_of_each_day(drills: Drills
     """Of four backups of a day long ago, which this host received that day, as far as it can tell."""
     steps, day = drills.steps, "2026-11-03"
     steps.succeed("service-desk", "backup")
-    folder = f"/srv/recovery/{ALPHA.id}/repository/snapshots"
+    folder = f"/srv/recovery/{ALPHA.id}/repositories/service-desk.desk1/snapshots"
     for hour in range(1, 5):
         steps.on("recover1", "touch /root/before")
         plant = f"backup --time '{day} 0{hour}:00:00' --tag service-desk --host desk1 /etc/hostname"
         assert _restic(steps, plant)[0] == 0
         received = f"touch --date '{day}T0{hour}:05:00Z'"
         steps.on("recover1", f"find {folder} -type f -newer /root/before -exec {received} {{}} +")
-    recent = _listed(steps, "service-desk") - 4
-    others = [_listed(steps, tag) for tag in ("network", "desktop")]
+    recent = _listed(steps, DESK) - 4
+    others = [_listed(steps, place) for place in (DESKTOP, NETWORK)]
     steps.on("recover1", f"systemctl start recovery-retention@{ALPHA.id}.service")
     _, listed = _restic(steps, "snapshots", "--compact", "--tag", "service-desk")
     assert [line.split()[2] for line in listed.splitlines() if day in line] == ["04:00:00"], listed
-    assert _listed(steps, "service-desk") == recent + 1
-    assert [_listed(steps, tag) for tag in ("network", "desktop")] == others
+    assert _listed(steps, DESK) == recent + 1
+    assert [_listed(steps, place) for place in (DESKTOP, NETWORK)] == others
     # What is left can be written to and checked as before.
     steps.succeed("disaster-recovery", "verify")
 
 
-def _listed(steps: Steps, tag: str) -> int:
-    """How many backups there are of a component."""
-    code, listed = _restic(steps, "snapshots", "--json", "--tag", tag)
+def _listed(steps: Steps, place: Place) -> int:
+    """How many backups there are of a component on a host."""
+    code, listed = _restic(steps, "snapshots", "--json", writer=place, to=place)
     assert code == 0, listed
     return len(json.loads(listed))
 
@@ -112,7 +196,7 @@ def test_backups_from_the_future_push_out_none_that_is_real(drills: Drills) -> N
     said = steps.on("recover1", f"journalctl --unit {retention} --output cat")
     assert "claims to be of 2031-01-22" in said
     _, after = _restic(steps, "snapshots", "--json")
-    real = [line.split()[0] for line in before.splitlines() if line.endswith(("desk", "network", "desktop"))]
+    real = [line.split()[0] for line in before.splitlines() if line.endswith("desk")]
     assert {one for one in real if one not in after} == set()
     assert after.count('"2031-01-') == 22
     assert "claims to be of 2031-01-01" in str(steps.run("disaster-recovery", "verify").error)
@@ -127,12 +211,47 @@ def test_a_key_that_was_added_is_noticed_before_it_is_used(drills: Drills) -> No
     steps.on("desk1", "echo another > /root/new-password")
     code, said = _restic(steps, add)
     assert code == 0, said
-    asked = {"agency": ALPHA.id, "component": "desktop", "password": drills.password}
+    asked = {"agency": ALPHA.id, "component": "service-desk", **drills.access("service-desk")}
     told = drills.ask("pin", drill=61, lease_seconds=60, fails=True, **asked)
     assert "keys that it was not made with" in told["error"]
     drills.ask("cleanup", drill=61)
+    drills.pin(61, "desktop")
+    drills.ask("cleanup", drill=61)  # nobody else's are touched by it
     assert steps.try_on("recover1", f"systemctl start recovery-retention@{ALPHA.id}.service").returncode != 0
     assert "keys that it was not made with" in str(steps.run("disaster-recovery", "verify").error)
+
+
+OLD = """
+set -e; cd /; store=/srv/recovery/{id}; settings=/etc/recovery/{id}; user=recovery-{id}
+export RESTIC_PASSWORD='{password}'
+old() { runuser -u $user -- env RESTIC_PASSWORD="$RESTIC_PASSWORD" restic --no-cache --repo $store/repository "$@"; }
+exec >/dev/null
+old init
+for n in 1 2 3; do old backup --tag service-desk --host desk1 /etc/hostname; done
+printf '%s\\n' "$RESTIC_PASSWORD" >$settings/password
+ls $store/repository/keys >$settings/keys
+echo '{id}:x' >$settings/htpasswd
+"""
+
+
+def test_backups_from_when_hosts_shared_a_repository_are_kept(protected: Steps) -> None:
+    """One repository, one writer and one password for all of an agency, as an earlier version made them."""
+    steps, id_ = protected, ALPHA.id
+    steps.practice.restore("protected")
+    steps.on("recover1", OLD.replace("{id}", id_).replace("{password}", "the old password"))
+    steps.succeed("service-desk", "backup")
+    steps.succeed("disaster-recovery", "verify")
+    steps.on("recover1", f"systemctl start recovery-retention@{id_}.service")
+    look = f"RESTIC_PASSWORD='the old password' restic --no-cache --repo /srv/recovery/{id_}/repositories/{id_}"
+    assert len(json.loads(steps.on("recover1", f"cd /; {look} snapshots --no-lock --json"))) == 3
+    assert "repository" not in steps.on("recover1", f"ls /srv/recovery/{id_}").split()
+    settings = ["address", "authority.pem", "retention", "server.key", "server.pem", "writers"]
+    assert steps.on("recover1", f"ls /etc/recovery/{id_}").split() == settings
+    assert id_ not in steps.on("recover1", f"cut -d: -f1 /srv/recovery/{id_}/users").split()
+    assert steps.changed("disaster-recovery", "provision") == []
+    steps.succeed("service-desk", "backup")
+    Drills(steps).pin(62, "service-desk")
+    Drills(steps).ask("cleanup", drill=62)
 
 
 def _by_hand(steps: Steps, command: str) -> str:

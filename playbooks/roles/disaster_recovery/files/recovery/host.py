@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from leases import DrillError
 
@@ -22,16 +20,3 @@ def run(*command: str, text: str | None = None, descriptors: Sequence[int] = ())
 def succeeds(*command: str) -> bool:
     """Run a program and say whether it succeeded."""
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-@contextmanager
-def piped(secret: str) -> Iterator[int]:
-    """Hold a secret in a pipe, for a program that is told of it as `/dev/fd/<number>`: nobody else can read it there,
-    as they could arguments and the environment."""
-    reading, writing = os.pipe()
-    try:
-        with os.fdopen(writing, "w") as end:
-            end.write(secret)
-        yield reading
-    finally:
-        os.close(reading)

@@ -42,7 +42,7 @@ class Drill:
 
     @property
     def repository(self) -> Path:
-        """The frozen copy of the agency's repository."""
+        """The frozen copy of a writer's repository."""
         return self.folder / "repository"
 
     @property

@@ -97,6 +97,6 @@ def _last_of_each(newest_first: list[Backup], period: Any) -> list[Backup]:
     return list(last.values())
 
 
-def strange_keys(repository: Path, listed: str) -> list[str]:
+def strange_keys(repository: Path, listed: Iterable[str]) -> list[str]:
     """Return the keys of a repository that are not in the list that was made with it."""
-    return sorted({file.name for file in (repository / "keys").iterdir()} - set(listed.split()))
+    return sorted({file.name for file in (repository / "keys").iterdir()} - set(listed))

@@ -1,4 +1,4 @@
-"""The frozen copy of an agency's repository, and what is in it."""
+"""The frozen copy of a writer's repository, and what is in it."""
 
 from __future__ import annotations
 
@@ -11,30 +11,29 @@ from typing import Any
 
 import file_tree
 import receipts
-from host import piped, run
+import writers
+from host import run
 from leases import Drill, DrillError
+from secret_pipe import piped
 
-REPOSITORIES = Path("/srv/recovery")
 # A writer stores contents first, then the index of them, then the snapshot that names them; so a copy made the other
 # way round has everything that its snapshots need.
 PARTS = ("config", "keys", "snapshots", "index", "data")
 
 
-def freeze(drill: Drill, agency: str, source: Path | None) -> None:
-    """Copy the agency's repository as it is now, by links: its files are written once, and only ever removed."""
-    place = source or REPOSITORIES / agency / "repository"
-    if not (place / "config").is_file():
-        raise DrillError(f"{agency} has no repository at {place}; provision its disaster recovery first")
-    listed = Path("/etc/recovery", agency, "keys")
-    if source is None and not listed.exists():
-        raise DrillError(f"nobody noted the keys of {agency}'s repository; provision its disaster recovery again")
-    if source is None and (strange := receipts.strange_keys(place, listed.read_text())):
-        raise DrillError(f"the repository of {agency} has keys that it was not made with: {', '.join(strange)}")
+def freeze(drill: Drill, agency: str, writer: str, source: Path | None) -> None:
+    """Copy a writer's repository as it is now, by links: its files are written once, and only ever removed."""
+    place = source or writers.repository_of(agency, writer)
+    found = writers.of_agency(agency).get(writer)
+    if not (place / "config").is_file() or (source is None and found is None):
+        raise DrillError(f"{agency} has no repository of {writer}; take a backup first")
+    if source is None and found and (strange := receipts.strange_keys(place, found.keys)):
+        raise DrillError(f"the repository of {writer} has keys that it was not made with: {', '.join(strange)}")
     drill.repository.mkdir(mode=0o700)
     # Pruning waits, as it removes contents that are still being copied.
     for part in PARTS:
         copy = ["cp", "--archive", "--link", str(place / part), str(drill.repository)]
-        run("flock", "--shared", str(place.parent / "lock"), *copy) if source is None else run(*copy)
+        run("flock", "--shared", str(writers.REPOSITORIES / agency / "lock"), *copy) if source is None else run(*copy)
     (drill.repository / "locks").mkdir()
 
 
@@ -49,12 +48,12 @@ def access(drill: Drill, password: int) -> list[str]:
     return ["restic", "--no-cache", "--repo", str(drill.repository), "--password-file", f"/dev/fd/{password}"]
 
 
-def snapshots(drill: Drill, password: str, component: str, host: str | None) -> list[dict[str, Any]]:
-    """Return the component's snapshots of one of its hosts, or of all, in the order in which this host received them.
+def snapshots(drill: Drill, password: str, component: str, host: str) -> list[dict[str, Any]]:
+    """Return the component's snapshots of one of its hosts, in the order in which this host received them.
 
     Those that claim another time are left out. Only the newest is looked into, which takes a second.
     """
-    which = ["--tag", component, *(["--host", host] if host else [])]
+    which = ["--tag", component, "--host", host]
     found = json.loads(restic(drill, password, "snapshots", "--json", "--no-lock", *which)) or []
     received = receipts.arrivals(drill.repository)
     right = {one.id: one for one in receipts.backups(found, received) if not one.doubtful}
