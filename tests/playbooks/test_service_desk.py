@@ -205,6 +205,8 @@ SHOWN = (
 HIDDEN = (
     "user/{agent}/history",
     "user/{agent}/groups",
+    'transactions?fields=Creator&query=[{{"field":"Creator","value":"{agent}"}}]',
+    'attachments?fields=Creator&query=[{{"field":"Creator","value":"{amy}"}}]',
     "groups?fields=Name",
     "group/{group}",
     "group/{group}/members",

@@ -109,9 +109,9 @@ class TestTheLedger:
 
     def test_tells_of_keys_that_were_added(self, repository: Path) -> None:
         (repository / "keys" / "first").touch()
-        assert receipts.strange_keys(repository, "first\n") == []
+        assert receipts.strange_keys(repository, ["first"]) == []
         (repository / "keys" / "added").touch()
-        assert receipts.strange_keys(repository, "first\n") == ["added"]
+        assert receipts.strange_keys(repository, ["first"]) == ["added"]
 
     def test_reads_what_restic_tells(self) -> None:
         told = [{"id": "a", "hostname": "desk1", "tags": ["desk"], "time": "2026-11-29T03:29:10.123456789+01:00"}]

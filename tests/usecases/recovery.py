@@ -34,6 +34,7 @@ class MemoryHost:
     backups: list[tuple[str, list[str]]] = field(default_factory=list)
     broken: dict[str, OrchestratorError] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    told: list[Mapping[str, Any]] = field(default_factory=list)
     bubbles: set[int] = field(default_factory=set)
     copy: Service = field(default_factory=Service)
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class MemoryHost:
         cancelled: Callable[[], bool] = lambda: False,
     ) -> dict[str, Any]:
         self.asked.append(operation)
+        self.told.append(document)
         if operation in self.broken:
             raise self.broken[operation]
         if "password" in document:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.domain.assignment import writer_of
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
@@ -96,6 +97,14 @@ class RecoveryHouse:
         self.driving.finish(started, outcome)
         return started.step.verb
 
+    def kept(self) -> dict[str, str]:
+        """The secrets of who keeps the backups."""
+        with self.house.store.begin() as tx:
+            return self.protecting.assigning.keeper_secrets(tx, AGENCY)
+
+    def writer(self, component: str, host: str) -> dict[str, str]:
+        return writer_of(component, host, self.kept())
+
     def drive(self, run: Run) -> Run:
         self.house.admit()
         assert self.driving.begin(run.id, run.attempt)
@@ -176,6 +185,13 @@ class TestADrill:
         assert evidence.cleanup.clean
         assert {p.name for p in evidence.phases if p.command_sha256 is None} == {"probe"}, "it only uses the service"
         assert not ready.host.bubbles
+
+    def test_opens_the_backups_of_the_host_it_rehearses_and_no_others(self, ready: RecoveryHouse) -> None:
+        before = len(ready.host.told)
+        ready.drill()
+        told = [document for document in ready.host.told[before:] if "password" in document]
+        [host] = {document["host"] for document in told if "host" in document}
+        assert {document["password"] for document in told} == {ready.writer("alpha", host)["repository_password"]}
 
     def test_names_the_evidence_before_it(self, ready: RecoveryHouse) -> None:
         first, second = ready.drill(), ready.drill()
@@ -414,6 +430,17 @@ class TestBackups:
         assert recovery.protecting.open_due() == []
         recovery.turn(minutes=10)
         assert len(recovery.protecting.open_due()) == 1
+
+    def test_are_written_with_each_host_s_own_credentials(self, recovery: RecoveryHouse) -> None:
+        [run] = recovery.protecting.open_due()
+        recovery.house.admit()
+        assert recovery.driving.begin(run.id, run.attempt)
+        started = recovery.driving.start(run.id, recovery.driving.next_steps(run.id).ready[0].id, worker="w")
+        assert started
+        told = started.assignment
+        assert told.writers == {host: recovery.writer("alpha", host) for host in told.variables}
+        assert told.keeper in told.site.hosts
+        assert not told.hidden & set(recovery.kept().values()), "what they are derived from stays here"
 
     def test_that_failed_are_tried_again_after_a_while(self, recovery: RecoveryHouse) -> None:
         recovery.host.broken["restore"] = refusal("repository locked")
