@@ -164,7 +164,10 @@ def test_a_drill_whose_caller_was_killed_leaves_nothing(drills: Drills, operatio
     while (told := drills.ask("status")) != {"drills": [], "leftovers": []}:
         assert time.monotonic() < deadline, told
         time.sleep(1)
-    left = "ls /var/lib/recovery/drills /run/netns; mount | grep drill; nft list tables | grep -v host_firewall; pgrep -l 'restic|nspawn'; true"
+    left = (
+        "ls /var/lib/recovery/drills /run/netns; mount | grep drill; nft list tables | grep -v host_firewall;"
+        "pgrep -l 'restic|nspawn'; true"
+    )
     assert (
         drills.steps.on("recover1", left).replace("/run/netns:", "").replace("/var/lib/recovery/drills:", "").split()
         == []
