@@ -108,6 +108,12 @@ def test_devices_leave_their_network_for_what_admits_them_only(
     }
 
 
+def test_a_service_that_leaves_lets_nobody_in(catalog: Catalog, agreement: FrameworkAgreement, site: Site) -> None:
+    few = {name: ALL[name] for name in ("network", "desk")}
+    reachability = _reachability(few, catalog=catalog, agreement=agreement, site=site)
+    assert reachability.admissions(catalog.components["disaster-recovery"]) == ()
+
+
 def test_a_service_that_comes_later_opens_the_others_to_itself(
     catalog: Catalog, agreement: FrameworkAgreement, site: Site
 ) -> None:
