@@ -39,12 +39,13 @@ def writer_of(component: str, host: str, secrets: Mapping[str, str]) -> dict[str
     """Who writes a component's backups on a host: its `name` for the recovery host, the `writer_password` that lets it
     in, the `repository_password` of its own repository. Both passwords are derived from the keeper's secrets of these
     names by HMAC-SHA-256: who has one pair can compute no other."""
-    place = f"{component}/{host}".encode()
-    derived = {
-        name: hmac.new(secrets[name].encode(), place, hashlib.sha256).hexdigest()
-        for name in ("writer_password", "repository_password")
-    }
+    derived = {name: of_writer(component, host, secrets[name]) for name in ("writer_password", "repository_password")}
     return {"name": f"{component}.{host}", **derived}
+
+
+def of_writer(component: str, host: str, secret: str) -> str:
+    """A writer's own part of one of the keeper's secrets: HMAC-SHA-256 over component and host, in hexadecimal."""
+    return hmac.new(secret.encode(), f"{component}/{host}".encode(), hashlib.sha256).hexdigest()
 
 
 def host_variables(

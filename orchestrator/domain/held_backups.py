@@ -13,7 +13,8 @@ from orchestrator.domain.recovery_plan import bare_plan
 from orchestrator.domain.text_types import LINE
 from orchestrator.domain.value import Value, digest_of
 
-KEPT_SECRETS = ("repository_password",)
+OPENS = "repository_password"
+KEPT_SECRETS = (OPENS,)
 """What opens held backups. Whoever wrote them comes in no more."""
 
 

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.domain.agreement import CallOff
+from orchestrator.domain.assignment import of_writer
 from orchestrator.domain.catalog import KEEPER, Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening
-from orchestrator.domain.held_backups import KEPT_SECRETS, HeldBackups, destruction_plan, reason_to_destroy
+from orchestrator.domain.held_backups import KEPT_SECRETS, OPENS, HeldBackups, destruction_plan, reason_to_destroy
 from orchestrator.domain.run import Run, StepRecord, StepState
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import queue_run
@@ -53,12 +54,21 @@ class Holding:
             plan = destruction_plan(held, because=because)
             return queue_run(tx, tx.plans.add(plan, order=None, at=now), at=now)
 
-    def password(self, agency: str) -> str:
-        """What opens an agency's held backups, for a restore by hand."""
+    def password(self, agency: str, writer: str) -> str:
+        """What opens one repository of an agency's held backups, for a restore by hand. It is called by its writer,
+        `<component>.<host>`; one that all of the agency's hosts once shared, by the agency."""
         with self.store.read() as tx:
             _some(tx, agency)
             sealed = tx.secrets.of(agency, KEEPER)
-        return "".join(self.assigning.secrets.open(sealed[name]) + "\n" for name in KEPT_SECRETS)
+        secret = self.assigning.secrets.open(sealed[OPENS])
+        component, _, host = writer.partition(".")
+        if writer != agency and not (component and host):
+            raise OrchestratorError(
+                Kind.INVALID,
+                f"no repository of {agency} is called {writer!r}",
+                hint="it has the name of its folder on the recovery host: COMPONENT.HOST, as service-desk.desk1",
+            )
+        return (secret if writer == agency else of_writer(component, host, secret)) + "\n"
 
     # Consequences of the steps
 

@@ -112,15 +112,15 @@ class Protecting:
         last_start: Callable[[ServiceInstance], datetime | None],
         made: Mapping[tuple[str, str], datetime],
     ) -> tuple[str, ...]:
-        """Components of an agency whose next backup should have begun by now: it is time, or they have other secrets
-        than were in force when the last one began, which nobody could log in with once it is restored."""
+        """Components of an agency whose next backup should have begun by now: it is time, or they or their keeper have
+        other secrets than were in force when the last one began. Nobody could log in to what it holds, or open it."""
         now = self.clock.now()
 
         def is_late(instance: ServiceInstance) -> bool:
             before = last_start(instance)
             if before is None or before + backup_interval(self._target(instance)) <= now:
                 return True
-            return before < made.get((instance.agency, instance.component), before)
+            return any(before < made.get((instance.agency, name), before) for name in (instance.component, KEEPER))
 
         return tuple(c for c in protected(recorded, self.source.catalog()) if is_late(recorded[c]))
 

@@ -23,6 +23,9 @@ from orchestrator.usecases.ordering import CERTIFICATES, Ordering
 from orchestrator.usecases.ports import AgencyRecord, CatalogSource, Clock, MadeSecret, Secrets, Store, Transaction
 from orchestrator.usecases.provisioning import Provisioning
 
+CANARIES = (KEEPER, "canary_key")
+"""What canaries are signed with. With another, drills would take those that are out there for forged."""
+
 log = logging.getLogger(__name__)
 
 
@@ -62,7 +65,9 @@ class Renewing:
         found = [
             view
             for view in self.listed(agency)
-            if component in (None, view.component) and name in (None, view.name) and view.component != KEEPER
+            if component in (None, view.component)
+            and name in (None, view.name)
+            and (view.component, view.name) != CANARIES
         ]
         if not found:
             raise _nothing_to_replace(agency, component, name)
@@ -140,12 +145,8 @@ def _renews_certificates_alone(plan: Plan) -> bool:
 
 
 def _nothing_to_replace(agency: str, component: str | None, name: str | None) -> OrchestratorError:
-    if component == KEEPER:
-        return OrchestratorError(
-            Kind.CONFLICT,
-            f"what opens backups of {agency}, and lets its hosts write them, is not replaced by this command",
-            hint="docs/security.md says what is, and what to do by hand",
-        )
+    if (component, name) == CANARIES:
+        return OrchestratorError(Kind.CONFLICT, f"the key of {agency}'s canaries stays: drills know canaries by it")
     what = " ".join(part for part in (agency, component, name) if part)
     return OrchestratorError(
         Kind.NOT_FOUND, f"there is no secret of {what}", hint=f"those there are: orchestrator secret list {agency}"

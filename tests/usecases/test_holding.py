@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from orchestrator.domain.assignment import of_writer
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.plan import Purpose
@@ -67,7 +68,10 @@ class TestWhatIsHeld:
     def test_can_be_opened_and_no_longer_written_to(self, left: KeepingHouse) -> None:
         assert set(left.secrets()) == {"repository_password"}
         opened = left.house.provisioning.assigning.secrets.open(left.secrets()["repository_password"])
-        assert left.holding.password(AGENCY) == f"{opened}\n"
+        assert left.holding.password(AGENCY, AGENCY) == f"{opened}\n"
+        assert left.holding.password(AGENCY, "desk.d1") == f"{of_writer('desk', 'd1', opened)}\n"
+        with pytest.raises(OrchestratorError, match="is called 'desk'"):
+            left.holding.password(AGENCY, "desk")
 
     def test_keeps_the_number_from_others(self, left: KeepingHouse) -> None:
         assert left.house.observing.agency(AGENCY).allocations == {"number": "1"}

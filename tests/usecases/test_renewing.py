@@ -100,11 +100,24 @@ class TestANewSecret:
         with pytest.raises(OrchestratorError, match="stale"):
             renewed.house.provisioning.open_run(stored.id)
 
-    def test_of_backups_is_refused(self, renewed: RenewingHouse) -> None:
+    def test_of_canaries_is_refused(self, renewed: RenewingHouse) -> None:
         renewed.house.apply(order(alpha={}, **{KEEPER: {}}))
-        with pytest.raises(OrchestratorError, match="what opens backups of a-one"):
-            renewed.renewing.propose(AGENCY, KEEPER)
-        assert {view.component for view in renewed.renewing.propose(AGENCY)} == {"alpha"}
+        with pytest.raises(OrchestratorError, match="canaries stays"):
+            renewed.renewing.propose(AGENCY, KEEPER, "canary_key")
+        named = {(view.component, view.name) for view in renewed.renewing.propose(AGENCY)}
+        assert (KEEPER, "repository_password") in named
+        assert (KEEPER, "canary_key") not in named
+
+    def test_of_what_opens_backups_has_all_of_them_taken_at_once(self, renewed: RenewingHouse) -> None:
+        renewed.house.apply(order(alpha={}, **{KEEPER: {}}))
+        renewed.house.drive(renewed.protecting.open_run(AGENCY))
+        before = renewed.clear(KEEPER)
+        assert renewed.protecting.open_due() == []
+        renewed.rotate(KEEPER)
+        assert renewed.clear(KEEPER)["repository_password"] != before["repository_password"]
+        [run] = renewed.protecting.open_due()
+        renewed.house.drive(run)
+        assert renewed.protecting.open_due() == []
 
     @pytest.mark.parametrize("named", [("gamma",), ("alpha", "other"), ("nothing", "token")])
     def test_of_what_is_not_there_is_refused(self, renewed: RenewingHouse, named: tuple[str, ...]) -> None:

@@ -55,14 +55,21 @@ def destroy(
 
 
 def password(
-    agency: AgencyId, file: Annotated[Path, typer.Argument(help="A file that is not there yet.", metavar="FILE")]
+    agency: AgencyId,
+    repository: Annotated[
+        str,
+        typer.Argument(
+            help="Which of its repositories: COMPONENT.HOST, as their folders are called.", metavar="REPOSITORY"
+        ),
+    ],
+    file: Annotated[Path, typer.Argument(help="A file that is not there yet.", metavar="FILE")],
 ) -> None:
-    """Write the password of an agency's held backups to a file that only you can read, for a restore by hand.
+    """Write what opens held backups of an agency to a file that only you can read, for a restore by hand.
 
-    Example: orchestrator backup password cabinet-office /dev/shm/password
+    Example: orchestrator backup password cabinet-office service-desk.desk1 /dev/shm/password
     """
     with application() as built:
-        write_new_file(file, built.holding.password(agency))
+        write_new_file(file, built.holding.password(agency, repository))
     console.print(f"Written: {file}. Remove it when you have restored what you need.")
 
 

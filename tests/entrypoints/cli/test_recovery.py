@@ -26,7 +26,7 @@ class TestWithoutAnything:
          ("drill", "list", "--agency", "nobody"), ("drill", "calendar", "--agency", "nobody"),
          ("backup", "start", "nobody"), ("backup", "list", "--agency", "nobody"),
          ("backup", "held", "--agency", "nobody"), ("backup", "destroy", "nobody"),
-         ("backup", "password", "nobody", "/nowhere/at/all")],
+         ("backup", "password", "nobody", "desk.d1", "/nowhere/at/all")],
         ids=lambda words: " ".join(map(str, words)),
     )  # fmt: skip
     def test_what_is_not_there_is_said_to_be_not_there(self, swift: InProcess, words: tuple[object, ...]) -> None:
@@ -53,9 +53,9 @@ class TestAnAgencyThatLeft:
         [held] = orchestrator.json("backup", "held")["held"]
         assert held["agency"] == agency
         assert "Backups are held on here until" in orchestrator("agency", "show", agency).stdout
-        orchestrator("backup", "password", agency, file)
-        assert (file.stat().st_mode & 0o777, len(file.read_text())) == (0o600, 25)
-        assert "File exists" in orchestrator("backup", "password", agency, file, expect=2).stderr
+        orchestrator("backup", "password", agency, "alpha.here", file)
+        assert (file.stat().st_mode & 0o777, len(file.read_text())) == (0o600, 65)
+        assert "File exists" in orchestrator("backup", "password", agency, "alpha.here", file, expect=2).stderr
         assert "are to be held until" in orchestrator("backup", "destroy", agency, "--yes", expect=5).stderr
         early = ("backup", "destroy", agency, "--early", "asked for in writing")
         assert "--yes" in orchestrator(*early, expect=2).stderr

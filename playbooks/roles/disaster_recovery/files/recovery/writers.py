@@ -6,12 +6,19 @@ reads; the service for writers has nothing of it but the digests of the password
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 REPOSITORIES = Path("/srv/recovery")
 CONFIGURATION = Path("/etc/recovery")
+HELD = ""
+"""In place of the password of a repository that is held for an agency which left: nothing on this host opens it."""
 
 
 @dataclass(frozen=True)
@@ -44,3 +51,30 @@ def of_agency(agency: str) -> dict[str, Writer]:
 def as_text(found: dict[str, Writer]) -> str:
     """Return what a file has to say for `known` to find these."""
     return json.dumps({name: asdict(one) for name, one in sorted(found.items())}, indent=1)
+
+
+@contextmanager
+def turn(agency: str) -> Iterator[None]:
+    """Hosts of one step are admitted at the same time."""
+    with Path(f"/run/lock/recovery-{agency}").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def keep(agency: str, found: dict[str, Writer]) -> None:
+    """Write down who the writers are, and only then let them in."""
+    replace(CONFIGURATION / agency / "writers", as_text(found))
+    lines = "".join(f"{one.entry}\n" for _, one in sorted(found.items()) if one.entry)
+    replace(REPOSITORIES / agency / "users", lines, group=f"recovery-{agency}")
+
+
+def replace(file: Path, text: str, *, group: str | None = None) -> None:
+    """Write a file in one step, for root, and for a group to read."""
+    partial = file.with_name(f".{file.name}")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        stream.write(text)
+    if group:
+        shutil.chown(partial, group=group)
+        partial.chmod(0o640)
+    partial.replace(file)
