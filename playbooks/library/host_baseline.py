@@ -256,7 +256,8 @@ def main() -> None:
     )
     checked(module)
     if shutil.which("nft") is None:
-        module.exit_json(changed=module.params["state"] == "present", lacks=["nftables"])
+        wanted = module.params["state"] == "present"
+        module.exit_json(changed=wanted, lacks=["nftables"] if wanted else [])
     host = Host(module)
     with LOCK.open("w") as lock:
         # Steps of several agencies work on one host at the same time.

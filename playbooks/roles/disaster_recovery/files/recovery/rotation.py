@@ -49,9 +49,12 @@ class Repository:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Wait for retention, and for drills that freeze a repository."""
-        with (self.place.parent.parent / "lock").open("a") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
+        lock = os.open(self.place.parent.parent / "lock", os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(lock)
 
     @contextmanager
     def _told(self, *passwords: str) -> Iterator[list[int]]:

@@ -7,9 +7,9 @@ reads; the service for writers has nothing of it but the digests of the password
 from __future__ import annotations
 
 import fcntl
+import grp
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -61,20 +61,23 @@ def turn(agency: str) -> Iterator[None]:
         yield
 
 
-def keep(agency: str, found: dict[str, Writer]) -> None:
-    """Write down who the writers are, and only then let them in."""
-    replace(CONFIGURATION / agency / "writers", as_text(found))
+def keep(agency: str, found: dict[str, Writer]) -> bool:
+    """Write down who the writers are, and only then let them in; say whether that was news."""
+    noted = replace(CONFIGURATION / agency / "writers", as_text(found))
     lines = "".join(f"{one.entry}\n" for _, one in sorted(found.items()) if one.entry)
-    replace(REPOSITORIES / agency / "users", lines, group=f"recovery-{agency}")
+    return replace(REPOSITORIES / agency / "users", lines, group=f"recovery-{agency}") or noted
 
 
-def replace(file: Path, text: str, *, group: str | None = None) -> None:
-    """Write a file in one step, for root, and for a group to read."""
+def replace(file: Path, text: str, *, group: str = "root") -> bool:
+    """Write a file in one step, for root, and for a group to read; say whether it said anything else."""
+    if file.is_file() and file.read_text() == text:
+        return False
     partial = file.with_name(f".{file.name}")
     partial.unlink(missing_ok=True)
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        # By its descriptor: the folder may belong to somebody who puts another file in its place.
+        os.fchown(stream.fileno(), 0, grp.getgrnam(group).gr_gid)
+        os.fchmod(stream.fileno(), 0o640)
         stream.write(text)
-    if group:
-        shutil.chown(partial, group=group)
-        partial.chmod(0o640)
     partial.replace(file)
+    return True
