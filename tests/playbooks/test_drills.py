@@ -479,6 +479,11 @@ class TestSecrets:
         secrets = after | {f"old {name}": secret for name, secret in before.items()}
         plan = rehearsals.app.ordering.plan_offboarding(AGENCY)
         assert rehearsals.carry(rehearsals.app.provisioning.open_run(plan.id)).state is RunState.SUCCEEDED
+        assert [held.host for held in rehearsals.app.holding.held(AGENCY)] == ["recover1"]
+        assert rehearsals.steps.on("recover1", f"ls /srv/recovery/{AGENCY}/repository/snapshots") != ""
+        run = rehearsals.app.holding.open_run(AGENCY, early="the tests are over")
+        assert rehearsals.carry(run).state is RunState.SUCCEEDED
+        assert rehearsals.steps.on("recover1", "ls /srv/recovery") == ""
         marker = "a-word-that-is-nowhere-else"
         subprocess.run([sys.executable, "-c", "import time; time.sleep(1)", marker], check=True)
         assert watch.seen([marker]), "the watch sees what is there to be seen"
