@@ -480,7 +480,7 @@ class TestSecrets:
         plan = rehearsals.app.ordering.plan_offboarding(AGENCY)
         assert rehearsals.carry(rehearsals.app.provisioning.open_run(plan.id)).state is RunState.SUCCEEDED
         assert [held.host for held in rehearsals.app.holding.held(AGENCY)] == ["recover1"]
-        assert rehearsals.steps.on("recover1", f"ls /srv/recovery/{AGENCY}/repository/snapshots") != ""
+        assert rehearsals.steps.on("recover1", f"ls /srv/recovery/{AGENCY}/repositories/{DESK}.desk1/snapshots") != ""
         run = rehearsals.app.holding.open_run(AGENCY, early="the tests are over")
         assert rehearsals.carry(run).state is RunState.SUCCEEDED
         assert rehearsals.steps.on("recover1", "ls /srv/recovery") == ""
