@@ -106,7 +106,7 @@ def differences(steps: Steps, views: Mapping[str, Mapping[str, Any]]) -> list[st
         ports = {port for host in site.hosts for port in listening(steps, host)}
         ports |= {("tcp", int(blocks["session_port"])) for blocks in held.values() if "session_port" in blocks}
         ports -= {("udp", 67), *(("udp", int(blocks["vpn_port"])) for blocks in held.values())}
-        inside = {blocks["subnet"].rpartition(".")[0] + ".1" for blocks in held.values()}
+        inside = {_inside(view) for view in views.values()}
         allowed, wrong = declared(views, site), []
         for source in _sources(steps, held):
             addresses = {host.address for name, host in site.hosts.items() if name != source.name}
@@ -139,18 +139,25 @@ def declared(views: Mapping[str, Mapping[str, Any]], site: Site) -> set[tuple[st
     """
     allowed: set[tuple[str, Target]] = {("controller", (host.address, "tcp", 22)) for host in site.hosts.values()}
     for agency, view in views.items():
+        # A gateway has an address on each agency's network too, and is managed by whichever.
+        allowed.add(("controller", (_inside(view), "tcp", 22)))
         placed = {s["component"]: _placed(s, site) for s in view["services"]}
         known = {**view["allocations"], "repository_port": 9000 + int(view["allocations"]["number"])}
         for name, functions in placed.items():
             for reach in CATALOG[name].get("reachability", ()):
                 sources = {source for audience in reach["admits"] for source in _of(audience, agency, placed)}
-                inside = known["subnet"].rpartition(".")[0] + ".1"
+                inside = _inside(view)
                 for host in functions[reach["function"]]:
                     at = inside if reach.get("at") == "network" else site.hosts[host].address
                     for port in reach["ports"]:
                         protocol, _, number = port.format(**known).partition("/")
                         allowed |= {(source, (at, protocol, int(number))) for source in sources}
     return allowed
+
+
+def _inside(view: Mapping[str, Any]) -> str:
+    """The address that the gateway has on an agency's network."""
+    return str(view["allocations"]["subnet"]).rpartition(".")[0] + ".1"
 
 
 def _placed(service: Mapping[str, Any], site: Site) -> dict[str, list[str]]:

@@ -108,7 +108,8 @@ class TestThreeAgencies:
         """Everything that listens anywhere is asked for from everywhere."""
         command.onboard(EXAMPLES)
         views = {agency: command.json("agency", "show", agency) for agency in AGENCIES}
-        assert reach.differences(steps, views) == []
+        differences = reach.differences(steps, views)
+        assert not differences, "\n".join(differences)
 
     def test_share_no_block(self, command: Command) -> None:
         held = [command.json("agency", "show", agency)["allocations"] for agency in AGENCIES]
