@@ -16,11 +16,10 @@ from orchestrator.domain.assignment import (
 from orchestrator.domain.catalog import KEEPER, KEEPER_PORTS, Component
 from orchestrator.domain.certificates import certified
 from orchestrator.domain.instance import ServiceInstance
-from orchestrator.domain.reachability import Reachability
 from orchestrator.domain.run import Run, StepRecord
 from orchestrator.domain.site import hosts_in
 from orchestrator.usecases.driving_ports import Assignment
-from orchestrator.usecases.finding import find_agency
+from orchestrator.usecases.finding import find_agency, reachability_of
 from orchestrator.usecases.ports import CatalogSource, Clock, Secrets, Transaction
 
 
@@ -119,7 +118,6 @@ class Assigning:
         catalog, site = self.source.catalog(), self.source.site(run.site)
         component, allocations = catalog.components[step.component], tx.allocations.of(run.agency, site=run.site)
         needed = {n: i.hosts for n, i in recorded.items() if n in component.needs}
-        existing = {n: i for n, i in recorded.items() if i.exists} if services is None else services
         return Assignment(
             run=run.id,
             step=step.id,
@@ -134,7 +132,7 @@ class Assigning:
                 allocations=allocations,
                 needed=needed,
                 site=site,
-                reachability=Reachability(existing, catalog=catalog, allocations=allocations, site=site),
+                reachability=reachability_of(tx, run.agency, catalog=catalog, site=site, services=services),
                 certified=certified(f"{run.agency}.{site.domain}", run.created_at) if component.certified else None,
                 described=instance.hosts if besides else None,
                 besides=besides,

@@ -1,6 +1,6 @@
 """Drilling: asking for drills, approving them, opening their runs, and what the steps of these mean for the drill."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import DrillMoved, Happening
 from orchestrator.domain.evidence import Approval
 from orchestrator.domain.instance import ServiceInstance
+from orchestrator.domain.reachability import Admission
 from orchestrator.domain.recovery_plan import drill_plan, protected
 from orchestrator.domain.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import Priority
@@ -19,7 +20,7 @@ from orchestrator.domain.verdict import Moment
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import Driving, queue_run
 from orchestrator.usecases.driving_ports import Assignment
-from orchestrator.usecases.finding import find_agency, find_drill
+from orchestrator.usecases.finding import find_agency, find_drill, reachability_of
 from orchestrator.usecases.ports import CatalogSource, Clock, Store, StoredPlan, Transaction
 from orchestrator.usecases.recovery_ports import Rehearsal
 
@@ -220,6 +221,13 @@ class Drilling:
             tx.events.add([_told(after)], agency=drill.agency, at=self.clock.now())
         return after
 
+    def _admitted(self, tx: Transaction, run: Run, component: Component, host: str) -> list[Admission]:
+        """Ports of the live service that let the recovery host in. What is let in nowhere else could not get out of a
+        bubble unseen: there an attempt fails because of the other side."""
+        site = self.source.site(run.site)
+        found = reachability_of(tx, run.agency, catalog=self.source.catalog(), site=site).admissions(component)
+        return [one for one in found if one.protocol == "tcp" and site.hosts[host].address in one.sources]
+
     def _rehearsal(
         self, tx: Transaction, run: Run, step: StepRecord, drill: Drill, instance: ServiceInstance
     ) -> Rehearsal:
@@ -232,7 +240,9 @@ class Drilling:
             user=self.assigning.introduction(tx, instance),
             trust=component.recovery.trust.file if component.recovery.trust else None,
             limit=min(promised, self.limit) if self.limit else promised,
-            targets=_targets(hosts_in(instance.hosts), site, component),
+            targets=_targets(
+                instance, site, component, self._admitted(tx, run, component, hosts_in(step.placement)[0])
+            ),
         )
 
     def _assignment(
@@ -269,16 +279,19 @@ def _bubble(drill: Drill, pinned: Mapping[str, Any], prepared: Mapping[str, Any]
     }
 
 
-def _targets(hosts: tuple[str, ...], site: Site, component: Component) -> tuple[dict[str, Any], ...]:
-    """What a restored copy must not reach: the hosts it was copied from, and the world."""
-    ports = {"host": 22, "database": 5432}
-    known = [site.hosts[h] for h in hosts if h in site.hosts]
+def _targets(
+    instance: ServiceInstance, site: Site, component: Component, admitted: Sequence[Admission]
+) -> tuple[dict[str, Any], ...]:
+    """What a restored copy must not reach: the hosts it was copied from, by what is let in there from the recovery host
+    too, and the world."""
+    name, places = component.component, [site.hosts[h] for h in hosts_in(instance.hosts) if h in site.hosts]
     inside = [
-        {"name": f"production {what} {h.name} of {component.component}", "address": h.address, "port": port}
-        for h in known
-        for what, port in ports.items()
+        *((f"production host {h.name} of {name}", h.address, 22) for h in places),
+        *((f"production database {h.name} of {name}", h.address, 5432) for h in places),
+        *((f"production service {one.host} of {name}", one.address, one.port) for one in admitted),
     ]
-    return (*inside, {"name": "the internet", **site.facts.get("site_outside", OUTSIDE)})
+    told = ({"name": what, "address": address, "port": port} for what, address, port in dict.fromkeys(inside))
+    return (*told, {"name": "the internet", **site.facts.get("site_outside", OUTSIDE)})
 
 
 def _end_of(drill: Drill, run: Run, ends: Mapping[Verb, StepState]) -> DrillEvent:

@@ -392,7 +392,7 @@ class TestSabotage:
             drill = rehearsals.drill({Verb.CHECK: open_up})
         finally:
             rehearsals.steps.on("recover1", "nft delete table ip leak; sysctl -q net.ipv4.ip_forward=0")
-        self.fails(drill, "production host desk1", "could be reached from the restored copy")
+        self.fails(drill, "production service desk1", "could be reached from the restored copy")
 
     def fails(self, drill: Drill, *reasons: str) -> None:
         assert drill.verdict is Verdict.FAIL, drill.reason
