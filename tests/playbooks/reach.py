@@ -146,6 +146,8 @@ def declared(views: Mapping[str, Mapping[str, Any]], site: Site) -> set[tuple[st
         for name, functions in placed.items():
             for reach in CATALOG[name].get("reachability", ()):
                 sources = {source for audience in reach["admits"] for source in _of(audience, agency, placed)}
+                if "devices" in reach["admits"] and CATALOG[name]["tenancy"] == "shared":
+                    sources |= {*placed["network"]["gateway"]}  # by whose address they are seen
                 inside = _inside(view)
                 for host in functions[reach["function"]]:
                     at = inside if reach.get("at") == "network" else site.hosts[host].address
