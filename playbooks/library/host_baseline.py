@@ -90,7 +90,7 @@ table inet host_firewall {{
         iifname "lo" accept
         icmp type {{ echo-request, destination-unreachable, time-exceeded, parameter-problem }} accept
         icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert }} accept
-        ip saddr {{ {management} }} tcp dport 22 accept
+        ip saddr {{ {management} }} tcp dport {port} accept
         # The table of an agency marks what it has looked at, and drops what it does not want.
         meta mark 0x6f72 accept
         include "/etc/host-firewall/*.rules"
@@ -154,21 +154,26 @@ def checked(module: AnsibleModule) -> None:
         module.fail_json(
             msg="site_management is empty: list in group_vars/all.yml where the site's hosts are managed from"
         )
-    came_from = connection(os.getpid())
-    if came_from and not any(came_from in network for network in networks):
+    came_from, _ = connection(os.getpid())
+    if not came_from:
+        return
+    if ":" in came_from:
+        module.fail_json(msg=f"this host is managed over IPv6, from {came_from}, which its firewall would not let in")
+    if not any(IPv4Address(came_from) in network for network in networks):
         module.fail_json(msg=f"site_management does not have {came_from}, from which this host is managed right now")
 
 
-def connection(process: int) -> IPv4Address | None:
-    """Return where the ssh connection comes from that a process belongs to, None when it has none."""
+def connection(process: int) -> tuple[str, int]:
+    """Return the address and the port of ours of the ssh connection that a process belongs to; no address and ssh's own
+    port when it belongs to none."""
     while process > 1:
         folder = Path("/proc", str(process))
         for variable in (folder / "environ").read_bytes().split(b"\0"):
             if variable.startswith(b"SSH_CONNECTION="):
-                address = variable.partition(b"=")[2].split()[0].decode()
-                return IPv4Address(address) if ":" not in address else None
+                address, _, _, port = variable.partition(b"=")[2].decode().split()
+                return address, int(port)
         process = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-    return None
+    return "", 22
 
 
 class Host:
@@ -212,7 +217,7 @@ class Host:
         kept = given["state"] == "present" and given["admits"]
         files = self.has(FOLDER / f"{given['owner']}.rules", rules_of(given["admits"]) if kept else None)
         if given["state"] == "present":
-            files |= self.has(MAIN, RULES.format(management=", ".join(given["management"])))
+            files |= self.has(MAIN, self.rules())
             if self.has(SSH, SSH_TEXT) and not self._module.check_mode:
                 self.run("sshd -t && systemctl reload ssh.service")
             unit = self.has(UNIT, UNIT_TEXT)
@@ -220,6 +225,11 @@ class Host:
                 self.start()
         if MAIN.exists() and not (files and self._module.check_mode):
             self.enforce()
+
+    def rules(self) -> str:
+        """Return what every host has, with the port that it is managed by right now."""
+        _, port = connection(os.getpid())
+        return RULES.format(management=", ".join(self._module.params["management"]), port=port)
 
     def start(self) -> None:
         """Have the firewall come up with the host."""

@@ -1,6 +1,7 @@
 """The network of two agencies on a real gateway: made, used, broken, made again and removed."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -114,6 +115,37 @@ def test_an_address_that_is_in_use_is_named_before_anything_happens(networks: St
     finally:
         networks.on("gw1", f"ip address delete {NETWORKS}.203.9/24 dev lo")
     assert f"lo already has an address in {NETWORKS}.203.0/24" in str(outcome.error)
+
+
+def test_a_site_that_would_shut_us_out_is_refused_before_anything_happens(steps: Steps) -> None:
+    for management, complaint in ((["192.0.2.1"], "managed right now"), ([], "site_management is empty")):
+        site = steps.site.model_copy(update={"facts": {**steps.site.facts, "site_management": management}})
+        outcome = replace(steps, site=site).run("network", "precheck")
+        assert complaint in str(outcome.error)
+
+
+BY_HAND = [
+    "nft add rule inet host_firewall input tcp dport 9999 accept",
+    "nft delete table inet host_firewall",
+    f"sed -i /51/d /etc/host-firewall/{ALPHA.id}.network.rules",
+]
+
+
+@pytest.mark.parametrize("by_hand", BY_HAND)
+def test_rules_that_somebody_changed_are_found_and_put_right(breakable: Steps, by_hand: str) -> None:
+    rules = "nft list table inet host_firewall"
+    before = breakable.on("gw1", rules)
+    breakable.on("gw1", by_hand)
+    assert breakable.changed("network", "provision", check=True) == ["gw1: Protect the host"]
+    assert breakable.changed("network", "provision") == ["gw1: Protect the host"]
+    assert breakable.on("gw1", rules) == before
+
+
+def test_rules_of_the_sites_own_stay(breakable: Steps) -> None:
+    breakable.on("gw1", "echo 'ip saddr 192.0.2.7 tcp dport 9100 accept' > /etc/host-firewall/site.rules")
+    assert breakable.changed("network", "provision") == ["gw1: Protect the host"]
+    assert breakable.changed("network", "provision") == []
+    assert "tcp dport 9100" in breakable.on("gw1", "nft list table inet host_firewall")
 
 
 def test_nothing_of_an_agency_that_left_remains_and_its_neighbour_stays(breakable: Steps) -> None:
