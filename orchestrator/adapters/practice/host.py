@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from rich.text import Text
 
 from orchestrator.adapters.practice import machine
+from orchestrator.adapters.practice.commands import run
 from orchestrator.adapters.practice.disk import Disk
 from orchestrator.adapters.practice.files import write
 from orchestrator.adapters.practice.keys import key_pair
@@ -91,6 +93,10 @@ class Host:
     def stop(self, *, in_good_order: bool = True) -> None:
         """Return when nothing of it runs or is mounted. Its disk stays, whole only if it was stopped in good order."""
         self.processes.stop(ask_first=in_good_order)
+        # The kernel takes its time to end a network that nobody is in any more. Until then its link has the name that
+        # the next boot wants.
+        with suppress(OrchestratorError):  # mostly there is none
+            run("ip", "link", "delete", "dev", f"vb-{self._machine}")
         self.disk.unmount()
         # Left by a systemd-nspawn that was killed.
         shutil.rmtree(Path("/run/systemd/nspawn/propagate") / self._machine, ignore_errors=True)
