@@ -1,6 +1,9 @@
 """Bringing a database to the schema this code knows, and refusing to touch a newer one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -51,8 +54,30 @@ def upgrade(engine: sa.Engine) -> tuple[str | None, str]:
     refuse_newer(before)
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))
-    with translated(), engine.begin() as connection:
+    with translated(), engine.connect() as connection, _rebuilding(connection), connection.begin():
         take_turn(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        _require_whole(connection)
     return before, HEAD
+
+
+@contextmanager
+def _rebuilding(connection: sa.Connection) -> Iterator[None]:
+    """SQLite changes a table by another in its place, and would refuse to drop one that others refer to
+    (sqlite.org/lang_altertable.html, section 7). What refers to what is checked before the end instead."""
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")
+
+
+def _require_whole(connection: sa.Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        lost = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        assert lost is None, f"a row of {lost[0]} refers to one of {lost[2]} that is not there" if lost else ""

@@ -163,6 +163,7 @@ def playbooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project's, whose provisioning renders every template of its role and does nothing else."""
     copy = tmp_path_factory.mktemp("rendering") / "playbooks"
     shutil.copytree(ROOT / "playbooks", copy)
+    (copy / "tasks/baseline.yml").write_text("---\n[]\n")  # this machine keeps its firewall
     for role in (copy / "roles").iterdir():
         names = sorted(path.name for path in (role / "templates").glob("*.j2"))
         (role / "tasks/provision.yml").write_text(RENDER % (role.name, json.dumps(names)))
@@ -195,7 +196,9 @@ def rendered(
     told: dict[str, Any] = {
         "agency": {**order.agency.model_dump(include={"id", "name", "seats"}), "number": 7, "domain": "a.example",
                    "email": order.agency.contacts[0].email},
-        "tier": "standard", "quantity": 1, "functions": sorted(component.hosts), "hosts": hosts,
+        "tier": "standard", "quantity": 1, "admits": [], "ways": [],
+        "certified": {"begins": "2026-11-01T00:00:00+00:00", "ends": "2027-11-01T00:00:00+00:00"},
+        "functions": sorted(component.hosts), "hosts": hosts,
         "needs": {"network": {"gateway": hosts[next(iter(hosts))]}},
         "allocation": {"subnet": "10.64.7.0/24", "vpn_port": "51827", "session_port": "13007"},
         "bubble": {"directory": "/nonexistent", "name": "drill-1", "snapshot": "x", "address": "192.0.2.8"},

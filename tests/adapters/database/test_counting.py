@@ -138,6 +138,8 @@ def test_an_upgrade_counts_what_is_there_and_what_was_forgotten(empty_url: str) 
     assert told(store) == ([("backup", "queued", 1), ("backup", "succeeded", 3)], took, stepped)
     with store.read() as tx:
         assert tx.backups.last_of_all() == {("a1", "network"): NOW}
+    with pytest.raises(sa.exc.IntegrityError), engine.begin() as connection:  # what refers to what is held again
+        connection.execute(sa.text("delete from run where id = 1"))
     engine.dispose()
 
 
