@@ -84,17 +84,24 @@ class Outcome(StrEnum):
 
 class IncidentClock(NamedTuple):
     """`elapsed` is service time. `due_at` is when the target is reached if nothing is held any more; None when that is
-    beyond the service hours it was read against, or the customer is waited for."""
+    beyond the service hours it was read against, or the customer is waited for.
+
+    `decided_at` is when it was over: stopped in time, or in its first second of service time beyond the target. It
+    stays what it is, however late the clock is read; None while it runs.
+    """
 
     elapsed: timedelta
     outcome: Outcome
     due_at: datetime | None
+    decided_at: datetime | None
 
 
 def response_clock(incident: Incident, terms: IncidentTerms, *, service: Spans, now: datetime) -> IncidentClock:
-    """`service`: the service hours from the report at least until now; what lies beyond serves `due_at`."""
+    """`service`: the service hours from the report at least until now; what lies beyond serves `due_at`. A fix is an
+    answer too."""
     target = _targets(incident, terms).response
-    return _clock(incident, target, stopped_at=incident.responded_at, service=service, now=now)
+    stops = (at for at in (incident.responded_at, incident.fixed_at) if at is not None)
+    return _clock(incident, target, stopped_at=min(stops, default=None), service=service, now=now)
 
 
 def fix_clock(incident: Incident, terms: IncidentTerms, *, service: Spans, now: datetime) -> IncidentClock:
@@ -118,7 +125,8 @@ def _clock(
     allowed = target // SECOND
     in_time = Outcome.RUNNING if stopped_at is None else Outcome.IN_TIME
     outcome = Outcome.LATE if elapsed > allowed else in_time
-    return IncidentClock(timedelta(seconds=elapsed), outcome, _reached(running, allowed))
+    decided_at = _second_after(running, allowed) if outcome is Outcome.LATE else stopped_at
+    return IncidentClock(timedelta(seconds=elapsed), outcome, _reached(running, allowed), decided_at)
 
 
 def _running(incident: Incident, service: Spans) -> Spans:
@@ -136,6 +144,16 @@ def _reached(running: Spans, seconds: int) -> datetime | None:
     for span in running:
         length = span.end - span.start
         if seconds <= length:
+            return instant_at(span.start + seconds)
+        seconds -= length
+    return None
+
+
+def _second_after(running: Spans, seconds: int) -> datetime | None:
+    """When the next second begins to run after so many: hours, days or a month later, where service was over."""
+    for span in running:
+        length = span.end - span.start
+        if seconds < length:
             return instant_at(span.start + seconds)
         seconds -= length
     return None

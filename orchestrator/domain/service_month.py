@@ -175,7 +175,7 @@ def _kept(outcomes: Iterable[bool]) -> Achieved:
 
 
 def _incidents(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> dict[Measure, Achieved]:
-    """Incidents count in the month in which their clock stopped, or had run out: each once."""
+    """Incidents count in the month in which their clock was decided: each once."""
     counts: dict[Measure, list[bool]] = {
         measure_of(indicator, priority): []
         for indicator in (Indicator.INCIDENT_RESPONSE, Indicator.INCIDENT_FIX)
@@ -183,12 +183,8 @@ def _incidents(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> dict[M
     }
     within = record.within
     for _, incident, response, fix in incident_clocks(record, is_bank_holiday=is_bank_holiday):
-        for indicator, clock, stopped_at in (
-            (Indicator.INCIDENT_RESPONSE, response, incident.responded_at),
-            (Indicator.INCIDENT_FIX, fix, incident.fixed_at),
-        ):
-            over_at = stopped_at if clock.outcome is Outcome.IN_TIME else clock.due_at
-            if clock.outcome is not Outcome.RUNNING and over_at and within.start <= second_of(over_at) < within.end:
+        for indicator, clock in ((Indicator.INCIDENT_RESPONSE, response), (Indicator.INCIDENT_FIX, fix)):
+            if clock.decided_at and within.start <= second_of(clock.decided_at) < within.end:
                 counts[measure_of(indicator, incident.priority)].append(clock.outcome is Outcome.LATE)
     return {
         measure: in_time(record.terms.few_incidents, incidents=len(late), late=sum(late))

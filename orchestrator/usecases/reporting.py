@@ -7,6 +7,7 @@ from decimal import Decimal
 from orchestrator.domain.calendar_month import CalendarMonth
 from orchestrator.domain.declaration_kind import DeclarationKind
 from orchestrator.domain.instance import InstanceState
+from orchestrator.domain.incident_clock import IncidentClock
 from orchestrator.domain.month import ClosedMonth
 from orchestrator.domain.month_figures import Figures, MeasureResult
 from orchestrator.domain.openslo import PromisedAvailability
@@ -177,9 +178,13 @@ class Reporting:
                 number=number,
                 priority=incident.priority,
                 reported_at=incident.reported_at,
-                response=ClockLine.model_validate(response._asdict()),
-                fix=ClockLine.model_validate(fix._asdict()),
+                response=_clock_line(response),
+                fix=_clock_line(fix),
             )
+
+
+def _clock_line(clock: IncidentClock) -> ClockLine:
+    return ClockLine(elapsed=clock.elapsed, outcome=clock.outcome, due_at=clock.due_at)
 
 
 def _measures(record: MonthRecord, figures: Figures) -> Iterator[MeasureLine]:

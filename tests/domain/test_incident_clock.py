@@ -98,7 +98,7 @@ class TestTheClock:
 
     def test_without_service_hours_never_moves(self) -> None:
         clock = fix_clock(incident("2026-04-14T09:00"), TERMS, service=(), now=NOW)
-        assert clock == (timedelta(0), Outcome.RUNNING, None)
+        assert clock == (timedelta(0), Outcome.RUNNING, None, None)
 
 
 small = st.integers(0, 60)
@@ -136,6 +136,8 @@ def test_the_clock_is_what_somebody_counting_finds(
     assert (clock.outcome is Outcome.LATE) is (elapsed > target)
     assert clock.due_at == (instant_at(ticks[target - 1] + 1) if len(ticks) >= target else None)
     assert clock.due_at is None or second_of(clock.due_at) > reported
+    decided = ticks[target] if elapsed > target else stopped
+    assert clock.decided_at == (None if decided is None else instant_at(decided))
 
 
 class TestARecordOfAnIncident:
