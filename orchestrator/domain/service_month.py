@@ -10,7 +10,14 @@ from orchestrator.domain.agreement import AgencyId
 from orchestrator.domain.availability import Availability, availability
 from orchestrator.domain.calendar_month import CalendarMonth
 from orchestrator.domain.catalog import Identifier
-from orchestrator.domain.incident_clock import Incident, IncidentClock, Outcome, fix_clock, response_clock
+from orchestrator.domain.incident_clock import (
+    Incident,
+    IncidentClock,
+    IncidentTerms,
+    Outcome,
+    fix_clock,
+    response_clock,
+)
 from orchestrator.domain.local_time import instant_of
 from orchestrator.domain.month_figures import Achieved, Measure
 from orchestrator.domain.service_hours import ServiceHours, service_spans
@@ -71,9 +78,17 @@ class DrillDue(Value):
     rpo_objective_seconds: float
 
 
+class DeskTerms(Value):
+    """What incidents are judged by."""
+
+    targets: IncidentTerms
+    hours: ServiceHours
+
+
 class MonthRecord(Value):
     """`until` is the end of the month, or now while it goes on. `incidents` by their numbers at the service desk,
-    whenever they were reported; `desk_hours` are those of the desk's tier."""
+    whenever they were reported; `desk_hours` are those of the desk's tier. `earlier` has what other months were closed
+    by, by their names, as far as incidents were reported in them."""
 
     agency: AgencyId
     month: CalendarMonth
@@ -83,6 +98,7 @@ class MonthRecord(Value):
     services: tuple[ServedComponent, ...] = ()
     incidents: Mapping[str, Incident] = {}
     desk_hours: ServiceHours | None = None
+    earlier: Mapping[str, DeskTerms] = Field(default={}, exclude_if=lambda earlier: not earlier)
     onboardings: tuple[Onboarding, ...] = ()
     backups: Count = 0
     backups_failed: Count = 0
@@ -105,10 +121,20 @@ class MonthRecord(Value):
                 ),
                 "drills": tuple(d.model_copy(update=promised.get(d.drill, {})) for d in self.drills),
                 "desk_hours": before.desk_hours,
+                "earlier": {**self.earlier, **before.earlier},
                 "backups": known.backups,
                 "backups_failed": known.backups_failed,
             }
         )
+
+    @property
+    def desk_terms(self) -> DeskTerms:
+        """Of incidents reported in this month."""
+        return DeskTerms(targets=self.terms.incidents, hours=self.desk_hours or self.terms.hours)
+
+    def month_of(self, incident: Incident) -> CalendarMonth:
+        """In which it was reported, by the clocks of the agreement."""
+        return CalendarMonth.of(incident.reported_at.astimezone(self.terms.hours.zone).date())
 
     @property
     def within(self) -> Span:
@@ -176,16 +202,16 @@ def _kept(outcomes: Iterable[bool]) -> Achieved:
 
 def _incidents(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> dict[Measure, Achieved]:
     """Incidents count in the month in which their clock was decided: each once."""
+    indicators = (Indicator.INCIDENT_RESPONSE, Indicator.INCIDENT_FIX)
     counts: dict[Measure, list[bool]] = {
-        measure_of(indicator, priority): []
-        for indicator in (Indicator.INCIDENT_RESPONSE, Indicator.INCIDENT_FIX)
-        for priority in record.terms.incidents
+        measure_of(indicator, priority): [] for indicator in indicators for priority in record.terms.incidents
     }
     within = record.within
     for _, incident, response, fix in incident_clocks(record, is_bank_holiday=is_bank_holiday):
-        for indicator, clock in ((Indicator.INCIDENT_RESPONSE, response), (Indicator.INCIDENT_FIX, fix)):
+        for indicator, clock in zip(indicators, (response, fix), strict=True):
             if clock.decided_at and within.start <= second_of(clock.decided_at) < within.end:
-                counts[measure_of(indicator, incident.priority)].append(clock.outcome is Outcome.LATE)
+                late = counts.setdefault(measure_of(indicator, incident.priority), [])
+                late.append(clock.outcome is Outcome.LATE)
     return {
         measure: in_time(record.terms.few_incidents, incidents=len(late), late=sum(late))
         for measure, late in counts.items()
@@ -202,19 +228,17 @@ class IncidentClocks(NamedTuple):
 
 
 def incident_clocks(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> Iterator[IncidentClocks]:
-    """Of every incident of a promised priority."""
-    service = _desk_spans(record, is_bank_holiday=is_bank_holiday)
+    """Of every incident of a promised priority, by what was agreed in the month in which it was reported: what is agreed
+    anew in between moves none into another month."""
+    first = min((incident.reported_at for incident in record.incidents.values()), default=record.until)
+    since, opened = between(first, record.until), dict[ServiceHours, Spans]()
     for number, incident in record.incidents.items():
-        if incident.priority in record.terms.incidents:
+        terms = record.earlier.get(str(record.month_of(incident)), record.desk_terms)
+        if terms.hours not in opened:
+            opened[terms.hours] = service_spans(terms.hours, within=since, is_bank_holiday=is_bank_holiday)
+        if incident.priority in terms.targets:
             response, fix = (
-                read(incident, record.terms.incidents, service=service, now=record.until)
+                read(incident, terms.targets, service=opened[terms.hours], now=record.until)
                 for read in (response_clock, fix_clock)
             )
             yield IncidentClocks(number, incident, response, fix)
-
-
-def _desk_spans(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> Spans:
-    """The desk's hours from the first incident's report to `until`."""
-    first = min((incident.reported_at for incident in record.incidents.values()), default=record.until)
-    hours = record.desk_hours or record.terms.hours
-    return service_spans(hours, within=between(first, record.until), is_bank_holiday=is_bank_holiday)

@@ -15,7 +15,14 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.money import to_pence
 from orchestrator.domain.month_figures import Figures
-from orchestrator.domain.service_month import DrillDue, MonthRecord, ServedComponent, achieved, availabilities
+from orchestrator.domain.service_month import (
+    DeskTerms,
+    DrillDue,
+    MonthRecord,
+    ServedComponent,
+    achieved,
+    availabilities,
+)
 from orchestrator.domain.service_record import known_until
 from orchestrator.domain.service_terms import ServiceTerms
 from orchestrator.domain.spans import instant_at
@@ -88,7 +95,7 @@ class Judging:
         recorded, declared = tx.instances.of(record.id), tx.declarations.within(start, end, agency=record.id)
         succeeded, failed = tx.facts.backups(record.id, start, end)
         desk = recorded.get(DESK)
-        return MonthRecord(
+        found = MonthRecord(
             agency=record.id,
             month=month,
             terms=terms,
@@ -101,6 +108,7 @@ class Judging:
             backups_failed=failed,
             drills=tuple(self._drills(tx, recorded, record.id, start=start, end=end)),
         )
+        return found.model_copy(update={"earlier": self._earlier(tx, found)})
 
     def served(self, tx: Transaction, record: AgencyRecord, month: CalendarMonth) -> bool:
         """Whether the agency had anything in service in a month."""
@@ -160,6 +168,12 @@ class Judging:
                     rpo_seconds=drill.rpo_seconds,
                     rpo_objective_seconds=target.rpo.total_seconds(),
                 )
+
+    def _earlier(self, tx: Transaction, found: MonthRecord) -> dict[str, DeskTerms]:
+        """What incidents of earlier months are judged by, where these are closed."""
+        reported = {found.month_of(incident) for incident in found.incidents.values()} - {found.month}
+        closed = (month for month in reported if tx.months.get(found.agency, month))
+        return {str(month): tx.months.record(found.agency, month).desk_terms for month in closed}
 
     def _tier(self, instance: ServiceInstance) -> Tier:
         return self.source.catalog().components[instance.component].tiers[instance.tier]
