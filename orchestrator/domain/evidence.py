@@ -18,6 +18,12 @@ Count = Annotated[int, Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+UNTIL_USERS = ("pin", "prepare", "restore", "start", "probe")
+"""Phases without which nobody can work in what was restored."""
+
+SUCCEEDED = "succeeded"
+
+
 class Objectives(Value):
     """What was promised, and the clause that promises it."""
 
@@ -220,6 +226,29 @@ class Evidence(Value):
         if self.finished_at < self.t0:
             raise ValueError(f"finished at {self.finished_at}, before the disaster at {self.t0}")
         return self
+
+    @property
+    def never_recovered(self) -> bool:
+        """Whether nobody could work again after the disaster: within the time somebody waited, or because a phase before
+        users failed. Not where the measurement itself is in doubt."""
+        if self.rto.seconds is not None or self.verdict is Verdict.INCONCLUSIVE:
+            return False
+        return self.rto.censored_limit_seconds is not None or any(self._failed(name) for name in UNTIL_USERS)
+
+    @property
+    def all_lost(self) -> bool:
+        """Whether not one of the records came back, or nothing at all did that could have been looked at."""
+        if self.rpo.upper_seconds is not None:
+            return False
+        if self.rpo.acknowledged is None:
+            return self.never_recovered and not self._succeeded("check")
+        return self.rpo.acknowledged > 0
+
+    def _failed(self, name: str) -> bool:
+        return any(phase.name == name and phase.outcome != SUCCEEDED for phase in self.phases)
+
+    def _succeeded(self, name: str) -> bool:
+        return any(phase.name == name and phase.outcome == SUCCEEDED for phase in self.phases)
 
     def document(self) -> dict[str, Any]:
         """JSON-compatible form: what is sealed, stored and handed over."""

@@ -1,5 +1,6 @@
 """All that is on record of an agency's month, and what every measure comes to by it."""
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, NamedTuple
@@ -66,7 +67,8 @@ class Onboarding(Value):
 
 
 class DrillDue(Value):
-    """A drill that was due in the month. Figures are None where there are none."""
+    """A drill that was due in the month. Figures are None where there are none; where that is so because nothing came
+    back, the drill says so, and its objective was missed."""
 
     drill: int
     component: Identifier
@@ -76,6 +78,23 @@ class DrillDue(Value):
     rto_objective_seconds: float
     rpo_seconds: float | None
     rpo_objective_seconds: float
+    never_recovered: bool = Field(default=False, exclude_if=operator.not_)
+    all_lost: bool = Field(default=False, exclude_if=operator.not_)
+
+    @property
+    def recovered_in_time(self) -> bool | None:
+        """None when it is not known."""
+        return _within(self.rto_seconds, self.rto_objective_seconds, never=self.never_recovered)
+
+    @property
+    def lost_little(self) -> bool | None:
+        return _within(self.rpo_seconds, self.rpo_objective_seconds, never=self.all_lost)
+
+
+def _within(measured: float | None, objective: float, *, never: bool) -> bool | None:
+    if measured is None:
+        return False if never else None
+    return measured <= objective
 
 
 class DeskTerms(Value):
@@ -187,10 +206,10 @@ def _drills(drills: Iterable[DrillDue]) -> dict[Measure, Achieved]:
     return {
         Indicator.DRILLS.value: _kept(drill.passed for drill in due),
         Indicator.RECOVERY_TIME.value: _kept(
-            drill.rto_seconds <= drill.rto_objective_seconds for drill in due if drill.rto_seconds is not None
+            kept for drill in due if (kept := drill.recovered_in_time) is not None
         ),
         Indicator.RECOVERY_POINT.value: _kept(
-            drill.rpo_seconds <= drill.rpo_objective_seconds for drill in due if drill.rpo_seconds is not None
+            kept for drill in due if (kept := drill.lost_little) is not None
         ),
     }
 

@@ -1,5 +1,6 @@
 """Judging: an agency's month by its records, while it goes on and when it is closed."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -10,8 +11,9 @@ from orchestrator.domain.availability import Availability
 from orchestrator.domain.calendar_month import CalendarMonth
 from orchestrator.domain.catalog import Tier
 from orchestrator.domain.declaration import Declaration, service_record
-from orchestrator.domain.drill import DrillState
+from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.evidence import Evidence
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.money import to_pence
 from orchestrator.domain.month_figures import Figures
@@ -157,7 +159,7 @@ class Judging:
     ) -> Iterator[DrillDue]:
         for drill in tx.drills.scheduled_since(start, agency=agency):
             if drill.scheduled_at < end and drill.state in COUNTED:
-                target = self._tier(recorded[drill.component]).recovery
+                target, found = self._tier(recorded[drill.component]).recovery, _evidence(tx, drill)
                 yield DrillDue(
                     drill=drill.id,
                     component=drill.component,
@@ -167,6 +169,8 @@ class Judging:
                     rto_objective_seconds=target.rto.total_seconds(),
                     rpo_seconds=drill.rpo_seconds,
                     rpo_objective_seconds=target.rpo.total_seconds(),
+                    never_recovered=found is not None and found.never_recovered,
+                    all_lost=found is not None and found.all_lost,
                 )
 
     def _earlier(self, tx: Transaction, found: MonthRecord) -> dict[str, DeskTerms]:
@@ -177,6 +181,14 @@ class Judging:
 
     def _tier(self, instance: ServiceInstance) -> Tier:
         return self.source.catalog().components[instance.component].tiers[instance.tier]
+
+
+def _evidence(tx: Transaction, drill: Drill) -> Evidence | None:
+    """Of a drill that measured less than everything; None where nothing more is to be known."""
+    if None not in (drill.rto_seconds, drill.rpo_seconds):
+        return None
+    document = tx.drills.evidence(drill.id)
+    return Evidence.model_validate(json.loads(document)["evidence"]) if document else None
 
 
 def charges(call_off: CallOff, committed: Decimal, month: CalendarMonth) -> Decimal:

@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from orchestrator.domain.agreement import FrameworkAgreement
@@ -25,7 +27,7 @@ APRIL = CalendarMonth.named("2026-04")
 START, END = london("2026-04-01T00:00"), london("2026-05-01T00:00")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def terms(agreement: FrameworkAgreement) -> ServiceTerms:
     return agreement.service_levels
 
@@ -135,10 +137,40 @@ class TestTheOtherMeasures:
         assert (found["recovery-time"], found["recovery-point"]) == (50, 100)
 
 
-def drill(number: int, *, passed: bool = True, rto: float | None = None, rpo: float | None = None) -> DrillDue:
+    def test_never_recovering_costs_what_recovering_late_does(self, terms: ServiceTerms) -> None:
+        late = (drill(1, rto=60, rpo=60), drill(2, passed=False, rto=61, rpo=61))
+        never = (late[0], drill(2, passed=False, never_recovered=True, all_lost=True))
+        found = percents(record(terms, drills=never))
+        assert found == percents(record(terms, drills=late))
+        assert (found["recovery-time"], found["recovery-point"]) == (50, 50)
+
+    @given(
+        st.lists(
+            st.tuples(st.none() | st.integers(0, 120), st.none() | st.integers(0, 120), st.booleans(), st.booleans()),
+            max_size=6,
+        )
+    )
+    def test_one_that_never_came_back_is_no_better_than_any(
+        self, terms: ServiceTerms, found: list[tuple[int | None, int | None, bool, bool]]
+    ) -> None:
+        """Counted by hand: missed are those beyond the objective and those that never came back."""
+        drills = [
+            drill(number, rto=rto, rpo=rpo, never_recovered=never and rto is None, all_lost=lost and rpo is None)
+            for number, (rto, rpo, never, lost) in enumerate(found)
+        ]
+        shares = percents(record(terms, drills=tuple(drills)))
+        for measure, figure, gone in (("recovery-time", 0, 2), ("recovery-point", 1, 3)):
+            kept = sum(1 for one in found if one[figure] is not None and one[figure] <= 60)  # type: ignore[operator]
+            missed = sum(1 for one in found if (one[figure] is None and one[gone]) or (one[figure] or 0) > 60)
+            assert shares[measure] == (Decimal(kept * 100) / (kept + missed) if kept + missed else None)
+
+
+def drill(
+    number: int, *, passed: bool = True, rto: float | None = None, rpo: float | None = None, **known: bool
+) -> DrillDue:
     return DrillDue(
         drill=number, component="desk", due_at=START + timedelta(days=number), passed=passed, rto_seconds=rto,
-        rto_objective_seconds=60, rpo_seconds=rpo, rpo_objective_seconds=60,
+        rto_objective_seconds=60, rpo_seconds=rpo, rpo_objective_seconds=60, **known,
     )  # fmt: skip
 
 
