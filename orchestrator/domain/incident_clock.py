@@ -160,16 +160,17 @@ def _second_after(running: Spans, seconds: int) -> datetime | None:
 
 
 class CountsRule(Value):
-    """How many incidents of a period may be late: a number as long as there are few, from `few` on a percentage."""
+    """How many incidents of a period may be late: a number as long as there are few, from `few` on a percentage, or
+    where none is declared as many as the measure's own target allows."""
 
     few: Annotated[int, Field(ge=1)] = 40
     late_of_few: Annotated[int, Field(ge=0)] = 2
-    percent_in_time: Annotated[Decimal, Field(ge=0, le=100)] = Decimal(95)
+    percent_in_time: Annotated[Decimal, Field(ge=0, le=100)] | None = None
 
-    def met(self, *, incidents: int, late: int) -> bool:
-        """Raises invalid when more were late than there were."""
+    def met(self, *, incidents: int, late: int) -> bool | None:
+        """None when nothing is declared of so many. Raises invalid when more were late than there were."""
         if not 0 <= late <= incidents:
             raise OrchestratorError(Kind.INVALID, f"{late} of {incidents} incidents cannot be late")
         if incidents < self.few:
             return late <= self.late_of_few
-        return (incidents - late) * 100 >= self.percent_in_time * incidents
+        return None if self.percent_in_time is None else (incidents - late) * 100 >= self.percent_in_time * incidents

@@ -1,6 +1,7 @@
 """What the records of a month come to, measure by measure, and what that costs."""
 
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from decimal import ROUND_DOWN, Decimal
 from typing import Annotated
 
@@ -22,16 +23,27 @@ def in_percent(figure: Decimal | None) -> str:
 
 
 class Achieved(Value):
-    """What a measure came to, in percent; None when there was nothing to judge. What is `forgiven` is no failure,
-    whatever the percentage."""
+    """What a measure came to, in percent; None when there was nothing to judge. What is `forgiven` is no failure and
+    what `failed` is one, whatever the percentage. `kept`: what a rule of the agreement's own says, until it is judged.
+    """
 
     percent: Decimal | None
     provisional: bool = False
     forgiven: bool = False
+    failed: bool = Field(default=False, exclude_if=operator.not_)
+    kept: bool | None = Field(default=None, exclude_if=lambda kept: kept is None)
 
     @property
     def judged(self) -> Decimal | None:
         return None if self.forgiven else self.percent
+
+    def settled(self, misses: Callable[[Decimal | None], bool]) -> "Achieved":
+        """By a rule of its own, where there is one and it says otherwise than the target, which `misses` tells of."""
+        if self.kept is None:
+            return self
+        missed = misses(self.percent)
+        otherwise = {"forgiven": self.forgiven or (self.kept and missed), "failed": not self.kept and not missed}
+        return self.model_copy(update={"kept": None, **otherwise})
 
 
 class MeasureResult(Value):
@@ -82,31 +94,38 @@ def figures_by_points(
     """
     _refuse_missing(achieved, tables)
     results = {
-        measure: MeasureResult(
-            achieved=achieved[measure],
-            missed=table.misses(achieved[measure].judged),
-            missed_before=measure in missed_before,
-            points=table.points(achieved[measure].judged, missed_before=measure in missed_before),
-        )
+        measure: _by_table(achieved[measure].settled(table.misses), table, missed_before=measure in missed_before)
         for measure, table in tables.items()
     }
     points = sum(result.points for result in results.values())
     return Figures(results=results, charges=charges, credit=credit_of(terms.percent(points), charges))
 
 
+def _by_table(found: Achieved, table: PointsTable, *, missed_before: bool) -> MeasureResult:
+    missed = found.failed or table.misses(found.judged)
+    return MeasureResult(
+        achieved=found,
+        missed=missed,
+        missed_before=missed_before,
+        points=table.points_of_failure(found.percent, missed_before=missed_before) if missed else 0,
+    )
+
+
 def figures_by_shortfall(
     achieved: Mapping[Measure, Achieved], terms: Mapping[Measure, LinearCredit], *, charges: Decimal
 ) -> Figures:
-    """Every measure by its own terms; together they cost no more than the charges. There are no points.
+    """Every measure by its own terms; together they cost no more than the charges. There are no points. What failed by
+    a rule of its own and is not below the target costs nothing: no percentage point is missing.
 
     Raises invalid when a measure was not found.
     """
     _refuse_missing(achieved, terms)
+    found = {measure: achieved[measure].settled(linear.misses) for measure, linear in terms.items()}
     results = {
-        measure: MeasureResult(achieved=achieved[measure], missed=linear.misses(achieved[measure].judged))
-        for measure, linear in terms.items()
+        measure: MeasureResult(achieved=one, missed=one.failed or terms[measure].misses(one.judged))
+        for measure, one in found.items()
     }
-    percent = sum((linear.percent(achieved[measure].judged) for measure, linear in terms.items()), Decimal(0))
+    percent = sum((linear.percent(found[measure].judged) for measure, linear in terms.items()), Decimal(0))
     return Figures(results=results, charges=charges, credit=credit_of(min(percent, Decimal(100)), charges))
 
 

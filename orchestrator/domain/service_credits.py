@@ -68,9 +68,11 @@ class PointsTable(Value):
 
     def points(self, achieved: Decimal | None, *, missed_before: bool) -> int:
         """`missed_before`: whether the same measure was missed in the period right before this one."""
-        if achieved is None or not self.misses(achieved):
-            return 0
-        read = self.read(achieved)
+        return self.points_of_failure(achieved, missed_before=missed_before) if self.misses(achieved) else 0
+
+    def points_of_failure(self, achieved: Decimal | None, *, missed_before: bool) -> int:
+        """Of what was missed, by the table or by another rule: from the target on, those of the mildest band."""
+        read = self.read(achieved or Decimal(0))
         points = next((band.points for band in self.bands if read >= band.at_least), self.below)
         return points * REPEATED if missed_before else points
 

@@ -113,11 +113,12 @@ class ServiceTerms(Value):
 
 
 def in_time(rule: CountsRule, *, incidents: int, late: int) -> Achieved:
-    """The share of incidents in time. Few enough late ones of few are forgiven; of none there is nothing to judge."""
+    """The share of incidents in time, and whether that is what the rule asks for. Of none there is nothing to judge."""
     if not incidents:
         return Achieved(percent=None)
-    percent = share(incidents - late, incidents)
-    return Achieved(percent=percent, forgiven=incidents < rule.few and rule.met(incidents=incidents, late=late))
+    met = rule.met(incidents=incidents, late=late)
+    few = incidents < rule.few
+    return Achieved(percent=share(incidents - late, incidents), forgiven=few and met is True, kept=met)
 
 
 def share(part: int, whole: int) -> Percent | None:

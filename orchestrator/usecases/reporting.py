@@ -223,7 +223,11 @@ def _order(measure: str) -> tuple[int, str]:
 
 
 def _rating(scale: RatingScale, result: MeasureResult) -> Rating:
-    return Rating.GOOD if result.achieved.forgiven else scale.rating(result.achieved.percent)
+    """What was missed by count is not good, whatever the percentage."""
+    if result.achieved.forgiven:
+        return Rating.GOOD
+    rating = scale.rating(result.achieved.percent)
+    return Rating.APPROACHING_TARGET if result.achieved.failed and rating is Rating.GOOD else rating
 
 
 def _agreed(record: MonthRecord) -> Iterator[AgreedLine]:

@@ -87,7 +87,7 @@ def show_declarations(views: Iterable[DeclarationView]) -> None:
 def _measures(lines: Iterable[MeasureLine]) -> Table:
     table = _table("measure", "target", "achieved", "rating", "points")
     for line in lines:
-        marks = [word for word, so in (("provisional", line.provisional), ("few incidents", line.forgiven)) if so]
+        marks = [word for word, so in (("provisional", line.provisional), ("few enough late", line.forgiven)) if so]
         again = " [dim]missed twice running[/]" if line.missed and line.missed_before else ""
         table.add_row(
             line.measure,
