@@ -19,7 +19,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from orchestrator.domain.drill_policy import Blackout, DrillPolicy, Window
-from orchestrator.domain.local_time import instant_of
+from orchestrator.domain.local_time import instant_of, shown
 from orchestrator.domain.spans import EPOCH, Span, Spans, total, union
 from orchestrator.domain.verdict import Moment
 
@@ -193,7 +193,7 @@ def _windows(time_zone: str, windows: tuple[Window, ...], first: date, until: da
     opening, closing = within(*(instant_of(datetime.combine(day, time()), zone) for day in (first, until)))
     days = (first + timedelta(days=n) for n in range(-1, (until - first).days))
     walls = (wall for day in days for window in windows if (wall := window.on(day)))
-    spans = (within(instant_of(opens, zone), instant_of(closes, zone)) for opens, closes in walls)
+    spans = (within(*stretch) for opens, closes in walls for stretch in shown(opens, closes, zone))
     return union(Span(max(a, opening), min(b, closing)) for a, b in spans)
 
 

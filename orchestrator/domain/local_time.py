@@ -16,8 +16,31 @@ def instant_of(wall: datetime, zone: ZoneInfo, *, of_two: Literal["first", "last
     """
     early, late = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if early > late:
-        return _end_of_gap(late, early, zone)
+        return _change_of_offset(late, early, zone)
     return early if of_two == "first" else late
+
+
+def shown(first: datetime, until: datetime, zone: ZoneInfo) -> tuple[tuple[datetime, datetime], ...]:
+    """The stretches of UTC in which clocks of the zone show `first`, a naive time, or later and not yet `until`.
+
+    Where they go back, what they show twice is there twice; where they skip all of it there is none. `until` is a day
+    later at most, so that clocks change once in between or not at all.
+    """
+    offsets = {wall.replace(tzinfo=zone, fold=fold).utcoffset() for wall in (first, until) for fold in (0, 1)}
+    begins, ends = instant_of(first, zone), instant_of(until, zone, of_two="last")
+    if len(offsets) == 1:
+        return ((begins, ends),)
+    if ends <= begins:
+        return ()
+    last_second = ends - SECOND
+    old, new = (at.astimezone(zone).utcoffset() or timedelta(0) for at in (begins, last_second))
+    change = ends if old == new else _change_of_offset(begins, last_second, zone)
+    found = []
+    for start, end, offset in ((begins, change, old), (change, ends, new)):
+        at = max(start, first.replace(tzinfo=UTC) - offset), min(end, until.replace(tzinfo=UTC) - offset)
+        if at[0] < at[1]:
+            found.append(at)
+    return tuple(found)
 
 
 def stated_instant(stated: datetime, zone: ZoneInfo) -> datetime:
@@ -41,7 +64,7 @@ def stated_instant(stated: datetime, zone: ZoneInfo) -> datetime:
     )
 
 
-def _end_of_gap(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+def _change_of_offset(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
     """Where the offset changes between two instants, to the second: transitions fall on whole ones."""
     offset = before.astimezone(zone).utcoffset()
     while after - before > SECOND:

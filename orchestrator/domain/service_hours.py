@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from orchestrator.domain.drill_policy import WEEKDAYS, ClockTime, TimeZone, Weekday
-from orchestrator.domain.local_time import SECOND, instant_of
+from orchestrator.domain.local_time import shown
 from orchestrator.domain.spans import Span, Spans, between, instant_at, intersect, union
 from orchestrator.domain.value import Value
 
@@ -48,8 +48,9 @@ class ServiceHours(Value):
 def service_spans(hours: ServiceHours, *, within: Span, is_bank_holiday: Callable[[date], bool]) -> Spans:
     """The service hours within a span. `is_bank_holiday` is asked of days in the hours' own time zone.
 
-    Where clocks never show the time at which hours open or close, they do so at the first instant after the gap. Of an
-    hour that clocks repeat, what lies within the hours is served twice.
+    Service is when clocks show a time within the hours, as whoever comes to the door goes by what they show. Where they
+    never show the time at which hours open or close, hours do so at the first instant after the gap. Of an hour that
+    clocks repeat, what lies within the hours is served twice, and what does not is not: both times are meant.
     """
     if hours.opening == ROUND_THE_CLOCK:
         return union([within])
@@ -61,15 +62,8 @@ def service_spans(hours: ServiceHours, *, within: Span, is_bank_holiday: Callabl
         for opening in hours.opening
         if (wall := opening.on(day))
     )
-    spans = (between(instant_of(opens, zone), _end_of_hours(closes, zone)) for opens, closes in walls)
+    spans = (between(*stretch) for opens, closes in walls for stretch in shown(opens, closes, zone))
     return intersect(union(spans), union([within]))
-
-
-def _end_of_hours(closes: datetime, zone: ZoneInfo) -> datetime:
-    """After the last second that clocks show before `closes`. Where they go back to `closes` itself, that is when they
-    first show it: what follows is an hour that lies after it, twice."""
-    last_second = instant_of(closes - SECOND, zone, of_two="last")
-    return min(last_second + SECOND, instant_of(closes, zone, of_two="last"))
 
 
 def _days(within: Span, zone: ZoneInfo) -> Iterator[date]:

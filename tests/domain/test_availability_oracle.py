@@ -3,7 +3,6 @@ all times are whole grains."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import accumulate
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -18,8 +17,6 @@ from orchestrator.domain.spans import Span
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 NOTICE = 40
 """In grains."""
-REPEATED = 3600
-"""Seconds that clocks of these zones repeat at most."""
 
 CHANGES = {
     "Europe/London": ("2026-03-29T01:00", "2026-10-25T01:00"),
@@ -149,15 +146,12 @@ def record_of(case: Case) -> ServiceRecord:
 
 
 def served(case: Case) -> Iterator[bool]:
-    """Hours are open once clocks have shown their beginning, until clocks never again show less than their end."""
+    """Hours are open when clocks show a time that lies in them."""
     if not case.hours:
         yield from [True] * case.length
         return
-    margin = REPEATED // case.grain + 1
     zone = ZoneInfo(case.zone)
-    walls = [case.at(n).astimezone(zone).replace(tzinfo=None) for n in range(-margin, case.length + margin)]
-    latest = list(accumulate(walls, max))
-    earliest = list(accumulate(reversed(walls), min))[::-1]
+    walls = [case.at(n).astimezone(zone).replace(tzinfo=None) for n in range(case.length)]
     days = {wall.date() - timedelta(days=back) for wall in walls for back in (0, 1)} - case.holidays
     stretches = []
     for weekdays, opens, closes in case.hours:
@@ -165,8 +159,8 @@ def served(case: Case) -> Iterator[bool]:
             if WEEK[day.weekday()] in weekdays:
                 until = day if opens < closes else day + timedelta(days=1)
                 stretches.append((datetime.combine(day, opens), datetime.combine(until, closes)))
-    for n in range(margin, margin + case.length):
-        yield any(latest[n] >= opens and earliest[n] < closes for opens, closes in stretches)
+    for wall in walls:
+        yield any(opens <= wall < closes for opens, closes in stretches)
 
 
 def state_of(case: Case, n: int) -> str:

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.domain.drill_calendar import Occurrence, Reason, Skipped, drill_key, occurrences
+from orchestrator.domain.drill_calendar import (
+    Occurrence,
+    Reason,
+    Skipped,
+    drill_key,
+    instant,
+    occurrences,
+    period_of,
+    windows_of,
+)
 from orchestrator.domain.drill_policy import WEEKDAYS, Blackout, DrillPolicy, Window
 from orchestrator.domain.verdict import Moment
 from tests.domain.test_drill_policy import ZONES
@@ -106,6 +115,14 @@ class TestDrills:
         )
         assert {d.scheduled_at.astimezone(policy.zone).hour for d in drills(policy)} == {3}
         assert {d.scheduled_at.hour for d in drills(policy)} == {2, 3}
+
+    def test_keep_to_what_clocks_show_in_the_hour_they_repeat(self) -> None:
+        """Sunday 01:30 to 05:00: on 25 October clocks show 01:00 again at 02:00, and 01:30 half an hour later."""
+        policy = DrillPolicy(every_months=1, windows=(Window(days=("sun",), start=time(1, 30), end=time(5)),))
+        october = period_of(policy, date(2026, 10, 1))
+        spans = [(instant(a), instant(b)) for a, b in windows_of(policy, october)]
+        half, one = timedelta(minutes=30), datetime(2026, 10, 25, 1, tzinfo=UTC)
+        assert spans[-2:] == [(one - half, one), (one + half, one + timedelta(hours=4))]
 
     @pytest.mark.parametrize("zone", ZONES)
     def test_of_a_window_that_clocks_cut_short_are_on_other_nights(self, zone: str) -> None:

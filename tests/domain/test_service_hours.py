@@ -1,14 +1,17 @@
 """Service hours as instants, through changes of clocks and bank holidays."""
 
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from orchestrator.domain.calendar_month import CalendarMonth
 from orchestrator.domain.service_hours import ServiceHours, service_spans
-from orchestrator.domain.spans import Span, between, total
+from orchestrator.domain.spans import Span, between, instant_at, total
 from tests.domain.service_levels.vectors import HOURS, LONDON, OFFICE, is_bank_holiday, london
 
 HOUR = 3600
@@ -75,8 +78,10 @@ class TestWhenClocksChange:
             ("00:00", "03:00", 2, 4),
             ("00:00", "01:00", 1, 1),
             ("01:00", "02:00", 0, 2),
-            ("01:30", "03:00", 1, 2.5),
-            ("00:00", "01:30", 1, 2.5),
+            ("01:30", "03:00", 1, 2),
+            ("00:00", "01:30", 1, 2),
+            ("01:15", "01:45", 0, 1),
+            ("01:30", "05:00", 3, 4),
             ("02:00", "03:00", 1, 1),
         ],
     )
@@ -85,6 +90,52 @@ class TestWhenClocksChange:
     ) -> None:
         assert served(hours(opens, closes), "2026-03-29T00:00", "2026-03-30T00:00") == forward
         assert served(hours(opens, closes), "2026-10-25T00:00", "2026-10-26T00:00") == back
+
+
+    def test_both_times_of_a_repeated_hour_are_meant(self) -> None:
+        """The clock shows 01:30 twice. Whoever goes by it comes at the first, finds the doors shut when it shows 01:00
+        again, and open at the second."""
+        within = between(london("2026-10-25T00:00"), london("2026-10-26T00:00"))
+        spans = service_spans(hours("01:30", "05:00"), within=within, is_bank_holiday=is_bank_holiday)
+        assert spans == (
+            between(london("2026-10-25T01:30+01:00"), london("2026-10-25T01:00+00:00")),
+            between(london("2026-10-25T01:30+00:00"), london("2026-10-25T05:00+00:00")),
+        )
+
+    def test_nights_that_close_in_it_close_twice(self) -> None:
+        within = between(london("2026-10-24T12:00"), london("2026-10-25T12:00"))
+        spans = service_spans(hours("22:00", "01:30", ["sat"]), within=within, is_bank_holiday=is_bank_holiday)
+        assert spans == (
+            between(london("2026-10-24T22:00"), london("2026-10-25T01:30+01:00")),
+            between(london("2026-10-25T01:00+00:00"), london("2026-10-25T01:30+00:00")),
+        )
+
+
+clock_times = st.integers(0, 24 * 4 - 1).map(lambda quarter: time(quarter // 4, quarter % 4 * 15))
+
+
+@given(
+    clock_times,
+    clock_times,
+    st.sampled_from(["Europe/London", "America/St_Johns", "Australia/Lord_Howe", "Africa/Casablanca", "America/Havana"]),
+    st.integers(0, 364),
+)
+@example(time(1, 30), time(5), "Europe/London", 297)
+@example(time(1, 45), time(1, 15), "Australia/Lord_Howe", 94)
+@example(time(0, 15), time(0, 45), "America/Havana", 304)
+def test_hours_are_what_clocks_show(opens: time, closes: time, zone: str, day: int) -> None:
+    """Of every quarter of an hour, the clock on the wall is asked. The day before and after have no hours."""
+    date_of = date(2026, 1, 1) + timedelta(days=day)
+    weekday = EVERY_DAY[date_of.weekday()]
+    told = hours(str(opens)[:5], str(closes)[:5], [weekday], time_zone=zone)
+    begin = datetime.combine(date_of, time(), UTC) - timedelta(hours=14)
+    within = between(begin, begin + timedelta(hours=64))
+    spans = service_spans(told, within=within, is_bank_holiday=lambda _: False)
+    first = datetime.combine(date_of, opens)
+    last = datetime.combine(date_of + timedelta(days=closes <= opens), closes)
+    for second in range(within.start, within.end, 900):
+        shown = instant_at(second).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+        assert any(span.start <= second < span.end for span in spans) is (first <= shown < last), shown
 
 
 def test_bank_holidays_are_asked_for_by_the_date_of_the_place() -> None:
