@@ -5,7 +5,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from orchestrator.domain.working_days import working_days_after
+from orchestrator.domain.working_days import SATURDAY, working_days_after
 
 if TYPE_CHECKING:
     from holidays import HolidayBase
@@ -21,12 +21,14 @@ def report_due(drilled_on: date) -> date:
 
 def edition() -> str:
     """Of the calendar: another may know other holidays, also of years that are over."""
-    return f"holidays {version('holidays')}"
+    return f"holidays {version('holidays')}, on weekdays"
 
 
 def is_bank_holiday(day: date) -> bool:
-    """In England and Wales."""
-    return day in _calendar()
+    """In England and Wales. One that falls on a weekend is kept on its substitute day, and on no other: another day is
+    appointed in its place (Banking and Financial Dealings Act 1971, section 1 and schedule 1; published on
+    gov.uk/bank-holidays). The calendar has both."""
+    return day.weekday() < SATURDAY and day in _calendar()
 
 
 @lru_cache

@@ -28,9 +28,13 @@ class Term(Value):
 
     @property
     def end(self) -> date:
-        """The first day after the term, same day of the month (28 at most, so that it exists)."""
+        """The first day after the term: the day of the month on which it started, by the corresponding date rule. In a
+        month that has no such day, the term covers the month to its end (Dodds v Walker [1981] 1 WLR 1027)."""
         years, month = divmod(self.start.month - 1 + self.months, 12)
-        return date(self.start.year + years, month + 1, min(self.start.day, 28))
+        first = date(self.start.year + years, month + 1, 1)
+        same_day = first + timedelta(days=self.start.day - 1)
+        following = (first + timedelta(days=31)).replace(day=1)
+        return min(same_day, following)
 
 
 class Lot(Value):

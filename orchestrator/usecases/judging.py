@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.availability import Availability
 from orchestrator.domain.calendar_month import CalendarMonth
 from orchestrator.domain.catalog import Tier
+from orchestrator.domain.charges import charges
 from orchestrator.domain.declaration import Declaration, service_record
 from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.evidence import Evidence
 from orchestrator.domain.instance import ServiceInstance
-from orchestrator.domain.money import to_pence
 from orchestrator.domain.month_figures import Figures
 from orchestrator.domain.service_month import (
     DeskTerms,
@@ -78,7 +77,7 @@ class Judging:
         available = availabilities(found, is_bank_holiday=self.is_bank_holiday)
         figures = found.terms.judge(
             achieved(found, available, is_bank_holiday=self.is_bank_holiday),
-            charges=charges(record.call_off, record.committed, found.month) if charged is None else charged,
+            charges=charges(record.call_off.term, record.committed, found.month) if charged is None else charged,
             missed_before=before.current.figures.missed if before else frozenset(),
         )
         return Judgement(record=found, availability=available, figures=figures)
@@ -189,10 +188,3 @@ def _evidence(tx: Transaction, drill: Drill) -> Evidence | None:
         return None
     document = tx.drills.evidence(drill.id)
     return Evidence.model_validate(json.loads(document)["evidence"]) if document else None
-
-
-def charges(call_off: CallOff, committed: Decimal, month: CalendarMonth) -> Decimal:
-    """Pounds for a month: a part of the whole term's, by the days of the month that the term covers."""
-    first, until = max(call_off.term.start, month.first), min(call_off.term.end, month.following.first)
-    days, covered = (month.following.first - month.first).days, max((until - first).days, 0)
-    return to_pence(committed / call_off.term.months * covered / days)

@@ -15,7 +15,7 @@ from tests.domain.conftest import allocate, basis, call_off, component
 class TestATerm:
     @pytest.mark.parametrize(
         ("start", "months", "end"),
-        [("2026-12-01", 1, "2027-01-01"), ("2026-01-15", 48, "2030-01-15"), ("2026-01-31", 1, "2026-02-28")],
+        [("2026-12-01", 1, "2027-01-01"), ("2026-01-15", 48, "2030-01-15"), ("2026-01-31", 1, "2026-03-01")],
     )
     def test_ends_whole_months_later(self, start: str, months: int, end: str) -> None:
         assert Term(start=date.fromisoformat(start), months=months).end == date.fromisoformat(end)

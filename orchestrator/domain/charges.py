@@ -1,0 +1,42 @@
+"""What a call-off costs month by month, and what of it is owed once the agency has left."""
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from math import lcm
+
+from orchestrator.domain.agreement import Term
+from orchestrator.domain.calendar_month import CalendarMonth
+from orchestrator.domain.money import split
+
+DAYS = lcm(28, 29, 30, 31)
+"""A month's weight: whole numbers of it for any number of its days."""
+
+
+def charges(term: Term, committed: Decimal, month: CalendarMonth) -> Decimal:
+    """Pounds for a month: a part of the whole term's, by the days of the month that the term covers. The months of a
+    term add up to what was committed, to the penny."""
+    return _by_month(term, committed).get(str(month), Decimal(0))
+
+
+def owed(term: Term, committed: Decimal, *, left_on: date) -> Decimal:
+    """Pounds for the months of a term up to the one in which the agency left, that one included."""
+    last = str(CalendarMonth.of(left_on))
+    return sum((part for month, part in _by_month(term, committed).items() if month <= last), Decimal(0))
+
+
+def _by_month(term: Term, committed: Decimal) -> dict[str, Decimal]:
+    return split(committed, {str(month): _weight(term, month) for month in _months(term)})
+
+
+def _months(term: Term) -> Iterator[CalendarMonth]:
+    month = CalendarMonth.of(term.start)
+    while month.first < term.end:
+        yield month
+        month = month.following
+
+
+def _weight(term: Term, month: CalendarMonth) -> int:
+    days = (month.following.first - month.first).days
+    covered = (min(term.end, month.following.first) - max(term.start, month.first)).days
+    return covered * DAYS // days
