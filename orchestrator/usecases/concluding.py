@@ -52,8 +52,8 @@ LEFT_OUT = (
 
 @dataclass(frozen=True)
 class Concluding:
-    """`seal` signs evidence and returns it as a document with its digest; `report_due` counts working days; `interval`
-    is how far canaries are apart."""
+    """`seal` signs evidence and returns it as a document with its digest; `report_due` counts working days from the
+    date by the clocks of the agreement; `interval` is how far canaries are apart."""
 
     source: CatalogSource
     store: Store
@@ -80,8 +80,12 @@ class Concluding:
     def _conclude(self, tx: Transaction, drill: Drill, steps: Sequence[StepRecord], results: Results) -> None:
         now = self.clock.now()
         measured = self._measured(tx, drill, steps, results)
-        judgement = judge(measured, today=now.date())
-        evidence = self._evidence(tx, drill, measured, judgement, t0=_t0(steps), pin=_pin(results), finished_at=now)
+        framework = find_agency(tx, drill.agency).framework
+        today = now.astimezone(self.source.agreements()[framework].service_levels.hours.zone).date()
+        judgement = judge(measured, today=today)
+        evidence = self._evidence(
+            tx, drill, measured, judgement, t0=_t0(steps), pin=_pin(results), finished_at=now, today=today
+        )
         document, digest = self.seal(evidence)
         tx.drills.put(
             drill.model_copy(
@@ -129,6 +133,7 @@ class Concluding:
         t0: datetime,
         pin: Pin,
         finished_at: datetime,
+        today: date,
     ) -> Evidence:
         same = measured.model_dump(exclude={"same_clock", "interrupted", "records", "newest_backup_pinned"})
         return Evidence(
@@ -150,7 +155,7 @@ class Concluding:
             reasons=judgement.reasons,
             findings=judgement.findings,
             finished_at=finished_at,
-            report_due=self.report_due(finished_at.date()),
+            report_due=self.report_due(today),
             previous=tx.drills.last_evidence(),
         )
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +185,14 @@ class TestADrill:
         assert evidence.cleanup.clean
         assert {p.name for p in evidence.phases if p.command_sha256 is None} == {"probe"}, "it only uses the service"
         assert not ready.host.bubbles
+
+    def test_of_a_summer_night_is_reported_from_the_date_clocks_show(self, ready: RecoveryHouse) -> None:
+        """Half past midnight in London is the day before in UTC."""
+        ready.house.clock.time = datetime(2027, 6, 30, 23, 30, tzinfo=UTC)
+        evidence = ready.evidence(ready.drill())
+        assert evidence.finished_at.astimezone(UTC).date() == date(2027, 6, 30)
+        assert evidence.report_due == date(2027, 7, 1) + timedelta(days=28)
+        assert {finding.due for finding in evidence.findings} <= {date(2027, 7, 1) + timedelta(days=28)}
 
     def test_opens_the_backups_of_the_host_it_rehearses_and_no_others(self, ready: RecoveryHouse) -> None:
         before = len(ready.host.told)
