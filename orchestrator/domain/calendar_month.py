@@ -1,5 +1,6 @@
 """A month of the calendar: the period that service levels are judged and charged by."""
 
+from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
@@ -55,3 +56,11 @@ class CalendarMonth(Value):
         """From local midnight to local midnight. The month in which clocks are put forward is an hour shorter."""
         first, until = (instant_of(datetime.combine(day, time()), zone) for day in (self.first, self.following.first))
         return between(first, until)
+
+
+def months_between(first: date, last: date) -> Iterator[CalendarMonth]:
+    """Those of two days and all in between."""
+    month = CalendarMonth.of(first)
+    while month.first <= last:
+        yield month
+        month = month.following

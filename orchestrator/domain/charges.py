@@ -1,12 +1,12 @@
 """What a call-off costs month by month, and what of it is owed once the agency has left."""
 
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Iterable
+from datetime import timedelta
 from decimal import Decimal
 from math import lcm
 
 from orchestrator.domain.agreement import Term
-from orchestrator.domain.calendar_month import CalendarMonth
+from orchestrator.domain.calendar_month import CalendarMonth, months_between
 from orchestrator.domain.money import split
 
 DAYS = lcm(28, 29, 30, 31)
@@ -19,21 +19,15 @@ def charges(term: Term, committed: Decimal, month: CalendarMonth) -> Decimal:
     return _by_month(term, committed).get(str(month), Decimal(0))
 
 
-def owed(term: Term, committed: Decimal, *, left_on: date) -> Decimal:
-    """Pounds for the months of a term up to the one in which the agency left, that one included."""
-    last = str(CalendarMonth.of(left_on))
-    return sum((part for month, part in _by_month(term, committed).items() if month <= last), Decimal(0))
+def owed(term: Term, committed: Decimal, served: Iterable[CalendarMonth]) -> Decimal:
+    """Pounds for the months in which an agency that left had anything in service."""
+    parts = _by_month(term, committed)
+    return sum((parts.get(str(month), Decimal(0)) for month in set(served)), Decimal(0))
 
 
 def _by_month(term: Term, committed: Decimal) -> dict[str, Decimal]:
-    return split(committed, {str(month): _weight(term, month) for month in _months(term)})
-
-
-def _months(term: Term) -> Iterator[CalendarMonth]:
-    month = CalendarMonth.of(term.start)
-    while month.first < term.end:
-        yield month
-        month = month.following
+    months = months_between(term.start, term.end - timedelta(days=1))
+    return split(committed, {str(month): _weight(term, month) for month in months})
 
 
 def _weight(term: Term, month: CalendarMonth) -> int:

@@ -229,8 +229,8 @@ class Evidence(Value):
 
     @property
     def never_recovered(self) -> bool:
-        """Whether nobody could work again after the disaster: within the time somebody waited, or because a phase before
-        users failed. Not where the measurement itself is in doubt."""
+        """Whether nobody could work again after the disaster: within the time somebody waited, or because a phase
+        before users failed. Not where the measurement itself is in doubt."""
         if self.rto.seconds is not None or self.verdict is Verdict.INCONCLUSIVE:
             return False
         return self.rto.censored_limit_seconds is not None or any(self._failed(name) for name in UNTIL_USERS)

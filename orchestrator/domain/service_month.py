@@ -205,12 +205,8 @@ def _drills(drills: Iterable[DrillDue]) -> dict[Measure, Achieved]:
     due = tuple(drills)
     return {
         Indicator.DRILLS.value: _kept(drill.passed for drill in due),
-        Indicator.RECOVERY_TIME.value: _kept(
-            kept for drill in due if (kept := drill.recovered_in_time) is not None
-        ),
-        Indicator.RECOVERY_POINT.value: _kept(
-            kept for drill in due if (kept := drill.lost_little) is not None
-        ),
+        Indicator.RECOVERY_TIME.value: _kept(kept for drill in due if (kept := drill.recovered_in_time) is not None),
+        Indicator.RECOVERY_POINT.value: _kept(kept for drill in due if (kept := drill.lost_little) is not None),
     }
 
 
@@ -247,8 +243,8 @@ class IncidentClocks(NamedTuple):
 
 
 def incident_clocks(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> Iterator[IncidentClocks]:
-    """Of every incident of a promised priority, by what was agreed in the month in which it was reported: what is agreed
-    anew in between moves none into another month."""
+    """Of every incident of a promised priority, by what was agreed in the month in which it was reported: what is
+    agreed anew in between moves none into another month."""
     first = min((incident.reported_at for incident in record.incidents.values()), default=record.until)
     since, opened = between(first, record.until), dict[ServiceHours, Spans]()
     for number, incident in record.incidents.items():

@@ -92,7 +92,8 @@ class StoredPlan(Value):
 
 
 class AgencyRecord(Value):
-    """An agency and the terms it was last applied under."""
+    """An agency and the terms it was last applied under. `owed`: pounds for months that were charged before it left,
+    which whatever it orders next does not hold."""
 
     id: str
     name: str
@@ -100,6 +101,7 @@ class AgencyRecord(Value):
     site: str
     call_off: CallOff
     committed: Decimal
+    owed: Decimal = Decimal(0)
     created_at: datetime
     offboarded_at: datetime | None = None
 
@@ -109,7 +111,8 @@ class Agencies(Protocol):
     def all(self) -> list[AgencyRecord]: ...
     def put(self, record: AgencyRecord) -> None: ...
     def committed(self, framework: str, *, without: str) -> Decimal:
-        """Pounds that agencies in service, all but one, have committed to under a framework."""
+        """Pounds that agencies in service, all but one, have committed to under a framework, and what was owed when
+        agencies left, that one's too."""
         ...
 
 

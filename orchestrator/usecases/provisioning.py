@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.allocation import NUMBER
+from orchestrator.domain.calendar_month import CalendarMonth, months_between
 from orchestrator.domain.catalog import KEEPER, Verb
+from orchestrator.domain.charges import owed
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening, InstanceMoved
 from orchestrator.domain.instance import INSTANCE_LIFE, InstanceEvent, InstanceState, ServiceInstance
@@ -126,7 +129,9 @@ class Provisioning:
         """The agency, its wanted instances, and its holdings, as the run will find them."""
         now, plan = self.clock.now(), stored.plan
         if stored.order:
-            tx.agencies.put(_agency_record(stored.order, tx.agencies.get(plan.agency), stored, at=now))
+            before = tx.agencies.get(plan.agency)
+            record = _agency_record(stored.order, before, stored, at=now)
+            tx.agencies.put(record.model_copy(update={"owed": self._still_owed(tx, before, stored.order)}))
             tx.allocations.hold(plan.agency)
         created = (plan.desired.get(c.component) for c in plan.changes if c.effect is Effect.CREATE)
         pending = {"state": InstanceState.PENDING, "changed_at": now}
@@ -186,7 +191,31 @@ class Provisioning:
         kept = stored.plan.allocations if stored.order else _kept_for_backups(tx, run.agency)
         tx.allocations.release(run.agency, [name for name in held if name not in kept])
         if run.purpose is Purpose.OFFBOARD and (record := tx.agencies.get(run.agency)):
-            tx.agencies.put(record.model_copy(update={"offboarded_at": self.clock.now()}))
+            left = record.model_copy(update={"offboarded_at": self.clock.now()})
+            served = self._served(tx, left)
+            tx.agencies.put(
+                left.model_copy(update={"owed": left.owed + owed(left.call_off.term, left.committed, served)})
+            )
+
+    def _still_owed(self, tx: Transaction, before: AgencyRecord | None, order: CallOff) -> Decimal:
+        """Without the months that the new term charges anew."""
+        if before is None or before.offboarded_at is None:
+            return before.owed if before else Decimal(0)
+        first = CalendarMonth.of(order.term.start).first
+        again = [month for month in self._served(tx, before) if month.first >= first]
+        return max(before.owed - owed(before.call_off.term, before.committed, again), Decimal(0))
+
+    def _served(self, tx: Transaction, left: AgencyRecord) -> set[CalendarMonth]:
+        """The months in which an agency that left had anything in service, by the clocks of its agreement."""
+        zone = self.ordering.agreement(left.framework).service_levels.hours.zone
+        assert left.offboarded_at is not None
+        months = set[CalendarMonth]()
+        for period in tx.service_periods.within(left.created_at, left.offboarded_at, agency=left.id):
+            first, last = (
+                at.astimezone(zone).date() for at in (period.began_at, period.ended_at or left.offboarded_at)
+            )
+            months.update(months_between(first, last))
+        return months
 
 
 def _kept_for_backups(tx: Transaction, agency: str) -> tuple[str, ...]:

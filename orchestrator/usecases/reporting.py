@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from orchestrator.domain.calendar_month import CalendarMonth
 from orchestrator.domain.declaration_kind import DeclarationKind
-from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.incident_clock import IncidentClock
+from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.month import ClosedMonth
 from orchestrator.domain.month_figures import Figures, MeasureResult
 from orchestrator.domain.openslo import PromisedAvailability

@@ -55,14 +55,14 @@ class TestAMonthsCharges:
 
 
 class TestWhatIsOwed:
-    @given(terms, amounts, st.integers(-40, 3000))
-    def test_is_what_was_charged_up_to_the_month_of_leaving(self, term: Term, committed: Decimal, days: int) -> None:
-        left = term.start + timedelta(days=days)
-        charged = [charges(term, committed, m) for m in months_of(term) if m.first <= left]
-        assert owed(term, committed, left_on=left) == sum(charged, Decimal(0))
+    @given(terms, amounts, st.integers(0, 100), st.integers(0, 100))
+    def test_is_what_was_charged_for_the_months_served(self, term: Term, committed: Decimal, a: int, b: int) -> None:
+        served = months_of(term)[a:b]
+        assert owed(term, committed, served) == sum((charges(term, committed, m) for m in served), Decimal(0))
 
-    def test_of_what_never_began_is_nothing(self) -> None:
-        assert owed(Term(start=date(2026, 7, 1), months=48), Decimal(100), left_on=date(2026, 6, 30)) == 0
+    def test_of_a_whole_term_is_the_commitment(self) -> None:
+        term = Term(start=date(2026, 7, 15), months=48)
+        assert owed(term, Decimal("100.01"), months_of(term)) == Decimal("100.01")
 
 
 class TestATerm:

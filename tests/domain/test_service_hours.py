@@ -91,7 +91,6 @@ class TestWhenClocksChange:
         assert served(hours(opens, closes), "2026-03-29T00:00", "2026-03-30T00:00") == forward
         assert served(hours(opens, closes), "2026-10-25T00:00", "2026-10-26T00:00") == back
 
-
     def test_both_times_of_a_repeated_hour_are_meant(self) -> None:
         """The clock shows 01:30 twice. Whoever goes by it comes at the first, finds the doors shut when it shows 01:00
         again, and open at the second."""
@@ -117,7 +116,9 @@ clock_times = st.integers(0, 24 * 4 - 1).map(lambda quarter: time(quarter // 4, 
 @given(
     clock_times,
     clock_times,
-    st.sampled_from(["Europe/London", "America/St_Johns", "Australia/Lord_Howe", "Africa/Casablanca", "America/Havana"]),
+    st.sampled_from(
+        ["Europe/London", "America/St_Johns", "Australia/Lord_Howe", "Africa/Casablanca", "America/Havana"]
+    ),
     st.integers(0, 364),
 )
 @example(time(1, 30), time(5), "Europe/London", 297)

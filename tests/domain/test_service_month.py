@@ -136,7 +136,6 @@ class TestTheOtherMeasures:
         assert found["drills"] == Decimal(200) / 3
         assert (found["recovery-time"], found["recovery-point"]) == (50, 100)
 
-
     def test_never_recovering_costs_what_recovering_late_does(self, terms: ServiceTerms) -> None:
         late = (drill(1, rto=60, rpo=60), drill(2, passed=False, rto=61, rpo=61))
         never = (late[0], drill(2, passed=False, never_recovered=True, all_lost=True))

@@ -53,7 +53,7 @@ def targets(chance: random.Random) -> dict[str, Any]:
 
 
 def told(chance: random.Random, priority: str) -> Incident:
-    """Reported within these months; some are answered and some fixed, at whatever time, many at once or months later."""
+    """Reported within these months; some are answered and some fixed, at whatever time, at once or months later."""
     reported = BEGIN + HOUR * chance.randrange(80 * 24)
     fixed = chance.choice((None, HOUR * chance.randrange(100), HOUR * chance.randrange(1500)))
     answered = chance.choice((None, HOUR * chance.randrange(3), HOUR * chance.randrange(1500)))

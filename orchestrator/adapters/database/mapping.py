@@ -28,14 +28,16 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
 
 
 def agency_row(record: AgencyRecord) -> dict[str, Any]:
-    plain = record.model_dump(exclude={"call_off", "committed"})
-    return {**plain, "call_off": record.call_off.document(), "committed_pence": int(record.committed * PENCE)}
+    plain = record.model_dump(exclude={"call_off", "committed", "owed"})
+    money = {"committed_pence": int(record.committed * PENCE), "owed_pence": int(record.owed * PENCE)}
+    return {**plain, "call_off": record.call_off.document(), **money}
 
 
 def agency(row: Any) -> AgencyRecord:
     plain = row._asdict()
-    committed, call_off = Decimal(plain.pop("committed_pence")) / PENCE, CallOff.model_validate(plain.pop("call_off"))
-    return AgencyRecord(**plain, call_off=call_off, committed=committed)
+    committed, owed = (Decimal(plain.pop(name)) / PENCE for name in ("committed_pence", "owed_pence"))
+    call_off = CallOff.model_validate(plain.pop("call_off"))
+    return AgencyRecord(**plain, call_off=call_off, committed=committed, owed=owed)
 
 
 def instance_row(value: ServiceInstance) -> dict[str, Any]:

@@ -48,7 +48,7 @@ _COMMITTED = sa.select(_COMMITMENT.c.pence - sa.func.coalesce(_OWN.scalar_subque
 
 
 def _in_force(row: Mapping[str, Any]) -> int:
-    """Pence that count against the ceiling."""
+    """Pence that are committed to for as long as it is there."""
     return 0 if row["offboarded_at"] else int(row["committed_pence"])
 
 
@@ -62,9 +62,10 @@ class AgencyRepository(Repository):
 
     def put(self, record: AgencyRecord) -> None:
         before = self._session.execute(_ONE_AGENCY, {"agency": record.id}).first()
-        row = mapping.agency_row(record)
+        row, owed = mapping.agency_row(record), before.owed_pence if before else 0
         if before:
             self._commit_to(before.framework, -_in_force(before._asdict()))
+        self._commit_to(before.framework if before else record.framework, row["owed_pence"] - owed)
         self._commit_to(record.framework, _in_force(row))
         self._upsert(_AGENCY, [row])
 

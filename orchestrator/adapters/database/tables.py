@@ -42,13 +42,15 @@ class AgencyRow(SQLModel, table=True):
     site: str = Field(index=True)
     call_off: dict[str, Any] = Field(sa_type=Json)
     committed_pence: int = Field(sa_type=sa.BigInteger)
+    owed_pence: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"})
     created_at: datetime = Field(sa_type=Instant)
     offboarded_at: datetime | None = Field(default=None, sa_type=Instant)
     __table_args__ = (sa.Index("ix_agency_commitment", "framework", "offboarded_at", "id", "committed_pence"),)
 
 
 class CommitmentRow(SQLModel, table=True):
-    """What agencies in service have committed to under a framework: the sum of their rows, kept by whoever puts one."""
+    """What agencies in service have committed to under a framework, and those that left owe: the sum of their rows,
+    kept by whoever puts one."""
 
     __tablename__ = "commitment"
     framework: str = Field(primary_key=True)
