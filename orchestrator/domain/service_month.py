@@ -121,6 +121,8 @@ class MonthRecord(Value):
     onboardings: tuple[Onboarding, ...] = ()
     backups: Count = 0
     backups_failed: Count = 0
+    no_backup_ended: bool = Field(default=False, exclude_if=operator.not_)
+    """Though some were due."""
     drills: tuple[DrillDue, ...] = ()
 
     def agreed_as_in(self, before: "MonthRecord") -> "MonthRecord":
@@ -143,6 +145,7 @@ class MonthRecord(Value):
                 "earlier": {**self.earlier, **before.earlier},
                 "backups": known.backups,
                 "backups_failed": known.backups_failed,
+                "no_backup_ended": self.no_backup_ended and not fewer,
             }
         )
 
@@ -197,7 +200,8 @@ def achieved(
     found[Indicator.LEAD_TIME.value] = _kept(
         onboarding.in_time(record.terms, is_bank_holiday=is_bank_holiday) for onboarding in record.onboardings
     )
-    found[Indicator.BACKUPS.value] = Achieved(percent=share(record.backups, record.backups + record.backups_failed))
+    ended = record.backups + record.backups_failed
+    found[Indicator.BACKUPS.value] = Achieved(percent=share(record.backups, ended or int(record.no_backup_ended)))
     return found | _drills(record.drills)
 
 

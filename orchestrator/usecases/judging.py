@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from orchestrator.domain.availability import Availability
 from orchestrator.domain.calendar_month import CalendarMonth
-from orchestrator.domain.catalog import Tier
+from orchestrator.domain.catalog import KEEPER, Tier
 from orchestrator.domain.charges import charges
 from orchestrator.domain.declaration import Declaration, service_record
 from orchestrator.domain.drill import Drill, DrillState
@@ -26,7 +26,7 @@ from orchestrator.domain.service_month import (
 )
 from orchestrator.domain.service_record import known_until
 from orchestrator.domain.service_terms import ServiceTerms
-from orchestrator.domain.spans import instant_at
+from orchestrator.domain.spans import between, instant_at, intersect, total, union
 from orchestrator.domain.value import Value
 from orchestrator.domain.verdict import Verdict
 from orchestrator.usecases.ports import AgencyRecord, CatalogSource, Clock, Transaction
@@ -107,6 +107,7 @@ class Judging:
             onboardings=tuple(tx.facts.onboardings(record.id, start, end)),
             backups=succeeded,
             backups_failed=failed,
+            no_backup_ended=not (succeeded + failed) and self._backups_due(periods, recorded, start=start, end=end),
             drills=tuple(self._drills(tx, recorded, record.id, start=start, end=end)),
         )
         return found.model_copy(update={"earlier": self._earlier(tx, found)})
@@ -171,6 +172,24 @@ class Judging:
                     never_recovered=found is not None and found.never_recovered,
                     all_lost=found is not None and found.all_lost,
                 )
+
+    def _backups_due(
+        self,
+        periods: Iterable[ServicePeriod],
+        recorded: dict[str, ServiceInstance],
+        *,
+        start: datetime,
+        end: datetime,
+    ) -> bool:
+        """Whether a service with something to lose was there beside its keeper for as long as work may be lost."""
+        cut = [(p.component, between(max(start, p.began_at), min(end, p.ended_at or end))) for p in periods]
+        keeping = union(span for component, span in cut if component == KEEPER)
+        for component, span in cut:
+            if component != KEEPER and self.source.catalog().components[component].recovery.data:
+                together = total(intersect(keeping, union([span])))
+                if together > self._tier(recorded[component]).recovery.rpo.total_seconds():
+                    return True
+        return False
 
     def _earlier(self, tx: Transaction, found: MonthRecord) -> dict[str, DeskTerms]:
         """What incidents of earlier months are judged by, where these are closed."""

@@ -130,6 +130,14 @@ class TestTheOtherMeasures:
     def test_backups_that_failed_count(self, terms: ServiceTerms) -> None:
         assert percents(record(terms, backups=19, backups_failed=1))["backups"] == 95
 
+    def test_of_backups_that_were_due_none_is_worse_than_some_that_failed(self, terms: ServiceTerms) -> None:
+        assert percents(record(terms, no_backup_ended=True))["backups"] == 0
+        assert percents(record(terms))["backups"] is None, "none was due"
+
+    def test_backups_that_are_on_record_no_longer_stay_counted(self, terms: ServiceTerms) -> None:
+        closed, later = record(terms, backups=5), record(terms, no_backup_ended=True)
+        assert percents(later.agreed_as_in(closed))["backups"] == 100
+
     def test_a_drill_is_kept_or_not_and_so_are_its_objectives(self, terms: ServiceTerms) -> None:
         drills = (drill(1, rto=60, rpo=60), drill(2, rto=61, rpo=60), drill(3, passed=False))
         found = percents(record(terms, drills=drills))

@@ -69,3 +69,24 @@ def test_what_nobody_wrote_cannot_be_lost(recovery: RecoveryHouse) -> None:
     drill = recovery.drill()
     recovery.turn(minutes=1)
     assert judged(recovery, drill) == {"drills": 100, "recovery-time": 100, "recovery-point": None}
+
+
+def test_backups_that_nobody_took_are_missed(recovery: RecoveryHouse) -> None:
+    """A day's work may be lost; after a day and an hour without a backup more than that was at stake."""
+    clock, source = recovery.house.clock, recovery.house.ordering.source
+
+    def backups() -> Decimal | None:
+        with recovery.house.store.read() as tx:
+            agency = tx.agencies.get(AGENCY)
+            assert agency is not None
+            judging = Judging(source, clock, is_bank_holiday)
+            found = judging.judged(tx, agency, judging.records(tx, agency, judging.this_month(agency)))
+        return found.figures.results["backups"].achieved.percent
+
+    recovery.turn(hours=23)
+    assert backups() is None
+    recovery.turn(hours=2)
+    assert backups() == 0
+    recovery.back_up()
+    recovery.turn(minutes=1)
+    assert backups() == 100
