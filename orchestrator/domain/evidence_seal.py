@@ -18,6 +18,7 @@ from orchestrator.domain.evidence import Evidence, Sha256
 from orchestrator.domain.value import Value, canonical_json, digest_of
 
 PART_DIGITS = 16
+HALF = "holds half a character (a lone surrogate), which nobody can have signed"
 
 
 class Signer(Protocol):
@@ -86,9 +87,12 @@ def read_sealed(text: str) -> Any:
     Raises ValueError saying what is wrong.
     """
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        document = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        if _has_half_characters(document):
+            raise ValueError(HALF)
     except RecursionError:
         raise ValueError("is nested too deep") from None
+    return document
 
 
 def verify_evidence(
@@ -111,6 +115,9 @@ def verify_evidence(
 
 def _mismatches(document: Any, trusted: TrustedKey, retired: Sequence[RetiredKey]) -> Iterator[tuple[str, str]]:
     """(path, what is wrong), each only worth anything if nothing came before it."""
+    if _has_half_characters(document):
+        yield "document", HALF
+        return
     try:
         sealed = SealedEvidence.model_validate(document)
     except ValidationError as error:
@@ -122,7 +129,10 @@ def _mismatches(document: Any, trusted: TrustedKey, retired: Sequence[RetiredKey
     if sealed.public_key != key.public_key:
         yield "public_key", f"is {sealed.public_key}, not the trusted {trusted.public_key}"
     yield from _changed(sealed)
-    if not _signed(sealed, key):
+    signature = _bytes_of(sealed.signature)
+    if signature is None:
+        yield "signature", "does not hold: it is not base64 in the one spelling that signatures have"
+    elif not key.holds(signature, canonical_json(sealed.evidence).encode()):
         yield "signature", "does not hold: the owner of the key did not sign this evidence"
     try:
         evidence = Evidence.model_validate(sealed.evidence)
@@ -149,12 +159,22 @@ def _changed(sealed: SealedEvidence) -> Iterator[tuple[str, str]]:
         yield "digest", f"is {sealed.digest}, but the evidence has {digest_of(sealed.evidence)}"
 
 
-def _signed(sealed: SealedEvidence, trusted: TrustedKey) -> bool:
+def _bytes_of(signature: str) -> bytes | None:
+    """None for another spelling than the one: base64 has bits that no byte needs, and decoders pass over them."""
     try:
-        signature = base64.b64decode(sealed.signature, validate=True)
+        found = base64.b64decode(signature, validate=True)
     except (binascii.Error, ValueError):
-        return False
-    return trusted.holds(signature, canonical_json(sealed.evidence).encode())
+        return None
+    return found if base64.b64encode(found).decode() == signature else None
+
+
+def _has_half_characters(document: Any) -> bool:
+    """JSON can spell half of a pair, which is no character and has no UTF-8."""
+    try:
+        canonical_json(document).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _wrong_link(document: Any, before: Any) -> tuple[str, str] | None:

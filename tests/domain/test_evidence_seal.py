@@ -1,5 +1,6 @@
 """Whatever is changed in sealed evidence, wherever, is found and named."""
 
+import base64
 import copy
 import json
 from typing import Any
@@ -55,6 +56,23 @@ PATHS = leaves(evidence().document())
 class TestSealedEvidence:
     def test_holds(self) -> None:
         assert problems(sealed()) == []
+
+    def test_has_one_spelling_of_its_signature(self) -> None:
+        """The last digit before the padding has bits that no byte needs."""
+        document = sealed()
+        told, digits = document["signature"], "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        other = f"{told.rstrip('=')[:-1]}{digits[digits.index(told.rstrip('=')[-1]) + 1]}{'=' * told.count('=')}"
+        assert base64.b64decode(other) == base64.b64decode(told)
+        assert problems({**document, "signature": other})[0].startswith("signature: does not hold: it is not base64")
+
+    @pytest.mark.parametrize("where", ["evidence", "parts", "signature", "public_key"])
+    def test_with_half_a_character_is_refused(self, where: str) -> None:
+        document = sealed()
+        text = json.dumps(document)
+        broken = {**document, where: {**document[where], "x": "\ud800"} if where in ("evidence", "parts") else "\ud800"}
+        assert problems(broken) == ["document: holds half a character (a lone surrogate), which nobody can have signed"]
+        with pytest.raises(ValueError, match="holds half a character"):
+            read_sealed(text.replace('"agency": "', '"agency": "\\ud800'))
 
     def test_holds_after_a_journey_through_a_file(self) -> None:
         assert problems(read_sealed(json.dumps(sealed(), indent=3, sort_keys=True))) == []
