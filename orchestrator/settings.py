@@ -154,6 +154,11 @@ class Settings(BaseSettings):
         """The public keys that signed evidence before."""
         return self.home / "evidence.keys"
 
+    @property
+    def evidence_head_file(self) -> Path:
+        """How much evidence there is, signed anew every day."""
+        return self.home / "evidence.head"
+
     def site_folder(self, site: str) -> Path:
         """Where the key and the pinned host keys of a site are."""
         return self.home / "sites" / site

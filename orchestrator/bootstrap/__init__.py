@@ -289,6 +289,7 @@ class Application(EvidenceKeys):
         return [
             Schedule(name="retention", cron={"hour": "3", "minute": "30"}, work=self.retaining.prune),
             Schedule(name="drill calendar", cron={"hour": "2", "minute": "15"}, work=self.drill_scheduling.plan_ahead),
+            Schedule(name="evidence head", cron={"hour": "4", "minute": "0"}, work=self.keep_evidence_head),
             Schedule(name="certificates", cron={"hour": "1", "minute": "30"}, work=self.renewing.renew_certificates),
             # In this order: a drill at the worst moment is begun just before the backup would be.
             Schedule(name="recovery", cron={"minute": "*"}, work=self._start_what_is_due),

@@ -24,12 +24,28 @@ class EvidenceKeys(Changes):
         sealed = seal(evidence, EvidenceSigner(self.settings.signing_key_file))
         return json.dumps(sealed.document(), indent=1, ensure_ascii=False), sealed.digest
 
-    def verify_evidence(self, files: Sequence[Path], key: Path | None = None) -> list[str]:
+    def evidence_head(self) -> str:
+        """How much evidence there is and which is the last, signed, as JSON."""
+        from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
+        from orchestrator.domain.evidence_head import Head, seal_head
+
+        with self.store.read() as tx:
+            head = Head(count=tx.drills.count_evidence(), last=tx.drills.last_evidence(), at=self.clock.now())
+        return seal_head(head, EvidenceSigner(self.settings.signing_key_file)).model_dump_json(indent=1) + "\n"
+
+    def keep_evidence_head(self) -> None:
+        """Where whoever copies files elsewhere finds it."""
+        from orchestrator.adapters.keys.files import replace_private
+
+        replace_private(self.settings.evidence_head_file, self.evidence_head().encode())
+
+    def verify_evidence(self, files: Sequence[Path], key: Path | None = None, head: Path | None = None) -> list[str]:
         """What does not hold of documents in files, oldest first. `key` holds the public key to trust, or a list of
-        them, if not ours."""
+        them, if not ours; `head` says how many there have to be."""
         from orchestrator.adapters.evidence_files import read_evidence
         from orchestrator.adapters.keys.evidence_keys import read_retired, read_trusted
         from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
+        from orchestrator.domain.evidence_head import verify_head
         from orchestrator.domain.evidence_seal import verify_evidence
 
         if key:
@@ -37,8 +53,11 @@ class EvidenceKeys(Changes):
         else:
             trusted = EvidenceSigner(self.settings.signing_key_file).public
             retired = read_retired(self.settings.signing_keys_file).retired
-        found = verify_evidence([read_evidence(file) for file in files], trusted, retired)
-        return [f"{files[mismatch.document]}: {mismatch}" for mismatch in found]
+        documents = [read_evidence(file) for file in files]
+        found = verify_evidence(documents, trusted, retired)
+        if found or head is None:
+            return [f"{files[mismatch.document]}: {mismatch}" for mismatch in found]
+        return [f"{head}: {problem}" for problem in verify_head(read_evidence(head), documents, trusted, retired)]
 
     def public_key(self) -> str:
         """The key that evidence is checked against, PEM."""

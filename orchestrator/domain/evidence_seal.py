@@ -129,7 +129,7 @@ def _mismatches(document: Any, trusted: TrustedKey, retired: Sequence[RetiredKey
     if sealed.public_key != key.public_key:
         yield "public_key", f"is {sealed.public_key}, not the trusted {trusted.public_key}"
     yield from _changed(sealed)
-    signature = _bytes_of(sealed.signature)
+    signature = signature_of(sealed.signature)
     if signature is None:
         yield "signature", "does not hold: it is not base64 in the one spelling that signatures have"
     elif not key.holds(signature, canonical_json(sealed.evidence).encode()):
@@ -159,7 +159,7 @@ def _changed(sealed: SealedEvidence) -> Iterator[tuple[str, str]]:
         yield "digest", f"is {sealed.digest}, but the evidence has {digest_of(sealed.evidence)}"
 
 
-def _bytes_of(signature: str) -> bytes | None:
+def signature_of(signature: str) -> bytes | None:
     """None for another spelling than the one: base64 has bits that no byte needs, and decoders pass over them."""
     try:
         found = base64.b64decode(signature, validate=True)

@@ -111,6 +111,10 @@ class Drills(Protocol):
         """Digest of the newest evidence, which the next one names."""
         ...
 
+    def count_evidence(self) -> int:
+        """How many documents there are."""
+        ...
+
 
 class Canaries(Protocol):
     """The ledger of canaries."""

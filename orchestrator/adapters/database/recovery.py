@@ -153,6 +153,10 @@ class DrillRepository(Repository):
         query = select(DrillRow.evidence_digest).where(col(DrillRow.evidence_digest).is_not(None))
         return self._session.exec(query.order_by(col(DrillRow.finished_at).desc(), col(DrillRow.id).desc())).first()
 
+    def count_evidence(self) -> int:
+        query = select(sa.func.count()).select_from(DrillRow).where(col(DrillRow.evidence_digest).is_not(None))
+        return self._session.exec(query).one()
+
 
 class CanaryRepository(Repository):
     def last(self, agency: str, component: str) -> Canary | None:

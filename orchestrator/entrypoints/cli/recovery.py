@@ -186,6 +186,10 @@ def verify(
         Path | None,
         typer.Option(help="The public key, or the list of them, to trust. Default: our own.", metavar="FILE"),
     ] = None,
+    head: Annotated[
+        Path | None,
+        typer.Option(help="A signed head: all evidence that there was then has to be given.", metavar="FILE"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check evidence offline: signature, content, and the chain when several are given. Exits with 1 if it is wrong.
@@ -193,13 +197,23 @@ def verify(
     Example: orchestrator drill verify drill-7.json
     """
     with application() as built:
-        problems = built.verify_evidence(files, key)
+        problems = built.verify_evidence(files, key, head)
     if as_json:
         print_json({"files": [str(f) for f in files], "problems": problems})
     elif not problems:
         console.print(f"[green]Holds:[/] {', '.join(map(str, files))}")
     if problems:
         raise OrchestratorError(Kind.FAILED, "the evidence does not hold", details=tuple(problems))
+
+
+@app.command()
+def head() -> None:
+    """Print how much evidence there is and which is the last, signed. `serve` writes `evidence.head` every day.
+
+    Example: orchestrator drill head > head.json
+    """
+    with application() as built:
+        typer.echo(built.evidence_head(), nl=False)
 
 
 @app.command()

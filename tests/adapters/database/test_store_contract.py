@@ -286,6 +286,7 @@ class TestRecovery:
         with store.read() as tx:
             assert tx.drills.evidence(drill.id) == '{"signed": "\u00e9"}'
             assert tx.drills.last_evidence() == "digest-1"
+            assert tx.drills.count_evidence() == 1
 
     def test_figures_tell_outcomes_and_what_is_newest(self, store: SqlStore, plan: StoredPlan) -> None:
         ends = [(Verdict.FAIL, DrillState.REPORTED), (Verdict.PASS, DrillState.REPORTED), (None, DrillState.MISFIRED)]

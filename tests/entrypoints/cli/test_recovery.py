@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
+from orchestrator.bootstrap import build
+from orchestrator.domain.evidence_head import Head, seal_head
 from orchestrator.domain.evidence_seal import seal
+from orchestrator.settings import Settings
 from tests.domain.drills import evidence
 from tests.entrypoints.cli.conftest import CommandLine, InProcess
 
@@ -98,6 +101,29 @@ class TestEvidence:
         other = InProcess(tmp_path / "other", capture=swift.capture)
         other("init")
         assert "public_key" in other("drill", "verify", document, expect=1).stderr
+
+
+class TestTheHead:
+    def test_of_no_evidence_holds_and_an_old_document_alone_does_not_go_with_another(
+        self, swift: InProcess, document: Path
+    ) -> None:
+        file = swift.folder / "head.json"
+        file.write_text(swift("drill", "head").stdout)
+        assert json.loads(file.read_text())["head"]["count"] == 0
+        ours = EvidenceSigner(swift.home / "evidence.key")
+        head = Head(count=2, last="a" * 64, at=datetime.now(UTC))
+        file.write_text(json.dumps(seal_head(head, ours).document()))
+        assert "Holds" in swift("drill", "verify", document).stdout
+        said = swift("drill", "verify", document, "--head", file, expect=1).stderr
+        assert "head.json" in said
+
+    def test_is_kept_in_the_state_directory(self, swift: InProcess) -> None:
+        with build(Settings(home=swift.home)) as built:
+            built.keep_evidence_head()
+        assert json.loads((swift.home / "evidence.head").read_text())["head"]["last"] is None
+
+    def test_that_is_none_is_refused(self, swift: InProcess, document: Path) -> None:
+        assert "is no head of evidence" in swift("drill", "verify", document, "--head", document, expect=1).stderr
 
 
 class TestAnotherKeyOfEvidence:
