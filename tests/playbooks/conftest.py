@@ -127,13 +127,14 @@ class Steps:
         tier: str = "standard",
         parameters: Mapping[str, Any] | None = None,
         placement: Placement | None = None,
+        others: Mapping[str, Placement] | None = None,
         on: str | None = None,
         more: Mapping[str, Any] | None = None,
         at: datetime = TODAY,
         renewed: tuple[str, ...] = (),
     ) -> Assignment:
         """What a step is to do, `on` another host than the component's own, with `more` variables of the role, on the
-        day `at`, and with other secrets for those `renewed`."""
+        day `at`, and with other secrets for those `renewed`. `others` says where other services of the agency are."""
         found = self.source.catalog().components[component]
         hosts = placement or {f: self.site.group(group) for f, group in found.hosts.items()}
         instance = self.instance(tenant, component, tier=tier, parameters=parameters, hosts=hosts)
@@ -150,7 +151,10 @@ class Steps:
             allocations=tenant.allocations(),
             needed=needed,
             site=self.site,
-            reachability=self.reachability(tenant, {component: instance}),
+            reachability=self.reachability(
+                tenant,
+                {component: instance, **{n: self.instance(tenant, n, hosts=h) for n, h in (others or {}).items()}},
+            ),
             certified=certified(f"{tenant.id}.{self.site.domain}", at) if found.certified else None,
         )
         if on:

@@ -247,6 +247,8 @@ def test_a_desktop_is_freed_from_its_people_and_goes_to_the_next_agency(desktops
     assert _changed(desktops, "retire") == []
     assert desktops.on("pc1", LEFT.format(id=ALPHA.id, networks=NETWORKS)).split() == ["provision"]
     desktops.succeed("desktop", "precheck", tenant=BRAVO, placement=place)
+    # As a plan would have it, the agency's network lets the new desktop ask.
+    assert desktops.changed("network", "provision", tenant=BRAVO, others={"desktop": place}) != []
     desktops.succeed("desktop", "provision", tenant=BRAVO, placement=place)
     desktops.succeed("desktop", "verify", tenant=BRAVO, placement=place)
     desktops.succeed("desktop", "retire", tenant=BRAVO, placement=place)
