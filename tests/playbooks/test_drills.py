@@ -385,13 +385,16 @@ class TestSabotage:
                 f"nft flush table inet drill{drill}; ip netns exec drill-{drill} nft flush ruleset; "
                 f"ip -n drill-{drill} route add default via {host}; sysctl -q net.ipv4.ip_forward=1; "
                 "nft add table ip leak; nft 'add chain ip leak out { type nat hook postrouting priority 100; }'; "
-                "nft add rule ip leak out masquerade",
+                "nft add rule ip leak out masquerade; nft insert rule inet host_firewall forward accept",
             )
 
         try:
             drill = rehearsals.drill({Verb.CHECK: open_up})
         finally:
-            rehearsals.steps.on("recover1", "nft delete table ip leak; sysctl -q net.ipv4.ip_forward=0")
+            rehearsals.steps.on(
+                "recover1",
+                "nft delete table ip leak; sysctl -q net.ipv4.ip_forward=0; nft -f /etc/host-firewall/main.nft",
+            )
         self.fails(drill, "production service desk1", "could be reached from the restored copy")
 
     def fails(self, drill: Drill, *reasons: str) -> None:
