@@ -139,6 +139,26 @@ def test_new_passwords_take_the_place_of_the_old_ones(breakable: Steps) -> None:
     breakable.succeed("service-desk", "verify", tenant=BRAVO)
 
 
+ISSUED_FOR = """
+cd /etc/service-desk/tls
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days {days} -batch -CA ca.pem -CAkey ca.key \\
+    -subj /CN=desk1 -addext basicConstraints=critical,CA:FALSE -keyout desk.key -out desk.pem
+systemctl reload nginx
+"""
+DAYS_LEFT = 'expr \\( $(date -d "$({end})" +%s) - $(date +%s) \\) / 86400'.format(
+    end="openssl x509 -in /etc/service-desk/tls/desk.pem -noout -enddate | cut -d= -f2"
+)
+
+
+@pytest.mark.parametrize("days", [100, 3650])
+def test_the_desks_certificate_is_good_for_a_year_and_replaced_in_time(breakable: Steps, days: int) -> None:
+    breakable.on("desk1", ISSUED_FOR.format(days=days))
+    assert breakable.changed("service-desk", "provision") != []
+    assert 360 < int(breakable.on("desk1", DAYS_LEFT)) <= 365
+    assert breakable.changed("service-desk", "provision") == []
+    breakable.succeed("service-desk", "verify")
+
+
 def test_units_of_the_packages_that_serve_nobody_do_not_run(desks: Steps) -> None:
     for asked, answer in (("is-active", "inactive"), ("is-enabled", "disabled")):
         said = desks.on("desk1", f"systemctl {asked} request-tracker5 rt5-fcgi || true").split()

@@ -49,20 +49,24 @@ if ! runuser -u www-data -- psql -qtAc "select 1 from pg_indexes where indexname
     echo changed
 fi
 
+# The desk's certificate is good for a year, and replaced when half of that is over.
 tls=/etc/service-desk/tls
-if [ ! -e "$tls/desk.pem" ]; then
+lasts() { openssl x509 -in "$tls/desk.pem" -noout -checkend $(($1 * 86400)) >/dev/null 2>&1; }
+if ! lasts 182 || lasts 366; then
     mkdir -p "$tls"
     umask 077
     [ -e "$tls/ca.pem" ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 3650 -batch \
         -subj "/O=$site_domain/CN=Service desk authority of $site_domain" \
         -addext basicConstraints=critical,CA:TRUE,pathlen:0 -addext keyUsage=critical,keyCertSign,cRLSign \
         -keyout "$tls/ca.key" -out "$tls/ca.pem"
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 3650 -batch \
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 365 -batch \
         -CA "$tls/ca.pem" -CAkey "$tls/ca.key" -subj "/CN=$address" \
         -addext basicConstraints=critical,CA:FALSE -addext extendedKeyUsage=serverAuth \
         -addext "subjectAltName=IP:$address,DNS:$(hostname),DNS:localhost" \
-        -keyout "$tls/desk.key" -out "$tls/desk.new"
+        -keyout "$tls/desk.key.new" -out "$tls/desk.new"
     chmod 0644 "$tls/ca.pem" "$tls/desk.new"
+    mv "$tls/desk.key.new" "$tls/desk.key"
     mv "$tls/desk.new" "$tls/desk.pem"
+    if systemctl --quiet is-active nginx; then systemctl reload nginx; fi
     echo changed
 fi
