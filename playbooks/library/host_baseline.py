@@ -138,8 +138,9 @@ def rules_of(admits: list[dict[str, Any]]) -> str:
     return "".join(lines)
 
 
-def checked(module: AnsibleModule) -> None:
-    """Refuse what is no address and no name, since it becomes a line of the firewall or a file."""
+def checked(module: AnsibleModule) -> int:
+    """Refuse what is no address and no name, since it becomes a line of the firewall or a file, and what would shut us
+    out; return the port that the host is managed by."""
     given = module.params
     if not re.fullmatch(r"[a-z0-9_.-]+", given["owner"]):
         module.fail_json(msg=f"{given['owner']!r} cannot be the name of a file")
@@ -154,13 +155,14 @@ def checked(module: AnsibleModule) -> None:
         module.fail_json(
             msg="site_management is empty: list in group_vars/all.yml where the site's hosts are managed from"
         )
-    came_from, _ = connection(os.getpid())
+    came_from, port = connection(os.getpid())
     if not came_from:
-        return
+        return port
     if ":" in came_from:
         module.fail_json(msg=f"this host is managed over IPv6, from {came_from}, which its firewall would not let in")
     if not any(IPv4Address(came_from) in network for network in networks):
         module.fail_json(msg=f"site_management does not have {came_from}, from which this host is managed right now")
+    return port
 
 
 def connection(process: int) -> tuple[str, int]:
@@ -179,8 +181,8 @@ def connection(process: int) -> tuple[str, int]:
 class Host:
     """The host's files and rules, and what of them differed."""
 
-    def __init__(self, module: AnsibleModule) -> None:
-        self._module = module
+    def __init__(self, module: AnsibleModule, port: int) -> None:
+        self._module, self._port = module, port
         self.diff: list[dict[str, str]] = []
 
     def run(self, command: str) -> str:
@@ -217,7 +219,7 @@ class Host:
         kept = given["state"] == "present" and given["admits"]
         files = self.has(FOLDER / f"{given['owner']}.rules", rules_of(given["admits"]) if kept else None)
         if given["state"] == "present":
-            files |= self.has(MAIN, self.rules())
+            files |= self.has(MAIN, RULES.format(management=", ".join(given["management"]), port=self._port))
             if self.has(SSH, SSH_TEXT) and not self._module.check_mode:
                 self.run("sshd -t && systemctl reload ssh.service")
             unit = self.has(UNIT, UNIT_TEXT)
@@ -225,11 +227,6 @@ class Host:
                 self.start()
         if MAIN.exists() and not (files and self._module.check_mode):
             self.enforce()
-
-    def rules(self) -> str:
-        """Return what every host has, with the port that it is managed by right now."""
-        _, port = connection(os.getpid())
-        return RULES.format(management=", ".join(self._module.params["management"]), port=port)
 
     def start(self) -> None:
         """Have the firewall come up with the host."""
@@ -264,11 +261,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    checked(module)
+    port = checked(module)
     if shutil.which("nft") is None:
         wanted = module.params["state"] == "present"
         module.exit_json(changed=wanted, lacks=["nftables"] if wanted else [])
-    host = Host(module)
+    host = Host(module, port)
     with LOCK.open("w") as lock:
         # Steps of several agencies work on one host at the same time.
         fcntl.flock(lock, fcntl.LOCK_EX)
