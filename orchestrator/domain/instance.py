@@ -72,6 +72,11 @@ class ServiceInstance(Value):
         return self.state is not InstanceState.RETIRED
 
 
+def existing(recorded: Mapping[str, ServiceInstance]) -> dict[str, ServiceInstance]:
+    """Those of which anything may be on a host."""
+    return {component: instance for component, instance in recorded.items() if instance.exists}
+
+
 def display_status(state: InstanceState, *, run_open: bool) -> str:
     """The word people see: what is recorded, and whether somebody is at work on it."""
     busy = state in (InstanceState.PROVISIONING, InstanceState.UPDATING, InstanceState.RETIRING)

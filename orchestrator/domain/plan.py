@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import NUMBER, NUMBERS, Allocation, host_pool
 from orchestrator.domain.catalog import Catalog, Component, Tenancy, Verb
-from orchestrator.domain.instance import InstanceState, ServiceInstance
+from orchestrator.domain.instance import InstanceState, ServiceInstance, existing
 from orchestrator.domain.reachability import Reachability
 from orchestrator.domain.site import Placement, Site, hosts_in
 from orchestrator.domain.value import Value, digest_of
@@ -180,7 +180,7 @@ def _host_name(component: str, function: str, unit: int) -> str:
 def make_plan(basis: Basis) -> Plan:
     """The plan that turns what is recorded into what is ordered."""
     wanted = {} if basis.call_off is None else {c: _wish(basis, c) for c in basis.call_off.services}
-    recorded = {c: i for c, i in basis.recorded.items() if i.exists}
+    recorded = existing(basis.recorded)
     order = basis.catalog.in_order({*wanted, *recorded})
     reached = _reached(basis, recorded, wanted)
     changes = tuple(_change(recorded.get(c), wanted.get(c), basis=basis, reached=reached.get(c, ())) for c in order)

@@ -15,11 +15,12 @@ from orchestrator.domain.assignment import (
 )
 from orchestrator.domain.catalog import KEEPER, KEEPER_PORTS, Component
 from orchestrator.domain.certificates import certified
-from orchestrator.domain.instance import ServiceInstance
+from orchestrator.domain.instance import ServiceInstance, existing
+from orchestrator.domain.reachability import Reachability
 from orchestrator.domain.run import Run, StepRecord
 from orchestrator.domain.site import hosts_in
 from orchestrator.usecases.driving_ports import Assignment
-from orchestrator.usecases.finding import find_agency, reachability_of
+from orchestrator.usecases.finding import find_agency
 from orchestrator.usecases.ports import CatalogSource, Clock, Secrets, Transaction
 
 
@@ -132,7 +133,12 @@ class Assigning:
                 allocations=allocations,
                 needed=needed,
                 site=site,
-                reachability=reachability_of(tx, run.agency, catalog=catalog, site=site, services=services),
+                reachability=Reachability(
+                    existing(recorded) if services is None else services,
+                    catalog=catalog,
+                    allocations=allocations,
+                    site=site,
+                ),
                 certified=certified(f"{run.agency}.{site.domain}", run.created_at) if component.certified else None,
                 described=instance.hosts if besides else None,
                 besides=besides,

@@ -10,8 +10,8 @@ from orchestrator.domain.drill import DRILL_LIFE, ON_BEGIN, ON_SUCCESS, UNDER_WA
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import DrillMoved, Happening
 from orchestrator.domain.evidence import Approval
-from orchestrator.domain.instance import ServiceInstance
-from orchestrator.domain.reachability import Admission
+from orchestrator.domain.instance import ServiceInstance, existing
+from orchestrator.domain.reachability import Admission, Reachability
 from orchestrator.domain.recovery_plan import drill_plan, protected
 from orchestrator.domain.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import Priority
@@ -20,7 +20,7 @@ from orchestrator.domain.verdict import Moment
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import Driving, queue_run
 from orchestrator.usecases.driving_ports import Assignment
-from orchestrator.usecases.finding import find_agency, find_drill, reachability_of
+from orchestrator.usecases.finding import find_agency, find_drill
 from orchestrator.usecases.ports import CatalogSource, Clock, Store, StoredPlan, Transaction
 from orchestrator.usecases.recovery_ports import Rehearsal
 
@@ -225,7 +225,13 @@ class Drilling:
         """Ports of the live service that let the recovery host in. What is let in nowhere else could not get out of a
         bubble unseen: there an attempt fails because of the other side."""
         site = self.source.site(run.site)
-        found = reachability_of(tx, run.agency, catalog=self.source.catalog(), site=site).admissions(component)
+        reachability = Reachability(
+            existing(tx.instances.of(run.agency)),
+            catalog=self.source.catalog(),
+            allocations=tx.allocations.of(run.agency, site=site.name),
+            site=site,
+        )
+        found = reachability.admissions(component)
         return [one for one in found if one.protocol == "tcp" and site.hosts[host].address in one.sources]
 
     def _rehearsal(

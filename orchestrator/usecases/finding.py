@@ -1,15 +1,12 @@
 """Finding what a request names, or saying that it is not there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from orchestrator.domain.catalog import Catalog
 from orchestrator.domain.drill import Drill
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Event
 from orchestrator.domain.instance import ServiceInstance
-from orchestrator.domain.reachability import Reachability
 from orchestrator.domain.run import Run
-from orchestrator.domain.site import Site
 from orchestrator.usecases.ports import AgencyRecord, Store, StoredPlan, Transaction
 
 NAMED = 20
@@ -67,17 +64,3 @@ def events_of(store: Store, run: int, *, after: int = 0) -> Iterator[Event]:
         if not batch:
             return
         after = batch[-1].id
-
-
-def reachability_of(
-    tx: Transaction,
-    agency: str,
-    *,
-    catalog: Catalog,
-    site: Site,
-    services: Mapping[str, ServiceInstance] | None = None,
-) -> Reachability:
-    """Who may reach what of an agency's services: of those it has, unless others are named."""
-    recorded = {name: one for name, one in tx.instances.of(agency).items() if one.exists}
-    allocations = tx.allocations.of(agency, site=site.name)
-    return Reachability(recorded if services is None else services, catalog=catalog, allocations=allocations, site=site)

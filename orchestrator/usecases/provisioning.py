@@ -12,7 +12,7 @@ from orchestrator.domain.catalog import KEEPER, Verb
 from orchestrator.domain.charges import owed
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening, InstanceMoved
-from orchestrator.domain.instance import INSTANCE_LIFE, InstanceEvent, InstanceState, ServiceInstance
+from orchestrator.domain.instance import INSTANCE_LIFE, InstanceEvent, InstanceState, ServiceInstance, existing
 from orchestrator.domain.plan import Effect, Purpose
 from orchestrator.domain.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import OnFailure, Priority
@@ -74,18 +74,19 @@ class Provisioning:
         """Whatever did not come to its end may be gone on with."""
 
     def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Assignment:
-        instance, leaving = self._intended(tx, run, step)
+        recorded, desired = tx.instances.of(run.agency), tx.plans.desired(run.plan)
+        instance, leaving = _intended(step, recorded, desired)
         again = step.attempt > 1 or instance.state is InstanceState.FAILED
         if step.verb is Verb.PROVISION or (step.verb is Verb.RETIRE and leaving):
             event = InstanceEvent.RETIRE if leaving else InstanceEvent.PROVISION
             instance = self._move(tx, instance, event, happenings)
-        services = self._services(tx, run)
+        services = _afterwards(recorded, desired)
         held = {HOLD: tx.backups.taken(run.agency)} if step.component == KEEPER and step.verb is Verb.RETIRE else None
         assignment = self.assigning.assignment(tx, run, step, instance, services=services, besides=held)
         return replace(assignment, again=again)
 
     def end_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> None:
-        instance, leaving = self._intended(tx, run, step)
+        instance, leaving = _intended(step, tx.instances.of(run.agency), tx.plans.desired(run.plan))
         if step.component == KEEPER and step.state is StepState.SUCCEEDED:
             self._note_held(tx, run, step)
         if step.verb is Verb.VERIFY and step.state is StepState.SUCCEEDED:
@@ -136,20 +137,6 @@ class Provisioning:
         created = (plan.desired.get(c.component) for c in plan.changes if c.effect is Effect.CREATE)
         pending = {"state": InstanceState.PENDING, "changed_at": now}
         tx.instances.put_all([wish.model_copy(update=pending) for wish in created if wish])
-
-    def _intended(self, tx: Transaction, run: Run, step: StepRecord) -> tuple[ServiceInstance, bool]:
-        """The instance as the plan wants it, and whether it is to leave altogether."""
-        recorded = tx.instances.of(run.agency)[step.component]
-        wish = tx.plans.desired(run.plan)[step.component]
-        if wish is None:
-            return recorded, True
-        return wish.model_copy(update={"state": recorded.state, "changed_at": recorded.changed_at}), False
-
-    def _services(self, tx: Transaction, run: Run) -> Mapping[str, ServiceInstance]:
-        """What the agency will have when the run is done."""
-        kept = {name: instance for name, instance in tx.instances.of(run.agency).items() if instance.exists}
-        after = {**kept, **tx.plans.desired(run.plan)}
-        return {name: instance for name, instance in after.items() if instance is not None}
 
     def _move(
         self,
@@ -221,6 +208,24 @@ class Provisioning:
 def _kept_for_backups(tx: Transaction, agency: str) -> tuple[str, ...]:
     """What nobody else may be given while backups are held: their repository answers under the number."""
     return (NUMBER,) if tx.backups.held(agency) else ()
+
+
+def _intended(
+    step: StepRecord, recorded: Mapping[str, ServiceInstance], desired: Mapping[str, ServiceInstance | None]
+) -> tuple[ServiceInstance, bool]:
+    """The instance as the plan wants it, and whether it is to leave altogether."""
+    before, wish = recorded[step.component], desired[step.component]
+    if wish is None:
+        return before, True
+    return wish.model_copy(update={"state": before.state, "changed_at": before.changed_at}), False
+
+
+def _afterwards(
+    recorded: Mapping[str, ServiceInstance], desired: Mapping[str, ServiceInstance | None]
+) -> dict[str, ServiceInstance]:
+    """What the agency will have when the run is done."""
+    after = {**existing(recorded), **desired}
+    return {name: instance for name, instance in after.items() if instance is not None}
 
 
 def _on_finish(step: StepRecord, *, leaving: bool) -> InstanceEvent | None:

@@ -80,4 +80,4 @@ def _rebuilding(connection: sa.Connection) -> Iterator[None]:
 def _require_whole(connection: sa.Connection) -> None:
     if connection.dialect.name == "sqlite":
         lost = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
-        assert lost is None, f"a row of {lost[0]} refers to one of {lost[2]} that is not there" if lost else ""
+        assert lost is None, f"a reference to a row that is not there: {lost}"
