@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from orchestrator.domain.catalog import KEEPER, SecretKind
+from orchestrator.domain.catalog import SecretKind
 from orchestrator.domain.certificates import certified, superseded
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.instance import InstanceState, ServiceInstance
@@ -22,9 +22,6 @@ from orchestrator.usecases.finding import find_agency, in_service
 from orchestrator.usecases.ordering import CERTIFICATES, Ordering
 from orchestrator.usecases.ports import AgencyRecord, CatalogSource, Clock, MadeSecret, Secrets, Store, Transaction
 from orchestrator.usecases.provisioning import Provisioning
-
-CANARIES = (KEEPER, "canary_key")
-"""What canaries are signed with. With another, drills would take those that are out there for forged."""
 
 log = logging.getLogger(__name__)
 
@@ -63,11 +60,7 @@ class Renewing:
     def named(self, agency: str, component: str | None = None, name: str | None = None) -> list[SecretView]:
         """Those that would be replaced: all of an agency, of a component, or one. Raises when there are none."""
         found = [
-            view
-            for view in self.listed(agency)
-            if component in (None, view.component)
-            and name in (None, view.name)
-            and (view.component, view.name) != CANARIES
+            view for view in self.listed(agency) if component in (None, view.component) and name in (None, view.name)
         ]
         if not found:
             raise _nothing_to_replace(agency, component, name)
@@ -145,8 +138,6 @@ def _renews_certificates_alone(plan: Plan) -> bool:
 
 
 def _nothing_to_replace(agency: str, component: str | None, name: str | None) -> OrchestratorError:
-    if (component, name) == CANARIES:
-        return OrchestratorError(Kind.CONFLICT, f"the key of {agency}'s canaries stays: drills know canaries by it")
     what = " ".join(part for part in (agency, component, name) if part)
     return OrchestratorError(
         Kind.NOT_FOUND, f"there is no secret of {what}", hint=f"those there are: orchestrator secret list {agency}"

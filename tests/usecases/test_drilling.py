@@ -1,5 +1,6 @@
 """Drills as the use-cases see them: who may ask, what each end means, and that cleanup always happens."""
 
+import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 from orchestrator.domain.assignment import writer_of
-from orchestrator.domain.catalog import Verb
+from orchestrator.domain.canary import next_canary
+from orchestrator.domain.catalog import KEEPER, SecretKind, Verb
 from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import StepTold
@@ -491,6 +493,23 @@ def test_a_canary_that_is_lost_on_the_way_keeps_its_number(ready: RecoveryHouse)
     del ready.host.broken["user"]
     [written] = ready.witnessing.write(AGENCY)
     assert written.number == 6
+
+
+def test_canaries_are_known_whichever_key_they_were_signed_with(ready: RecoveryHouse) -> None:
+    sealing, kept = ready.protecting.assigning.secrets, ready.kept()
+    with ready.house.store.begin() as tx:
+        token = sealing.seal(sealing.generate(SecretKind.KEY))
+        tx.secrets.propose((AGENCY, KEEPER, "canary_key"), token)
+        tx.secrets.accept(AGENCY, KEEPER, at=ready.house.clock.now())
+    assert ready.kept()["canary_key"] != kept["canary_key"]
+    ready.canaries(2)
+    ready.back_up()
+    rpo = ready.evidence(ready.drill()).rpo
+    assert (rpo.acknowledged, rpo.restored, rpo.lost, rpo.holes) == (7, 7, 0, 0)
+    with ready.house.store.read() as tx:
+        *_, before, last = tx.canaries.of(AGENCY, "alpha")
+    forged = next_canary(base64.b64decode(kept["canary_key"]), before, at=last.sent_at)
+    assert forged.code != last.code, "who has the old key makes none that fits"
 
 
 def test_evidence_is_there_only_for_drills_that_came_to_a_disaster(ready: RecoveryHouse, tmp_path: Path) -> None:

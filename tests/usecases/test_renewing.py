@@ -100,13 +100,11 @@ class TestANewSecret:
         with pytest.raises(OrchestratorError, match="stale"):
             renewed.house.provisioning.open_run(stored.id)
 
-    def test_of_canaries_is_refused(self, renewed: RenewingHouse) -> None:
+    def test_is_made_of_every_secret_that_the_agency_has(self, renewed: RenewingHouse) -> None:
         renewed.house.apply(order(alpha={}, **{KEEPER: {}}))
-        with pytest.raises(OrchestratorError, match="canaries stays"):
-            renewed.renewing.propose(AGENCY, KEEPER, "canary_key")
-        named = {(view.component, view.name) for view in renewed.renewing.propose(AGENCY)}
-        assert (KEEPER, "repository_password") in named
-        assert (KEEPER, "canary_key") not in named
+        held = {(view.component, view.name) for view in renewed.renewing.listed(AGENCY)}
+        assert {(KEEPER, "repository_password"), (KEEPER, "canary_key"), ("alpha", "token")} <= held
+        assert {(view.component, view.name) for view in renewed.renewing.propose(AGENCY)} == held
 
     def test_of_what_opens_backups_has_all_of_them_taken_at_once(self, renewed: RenewingHouse) -> None:
         renewed.house.apply(order(alpha={}, **{KEEPER: {}}))
