@@ -174,7 +174,7 @@ class TestAHostileCalendar:
     @pytest.mark.parametrize(
         ("events", "problem"),
         [
-            ([YEARLY_NEVER], "takes too long"),
+            ([YEARLY_NEVER], ""),
             (many(YEARLY_NEVER, 200), "takes too long"),
             (many("DTSTART;VALUE=DATE:00010101 RRULE:FREQ=DAILY", 500), ""),
             (many("DTSTART;VALUE=DATE:20270101 RRULE:FREQ=DAILY;COUNT=99999999", 100), ""),
