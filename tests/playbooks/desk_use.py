@@ -38,11 +38,15 @@ class Seat:
         status, _, text = self.send(method, f"/REST/2.0/{path}", headers, None if body is None else json.dumps(body))
         return status, text
 
-    def log_in(self) -> str:
-        """The cookie as the desk sends it to who logs in."""
+    def submit(self) -> tuple[int, Message, str]:
+        """What answers the page on which people log in. 302 lets them in."""
         form = urllib.parse.urlencode({"user": self.login, "pass": self.password, "next": "start"})
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Referer": f"https://{self.address}/"}
-        status, told, text = self.send("POST", "/NoAuth/Login.html", headers, form)
+        return self.send("POST", "/NoAuth/Login.html", headers, form)
+
+    def log_in(self) -> str:
+        """The cookie as the desk sends it to who logs in."""
+        status, told, text = self.submit()
         assert status == 302, text
         assert len(told.get_all("Set-Cookie")) == 1
         return told["Set-Cookie"]

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -335,6 +335,62 @@ def test_the_session_of_a_browser_stays_with_it(people: People) -> None:
     cookie = people.seat(ALPHA).log_in()
     said = {part.strip().lower() for part in cookie.split(";")[1:]}
     assert {"secure", "httponly", "samesite=lax"} <= said
+
+
+FROM_GATEWAY = """
+python3 - <<'PY'
+import base64, ssl, urllib.error, urllib.request
+proof = base64.b64encode(b"{login}:{password}").decode()
+asked = urllib.request.Request("https://{address}/REST/2.0/queues/all", headers={{"Authorization": "Basic " + proof}})
+try:
+    print(urllib.request.urlopen(asked, context=ssl._create_unverified_context()).status)
+except urllib.error.HTTPError as refused:
+    print(refused.code)
+PY
+"""
+COUNTS = "/run/service-desk"
+
+
+def test_who_guesses_an_agents_password_is_shut_out_where_they_are_and_nobody_else(people: People) -> None:
+    desks, seat, colleague = people.steps, people.seat(ALPHA), people.seat(ALPHA, "agent2")
+    guess = replace(seat, password="guess")
+    from_gateway = FROM_GATEWAY.format(login=seat.login, password=seat.password, address=seat.address)
+    read = "queues/all"
+    for n in range(10):
+        assert (guess.rest("GET", read)[0] if n % 2 else guess.submit()[0]) in (401, 200)
+    assert seat.rest("GET", read)[0] == 401, "by now the password does not help"
+    assert seat.submit()[0] == 200, "nor on the page"
+    assert colleague.rest("GET", read)[0] == 200
+    assert desks.on("gw1", from_gateway) == "200\n", "nobody is shut out elsewhere"
+    [counted] = desks.on("desk1", f"stat -c %s {COUNTS}/*").split()
+    assert int(counted) == 10, "what is shut is not counted"
+    desks.on("desk1", f"touch -d '11 minutes ago' {COUNTS}/*")
+    assert guess.rest("GET", read)[0] == 401
+    assert desks.on("desk1", f"stat -c %s {COUNTS}/*") == "1\n", "it begins anew"
+    assert seat.submit()[0] == 302
+    assert desks.on("desk1", f"ls {COUNTS}") == "", "who knows it starts with none"
+
+
+def test_another_authority_takes_the_place_of_the_desks(breakable: Steps) -> None:
+    authority = "openssl x509 -in /etc/service-desk/tls/ca.pem -noout -fingerprint"
+    known, desks = breakable.on("desk1", authority), breakable
+    site = desks.site.model_copy(update={"facts": {**desks.site.facts, "site_desk_authority": 2}})
+    second = replace(desks, site=site)
+    making = "desk1: Make the database, the certificates and the control queue"
+    assert making in second.changed("service-desk", "provision", check=True)
+    assert desks.on("desk1", authority) == known
+    assert making in second.changed("service-desk", "provision")
+    made = desks.on("desk1", authority)
+    assert made != known
+    assert making not in second.changed("service-desk", "provision", tenant=BRAVO), "it is the site's, and there"
+    for tenant in (ALPHA, BRAVO):
+        second.succeed("service-desk", "verify", tenant=tenant)
+    # One whose key is lost, as after a restore, issues nothing more.
+    desks.on("desk1", "cd /etc/service-desk/tls; rm ca.key desk.pem")
+    desks.on("desk1", "systemctl start service-desk-renewal")
+    assert desks.on("desk1", authority) != made
+    assert making not in second.changed("service-desk", "provision")
+    second.succeed("service-desk", "verify")
 
 
 def test_what_the_agency_chooses_is_what_it_gets(breakable: Steps) -> None:

@@ -110,6 +110,27 @@ def test_who_holds_every_port_takes_none_from_another_agency(sessions: Steps) ->
         sessions.on("thin1", f"systemctl stop {unit}")
 
 
+GUESS = """
+manager=$(systemctl show --property=MainPID --value thin-client-sessions@{id})
+for guess in $(seq 10); do
+    echo guess | timeout 60 nsenter --target=$manager --mount --net \\
+        xrdp-sesrun -c /etc/thin-client/{id}/sesman.ini -t Xorg -b 16 -F 0 {id}-user1 2>&1 | grep -i 'fail\\|denied' || echo no
+done
+"""
+
+
+def test_an_account_whose_password_is_guessed_is_shut_for_a_while_and_no_other(breakable: Steps) -> None:
+    said = breakable.on("thin1", GUESS.format(id=ALPHA.id))
+    assert "no\n" not in said
+    outcome = breakable.run("thin-client", "verify")
+    assert outcome.state is StepState.FAILED
+    assert f"{ALPHA.id}-user1 got no session" in str(outcome.error)
+    breakable.succeed("thin-client", "verify", tenant=BRAVO)
+    failures = f"/run/thin-client/{ALPHA.id}/failures"
+    breakable.on("thin1", f"faillock --dir {failures} --user {ALPHA.id}-user1 --reset")
+    breakable.succeed("thin-client", "verify")
+
+
 BREAKS = [
     ("thin1", f"systemctl stop thin-client-desktop@{ALPHA.id}", "No remote desktop"),
     ("thin1", f"sed -i s/allow_channels=true/allow_channels=false/ {FOLDER}/xrdp.ini; {RESTART}", "no channels"),

@@ -1,28 +1,29 @@
 #!/bin/sh
 # Makes, once per host, what all agencies of a service desk share: which of its packages' units run, the database, the
 # site's certificate authority and the desk's certificate, and the control queue that no agent may see. Prints "changed"
-# when it made something.
+# for each thing that it makes, or with "check" would make. A timer calls it too, for the certificate.
 # The lock makes it safe to be called by the provisioning of two agencies at the same moment.
-# Usage: platform.sh ADDRESS SITE_DOMAIN
+# Usage: platform.sh make|check ADDRESS SITE_DOMAIN AUTHORITY
+# AUTHORITY counts the site's authorities of service desks: another number makes another one.
 set -eu
-address=$1 site_domain=$2
+act=$1 address=$2 site_domain=$3 authority=$4
+due() { echo changed; [ "$act" = make ]; }
 exec 9>/run/lock/service-desk
 flock 9
 
 # Request Tracker is served by units of ours; those of its packages would hold half a gigabyte for nobody.
 for unit in request-tracker5 rt5-fcgi; do
     if systemctl --quiet is-enabled "$unit" 2>/dev/null || systemctl --quiet is-active "$unit"; then
-        systemctl --quiet disable --now "$unit"
-        echo changed
+        due && systemctl --quiet disable --now "$unit"
     fi
 done
-if ! { systemctl --quiet is-enabled postgresql && systemctl --quiet is-active postgresql; }; then
-    systemctl --quiet enable --now postgresql
-    echo changed
+if ! { systemctl --quiet is-enabled postgresql && systemctl --quiet is-active postgresql; } 2>/dev/null; then
+    due && systemctl --quiet enable --now postgresql
 fi
 
 state=/var/lib/service-desk
 if [ ! -e "$state/ready" ]; then
+    due || exit 0
     mkdir -p "$state"
     cd /
     # The package leaves its (empty) first configuration readable by root only, and Request Tracker insists on reading it.
@@ -39,34 +40,39 @@ if [ ! -e "$state/ready" ]; then
     runuser -u www-data -- rt-setup-database-5 --action insert --skip-create \
         --datafile /usr/local/lib/service-desk/control-queue.pl >>"$state/set-up.log" 2>&1
     touch "$state/ready"
-    echo changed
 fi
 
 # Whom an agent may see hangs on who wrote on tickets, and the package has no index by that.
 cd /
 if ! runuser -u www-data -- psql -qtAc "select 1 from pg_indexes where indexname = 'service_desk_writers'" rtdb </dev/null | grep -q 1; then
-    runuser -u www-data -- psql -q -c "create index service_desk_writers on transactions (creator) where objecttype = 'RT::Ticket'" rtdb
-    echo changed
+    due && runuser -u www-data -- psql -q -c "create index service_desk_writers on transactions (creator) where objecttype = 'RT::Ticket'" rtdb
 fi
 
-# The desk's certificate is good for a year, and replaced when half of that is over.
+# The desk's certificate is good for a year, and replaced when half of that is over. The authority is replaced when it would
+# end before what it issues, when its key is lost, or when the site counts another one.
 tls=/etc/service-desk/tls
-lasts() { openssl x509 -in "$tls/desk.pem" -noout -checkend $(($1 * 86400)) >/dev/null 2>&1; }
-if ! lasts 182 || lasts 366; then
+lasts() { openssl x509 -in "$tls/$1.pem" -noout -checkend $(($2 * 86400)) >/dev/null 2>&1; }
+counted=$(cat "$tls/authority" 2>/dev/null || echo 1)
+if ! lasts desk 182 || lasts desk 366 || [ "$counted" != "$authority" ]; then
+    due || exit 0
     mkdir -p "$tls"
     umask 077
-    [ -e "$tls/ca.pem" ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 3650 -batch \
-        -subj "/O=$site_domain/CN=Service desk authority of $site_domain" \
-        -addext basicConstraints=critical,CA:TRUE,pathlen:0 -addext keyUsage=critical,keyCertSign,cRLSign \
-        -keyout "$tls/ca.key" -out "$tls/ca.pem"
+    if ! lasts ca 366 || [ ! -e "$tls/ca.key" ] || [ "$counted" != "$authority" ]; then
+        # Until the desk's certificate is of it, nobody knows: interrupted, all of it happens again.
+        rm -f "$tls/desk.pem"
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 3650 -batch \
+            -subj "/O=$site_domain/CN=Service desk authority of $site_domain" \
+            -addext basicConstraints=critical,CA:TRUE,pathlen:0 -addext keyUsage=critical,keyCertSign,cRLSign \
+            -keyout "$tls/ca.key" -out "$tls/ca.pem"
+    fi
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 365 -batch \
         -CA "$tls/ca.pem" -CAkey "$tls/ca.key" -subj "/CN=$address" \
         -addext basicConstraints=critical,CA:FALSE -addext extendedKeyUsage=serverAuth \
         -addext "subjectAltName=IP:$address,DNS:$(hostname),DNS:localhost" \
         -keyout "$tls/desk.key.new" -out "$tls/desk.new"
+    echo "$authority" >"$tls/authority"
     chmod 0644 "$tls/ca.pem" "$tls/desk.new"
     mv "$tls/desk.key.new" "$tls/desk.key"
     mv "$tls/desk.new" "$tls/desk.pem"
     if systemctl --quiet is-active nginx; then systemctl reload nginx; fi
-    echo changed
 fi

@@ -1,4 +1,5 @@
-# Keeps agencies apart where Request Tracker's rights cannot: to one another's agents, accounts do not exist.
+# Keeps agencies apart where Request Tracker's rights cannot: to one another's agents, accounts do not exist. And bounds how
+# often passwords are guessed.
 #
 # Request Tracker lets whoever may log in see every user of the desk. Here an agent, `<agency>.<agent>`, sees the agents of
 # the own agency, and of all other people those who take part in a ticket of its queue or wrote on one. Whoever else
@@ -8,6 +9,15 @@ package RT::User;
 use strict;
 use warnings;
 no warnings 'redefine';
+use RT::Guessing;
+
+my $is_password;
+BEGIN { $is_password = RT::User->can('IsPassword') }
+
+sub IsPassword {
+    my ($self, @given) = @_;
+    return RT::Guessing::bounded($self, sub { $self->$is_password(@given) });
+}
 
 # The agency that an account is an agent of; undef for the system, and for people who write mail and cannot log in.
 sub AgencyOf {
