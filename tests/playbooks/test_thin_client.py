@@ -113,8 +113,8 @@ def test_who_holds_every_port_takes_none_from_another_agency(sessions: Steps) ->
 GUESS = """
 manager=$(systemctl show --property=MainPID --value thin-client-sessions@{id})
 for guess in $(seq 10); do
-    echo guess | timeout 60 nsenter --target=$manager --mount --net \\
-        xrdp-sesrun -c /etc/thin-client/{id}/sesman.ini -t Xorg -b 16 -F 0 {id}-user1 2>&1 | grep -i 'fail\\|denied' || echo no
+    echo guess | timeout 60 nsenter --target=$manager --mount --net xrdp-sesrun \\
+        -c /etc/thin-client/{id}/sesman.ini -t Xorg -b 16 -F 0 {id}-user1 2>&1 | grep -i 'fail\\|denied' || echo no
 done
 """
 
