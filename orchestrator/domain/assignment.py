@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -58,6 +58,8 @@ def host_variables(
     needed: Mapping[str, Placement],
     site: Site,
     reachability: Reachability,
+    beside: Mapping[str, Sequence[str]],
+    namesakes: Sequence[str],
     certified: Certified | None = None,
     described: Placement | None = None,
     besides: Mapping[str, Any] | None = None,
@@ -65,7 +67,8 @@ def host_variables(
     """host -> its variables. Secrets are not among them: they travel by another way.
 
     `described` are the hosts the role is told of where they are not those of the step: what is restored elsewhere keeps
-    its names. `certified` is how long certificates are good, if there are any; `besides`, what only some verbs need.
+    its names. `beside` are the roles of the agency's other services by host, `namesakes` the agencies whose names hold
+    this one's. `certified` is how long certificates are good, if there are any; `besides`, what only some verbs need.
     """
     allocated = values(allocations)
     number = allocated.pop("number", None)
@@ -77,6 +80,7 @@ def host_variables(
         "needs": {name: addresses(hosts, site) for name, hosts in needed.items()},
         "allocation": allocated,
         **instance.parameters,
+        "namesakes": list(namesakes),
         "ways": [way.model_dump() for way in reachability.ways(component)],
         **({"certified": certified.document} if certified else {}),
         **(besides or {}),
@@ -87,9 +91,26 @@ def host_variables(
             **{f"{component.role}_{key}": value for key, value in shared.items()},
             f"{component.role}_functions": [f for f, hosts in sorted(placement.items()) if name in hosts],
             f"{component.role}_admits": [one.model_dump(exclude={"host"}) for one in admitted if one.host == name],
+            f"{component.role}_beside": list(beside.get(name, ())),
         }
         for name in hosts_in(placement)
     }
+
+
+def roles_beside(
+    component: Component, services: Mapping[str, ServiceInstance], components: Mapping[str, Component]
+) -> dict[str, list[str]]:
+    """host -> roles of the agency's other services there."""
+    found: dict[str, list[str]] = {}
+    for name, service in sorted(services.items()):
+        for host in hosts_in(service.hosts) if name != component.component else ():
+            found.setdefault(host, []).append(components[name].role)
+    return found
+
+
+def names_with(agency: str, agencies: Iterable[str]) -> list[str]:
+    """Of other agencies, those whose names hold this one's, so that what is theirs is not taken for its own."""
+    return sorted(other for other in agencies if agency in other and other != agency)
 
 
 def agency_facts(agency: Agency, *, number: Any, site: Site) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from orchestrator.domain.assignment import (
     addresses,
     agency_facts,
     host_variables,
+    names_with,
     passwords,
+    roles_beside,
     secrets_variable,
     writer_of,
 )
@@ -119,6 +121,7 @@ class Assigning:
         catalog, site = self.source.catalog(), self.source.site(run.site)
         component, allocations = catalog.components[step.component], tx.allocations.of(run.agency, site=run.site)
         needed = {n: i.hosts for n, i in recorded.items() if n in component.needs}
+        present = existing(recorded) if services is None else services
         return Assignment(
             run=run.id,
             step=step.id,
@@ -133,12 +136,9 @@ class Assigning:
                 allocations=allocations,
                 needed=needed,
                 site=site,
-                reachability=Reachability(
-                    existing(recorded) if services is None else services,
-                    catalog=catalog,
-                    allocations=allocations,
-                    site=site,
-                ),
+                reachability=Reachability(present, catalog=catalog, allocations=allocations, site=site),
+                beside=roles_beside(component, existing(recorded), catalog.components),
+                namesakes=names_with(run.agency, (other.id for other in tx.agencies.all())),
                 certified=certified(f"{run.agency}.{site.domain}", run.created_at) if component.certified else None,
                 described=instance.hosts if besides else None,
                 besides=besides,

@@ -9,6 +9,8 @@ short_description: The accounts of one group of people, all at once
 description:
   - Makes a group and the accounts whose primary group it is, with their passwords and private homes, and removes the
     group's other accounts with their homes, processes and leftovers in shared directories.
+  - The accounts are in no other group, and nobody else is in theirs; their homes are for them alone, their shell is
+    C(/bin/bash).
   - An account that exists but belongs to another group is never touched; the module fails.
 options:
   group:
@@ -25,7 +27,7 @@ attributes:
     description: Says what would change.
   diff_mode:
     support: full
-    description: Which accounts are made, removed or given another password.
+    description: Which accounts are made, removed or given another password, and what they may no more.
 author: [Shared service orchestrator]
 """
 
@@ -44,6 +46,7 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -52,6 +55,8 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+HOME_MODE = 0o700
+SHELL = "/bin/bash"
 SHARED_DIRECTORIES = ("/tmp", "/var/tmp", "/var/mail", "/var/spool/cron/crontabs")  # noqa: S108 (looked through, not used)
 
 
@@ -121,13 +126,50 @@ def delete(module: AnsibleModule, account: pwd.struct_passwd) -> None:
 
 def make(module: AnsibleModule, group: str, name: str) -> None:
     """Make an account with a home that only it can read."""
-    options = ["--create-home", "--key", "HOME_MODE=0700", "--shell", "/bin/bash", "--gid", group]
+    options = ["--create-home", "--key", f"HOME_MODE={HOME_MODE:04o}", "--shell", SHELL, "--gid", group]
     module.run_command(["useradd", *options, name], check_rc=True)
 
 
 def set_password(module: AnsibleModule, name: str, password: str) -> None:
     """Give an account its password, by standard input."""
     module.run_command(["chpasswd"], data=f"{name}:{password}", check_rc=True)
+
+
+def foreign_groups(group: str, name: str) -> list[str]:
+    """Return groups that list the account besides its own: whoever is in `sudo` is no user of an agency."""
+    return sorted(entry.gr_name for entry in grp.getgrall() if name in entry.gr_mem and entry.gr_name != group)
+
+
+def home_is_private(account: pwd.struct_passwd) -> bool:
+    """Tell whether only the account itself reads its home."""
+    home = Path(account.pw_dir)
+    return belongs_to(home, account.pw_uid) and home.is_dir() and stat.S_IMODE(home.stat().st_mode) == HOME_MODE
+
+
+def make_private(account: pwd.struct_passwd) -> None:
+    """Give an account its home back."""
+    home = Path(account.pw_dir)
+    home.mkdir(exist_ok=True)
+    os.chown(home, account.pw_uid, account.pw_gid, follow_symlinks=False)
+    home.chmod(HOME_MODE)
+
+
+def reach(module: AnsibleModule, group: str, account: pwd.struct_passwd) -> list[tuple[str, Callable[[], object]]]:
+    """Return what an account may beyond what it should, in words, each with the act that puts it right."""
+    run, name = partial(module.run_command, check_rc=True), account.pw_name
+    found: list[tuple[str, Callable[[], object]]] = [
+        (f"{name} not in group {other}", partial(run, ["gpasswd", "--delete", name, other]))
+        for other in foreign_groups(group, name)
+    ]
+    if not home_is_private(account):
+        found.append((f"home of {name} for it alone", partial(make_private, account)))
+    if account.pw_shell != SHELL:
+        found.append((f"shell of {name} {SHELL}", partial(run, ["usermod", "--shell", SHELL, name])))
+    if account.pw_uid == 0:
+        module.fail_json(
+            msg=f"{name} is another name of root: remove that line from /etc/passwd, and look who wrote it"
+        )
+    return found
 
 
 def differences(module: AnsibleModule, group: str, passwords: dict[str, str]) -> list[tuple[str, Callable[[], object]]]:
@@ -144,6 +186,12 @@ def differences(module: AnsibleModule, group: str, passwords: dict[str, str]) ->
     for name, password in sorted(passwords.items()):
         if not has_password(name, password):
             found.append((f"password of {name}", partial(set_password, module, name, password)))
+    for name in sorted(passwords.keys() & present.keys()):
+        found += reach(module, group, present[name])
+    guests = {name for entry in grp.getgrall() if entry.gr_name == group for name in entry.gr_mem} - passwords.keys()
+    found.extend(
+        (f"{name} not in group {group}", partial(run, ["gpasswd", "--delete", name, group])) for name in sorted(guests)
+    )
     leaving = sorted(present.keys() - passwords.keys())
     found.extend((f"no account {name}", partial(delete, module, present[name])) for name in leaving)
     if group_present and not passwords:

@@ -73,6 +73,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.nft_rules import declared, in_force
 
 FOLDER = Path("/etc/host-firewall")
 MAIN = FOLDER / "main.nft"
@@ -123,9 +124,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 X11Forwarding no
 """
-IN_FORCE = "nft --stateless list table inet host_firewall"
-# A namespace of its own shows how the kernel writes down the rules of the files.
-DECLARED = f"unshare --net sh -c 'nft --file {MAIN} && {IN_FORCE}'"
+TABLE = "host_firewall"
 
 
 def rules_of(admits: list[dict[str, Any]]) -> str:
@@ -236,10 +235,9 @@ class Host:
 
     def enforce(self) -> None:
         """Compare what is in force with what the files say, and load these where they differ."""
-        declared = self.run(DECLARED)
-        _, in_force, _ = self._module.run_command(IN_FORCE)
-        if declared != in_force:
-            self.differ("rules in force", in_force, declared)
+        found, wanted = in_force(self._module, TABLE), declared(self._module, MAIN, TABLE)
+        if found != wanted:
+            self.differ("rules in force", found, wanted)
             if not self._module.check_mode:
                 self.run(f"nft --file {MAIN}")
 

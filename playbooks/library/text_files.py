@@ -9,6 +9,7 @@ short_description: Several small text files in one call
 description:
   - Writes each of O(files) whose text or mode differs and removes each of O(absent), in one trip to the host where
     M(ansible.builtin.copy) needs one or two for each file.
+  - Folders that O(only) names have nothing else in them afterwards.
   - Missing parent directories are made, with mode 0755. A file is replaced in one step, so no reader sees half of it.
 options:
   files:
@@ -41,6 +42,23 @@ options:
     type: list
     elements: path
     default: []
+  only:
+    description:
+      - Folders that have nothing else in them than O(files), O(only.but) and folders. What else there is goes, and so
+        does a folder that is empty then.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      folder:
+        description: The folder. It need not be there.
+        type: path
+        required: true
+      but:
+        description: Names of files in it that others put there.
+        type: list
+        elements: str
+        default: []
   again:
     description:
       - The step was begun before and did not come to its end. Files may be as wanted already while nobody has told
@@ -127,6 +145,13 @@ def remove(module: AnsibleModule, path: Path) -> dict[str, str] | None:
     return {"before_header": str(path), "after_header": str(path), "before": before, "after": ""}
 
 
+def strangers(files: list[dict[str, Any]], folder: Path, but: list[str]) -> list[Path]:
+    """Return what is in a folder and should not be."""
+    wanted = {Path(one["path"]) for one in files} | {folder / name for name in but}
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path for path in found if path not in wanted and (path.is_symlink() or not path.is_dir()))
+
+
 def main() -> None:
     """Settle every file and report the differences."""
     file = {
@@ -136,16 +161,23 @@ def main() -> None:
         "group": {"type": "str", "default": "root"},
         "validate": {"type": "str"},
     }
+    alone = {"folder": {"type": "path", "required": True}, "but": {"type": "list", "elements": "str", "default": []}}
     module = AnsibleModule(
         argument_spec={
             "files": {"type": "list", "elements": "dict", "options": file, "default": []},
             "absent": {"type": "list", "elements": "path", "default": []},
+            "only": {"type": "list", "elements": "dict", "options": alone, "default": []},
             "again": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     found = [settle(module, wanted) for wanted in module.params["files"]]
     found += [remove(module, Path(path)) for path in module.params["absent"]]
+    for one in module.params["only"]:
+        folder = Path(one["folder"])
+        found += [remove(module, path) for path in strangers(module.params["files"], folder, one["but"])]
+        if not module.check_mode and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
     diff = [difference for difference in found if difference]
     paths = [difference["after_header"] for difference in diff]
     if module.params["again"] and not module.check_mode:

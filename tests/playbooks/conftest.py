@@ -20,7 +20,7 @@ from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.practice.commands import PACKAGES
 from orchestrator.domain.agreement import Agency
 from orchestrator.domain.allocation import Allocation
-from orchestrator.domain.assignment import host_variables, passwords, secrets_variable, writer_of
+from orchestrator.domain.assignment import host_variables, passwords, roles_beside, secrets_variable, writer_of
 from orchestrator.domain.catalog import SecretKind, Tenancy, Verb
 from orchestrator.domain.certificates import certified
 from orchestrator.domain.instance import InstanceState, ServiceInstance
@@ -109,12 +109,15 @@ class Steps:
     def home(self) -> Path:
         return self.practice.home
 
-    def run(self, component: str, verb: str, **options: Any) -> StepOutcome:
-        """Carry one step out."""
+    def run(self, component: str, verb: str, *, until: str | None = None, **options: Any) -> StepOutcome:
+        """Carry one step out, or kill it when it has done the task named `until`."""
         self.said.clear()
         assignment = self.assignment(component, verb, **options)
         self.practice.boot({*assignment.variables, *([assignment.keeper] if assignment.keeper else [])})
-        return self.runner.run(assignment, on_events=self.said.extend, cancelled=lambda: False)
+        return self.runner.run(assignment, on_events=self.said.extend, cancelled=lambda: self._has_done(until))
+
+    def _has_done(self, task: str | None) -> bool:
+        return task is not None and any(getattr(told, "task", None) == task for told in self.said)
 
     def assignment(
         self,
@@ -142,6 +145,7 @@ class Steps:
             n: {f: self.site.group(g) for f, g in self.source.catalog().components[n].hosts.items()}
             for n in found.needs
         }
+        services = {component: instance, **{n: self.instance(tenant, n, hosts=h) for n, h in (others or {}).items()}}
         sources = {name: name for names in hosts.values() for name in names}
         variables = host_variables(
             found,
@@ -151,10 +155,9 @@ class Steps:
             allocations=tenant.allocations(),
             needed=needed,
             site=self.site,
-            reachability=self.reachability(
-                tenant,
-                {component: instance, **{n: self.instance(tenant, n, hosts=h) for n, h in (others or {}).items()}},
-            ),
+            reachability=self.reachability(tenant, services),
+            beside=roles_beside(found, services, self.source.catalog().components),
+            namesakes=[],
             certified=certified(f"{tenant.id}.{self.site.domain}", at) if found.certified else None,
         )
         if on:

@@ -72,10 +72,10 @@ BREAKS = [
     (f"systemctl stop wg-quick@vpn{ALPHA.number}", "cannot be dialled"),
 ]
 WRONG_KEY = f"wg genkey | wg set vpn{ALPHA.number} private-key /dev/stdin"
-"""It leaves no trace that provisioning could see."""
+BREAKS.append((WRONG_KEY, "does not answer"))
 
 
-@pytest.mark.parametrize(("broken", "complaint"), [*BREAKS, (WRONG_KEY, "does not answer")])
+@pytest.mark.parametrize(("broken", "complaint"), BREAKS)
 def test_what_is_broken_is_noticed(breakable: Steps, broken: str, complaint: str) -> None:
     breakable.on("gw1", broken)
     outcome = breakable.run("network", "verify")
@@ -139,6 +139,35 @@ def test_rules_that_somebody_changed_are_found_and_put_right(breakable: Steps, b
     assert breakable.changed("network", "provision", check=True) == ["gw1: Protect the host"]
     assert breakable.changed("network", "provision") == ["gw1: Protect the host"]
     assert breakable.on("gw1", rules) == before
+
+
+FOLDER, UNIT = f"/etc/agency-network/{ALPHA.id}", f"agency-dns@{ALPHA.id}.service"
+CHANGED_LIVE = f"""
+nft flush chain inet agency{ALPHA.number} leaving
+wg set vpn{ALPHA.number} peer YAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk= allowed-ips 0.0.0.0/0
+echo address=/example.org/192.0.2.1 > {FOLDER}/dnsmasq.d/stray.conf
+echo accept > {FOLDER}/firewall.d/stray.nft
+mkdir /etc/systemd/system/{UNIT}.d
+printf '[Service]\\nProtectHome=false\\n' > /etc/systemd/system/{UNIT}.d/x.conf
+"""
+LIVE = f"""
+nft --stateless list table inet agency{ALPHA.number}; wg show vpn{ALPHA.number}
+systemctl cat {UNIT}; ls {FOLDER}/*.d
+"""
+
+
+def test_what_somebody_changed_live_is_found_and_put_right(breakable: Steps) -> None:
+    before = breakable.on("gw1", LIVE)
+    breakable.on("gw1", CHANGED_LIVE)
+    noticed = [
+        "gw1: Describe the network",
+        "gw1: See that the rules in force are those of the file",
+        "gw1: See that those who dial in are those of the file",
+    ]
+    assert breakable.changed("network", "provision", check=True) == noticed
+    assert breakable.changed("network", "provision")[:3] == noticed
+    assert breakable.on("gw1", LIVE) == before
+    assert breakable.changed("network", "provision", check=True) == []
 
 
 def test_rules_of_the_sites_own_stay(breakable: Steps) -> None:

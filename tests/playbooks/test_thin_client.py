@@ -163,6 +163,36 @@ def test_what_is_broken_is_mended_by_provisioning(breakable: Steps) -> None:
     breakable.succeed("thin-client", "verify")
 
 
+CHANGED_LIVE = f"""
+nft add rule inet sessions{ALPHA.number} arriving accept
+usermod --append --groups sudo {ALPHA.id}-user1
+chmod 755 /home/{ALPHA.id}-user1
+usermod --append --groups agency-{ALPHA.id} {BRAVO.id}-user1
+mkdir /etc/systemd/system/agency{ALPHA.number}.slice.d
+printf '[Slice]\\nMemoryMax=infinity\\n' > /etc/systemd/system/agency{ALPHA.number}.slice.d/x.conf
+"""
+LIVE = f"""
+nft --stateless list table inet sessions{ALPHA.number}
+id {ALPHA.id}-user1; id {BRAVO.id}-user1; stat -c %a /home/{ALPHA.id}-user1
+systemctl daemon-reload; systemctl show -P MemoryMax agency{ALPHA.number}.slice
+"""
+
+
+def test_what_somebody_changed_live_is_found_and_put_right(breakable: Steps) -> None:
+    before = breakable.on("thin1", LIVE)
+    breakable.on("thin1", CHANGED_LIVE)
+    noticed = [
+        "thin1: Make the accounts",
+        "thin1: See that the rules in force are those of the file",
+        "thin1: Describe the agency's sessions",
+    ]
+    found = breakable.changed("thin-client", "provision", check=True)
+    assert [one for one in found if one in noticed] == noticed
+    breakable.succeed("thin-client", "provision")
+    assert breakable.on("thin1", LIVE) == before
+    assert breakable.changed("thin-client", "provision", check=True) == []
+
+
 def test_new_secrets_take_the_place_of_the_old_ones(breakable: Steps) -> None:
     for renewed in (("users_password",), ("authority_key",)):
         assert breakable.run("thin-client", "verify", renewed=renewed).state is StepState.FAILED
@@ -193,8 +223,9 @@ def test_who_leaves_the_list_loses_their_home(breakable: Steps) -> None:
 
 
 def test_nothing_of_an_agency_that_left_remains_and_its_neighbour_stays(sessions: Steps) -> None:
-    sessions.succeed("thin-client", "retire")
-    assert sessions.changed("thin-client", "retire") == []
+    network = {"network": {"gateway": ("gw1",)}}
+    sessions.succeed("thin-client", "retire", others=network)
+    assert sessions.changed("thin-client", "retire", others=network) == []
     assert _left(sessions, ALPHA) == ""
     sessions.succeed("network", "verify")
     sessions.succeed("thin-client", "verify", tenant=BRAVO)

@@ -1,0 +1,64 @@
+#!/usr/bin/python
+"""Ansible module: whether a table of nftables is in force as a file has it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nft_table
+short_description: Tells whether a table of nftables is in force as a file has it
+description:
+  - Compares the rules in force with those of O(file) as the kernel writes down either, for which the file is
+    loaded in a network namespace of its own. Counts as a change when they differ, and changes nothing; notify what
+    loads the file.
+options:
+  name:
+    description: The table, of the family C(inet).
+    type: str
+    required: true
+  file:
+    description: The file that makes it.
+    type: path
+    required: true
+attributes:
+  check_mode:
+    support: full
+    description: The same as without.
+  diff_mode:
+    support: full
+    description: Rules in force and rules of the file.
+author: [Shared service orchestrator]
+"""
+
+EXAMPLES = r"""
+- name: See that the rules in force are those of the file
+  nft_table:
+    name: agency3
+    file: /etc/agency-network/cabinet-office/firewall.nft
+  notify: Network reload firewall
+"""
+
+RETURN = r"""# """
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.nft_rules import declared, in_force
+
+
+def main() -> None:
+    """Compare and report the difference."""
+    module = AnsibleModule(
+        argument_spec={"name": {"type": "str", "required": True}, "file": {"type": "path", "required": True}},
+        supports_check_mode=True,
+    )
+    name, file = module.params["name"], Path(module.params["file"])
+    # A prediction for a fresh host has no file yet, and maybe nothing that loads it.
+    wanted = declared(module, file, name) if file.exists() else ""
+    found = in_force(module, name)
+    headers = {"before_header": f"table {name} in force", "after_header": str(file)}
+    differs = not file.exists() or wanted != found
+    module.exit_json(changed=differs, diff={**headers, "before": found, "after": wanted} if differs else {})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+#!/usr/bin/python
+"""Ansible module: whether a WireGuard interface answers to those that its file names."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: wireguard_peers
+short_description: Tells whether a WireGuard interface answers to those that its file names, and to nobody else
+description:
+  - Compares its own key, its port and its peers with those of O(file). Counts as a change when they differ, also
+    when there is no such interface, and changes nothing; notify what loads the file.
+options:
+  interface:
+    description: The interface.
+    type: str
+    required: true
+  file:
+    description: Its file, as wg-quick reads it.
+    type: path
+    required: true
+attributes:
+  check_mode:
+    support: full
+    description: The same as without.
+  diff_mode:
+    support: full
+    description: Port, own public key and peers with their addresses, one a line.
+author: [Shared service orchestrator]
+"""
+
+EXAMPLES = r"""
+- name: See that those who dial in are those of the file
+  wireguard_peers:
+    interface: vpn3
+    file: /etc/wireguard/vpn3.conf
+  notify: Network reload remote access
+"""
+
+RETURN = r"""# """
+
+from pathlib import Path
+from shutil import which
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def live(module: AnsibleModule, interface: str) -> list[str]:
+    """Return what the interface answers to; nothing where there is none."""
+    if which("wg") is None:
+        return []
+    status, output, _ = module.run_command(["wg", "show", interface, "dump"])
+    if status != 0:
+        return []
+    own, *peers = [line.split("\t") for line in output.splitlines()]
+    told = [f"peer {peer[0]} {peer[3]}" for peer in peers]
+    return [f"key {own[1]}", f"port {own[2]}", *sorted(told)]
+
+
+def declared(module: AnsibleModule, file: Path) -> list[str]:
+    """Return the same of the file; nothing where there is none yet."""
+    if not file.exists():
+        return []
+    found: list[str] = []
+    peers: list[dict[str, str]] = []
+    section = ""
+    for line in (line.split("#")[0].strip() for line in file.read_text().splitlines()):
+        key, _, value = (part.strip() for part in line.partition("="))
+        if line.startswith("["):
+            section = line
+            if section == "[Peer]":
+                peers.append({})
+        elif section == "[Peer]" and key:
+            peers[-1][key] = value
+        elif key == "PrivateKey":
+            _, public, _ = module.run_command(["wg", "pubkey"], data=value)
+            found.insert(0, f"key {public.strip()}")
+        elif key == "ListenPort":
+            found.append(f"port {value}")
+    return [*sorted(found), *sorted(f"peer {peer['PublicKey']} {peer['AllowedIPs']}" for peer in peers)]
+
+
+def main() -> None:
+    """Compare and report the difference."""
+    module = AnsibleModule(
+        argument_spec={"interface": {"type": "str", "required": True}, "file": {"type": "path", "required": True}},
+        supports_check_mode=True,
+    )
+    interface, file = module.params["interface"], Path(module.params["file"])
+    found, wanted = live(module, interface), declared(module, file)
+    headers = {"before_header": f"{interface} in force", "after_header": str(file)}
+    texts = {"before": "".join(f"{line}\n" for line in found), "after": "".join(f"{line}\n" for line in wanted)}
+    differs = not wanted or found != wanted
+    module.exit_json(changed=differs, diff={**headers, **texts} if differs else {})
+
+
+if __name__ == "__main__":
+    main()

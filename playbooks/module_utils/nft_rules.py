@@ -1,0 +1,27 @@
+"""Rules of nftables as the kernel writes them down: those in force, and those that a file would make."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from shutil import which
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def in_force(module: AnsibleModule, table: str) -> str:
+    """Return the rules of a table of the family inet, without counters; nothing where there is no such table."""
+    if which("nft") is None:
+        return ""
+    status, output, _ = module.run_command(["nft", "--stateless", "list", "table", "inet", table])
+    return str(output) if status == 0 else ""
+
+
+def declared(module: AnsibleModule, file: Path, table: str) -> str:
+    """Return the rules of a table that a file makes. A network namespace of its own shows them; fails where the file is
+    not valid."""
+    load = f"nft --file {shlex.quote(str(file))} && nft --stateless list table inet {shlex.quote(table)}"
+    status, output, errors = module.run_command(["unshare", "--net", "sh", "-c", load])
+    if status != 0:
+        module.fail_json(msg=f"{file}: {errors or output}")
+    return str(output)

@@ -1,0 +1,52 @@
+"""What is being made for an agency, killed anywhere, and then removed: nothing of the agency is left on the hosts.
+
+`retire` itself asks the hosts for whatever bears the agency's name or number, and fails when there is anything.
+"""
+
+import pytest
+
+from orchestrator.domain.events import TaskFinished
+from orchestrator.domain.run import StepState
+from orchestrator.domain.site import Placement
+from tests.playbooks.conftest import Steps
+
+NETWORK: dict[str, Placement] = {"network": {"gateway": ("gw1",)}}
+BESIDE: dict[str, dict[str, Placement]] = {"thin-client": NETWORK}
+COMPONENTS = ["network", "desktop", "service-desk", "thin-client", "disaster-recovery"]
+
+
+def _fresh(steps: Steps, component: str) -> None:
+    """Hosts that have nothing but what the component needs."""
+    if component in BESIDE:
+        steps.practice.in_state("with-network", lambda: steps.succeed("network", "provision"))
+    else:
+        steps.practice.clear()
+
+
+def _tasks(steps: Steps, component: str) -> list[str]:
+    """The tasks of provisioning, in their order, each once."""
+    _fresh(steps, component)
+    steps.succeed(component, "provision")
+    return list(dict.fromkeys(told.task for told in steps.said if isinstance(told, TaskFinished)))
+
+
+def _kill_and_remove(steps: Steps, component: str, task: str) -> None:
+    _fresh(steps, component)
+    outcome = steps.run(component, "provision", until=task)
+    assert outcome.state in (StepState.CANCELLED, StepState.SUCCEEDED), f"{task}: {outcome.error}"
+    others = BESIDE.get(component)
+    steps.succeed(component, "retire", others=others)
+    assert steps.changed(component, "retire", others=others) == [], f"a second time, after {task}"
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_in_the_middle(steps: Steps, component: str) -> None:
+    tasks = _tasks(steps, component)
+    _kill_and_remove(steps, component, tasks[len(tasks) // 2])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_after_every_task(steps: Steps, component: str) -> None:
+    for task in _tasks(steps, component):
+        _kill_and_remove(steps, component, task)
