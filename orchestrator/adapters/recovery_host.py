@@ -15,6 +15,7 @@ import paramiko
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.site import Site
 from orchestrator.usecases.ports import SiteAccess
+from orchestrator.usecases.recovery_ports import DrillGoneError, TooSlowError
 
 CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 10
@@ -77,8 +78,8 @@ class SshRecoveryHost:
     ) -> dict[str, Any]:
         """One operation of the drill program: a document in, a document out.
 
-        Raises FAILED with what the program said, UNAVAILABLE when the connection broke or time ran out, CONFLICT when
-        it was cancelled.
+        Raises FAILED with what the program said, DrillGoneError when it has no such drill, UNAVAILABLE when the
+        connection broke, TooSlowError when time ran out, CONFLICT when it was cancelled.
         """
         with self._channel(f"sudo -n {shlex.join([DRILL, operation])}") as channel:
             channel.sendall(json.dumps(document).encode() + b"\n")
@@ -90,6 +91,8 @@ class SshRecoveryHost:
         except ValueError:
             detail = (errors or said).decode(errors="replace").strip() or f"it ended with {status}"
             raise OrchestratorError(Kind.FAILED, f"{self._name}: drill {operation}: {detail[-500:]}") from None
+        if answer.get("gone"):
+            raise DrillGoneError(f"{self._name}: drill {operation}: {answer.get('error')}")
         if status != 0 or "error" in answer:
             raise OrchestratorError(Kind.FAILED, f"{self._name}: drill {operation}: {answer.get('error', status)}")
         return answer
@@ -181,7 +184,7 @@ def _read_all(
         if cancelled():
             raise OrchestratorError(Kind.CONFLICT, "cancelled on request")
         if time.monotonic() > deadline:
-            raise _unavailable(host, f"{operation} took longer than {within}")
+            raise TooSlowError(f"recovery host {host}: {operation} took longer than {within}")
         time.sleep(LOOK_SECONDS)
 
 

@@ -107,7 +107,12 @@ class Application(EvidenceKeys):
         from orchestrator.usecases.witnessing import Witnessing
 
         return Witnessing(
-            source=self.source, store=self.store, clock=self.clock, assigning=self.assigning, hosts=self.recovery_hosts
+            source=self.source,
+            store=self.store,
+            clock=self.clock,
+            assigning=self.assigning,
+            hosts=self.recovery_hosts,
+            stopwatch=self.stopwatch,
         )
 
     @cached_property
@@ -125,6 +130,7 @@ class Application(EvidenceKeys):
             source=self.source,
             store=self.store,
             clock=self.clock,
+            stopwatch=self.stopwatch,
             name=socket.gethostname(),
             interval=timedelta(minutes=self.settings.recovery.canary_minutes),
             seal=self.seal,
@@ -255,7 +261,6 @@ class Application(EvidenceKeys):
         """What carries out steps: phases of drills by ssh, everything else by Ansible."""
         from orchestrator.adapters.ansible.runner import AnsibleRunner
         from orchestrator.adapters.ansible.warm import WarmStart
-        from orchestrator.adapters.clock import BootStopwatch
         from orchestrator.usecases.rehearsing import Rehearsing
 
         knobs = self.settings.worker
@@ -268,7 +273,7 @@ class Application(EvidenceKeys):
         return Rehearsing(
             store=self.store,
             clock=self.clock,
-            stopwatch=BootStopwatch(),
+            stopwatch=self.stopwatch,
             hosts=self.recovery_hosts,
             playbooks=playbooks,
             report=self.concluding.report,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.adapters.catalog_files.source import CatalogFiles
-from orchestrator.adapters.clock import SystemClock
+from orchestrator.adapters.clock import BootStopwatch, SystemClock
 from orchestrator.bootstrap.installing import require_installation
 from orchestrator.settings import Settings
 
@@ -31,6 +31,10 @@ class Records:
     @cached_property
     def clock(self) -> SystemClock:
         return SystemClock()
+
+    @cached_property
+    def stopwatch(self) -> BootStopwatch:
+        return BootStopwatch()
 
     @cached_property
     def store(self) -> "SqlStore":

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from orchestrator.domain.recovery_time import Reading, Stamp
 from orchestrator.domain.value import Value
 
 KEPT = 3_000
@@ -20,12 +21,20 @@ _TEXT = re.compile(r"^canary (\d+) ([0-9a-f]{64})$")
 
 
 class Canary(Value):
-    """One record. `acknowledged_at` is when the service said that it keeps it; None when it never did."""
+    """One record. `acknowledged_at` is when the service said that it keeps it; None when it never did. `reading` and
+    `host_offset_seconds` were noted with the last of its instants, to tell whether clocks were set later."""
 
     number: int
     code: str
     sent_at: datetime
     acknowledged_at: datetime | None = None
+    reading: Reading | None = None
+    host_offset_seconds: float | None = None
+
+    @property
+    def stamp(self) -> Stamp:
+        at = self.acknowledged_at or self.sent_at
+        return Stamp(at=at, reading=self.reading, host_offset_seconds=self.host_offset_seconds)
 
     @property
     def text(self) -> str:
@@ -60,18 +69,23 @@ class RecoveredRecords(Value):
     in_order: bool
     rpo_seconds: float | None
     """From the acknowledgement of the last recovered record to the disaster; None when not one came back."""
+    clock_set_seconds: float | None = None
+    """How far our clock was set forward in that time; None when nobody knows, or not one came back."""
 
     @property
     def intact(self) -> bool:
         return self.in_order and not self.holes and not self.forged
 
 
-def compare(ledger: Sequence[Canary], found: Sequence[str], *, disaster: datetime) -> RecoveredRecords:
-    """Hold what was found in the restored copy, in its order, against the ledger."""
+def compare(ledger: Sequence[Canary], found: Sequence[str], *, disaster: Stamp) -> RecoveredRecords:
+    """Hold what was found in the restored copy, in its order, against the ledger. Where the stopwatch tells, a clock
+    that was set in between makes nothing earlier or later than it was."""
+    set_since = {canary.number: disaster.set_since(canary.stamp) for canary in ledger}
+    ledger = [_by_clock_of(disaster, canary) for canary in ledger]
     known = {c.number: c for c in ledger}
     read = [(int(m[1]), m[2]) for text in found if (m := _TEXT.match(text.strip()))]
     fitting = {number for number, code in read if number in known and known[number].code == code}
-    by_then = [c for c in ledger if c.acknowledged_at and c.acknowledged_at <= disaster]
+    by_then = [c for c in ledger if c.acknowledged_at and c.acknowledged_at <= disaster.at]
     recovered, last = _unbroken(by_then, fitting)
     beyond = max(fitting, default=0)
     rest = [c.number for c in by_then if c.number > recovered]
@@ -82,12 +96,23 @@ def compare(ledger: Sequence[Canary], found: Sequence[str], *, disaster: datetim
         lost=len(rest),
         holes=tuple(n for n in rest if n < beyond and n not in fitting),
         after_disaster=tuple(
-            sorted({n for n, _ in read if _is_later(known.get(n), disaster, last=max(known, default=0), number=n)})
+            sorted({n for n, _ in read if _is_later(known.get(n), disaster.at, last=max(known, default=0), number=n)})
         ),
         forged=tuple(sorted({n for n, code in read if n in known and known[n].code != code})),
         in_order=numbers == sorted(set(numbers)),
-        rpo_seconds=(disaster - last.acknowledged_at).total_seconds() if last and last.acknowledged_at else None,
+        rpo_seconds=(disaster.at - last.acknowledged_at).total_seconds() if last and last.acknowledged_at else None,
+        clock_set_seconds=set_since.get(last.number) if last else None,
     )
+
+
+def _by_clock_of(disaster: Stamp, canary: Canary) -> Canary:
+    """The record with its instants where they are by the clock that the disaster was read from."""
+    placed = {
+        name: disaster.place(canary.stamp, at)
+        for name, at in (("sent_at", canary.sent_at), ("acknowledged_at", canary.acknowledged_at))
+        if at is not None
+    }
+    return canary.model_copy(update=placed)
 
 
 def _unbroken(by_then: Sequence[Canary], fitting: set[int]) -> tuple[int, Canary | None]:

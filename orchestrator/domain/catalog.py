@@ -186,11 +186,21 @@ class Trust(Value):
     file: Annotated[str, Field(pattern=r"^/[^\x00]+$")]
 
 
+ALL_LEVELS = (1, 2, 3, 4, 5)
+
+
 class RecoveryScope(Value):
-    """What a backup of the component holds, in words, and what users check a restored copy against."""
+    """What a backup of the component holds, in words, and what users check a restored copy against.
+
+    `integrity` are the levels that a drill has to have looked at before it can pass (docs/recovery.md). Level 4 is the
+    chain of canaries, which a component has that its users can write to from outside.
+    """
 
     data: tuple[str, ...]
     trust: Trust | None = None
+    integrity: tuple[Annotated[int, Field(ge=1, le=5)], ...] = Field(
+        default=ALL_LEVELS, min_length=1, exclude_if=lambda levels: levels == ALL_LEVELS
+    )
 
 
 class Retry(Value):

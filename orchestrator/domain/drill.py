@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from orchestrator.domain.catalog import Verb
-from orchestrator.domain.evidence import Approval
+from orchestrator.domain.evidence import Approval, Witness
 from orchestrator.domain.lifecycle import Lifecycle
 from orchestrator.domain.value import Value
 from orchestrator.domain.verdict import Moment, Verdict
@@ -77,6 +77,9 @@ UNDER_WAY = (
 )  # fmt: skip
 """Its run is open."""
 
+STOPPED = (_S.ABORTED, _S.PREEMPTED)
+"""Somebody ended it; what was measured by then says nothing of how long drills take, or what they show."""
+
 _PHASES = (
     (_E.EXAMINE, _S.PRECHECK), (_E.PIN, _S.PINNED), (_E.PREPARE, _S.PREPARING), (_E.RESTORE, _S.RESTORING),
     (_E.START, _S.STARTING), (_E.PROBE, _S.PROBING), (_E.VERIFY, _S.VERIFYING), (_E.SEAL, _S.SEALED),
@@ -130,7 +133,7 @@ ON_SUCCESS: Mapping[Verb, DrillEvent] = {Verb.PIN: _E.PIN, Verb.CHECK: _E.SEAL}
 
 class Drill(Value):
     """One drill as recorded. `key` is its identity: policy and scheduled time, so that a second firing is the same
-    drill. `phase` is where it went wrong, if it did."""
+    drill."""
 
     id: int
     key: str
@@ -138,6 +141,10 @@ class Drill(Value):
     component: str
     site: str
     moment: Moment
+    meant: Moment | None = None
+    """The moment that the calendar chose for it, where it could not be held at that."""
+    disaster_at: datetime | None = None
+    """When its disaster is to be; None: at once."""
     state: DrillState
     scheduled_at: datetime
     window_end: datetime | None = None
@@ -145,6 +152,7 @@ class Drill(Value):
     plan: int | None = None
     plan_digest: str | None = None
     approval: Approval | None = None
+    witnesses: tuple[Witness, ...] = ()
     run: int | None = None
     created_at: datetime
     finished_at: datetime | None = None

@@ -1,11 +1,12 @@
 """The record of one drill: what was promised, what was done, what came of it. Somebody outside can check it offline.
 
 Durations are seconds, instants are UTC. What was not measured is None, never zero. Sealing is in `evidence_seal`.
+Documents stay what they are: what a version added, those before it do not have.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, date
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, FiniteFloat, model_validator
 
@@ -15,6 +16,7 @@ from orchestrator.domain.verdict import Moment, Verdict
 Instant = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
 Seconds = Annotated[FiniteFloat, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
+Level = Annotated[int, Field(ge=0, le=5)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -22,6 +24,20 @@ UNTIL_USERS = ("pin", "prepare", "restore", "start", "probe")
 """Phases without which nobody can work in what was restored."""
 
 SUCCEEDED = "succeeded"
+
+UNDECIDED = ("unreachable", "cancelled")
+"""Outcomes of phases that say nothing of the copy: the recovery host was away, or somebody stopped the drill."""
+
+LEVELS = {
+    1: "the backup tool's own check",
+    2: "the engine's own check",
+    3: "the manifest taken with the backup",
+    4: "the chain of canaries",
+    5: "the component's own rules",
+}
+"""Levels of integrity, and what is looked at."""
+
+CANARIES = 4
 
 
 class Objectives(Value):
@@ -42,21 +58,45 @@ class Approval(Value):
     expires_at: Instant
 
 
+class Witness(Value):
+    """Somebody who says that they watched."""
+
+    who: str
+    at: Instant
+
+
+class Promised(Value):
+    """What a pass has to rest on: levels of integrity that are looked at, and attempts to get out that are made, each
+    by its name with the place that it is to."""
+
+    levels: tuple[Level, ...]
+    attempts: Mapping[str, str]
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.attempts.values()))
+
+
 class Clocks(Value):
-    """Whose clock times are by, how far the recovery host's was from it, and how sure we are of that."""
+    """Whose clock times are by, how far the recovery host's was from it, and how sure we are of that. How far it was
+    set forward, between the last record that came back and T0 and from T0 on, is None where that is not known."""
 
     orchestrator: str
     recovery_host_offset_seconds: FiniteFloat
     uncertainty_seconds: Seconds
     source: str
+    set_before_seconds: FiniteFloat | None = None
+    set_after_seconds: FiniteFloat | None = None
 
 
 class PinnedSnapshot(Value):
-    """A backup that was there at T0. `tree` identifies its content in the backup repository; the figures are there for
-    the one that is restored."""
+    """A backup that was there at T0. `time` is when it began, as its host says; `received` when it came, by the
+    recovery host's clock. `tree` identifies its content in the backup repository; the figures are there for the one
+    that is restored."""
 
     id: str
     time: Instant
+    received: Instant | None = None
     tree: str
     bytes: Count | None = None
     files: Count | None = None
@@ -74,6 +114,10 @@ class Pin(Value):
         if self.chosen is not None and self.chosen not in {s.id for s in self.snapshots}:
             raise ValueError(f"snapshot {self.chosen!r} was chosen, but is not among the pinned ones")
         return self
+
+    @property
+    def restored(self) -> PinnedSnapshot | None:
+        return next((one for one in self.snapshots if one.id == self.chosen), None)
 
 
 class Phase(Value):
@@ -132,7 +176,7 @@ class RecoveryPoint(Value):
 
 
 class Check(Value):
-    level: Annotated[int, Field(ge=0, le=5)]
+    level: Level
     name: str
     passed: bool
     detail: str = ""
@@ -141,7 +185,7 @@ class Check(Value):
 class Integrity(Value):
     """The highest level at which, and below which, every check passed."""
 
-    level: Annotated[int, Field(ge=0, le=5)]
+    level: Level
     checks: tuple[Check, ...] = ()
 
     @model_validator(mode="after")
@@ -153,12 +197,14 @@ class Integrity(Value):
 
 
 class LeakAttempt(Value):
-    """An attempt to reach the outside from within the recovery network, which had to be blocked."""
+    """An attempt to reach the outside from within the recovery network, which had to be blocked. `control`: whether the
+    same attempt succeeded from the recovery host itself. One that fails there, too, says nothing of the bubble."""
 
     name: str
     address: str
     port: Annotated[int, Field(ge=0, le=65535)] | None
     blocked: bool
+    control: bool | None = None
     detail: str = ""
 
 
@@ -191,8 +237,11 @@ class Finding(Value):
 
 
 class Evidence(Value):
-    """One drill of one component of one agency. `previous` is the digest of the orchestrator's evidence before it."""
+    """One drill of one component of one agency. `previous` is the digest of the orchestrator's evidence before it,
+    `stopped` why somebody ended it before everything was measured."""
 
+    version: Literal[1, 2] = 1
+    """Since 2 there is `promised`, beside `stopped`, `witnesses`, `control`, `received` and how far clocks were set."""
     drill: int
     key: str
     agency: str
@@ -203,6 +252,9 @@ class Evidence(Value):
     requested_by: str
     objectives: Objectives
     approvals: tuple[Approval, ...] = ()
+    witnesses: tuple[Witness, ...] = ()
+    promised: Promised | None = None
+    stopped: str | None = None
     clocks: Clocks
     t0: Instant
     t0_kind: Moment
@@ -227,6 +279,12 @@ class Evidence(Value):
             raise ValueError(f"finished at {self.finished_at}, before the disaster at {self.t0}")
         return self
 
+    @model_validator(mode="after")
+    def _says_what_was_promised(self) -> Self:
+        if (self.promised is None) != (self.version == 1):
+            raise ValueError(f"what a pass has to rest on is a part of version 2, and this is version {self.version}")
+        return self
+
     @property
     def never_recovered(self) -> bool:
         """Whether nobody could work again after the disaster: within the time somebody waited, or because a phase
@@ -245,7 +303,7 @@ class Evidence(Value):
         return self.rpo.acknowledged > 0
 
     def _failed(self, name: str) -> bool:
-        return any(phase.name == name and phase.outcome != SUCCEEDED for phase in self.phases)
+        return any(phase.name == name and phase.outcome not in (SUCCEEDED, *UNDECIDED) for phase in self.phases)
 
     def _succeeded(self, name: str) -> bool:
         return any(phase.name == name and phase.outcome == SUCCEEDED for phase in self.phases)

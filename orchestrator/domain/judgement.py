@@ -3,49 +3,13 @@
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
-from orchestrator.domain.canary import RecoveredRecords
-from orchestrator.domain.evidence import (
-    Check,
-    Cleanup,
-    Clocks,
-    Finding,
-    Integrity,
-    Isolation,
-    Objectives,
-    Phase,
-    RecoveryPoint,
-    RecoveryTime,
-)
+from orchestrator.domain.evidence import CANARIES, Check, Finding, Integrity
+from orchestrator.domain.measurement import Measured
+from orchestrator.domain.proof import came_after, doubts
 from orchestrator.domain.value import Value
 from orchestrator.domain.verdict import Verdict
 
-TRUSTED_CLOCK = timedelta(seconds=1)
-"""How far the recovery host's clock may be from ours, its uncertainty included."""
-
-TRUSTED_GAP = timedelta(seconds=2)
-"""How long nobody may have tried the service, or the instant it came back is not known well enough."""
-
 TO_PUT_RIGHT = timedelta(days=28)
-
-
-class Measured(Value):
-    """Everything the verdict rests on. `records` is None where the component has no canaries."""
-
-    objectives: Objectives
-    clocks: Clocks
-    phases: tuple[Phase, ...]
-    rto: RecoveryTime
-    same_clock: bool
-    """Whether T0 and the recovery were read from the same stopwatch."""
-    interrupted: tuple[str, ...]
-    """Phases that had to be begun again because a worker died."""
-    rpo: RecoveryPoint
-    records: RecoveredRecords | None
-    newest_backup_pinned: bool
-    """Whether the newest backup on record was among what was pinned."""
-    integrity: Integrity
-    isolation: Isolation
-    cleanup: Cleanup
 
 
 class Judgement(Value):
@@ -59,7 +23,7 @@ def judge(measured: Measured, *, today: date) -> Judgement:
     grades = (
         (Verdict.INVALID, tuple(_invalid(measured))),
         (Verdict.FAIL, tuple(_failures(measured))),
-        (Verdict.INCONCLUSIVE, tuple(_doubts(measured))),
+        (Verdict.INCONCLUSIVE, tuple(doubts(measured))),
         (Verdict.PASS_WITH_FINDINGS, tuple(_flaws(measured))),
     )
     findings = tuple(Finding(what=what, due=today + TO_PUT_RIGHT) for _, reasons in grades for what in reasons)
@@ -70,14 +34,17 @@ def judge(measured: Measured, *, today: date) -> Judgement:
 
 
 def _invalid(m: Measured) -> Iterator[str]:
-    if m.records and m.records.after_disaster:
+    """Data from after the disaster, by what was written into it or by when it came."""
+    if m.records and m.records.after_disaster and m.clocks_compare:
         yield f"the restored copy holds records from after the disaster: {_numbers(m.records.after_disaster)}"
+    if (chosen := m.pin.restored) and came_after(m, chosen):
+        said = chosen.received or chosen.time
+        yield f"the backup that was restored is from after the disaster: {said:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _failures(m: Measured) -> Iterator[str]:
-    for phase in m.phases:
-        if phase.outcome != "succeeded" and phase.name not in m.interrupted:
-            yield f"{phase.name} {phase.outcome.replace('_', ' ')}: {phase.error or 'no reason given'}"
+    for phase in m.went_wrong:
+        yield f"{phase.name} {phase.outcome.replace('_', ' ')}: {phase.error or 'no reason given'}"
     yield from _time_failures(m)
     yield from _point_failures(m)
     for check in m.integrity.checks:
@@ -86,7 +53,7 @@ def _failures(m: Measured) -> Iterator[str]:
     for attempt in m.isolation.attempts:
         if not attempt.blocked:
             yield f"isolation: {attempt.name} ({attempt.address}) could be reached from the restored copy"
-    if not m.cleanup.clean:
+    if not m.cleanup.clean and "cleanup" not in {phase.name for phase in m.broken_off}:
         yield f"cleanup left {', '.join(m.cleanup.leftovers) or 'what it could not name'}"
 
 
@@ -104,7 +71,7 @@ def _point_failures(m: Measured) -> Iterator[str]:
         return
     if m.records.acknowledged and m.rpo.upper_seconds is None:
         yield "not one of the records that were written before the disaster came back"
-    if m.rpo.upper_seconds is not None and m.rpo.upper_seconds > m.objectives.rpo_seconds:
+    if m.clocks_compare and m.rpo.upper_seconds is not None and m.rpo.upper_seconds > m.objectives.rpo_seconds:
         lost, promised = m.rpo.upper_seconds, m.objectives.rpo_seconds
         yield f"up to {lost:.0f} s of work was lost, more than the {promised:.0f} s promised"
     if m.records.holes:
@@ -115,27 +82,14 @@ def _point_failures(m: Measured) -> Iterator[str]:
         yield "the records did not come back in the order in which they were written"
 
 
-def _doubts(m: Measured) -> Iterator[str]:
-    off = abs(m.clocks.recovery_host_offset_seconds) + m.clocks.uncertainty_seconds
-    if off > TRUSTED_CLOCK.total_seconds():
-        yield f"the recovery host's clock is {m.clocks.recovery_host_offset_seconds:+.1f} s from ours"
-    if not m.same_clock:
-        yield "the disaster and the recovery were read from clocks that do not compare"
-    if m.interrupted:
-        yield f"the worker died, and another began {', '.join(m.interrupted)} again"
-    gap = m.rto.longest_gap_seconds
-    if gap is not None and gap > TRUSTED_GAP.total_seconds():
-        yield f"for {gap:.1f} s nobody tried the service"
-
-
 def _flaws(m: Measured) -> Iterator[str]:
     worst = m.rpo.worst_exposure_seconds
     if worst is not None and worst > m.objectives.rpo_seconds:
         yield f"at the worst moment {worst:.0f} s of work would have been lost, more than promised"
-    if m.records is None:
+    if m.worst_moment_missed:
+        yield "it was to be at the worst moment, and no backup was due in its window: the next drill makes up for it"
+    if CANARIES not in m.promised.levels and m.records is None:
         yield "the component has no canaries: what was lost is not known, only how old the backup was"
-    elif not m.records.acknowledged:
-        yield "no canary was written before the disaster: what was lost is not known"
 
 
 def _numbers(numbers: Sequence[int]) -> str:

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from ipaddress import ip_address, ip_network
+from typing import Any, cast
 
 from orchestrator.domain.catalog import KEEPER, Component, Verb
 from orchestrator.domain.drill import DRILL_LIFE, ON_BEGIN, ON_SUCCESS, UNDER_WAY, Drill, DrillEvent, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import DrillMoved, Happening
-from orchestrator.domain.evidence import Approval
+from orchestrator.domain.evidence import Approval, Witness
 from orchestrator.domain.instance import ServiceInstance, existing
 from orchestrator.domain.reachability import Admission, Reachability
 from orchestrator.domain.recovery_plan import drill_plan, protected
@@ -40,12 +41,22 @@ class Drilling:
 
     # Asking and approving
 
-    def request(self, agency: str, component: str | None, *, by: str) -> Drill:
+    def request(self, agency: str, component: str | None, *, by: str, witnesses: Sequence[str] = ()) -> Drill:
         """A drill to be carried out as soon as it is approved, at once where the site asks for no approval."""
         with self.store.begin() as tx:
             now = self.clock.now()
             key = f"{agency}/{component or 'any'}/asked/{now.isoformat()}"
-            return self.keep(tx, agency, component, by=by, key=key, moment=Moment.NOW, at=now, window_end=None)
+            return self.keep(
+                tx,
+                agency,
+                component,
+                by=by,
+                key=key,
+                moment=Moment.NOW,
+                at=now,
+                window_end=None,
+                witnesses=witnesses,
+            )
 
     def keep(
         self,
@@ -58,10 +69,11 @@ class Drilling:
         moment: Moment,
         at: datetime,
         window_end: datetime | None,
+        witnesses: Sequence[str] = (),
     ) -> Drill:
         """Record a drill that is to be, with its plan."""
         record = find_agency(tx, agency)
-        site, component = self.source.site(record.site), self._component(tx, agency, component)
+        site, component, now = self.source.site(record.site), self._component(tx, agency, component), self.clock.now()
         stored = self._plan(tx, agency, component, site)
         pending = DrillState.APPROVAL_PENDING if _needs_approval(site) else DrillState.APPROVED
         drill = tx.drills.add(
@@ -76,9 +88,10 @@ class Drilling:
                 scheduled_at=at,
                 window_end=window_end,
                 requested_by=by,
+                witnesses=tuple(_witness(who, by, now) for who in dict.fromkeys(witnesses)),
                 plan=stored.id,
                 plan_digest=stored.plan.digest,
-                created_at=self.clock.now(),
+                created_at=now,
             )
         )
         tx.events.add([_told(drill)], agency=agency, at=drill.created_at)
@@ -109,6 +122,22 @@ class Drilling:
         with self.store.begin() as tx:
             drill = find_drill(tx, drill_id)
             return self._move(tx, drill, DrillEvent.REJECT, reason=f"{by}: {reason}", finished_at=self.clock.now())
+
+    def witness(self, drill_id: int, *, by: str) -> Drill:
+        """Somebody other than the requester says that they watch. Possible until the drill is reported."""
+        with self.store.begin() as tx:
+            drill = find_drill(tx, drill_id)
+            if drill.finished_at is not None:
+                raise OrchestratorError(
+                    Kind.CONFLICT,
+                    f"drill {drill_id} is over, and its evidence stays as it is",
+                    hint="witnesses are named before a drill or while it lasts",
+                )
+            if by not in {witness.who for witness in drill.witnesses}:
+                found = _witness(by, drill.requested_by, self.clock.now())
+                drill = drill.model_copy(update={"witnesses": (*drill.witnesses, found)})
+                tx.drills.put(drill)
+            return drill
 
     # Starting and stopping
 
@@ -232,7 +261,12 @@ class Drilling:
             site=site,
         )
         found = reachability.admissions(component)
-        return [one for one in found if one.protocol == "tcp" and site.hosts[host].address in one.sources]
+        address = ip_address(site.hosts[host].address)
+        return [
+            one
+            for one in found
+            if one.protocol == "tcp" and any(address in ip_network(source) for source in one.sources)
+        ]
 
     def _rehearsal(
         self, tx: Transaction, run: Run, step: StepRecord, drill: Drill, instance: ServiceInstance
@@ -266,8 +300,8 @@ PREEMPTED = "made way for an incident"
 DRILLS = "/var/lib/recovery/drills"
 """Where a recovery host keeps what belongs to a drill."""
 
-OUTSIDE: Mapping[str, Any] = {"address": "1.1.1.1", "port": 443}
-"""What stands for the internet where the site names nothing else."""
+OUTSIDE: Sequence[Mapping[str, Any]] = ({"address": "1.1.1.1", "port": 443},)
+"""What stands for the rest of the world where the site names nothing else."""
 
 
 def _needs_approval(site: Site) -> bool:
@@ -289,20 +323,35 @@ def _targets(
     instance: ServiceInstance, site: Site, component: Component, admitted: Sequence[Admission]
 ) -> tuple[dict[str, Any], ...]:
     """What a restored copy must not reach: the hosts it was copied from, by what is let in there from the recovery host
-    too, and the world."""
-    name, places = component.component, [site.hosts[h] for h in hosts_in(instance.hosts) if h in site.hosts]
-    inside = [
-        *((f"production host {h.name} of {name}", h.address, 22) for h in places),
-        *((f"production database {h.name} of {name}", h.address, 5432) for h in places),
-        *((f"production service {one.host} of {name}", one.address, one.port) for one in admitted),
+    too, and the world. Each has a name of its own, and the place that it is at."""
+    name, hosts = component.component, [site.hosts[h] for h in hosts_in(instance.hosts) if h in site.hosts]
+    found = [
+        *((f"production host {h.name} of {name}", h.name, h.address, 22) for h in hosts),
+        *((f"production database {h.name} of {name}", h.name, h.address, 5432) for h in hosts),
+        *((f"production service {one.host} of {name}", one.host, one.address, one.port) for one in admitted),
+        *(("the outside", "the outside", one["address"], one["port"]) for one in _outside(site)),
     ]
-    told = ({"name": what, "address": address, "port": port} for what, address, port in dict.fromkeys(inside))
-    return (*told, {"name": "the internet", **site.facts.get("site_outside", OUTSIDE)})
+    return tuple(
+        {"name": f"{what}, {address}:{port}", "place": place, "address": address, "port": port}
+        for what, place, address, port in dict.fromkeys(found)
+    )
+
+
+def _outside(site: Site) -> Sequence[Mapping[str, Any]]:
+    return cast("Sequence[Mapping[str, Any]]", site.facts.get("site_outside", OUTSIDE))
+
+
+def _witness(who: str, requested_by: str, at: datetime) -> Witness:
+    if who == requested_by:
+        raise OrchestratorError(Kind.NOT_COVERED, f"{who} asked for the drill and cannot witness it", hint="ask others")
+    return Witness(who=who, at=at)
 
 
 def _end_of(drill: Drill, run: Run, ends: Mapping[Verb, StepState]) -> DrillEvent:
-    """How a drill ends whose run has ended."""
-    if run.cancel_requested or run.state is RunState.CANCELLED:
+    """How a drill ends whose run has ended. One that was stopped when everything had been measured has come to its
+    end all the same."""
+    measured = ends.get(Verb.CHECK) is StepState.SUCCEEDED
+    if (run.cancel_requested and not measured) or run.state is RunState.CANCELLED:
         return DrillEvent.PREEMPT if drill.reason == PREEMPTED else DrillEvent.ABORT
     if ends.get(Verb.CLEANUP) is not StepState.SUCCEEDED:
         return DrillEvent.LEAVE_DIRTY if drill.state is DrillState.CLEANUP else DrillEvent.FAIL

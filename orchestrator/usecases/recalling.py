@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.evidence import Approval
+from orchestrator.domain.evidence import Approval, Witness
 from orchestrator.domain.value import Value
 from orchestrator.domain.verdict import Moment, Verdict
 from orchestrator.usecases.finding import find_agency, find_drill
@@ -28,7 +28,9 @@ class DrillView(Value):
     moment: Moment
     scheduled_at: datetime
     requested_by: str
+    meant: Moment | None = None
     approval: Approval | None
+    witnesses: tuple[Witness, ...] = ()
     run: int | None
     finished_at: datetime | None
     rto_seconds: float | None
@@ -45,7 +47,7 @@ PARTS = ("rto", "rpo", "integrity", "isolation", "cleanup", "findings")
 
 
 def drill_view(drill: Drill, evidence: Mapping[str, Any] | None = None) -> DrillView:
-    same = drill.model_dump(exclude={"id", "key", "window_end", "plan", "plan_digest", "created_at"})
+    same = drill.model_dump(exclude={"id", "key", "window_end", "disaster_at", "plan", "plan_digest", "created_at"})
     return DrillView(**same, drill=drill.id, **{part: evidence[part] for part in PARTS} if evidence else {})
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from orchestrator.domain.canary import Canary
 from orchestrator.domain.drill import Drill, DrillState
+from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.held_backups import HeldBackups
 from orchestrator.domain.recovery_time import Reading
 from orchestrator.domain.site import Site
@@ -134,6 +135,20 @@ class Stopwatch(Protocol):
     def read(self) -> Reading: ...
 
 
+class DrillGoneError(OrchestratorError):
+    """The recovery host no longer has the drill: its lease ran out, it was cleaned up, or the host was restarted."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Kind.UNAVAILABLE, message)
+
+
+class TooSlowError(OrchestratorError):
+    """The recovery host answers, and what it was asked takes longer than it may."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Kind.UNAVAILABLE, message)
+
+
 class User(Protocol):
     """Somebody who uses a service, over one kept connection."""
 
@@ -153,7 +168,8 @@ class RecoveryHost(Protocol):
         within: timedelta,
         cancelled: Callable[[], bool] = ...,
     ) -> dict[str, Any]:
-        """Raises FAILED with what went wrong, UNAVAILABLE when it did not answer, CONFLICT when it was cancelled."""
+        """Raises FAILED with what went wrong, UNAVAILABLE when it did not answer, CONFLICT when it was cancelled;
+        DrillGoneError when it has no such drill, TooSlowError when time ran out."""
         ...
 
     def user(self, component: str, introduction: Mapping[str, Any]) -> AbstractContextManager[User]: ...
@@ -174,7 +190,7 @@ class Rehearsal:
 
     `earlier` holds the results of the phases before it. `user` is what a user of the service is told first, `trust` the
     file it checks the service against. `limit` is how long the service may take to come back, `targets` what must not
-    be reached from the copy.
+    be reached from the copy: {name, place, address, port}.
     """
 
     drill: Drill

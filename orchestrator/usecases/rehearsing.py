@@ -4,37 +4,58 @@ The disaster happens when the pin is set: its instant is read from our clock onc
 a stopwatch that nobody can set.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from orchestrator.domain.canary import compare
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening, StepTold
-from orchestrator.domain.recovery_time import EVERY, Reading, Watched
+from orchestrator.domain.recovery_time import Stamp, Worked
 from orchestrator.domain.run import StepOutcome, StepState
 from orchestrator.domain.value import digest_of
 from orchestrator.usecases.driving_ports import Assignment, Interrupted, PlaybookRunner
+from orchestrator.usecases.leasing import AGAIN, SHORT, Lease, Reach, lease
 from orchestrator.usecases.noting import NotedHosts
 from orchestrator.usecases.ports import Clock, Store
-from orchestrator.usecases.recovery_ports import RecoveryHost, RecoveryHosts, Rehearsal, Stopwatch, User
+from orchestrator.usecases.recovery_ports import RecoveryHost, RecoveryHosts, Rehearsal, Stopwatch, TooSlowError
+from orchestrator.usecases.trying import ATTEMPT, Trying, user_of
 
-LEASE = timedelta(minutes=2)
-"""What the recovery host keeps for a drill it has not heard of for so long, it removes by itself."""
-
-ATTEMPT = timedelta(seconds=10)
-SHORT = timedelta(seconds=30)
-AGAIN = timedelta(seconds=2)
 CLEANUP_TRIES = 5
-TELL = timedelta(seconds=15)
-"""How often a drill that waits for the service says so."""
 
 Cancelled = Callable[[], bool]
-Phase = Callable[["Rehearsing", Assignment, Rehearsal, Cancelled], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a phase is carried out with. `cancelled` raises Interrupted when this worker is to end."""
+
+    assignment: Assignment
+    rehearsal: Rehearsal
+    reach: Reach
+    cancelled: Cancelled
+    tell: Callable[[str], None]
+
+    @property
+    def subject(self) -> dict[str, Any]:
+        drill = self.rehearsal.drill
+        return {"drill": drill.id, "agency": drill.agency, "component": drill.component}
+
+    @property
+    def password(self) -> dict[str, str]:
+        """What opens the backups that are rehearsed with."""
+        return {"password": self.assignment.writers[self.rehearsal.host]["repository_password"]}
+
+    @property
+    def disaster(self) -> Stamp:
+        pinned, clock = self.rehearsal.earlier[Verb.PIN], self.rehearsal.earlier[Verb.EXAMINE]["clock"]
+        return Stamp(at=pinned["t0"], reading=pinned["reading"], host_offset_seconds=clock["offset_seconds"])
+
+
+Phase = Callable[["Rehearsing", Stage], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +71,6 @@ class Rehearsing:
     report: Callable[[Assignment], dict[str, Any]]
     pause: Callable[[float], None]
     stopping: Callable[[], bool]
-    tell: Callable[[str], None] = lambda text: None  # noqa: ARG005
 
     def run(
         self,
@@ -62,177 +82,159 @@ class Rehearsing:
         rehearsal = assignment.rehearsal
         if rehearsal is None:
             return self.playbooks.run(assignment, on_events=on_events, cancelled=cancelled)
-        noted = NotedHosts(self.hosts)
+        noted, began = NotedHosts(self.hosts), self.stopwatch.read()
+        reach = Reach(noted, assignment.site, rehearsal.host, self.stopwatch, self.pause)
+        stage = Stage(
+            assignment,
+            rehearsal,
+            reach,
+            cancelled=lambda: self._is_over(cancelled),
+            tell=lambda text: on_events([StepTold(text=text)]),
+        )
         try:
             if assignment.verb is Verb.RESTORE:
-                with self._leased(assignment, rehearsal):
-                    outcome = self.playbooks.run(assignment, on_events=on_events, cancelled=cancelled)
-                return outcome.model_copy(update={"result": {"command_sha256": _playbook_digest(assignment)}})
-            here = replace(self, hosts=noted, tell=lambda text: on_events([StepTold(text=text)]))
-            result = PHASES[assignment.verb](here, assignment, rehearsal, lambda: self._is_over(cancelled))
+                outcome = self._restore(stage, on_events=on_events, cancelled=cancelled)
+                if outcome.state is not StepState.SUCCEEDED:
+                    return outcome
+                result = {"command_sha256": _playbook_digest(assignment)}
+            else:
+                result = PHASES[assignment.verb](self, stage)
         except OrchestratorError as error:
             return StepOutcome(state=_end_of(error), error="\n".join((error.message, *error.details)))
-        commands = {"command_sha256": digest_of(noted.commands)} if noted.commands else {}
-        return StepOutcome(state=StepState.SUCCEEDED, result={**result, **commands})
+        if noted.commands:
+            result = {**result, "command_sha256": digest_of(noted.commands)}
+        worked = Worked(began=began, ended=self.stopwatch.read(), waited_seconds=reach.waited_seconds)
+        return StepOutcome(state=StepState.SUCCEEDED, result={**result, "worked": worked.model_dump()})
 
-    def examine(self, assignment: Assignment, rehearsal: Rehearsal, cancelled: Cancelled) -> dict[str, Any]:
+    def examine(self, stage: Stage) -> dict[str, Any]:
         """Whether the host could carry the drill, and how far its clock is from ours."""
-        with self._host(assignment, rehearsal) as host:
-            host.operate("sweep", {}, within=SHORT, cancelled=cancelled)
+        with stage.reach.once() as host:
+            host.operate("sweep", {}, within=SHORT, cancelled=stage.cancelled)
             before, began = self.clock.now(), self.stopwatch.read()
-            found = host.operate("precheck", _subject(rehearsal), within=SHORT, cancelled=cancelled)
+            found = host.operate("precheck", stage.subject, within=SHORT, cancelled=stage.cancelled)
             took = self.stopwatch.read().since(began) or 0.0
         middle = before.timestamp() + took / 2
         return {**found, "clock": {"offset_seconds": float(found["time"]) - middle, "uncertainty_seconds": took / 2}}
 
-    def pin(self, assignment: Assignment, rehearsal: Rehearsal, cancelled: Cancelled) -> dict[str, Any]:
-        """The disaster: freeze what may be restored."""
-        with self._host(assignment, rehearsal) as host:
-            host.operate("cleanup", {"drill": rehearsal.drill.id}, within=SHORT)  # a worker may have died in this phase
-            disaster, reading = self.clock.now(), self.stopwatch.read()
-            which = {"host": rehearsal.rehearsed_host, **_password(assignment, rehearsal)}
-            document = {**_subject(rehearsal), **_lease(), **which}
-            found = host.operate("pin", document, within=assignment.timeout, cancelled=cancelled)
+    def pin(self, stage: Stage) -> dict[str, Any]:
+        """The disaster, and freezing what may be restored."""
+        with stage.reach.patiently() as host:
+            host.operate("cleanup", {"drill": stage.rehearsal.drill.id}, within=SHORT)  # a worker may have died here
+        self._await(stage.rehearsal.drill.disaster_at, stage.cancelled)
+        disaster, reading = self.clock.now(), self.stopwatch.read()
+        stage.reach.waited_seconds = 0.0  # until here nobody waited for a recovery
+        document = {**stage.subject, **lease(), "host": stage.rehearsal.rehearsed_host, **stage.password}
+        with self._leased(stage, begun=False) as (host, held):
+            found = self._operate(stage, host, held, "pin", document)
         if not found.get("chosen"):
             raise OrchestratorError(Kind.FAILED, "there is no backup to restore")
         return {**found, "t0": disaster.isoformat(), "reading": reading.model_dump()}
 
-    def proceed(self, assignment: Assignment, rehearsal: Rehearsal, cancelled: Cancelled) -> dict[str, Any]:
+    def proceed(self, stage: Stage) -> dict[str, Any]:
         """Have the host do what the phase is called: prepare the bubble, or start what was restored in it."""
-        with self._host(assignment, rehearsal) as host:
-            document = {**_subject(rehearsal), **_lease()}
-            return host.operate(assignment.verb, document, within=assignment.timeout, cancelled=cancelled)
+        with self._leased(stage) as (host, held):
+            return self._operate(stage, host, held, stage.assignment.verb, {**stage.subject, **lease()})
 
-    def probe(self, assignment: Assignment, rehearsal: Rehearsal, cancelled: Cancelled) -> dict[str, Any]:
-        """Use the service until three users in a row could work, or the limit has passed."""
-        disaster = Reading.model_validate(rehearsal.earlier[Verb.PIN]["reading"])
-        with self._leased(assignment, rehearsal) as host:
-            watched, censored = self._watch(host, rehearsal, disaster, cancelled)
-        first = watched.first_of_row
+    def probe(self, stage: Stage) -> dict[str, Any]:
+        """Use the service until three users in a row could work, or the limit has passed. Where the stopwatch is not
+        the one that the disaster was read from, from now on: how long it took is then not known."""
+        limit, disaster = stage.rehearsal.limit.total_seconds(), stage.disaster.reading
+        assert disaster is not None
+        with self._leased(stage) as (_, held):
+            now = self.stopwatch.read()
+            same_clock = now.boot == disaster.boot
+            trying = Trying(
+                stage.rehearsal, held, self.stopwatch, self.pause, tell=stage.tell, cancelled=stage.cancelled
+            )
+            watched, censored = trying.until((disaster if same_clock else now).seconds + limit)
+        measured = same_clock and not censored and watched.first_of_row is not None
         return {
-            "seconds": first - disaster.seconds if first is not None and not censored else None,
-            "censored_limit_seconds": rehearsal.limit.total_seconds() if censored else None,
+            "seconds": (watched.first_of_row or 0.0) - disaster.seconds if measured else None,
+            "censored_limit_seconds": limit if censored else None,
             "attempts": watched.attempts,
             "longest_gap_seconds": watched.longest_gap,
-            "same_clock": self.stopwatch.read().since(disaster) is not None,
-            "last": watched.detail,
+            "same_clock": same_clock,
         }
 
-    def check(self, assignment: Assignment, rehearsal: Rehearsal, cancelled: Cancelled) -> dict[str, Any]:
+    def check(self, stage: Stage) -> dict[str, Any]:
         """What came back, whether it is whole, and whether anything can get out."""
-        disaster = datetime.fromisoformat(rehearsal.earlier[Verb.PIN]["t0"])
-        within = assignment.timeout
-        with self._leased(assignment, rehearsal) as host:
-            asked = {**_subject(rehearsal), **_password(assignment, rehearsal)}
-            checks = host.operate("check", asked, within=within, cancelled=cancelled)
-            ways_out = {"drill": rehearsal.drill.id, "targets": list(rehearsal.targets)}
-            leaks = host.operate("leaks", ways_out, within=within, cancelled=cancelled)
+        rehearsal = stage.rehearsal
+        with self._leased(stage) as (host, held):
+            checks = self._operate(stage, host, held, "check", {**stage.subject, **stage.password})
+            ways_out = {"drill": rehearsal.drill.id, "targets": [_asked(target) for target in rehearsal.targets]}
+            leaks = self._operate(stage, host, held, "leaks", ways_out)
             with self.store.read() as tx:
                 ledger = tx.canaries.of(rehearsal.drill.agency, rehearsal.drill.component)
             found = self._records(host, rehearsal, first=ledger[0].number if ledger else 1)
-        records = None if found is None else compare(ledger, found, disaster=disaster).model_dump(mode="json")
-        return {"checks": checks, "leaks": leaks["attempts"], "records": records}
+        kept = sum(canary.acknowledged_at is not None for canary in ledger)
+        records = None if found is None else compare(ledger, found, disaster=stage.disaster).model_dump(mode="json")
+        return {"checks": checks, "leaks": leaks["attempts"], "records": records, "ledger": kept}
 
-    def cleanup(self, assignment: Assignment, rehearsal: Rehearsal, cancelled: Cancelled) -> dict[str, Any]:
+    def cleanup(self, stage: Stage) -> dict[str, Any]:
         """Remove every trace. The host is asked again while it does not answer: its own reaper would come later."""
-        del cancelled  # it always happens
         for tries_left in reversed(range(CLEANUP_TRIES)):
             try:
-                with self._host(assignment, rehearsal) as host:
-                    return host.operate("cleanup", {"drill": rehearsal.drill.id}, within=assignment.timeout)
+                with stage.reach.once() as host:
+                    asked = {"drill": stage.rehearsal.drill.id}
+                    return host.operate("cleanup", asked, within=stage.assignment.timeout)
             except OrchestratorError as error:
                 if not tries_left or error.kind is not Kind.UNAVAILABLE:
                     raise
                 self.pause(AGAIN.total_seconds())
         raise AssertionError  # the last try returns or raises
 
-    def conclude(self, assignment: Assignment, rehearsal: Rehearsal, cancelled: Cancelled) -> dict[str, Any]:
+    def conclude(self, stage: Stage) -> dict[str, Any]:
         """Judge, sign and keep."""
-        del rehearsal, cancelled
-        return self.report(assignment)
+        return self.report(stage.assignment)
 
     # Inside
+
+    def _restore(
+        self, stage: Stage, *, on_events: Callable[[Sequence[Happening]], None], cancelled: Cancelled
+    ) -> StepOutcome:
+        with self._leased(stage) as (_, held):
+            return self.playbooks.run(
+                stage.assignment, on_events=on_events, cancelled=lambda: held.lost is not None or cancelled()
+            )
 
     def _is_over(self, cancelled: Cancelled) -> bool:
         if self.stopping():
             raise Interrupted
         return cancelled()
 
-    def _host(self, assignment: Assignment, rehearsal: Rehearsal) -> AbstractContextManager[RecoveryHost]:
-        return self.hosts.connect(assignment.site, rehearsal.host)
-
-    @contextmanager
-    def _leased(self, assignment: Assignment, rehearsal: Rehearsal) -> Iterator[RecoveryHost]:
-        """A connection, and the drill's lease renewed for as long as the context lasts."""
-        done = threading.Event()
-        with self._host(assignment, rehearsal) as host:
-
-            def renew() -> None:
-                host.operate("renew", {"drill": rehearsal.drill.id, **_lease()}, within=SHORT)
-
-            def keep() -> None:
-                while not done.wait(LEASE.total_seconds() / 4):
-                    with suppress(OrchestratorError):  # the phase itself finds out what is wrong
-                        renew()
-
-            renew()
-            keeper = threading.Thread(target=keep, name="drill-lease", daemon=True)
-            keeper.start()
-            try:
-                yield host
-            finally:
-                done.set()
-                keeper.join()
-
-    def _watch(
-        self, host: RecoveryHost, rehearsal: Rehearsal, disaster: Reading, cancelled: Cancelled
-    ) -> tuple[Watched, bool]:
-        """What the users found, and whether the limit passed before they could work."""
-        end = disaster.seconds + rehearsal.limit.total_seconds()
-        told = self.stopwatch.read().seconds
-        for watched in self._attempts(host, rehearsal):
-            if watched.recovered:
-                return watched, False
-            if self.stopwatch.read().seconds > end:
-                return watched, True
+    def _await(self, moment: datetime | None, cancelled: Cancelled) -> None:
+        """The disaster comes when it was drawn to. How long that is, is looked at once: clocks may be set meanwhile."""
+        rest, began = (moment - self.clock.now()).total_seconds() if moment else 0.0, self.stopwatch.read()
+        while (left := rest - (self.stopwatch.read().since(began) or 0.0)) > 0:
             if cancelled():
                 raise OrchestratorError(Kind.CONFLICT, "cancelled on request")
-            told = self._tell(watched, told, end=end)
-        raise AssertionError  # there is always another attempt
+            self.pause(min(left, 1.0))
 
-    def _tell(self, watched: Watched, told: float, *, end: float) -> float:
-        """Say every now and then that nobody could work yet; when that was said last."""
-        now = self.stopwatch.read().seconds
-        if now - told < TELL.total_seconds():
-            return told
-        self.tell(f"nobody can work yet, given up in {end - now:.0f} s: {watched.detail or 'no answer'}")
-        return now
+    def _operate(
+        self, stage: Stage, host: RecoveryHost, held: Lease, operation: str, document: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Ended when somebody cancels, or the drill is no longer there."""
+        return host.operate(
+            operation,
+            document,
+            within=stage.assignment.timeout,
+            cancelled=lambda: held.lost is not None or stage.cancelled(),
+        )
 
-    def _attempts(self, host: RecoveryHost, rehearsal: Rehearsal) -> Iterator[Watched]:
-        """One attempt after another, each begun a moment after the one before at the latest. A user who gets no answer
-        has tried all the same, hangs up, and another begins anew."""
-        watched = Watched()
-        while True:
-            with suppress(OrchestratorError), _user(host, rehearsal) as user:
-                heard = True
-                while heard:
-                    began = self.stopwatch.read().seconds
-                    try:
-                        answer = user.ask({"op": "probe"}, within=ATTEMPT)
-                    except OrchestratorError as error:
-                        answer, heard = {"ok": False, "detail": error.message}, False
-                    ended = self.stopwatch.read().seconds
-                    worked, detail = bool(answer.get("ok")), str(answer.get("detail", ""))
-                    watched = watched.after(began=began, ended=ended, worked=worked, detail=detail)
-                    yield watched
-                    self.pause(max(EVERY.total_seconds() - (ended - began), 0.0))
-            watched = watched.model_copy(update={"row": 0, "first_of_row": None})
-            yield watched
-            self.pause(EVERY.total_seconds())
+    @contextmanager
+    def _leased(self, stage: Stage, *, begun: bool = True) -> Iterator[tuple[RecoveryHost, Lease]]:
+        """A connection, and the drill's lease, which is renewed for as long as the context lasts. What has yet to be
+        `begun` has none to renew at once."""
+        with stage.reach.patiently() as host:
+            held = Lease(stage.reach, stage.rehearsal.drill.id, renewed=self.stopwatch.read())
+            if begun:
+                held.renew(host)
+            with held.kept():
+                yield host, held
 
     def _records(self, host: RecoveryHost, rehearsal: Rehearsal, *, first: int) -> list[str] | None:
-        """The canaries from a number on that users find in the restored service; None where the component has none."""
-        with _user(host, rehearsal) as user:
+        """The canaries from a number on that users find in the restored service; None where it takes none."""
+        with user_of(host, rehearsal) as user:
             if user.ask({"op": "describe"}, within=ATTEMPT).get("canary") is False:
                 return None
             answer = user.ask({"op": "read", "first": first}, within=SHORT)
@@ -253,18 +255,8 @@ PHASES: Mapping[Verb, Phase] = {
 }
 
 
-def _user(host: RecoveryHost, rehearsal: Rehearsal) -> AbstractContextManager[User]:
-    """A user of the restored service: told what users of the live one are, and where to find it."""
-    introduction = {**rehearsal.user, "address": rehearsal.earlier[Verb.PREPARE]["address"], "authority": None}
-    if rehearsal.trust is not None:
-        asked = {"drill": rehearsal.drill.id, "file": rehearsal.trust}
-        introduction["authority"] = host.operate("read", asked, within=SHORT)["content"]
-    return host.user(rehearsal.drill.component, introduction)
-
-
-def _subject(rehearsal: Rehearsal) -> dict[str, Any]:
-    drill = rehearsal.drill
-    return {"drill": drill.id, "agency": drill.agency, "component": drill.component}
+def _asked(target: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: target[name] for name in ("name", "address", "port")}
 
 
 def _playbook_digest(assignment: Assignment) -> str:
@@ -272,15 +264,8 @@ def _playbook_digest(assignment: Assignment) -> str:
     return digest_of({"verb": assignment.verb, "role": assignment.role, "variables": dict(assignment.variables)})
 
 
-def _password(assignment: Assignment, rehearsal: Rehearsal) -> dict[str, str]:
-    """What opens the backups that are rehearsed with."""
-    return {"password": assignment.writers[rehearsal.host]["repository_password"]}
-
-
-def _lease() -> dict[str, Any]:
-    return {"lease_seconds": LEASE.total_seconds()}
-
-
 def _end_of(error: OrchestratorError) -> StepState:
+    if isinstance(error, TooSlowError):
+        return StepState.TIMED_OUT
     ends = {Kind.UNAVAILABLE: StepState.UNREACHABLE, Kind.CONFLICT: StepState.CANCELLED}
     return ends.get(error.kind, StepState.FAILED)

@@ -4,7 +4,7 @@ import base64
 import logging
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from orchestrator.domain.canary import KEPT, Canary, next_canary
@@ -17,7 +17,7 @@ from orchestrator.domain.value import Value
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.finding import in_service
 from orchestrator.usecases.ports import CatalogSource, Clock, Store
-from orchestrator.usecases.recovery_ports import RecoveryHost, RecoveryHosts
+from orchestrator.usecases.recovery_ports import RecoveryHost, RecoveryHosts, Stopwatch
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ class Witnessing:
     clock: Clock
     assigning: Assigning
     hosts: RecoveryHosts
+    stopwatch: Stopwatch
 
     def write(self, agency: str | None = None) -> list[Written]:
         """One canary into every protected component, or those of one agency. What cannot be written is told, and is
@@ -80,9 +81,11 @@ class Witnessing:
         try:
             introduction["authority"] = self._authority(watch, instance)
             with host.user(watch.component, introduction) as user:
-                if user.ask({"op": "describe"}, within=ANSWER).get("canary") is False:
+                asked_at = self.clock.now()
+                described = user.ask({"op": "describe"}, within=ANSWER)
+                if described.get("canary") is False:
                     return Written(watch=watch)
-                canary = self._next(watch)
+                canary = self._next(watch, ahead=self._ahead(described.get("time"), asked_at))
                 request = {"op": "write", "number": canary.number, "text": canary.text}
                 answer = user.ask(request, within=ANSWER)
         except OrchestratorError as error:
@@ -90,7 +93,8 @@ class Witnessing:
         if not answer.get("ok"):
             return Written(watch=watch, error=str(answer.get("detail")))
         with self.store.begin() as tx:
-            acknowledged = canary.model_copy(update={"acknowledged_at": self.clock.now()})
+            now = {"acknowledged_at": self.clock.now(), "reading": self.stopwatch.read()}
+            acknowledged = canary.model_copy(update=now)
             tx.canaries.put(watch.agency, watch.component, acknowledged)
         return Written(watch=watch, number=canary.number)
 
@@ -102,11 +106,20 @@ class Witnessing:
         with self.hosts.connect(self.source.site(watch.site), instance.hosts[trust.function][0]) as host:
             return host.read(trust.file)
 
-    def _next(self, watch: Watch) -> Canary:
+    def _ahead(self, there: object, asked_at: datetime) -> float | None:
+        """How far the recovery host's clock is ahead of ours, as it told half way between asking and now; None where
+        its programs are older than the question."""
+        if not isinstance(there, int | float):
+            return None
+        return there - (asked_at.timestamp() + self.clock.now().timestamp()) / 2
+
+    def _next(self, watch: Watch, *, ahead: float | None) -> Canary:
         """The next record, in the ledger before it is sent: one that is lost on the way keeps its number."""
         with self.store.begin() as tx:
             key = base64.b64decode(self.assigning.keeper_secrets(tx, watch.agency)["canary_key"])
             canary = next_canary(key, tx.canaries.last(watch.agency, watch.component), at=self.clock.now())
+            noted = {"reading": self.stopwatch.read(), "host_offset_seconds": ahead}
+            canary = canary.model_copy(update=noted)
             tx.canaries.put(watch.agency, watch.component, canary)
             tx.canaries.forget(watch.agency, watch.component, up_to=canary.number - KEPT)
             return canary

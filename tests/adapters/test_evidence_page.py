@@ -13,7 +13,7 @@ from orchestrator.adapters.pages.wording import length
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.evidence_seal import SealedEvidence, seal
 from orchestrator.domain.verdict import Moment, Verdict
-from tests.domain.drills import at, evidence, phase
+from tests.domain.drills import at, evidence, newer_evidence, phase
 from tests.domain.test_evidence_seal import PlainKey
 
 
@@ -68,6 +68,25 @@ class TestThePage:
     )  # fmt: skip
     def test_says_what_the_evidence_says(self, said: str) -> None:
         assert said in words()
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "eve.marsham", "got through", "blocked, too", "trying until users could work 55.6 s",
+            "waiting for the recovery host 2.5 s", "set by +0.000 s between the last record that came back",
+        ],
+    )  # fmt: skip
+    def test_says_what_newer_evidence_says(self, said: str) -> None:
+        assert said in re.sub(r"\s+", " ", Reader(draw(seal(newer_evidence(), PlainKey()))).words)
+
+    def test_tells_canaries_that_nobody_read_from_those_that_nobody_promised(self) -> None:
+        unread = {"interval_seconds": 900.0}
+        said = [
+            re.sub(r"\s+", " ", Reader(draw(seal(newer_evidence(rpo=unread, **more), PlainKey()))).words)
+            for more in ({}, {"promised": {"levels": [1, 2, 3, 5], "attempts": {}}})
+        ]
+        assert "canariesnone were read" in said[0]
+        assert "canariesthe component has none" in said[1]
 
     def test_carries_signature_digest_and_link(self) -> None:
         sealed = seal(evidence(), PlainKey())

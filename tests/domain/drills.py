@@ -24,8 +24,33 @@ PHASES = (
 )  # fmt: skip
 
 
+def newer_evidence(**changes: Any) -> Evidence:
+    """The same drill as evidence of version 2 tells of it."""
+    old = evidence().document()
+    leaks = [
+        {**old["isolation"]["attempts"][0], "control": False},
+        {**old["isolation"]["attempts"][1], "control": True},
+    ]
+    snapshots = [{**one, "received": one["time"]} for one in old["pin"]["snapshots"]]
+    return evidence(
+        **{
+            "version": 2,
+            "promised": {
+                "levels": [1, 2, 3, 4, 5],
+                "attempts": {"mail of the live service": "desk1", "the Internet": "out"},
+            },
+            "witnesses": [{"who": "eve.marsham", "at": at(-60)}],
+            "clocks": {**old["clocks"], "set_before_seconds": 0.0004, "set_after_seconds": -0.0001},
+            "pin": {**old["pin"], "snapshots": snapshots},
+            "isolation": {**old["isolation"], "attempts": leaks},
+            "rto": {**old["rto"], "parts": {"pin": 10.5, "verify": 55.6, "recovery_host_wait": 2.5}},
+            **changes,
+        }
+    )
+
+
 def evidence(**changes: Any) -> Evidence:
-    """A drill that passed with a finding, with anything else that a test asks for."""
+    """A drill that passed with a finding, with anything else that a test asks for. Of version 1."""
     return Evidence.model_validate(
         {
             "drill": 7,

@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.canary import Canary, RecoveredRecords, compare, exposures, next_canary
+from orchestrator.domain.recovery_time import Reading, Stamp
 
 KEY = b"k" * 32
 START = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
@@ -23,7 +25,7 @@ def ledger(count: int, *, unacknowledged: frozenset[int] = frozenset()) -> list[
 
 
 def after(records: list[Canary], found: list[str], *, seconds: float) -> RecoveredRecords:
-    return compare(records, found, disaster=START + timedelta(seconds=seconds))
+    return compare(records, found, disaster=Stamp(at=START + timedelta(seconds=seconds)))
 
 
 def texts(records: list[Canary], *numbers: int) -> list[str]:
@@ -85,6 +87,51 @@ def test_no_copy_recovers_more_than_it_holds_or_than_was_acknowledged(numbers: s
     assert found.recovered + found.lost == found.acknowledged
     assert set(found.holes).isdisjoint(numbers)
     assert (found.rpo_seconds is None) == (found.recovered == 0)
+
+
+READINGS = st.lists(st.floats(0, 3_000), min_size=2, max_size=12, unique=True).map(sorted)
+
+
+@given(READINGS, st.floats(-7_200, 7_200), st.integers(0, 11), st.data())
+def test_a_clock_that_is_set_in_between_moves_nothing(
+    moments: list[float], jump: float, before: int, data: st.DataObject
+) -> None:
+    """Records and then the disaster, in true seconds; before one of them somebody sets the clock. What was lost and how
+    old it is stays what the true seconds say."""
+    set_at, restored = before % len(moments), data.draw(st.integers(1, len(moments) - 1))
+    wall = [START + timedelta(seconds=at + (jump if n >= set_at else 0.0)) for n, at in enumerate(moments)]
+    stamps = [Stamp(at=at, reading=Reading(boot="here", seconds=true)) for at, true in zip(wall, moments, strict=True)]
+    records: list[Canary] = []
+    for stamp in stamps[:-1]:
+        canary = next_canary(KEY, records[-1] if records else None, at=stamp.at)
+        records.append(canary.model_copy(update={"acknowledged_at": stamp.at, "reading": stamp.reading}))
+    found = compare(records, texts(records, *range(1, restored + 1)), disaster=stamps[-1])
+    assert found.rpo_seconds == pytest.approx(moments[-1] - moments[restored - 1], abs=0.06)
+    was_set = jump if set_at > restored - 1 else 0.0
+    assert found.clock_set_seconds == pytest.approx(was_set, abs=1e-3)
+    if abs(jump) > 0.06 or jump == 0:
+        assert (found.acknowledged, found.lost) == (len(records), len(records) - restored)
+        assert found.after_disaster == ()
+
+
+class TestAClockThatWasSet:
+    """From another start, or another machine, the stopwatch tells nothing; the recovery host's clock does."""
+
+    def stamp(self, seconds: float, *, boot: str = "one", ahead: float | None = None) -> Stamp:
+        reading = Reading(boot=boot, seconds=seconds)
+        return Stamp(at=START + timedelta(seconds=seconds), reading=reading, host_offset_seconds=ahead)
+
+    def test_is_told_by_the_recovery_hosts(self) -> None:
+        earlier, later = self.stamp(0, ahead=0.2), self.stamp(60, boot="two", ahead=90.3)
+        assert later.set_since(earlier) == pytest.approx(-90.1)
+        assert later.place(earlier, earlier.at) == earlier.at, "which of the two was set, nobody knows"
+
+    def test_is_not_told_by_what_nobody_asked(self) -> None:
+        assert self.stamp(60, boot="two").set_since(self.stamp(0, ahead=0.2)) is None
+        assert Stamp(at=START).set_since(self.stamp(0)) is None
+
+    def test_is_told_by_the_stopwatch_first(self) -> None:
+        assert self.stamp(60, ahead=90.0).set_since(self.stamp(0, ahead=0.0)) == 0
 
 
 class TestExposure:

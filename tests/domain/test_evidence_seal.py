@@ -3,6 +3,7 @@
 import base64
 import copy
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from orchestrator.domain.evidence import Evidence
 from orchestrator.domain.evidence_seal import read_sealed, seal, verify_evidence
 from orchestrator.domain.value import digest_of
-from tests.domain.drills import evidence
+from tests.domain.drills import evidence, newer_evidence
 
 
 class PlainKey:
@@ -34,6 +35,11 @@ def sealed(**changes: Any) -> dict[str, Any]:
     return document
 
 
+def written(document: dict[str, Any]) -> Any:
+    """Evidence as it stands there, whatever this version makes of it."""
+    return SimpleNamespace(document=lambda: document)
+
+
 def problems(*documents: Any) -> list[str]:
     return [str(mismatch) for mismatch in verify_evidence(documents, PlainKey())]
 
@@ -50,7 +56,7 @@ def changed(value: Any) -> Any:
     return not value if isinstance(value, bool) else value + 1 if isinstance(value, int | float) else f"{value}x"
 
 
-PATHS = leaves(evidence().document())
+PATHS = leaves(newer_evidence().document())
 
 
 class TestSealedEvidence:
@@ -80,9 +86,30 @@ class TestSealedEvidence:
     def test_can_be_read_back_as_what_it_was(self) -> None:
         assert Evidence.model_validate(sealed()["evidence"]) == evidence()
 
+    def test_of_an_older_version_holds_beside_one_of_a_newer(self) -> None:
+        """As it was written then: without what was added since."""
+        old = evidence().document()
+        before = {
+            key: value for key, value in old.items() if key not in ("version", "promised", "witnesses", "stopped")
+        }
+        before["clocks"] = {k: v for k, v in old["clocks"].items() if not k.startswith("set_")}
+        attempts = [{k: v for k, v in one.items() if k != "control"} for one in old["isolation"]["attempts"]]
+        before["isolation"] = {**old["isolation"], "attempts": attempts}
+        snapshots = [{k: v for k, v in one.items() if k != "received"} for one in old["pin"]["snapshots"]]
+        before["pin"] = {**old["pin"], "snapshots": snapshots}
+        first = seal(written(before), PlainKey()).document()
+        second = seal(newer_evidence(previous=first["digest"]), PlainKey()).document()
+        assert problems(first, second) == []
+        assert Evidence.model_validate(first["evidence"]) == evidence()
+
+    def test_of_version_2_says_what_a_pass_rests_on(self) -> None:
+        lacking = {**newer_evidence().document(), "promised": None}
+        said = "what a pass has to rest on is a part of version 2, and this is version 2"
+        assert said in problems(seal(written(lacking), PlainKey()).document())[0]
+
     @given(st.sampled_from(PATHS))
     def test_with_any_one_value_changed_is_found_and_the_value_named(self, path: tuple[Any, ...]) -> None:
-        document = copy.deepcopy(sealed())
+        document = copy.deepcopy(seal(newer_evidence(), PlainKey()).document())
         *parents, last = path
         at = document["evidence"]
         for part in parents:

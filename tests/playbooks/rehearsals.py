@@ -45,9 +45,9 @@ class Rehearsals:
         run = self.carry(self.app.protecting.open_run(AGENCY, DESK))
         assert run.state is RunState.SUCCEEDED, run.error
 
-    def drill(self, meanwhile: Meanwhile | None = None) -> Drill:
+    def drill(self, meanwhile: Meanwhile | None = None, *, component: str = DESK) -> Drill:
         """One to its end."""
-        drill = self.app.drilling.request(AGENCY, DESK, by="the test")
+        drill = self.app.drilling.request(AGENCY, component, by="the test")
         self.carry(self.app.drilling.start(drill.id), meanwhile=meanwhile, drill=drill.id)
         return self.stored(drill.id)
 

@@ -13,17 +13,19 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import paramiko
 import pytest
 
 from orchestrator.adapters.keys.secret_box import SecretBox
+from orchestrator.adapters.recovery_host import SshUser
 from orchestrator.bootstrap import build, initialise
 from orchestrator.domain.assignment import password_of, writer_of
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.drill import Drill, DrillState
+from orchestrator.domain.recovery_time import WAITING
 from orchestrator.domain.run import RunState
 from orchestrator.domain.verdict import Verdict
 from orchestrator.settings import RecoverySettings, Settings
@@ -126,6 +128,12 @@ class TestACleanDrill:
         assert evidence.integrity.level == 5
         assert {a.name.split()[0] for a in evidence.isolation.attempts} == {"production", "the"}
         assert all(a.blocked for a in evidence.isolation.attempts)
+        reached = {a.name.partition(",")[0] for a in evidence.isolation.attempts if a.control}
+        assert reached == {"production service desk1 of service-desk", "the outside"}, "the desk drops all else itself"
+        chosen = evidence.pin.restored
+        assert chosen is not None
+        assert chosen.received is not None
+        assert chosen.time < chosen.received < evidence.t0
         assert "outgoing mail" in evidence.isolation.disabled
         assert abs(evidence.clocks.recovery_host_offset_seconds) < 0.5
 
@@ -139,6 +147,30 @@ class TestACleanDrill:
         before = rehearsals.sql(count)
         passed(rehearsals.drill())
         assert rehearsals.sql(count) == before
+
+    def test_tells_its_parts_and_whether_clocks_were_set(self, rehearsals: Rehearsals) -> None:
+        drill = rehearsals.drill()
+        passed(drill)
+        evidence = rehearsals.evidence(drill)
+        assert list(evidence.rto.parts) == ["pin", "prepare", "restore", "start", "verify", WAITING]
+        assert sum(evidence.rto.parts.values()) == pytest.approx(evidence.rto.seconds, abs=0.001)
+        for step in (evidence.clocks.set_before_seconds, evidence.clocks.set_after_seconds):
+            assert step is not None
+            assert abs(step) < 0.5
+        with rehearsals.app.store.read() as tx:
+            ahead = [canary.host_offset_seconds for canary in tx.canaries.of(AGENCY, DESK)]
+        assert all(offset is not None and abs(offset) < 1 for offset in ahead)
+
+    def test_of_a_network_promises_no_canaries(self, rehearsals: Rehearsals) -> None:
+        run = rehearsals.carry(rehearsals.app.protecting.open_run(AGENCY, "network"))
+        assert run.state is RunState.SUCCEEDED, run.error
+        drill = rehearsals.drill(component="network")
+        assert drill.verdict is Verdict.PASS_WITH_FINDINGS, drill.reason
+        assert "has no canaries" in str(drill.reason)
+        evidence = rehearsals.evidence(drill)
+        assert {a.name for a in evidence.isolation.attempts if a.control} >= {
+            name for name, place in evidence.promised.attempts.items() if name.startswith("production service")
+        }
 
 
 class OwnUser:
@@ -397,11 +429,62 @@ class TestSabotage:
             )
         self.fails(drill, "production service desk1", "could be reached from the restored copy")
 
+    def test_attempts_that_fail_from_everywhere(self, rehearsals: Rehearsals) -> None:
+        """The desk turns the recovery host away: that nothing gets there from the bubble shows nothing."""
+        steps, address = rehearsals.steps, rehearsals.steps.site.hosts["recover1"].address
+        rule = f"nft insert rule inet host_firewall input ip saddr {address} tcp dport {{ 80, 443 }} drop"
+
+        def shut(_: int) -> None:
+            steps.on("desk1", rule)
+
+        try:
+            drill = rehearsals.drill({Verb.CHECK: shut})
+        finally:
+            steps.on("desk1", "nft -f /etc/host-firewall/main.nft")
+        assert drill.verdict is Verdict.INCONCLUSIVE, drill.reason
+        assert "that nothing got out to desk1 proves nothing" in str(drill.reason)
+
     def fails(self, drill: Drill, *reasons: str) -> None:
         assert drill.verdict is Verdict.FAIL, drill.reason
         for reason in reasons:
             assert reason in str(drill.reason)
         assert drill.state is DrillState.REPORTED
+
+
+class TestADrillThatTheHostNoLongerHas:
+    """Its lease ran out while nobody could be heard, or somebody cleaned it up: it ends, and nobody is blamed."""
+
+    @pytest.mark.parametrize("verb", [Verb.PREPARE, Verb.RESTORE, Verb.PROBE, Verb.CHECK])
+    def test_ends_at_once_and_decides_nothing(self, rehearsals: Rehearsals, verb: Verb) -> None:
+        drill = rehearsals.drill({verb: lambda number: self.clean_up(rehearsals, number)})
+        assert (drill.state, drill.verdict) == (DrillState.REPORTED, Verdict.INCONCLUSIVE), drill.reason
+        assert f"{verb.value}: recover1: drill renew: drill {drill.id} has no lease any more" in str(drill.reason)
+        assert rehearsals.left() == {"drills": [], "leftovers": []}
+
+    def test_is_noticed_while_the_service_is_waited_for(
+        self, rehearsals: Rehearsals, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """From the outside it only looks as if the service did not come."""
+        monkeypatch.setattr("orchestrator.usecases.leasing.RENEWED", timedelta(seconds=1))
+        asked = SshUser.ask
+        gone = threading.Event()
+
+        def ask(user: SshUser, request: Any, **how: Any) -> Any:
+            if request.get("op") == "probe" and not gone.is_set():
+                gone.set()
+                [drill] = rehearsals.left()["drills"]
+                self.clean_up(rehearsals, drill["drill"])
+            return asked(user, request, **how)
+
+        monkeypatch.setattr(SshUser, "ask", ask)
+        drill = rehearsals.drill()
+        assert gone.is_set()
+        assert (drill.state, drill.verdict) == (DrillState.REPORTED, Verdict.INCONCLUSIVE), drill.reason
+        assert "has no lease any more" in str(drill.reason)
+
+    def clean_up(self, rehearsals: Rehearsals, number: int) -> None:
+        asked = json.dumps({"drill": number})
+        rehearsals.steps.on("recover1", f"echo '{asked}' | /usr/local/lib/recovery/drill cleanup")
 
 
 class TestCleaningUp:

@@ -5,6 +5,7 @@ import io
 import json
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -66,6 +67,22 @@ class TestALease:
         with pytest.raises(leases.DrillError, match="no lease any more"):
             drill.renew(60)
 
+    def test_of_a_drill_that_is_not_there_is_told_from_what_went_wrong(self, leases: ModuleType) -> None:
+        leases.Drill(8).begin(60)
+        leases.Drill(8).insist()
+        with pytest.raises(leases.DrillGoneError, match="drill 7 has no lease any more"):
+            leases.Drill(7).renew(60)
+
+    def test_does_not_survive_a_restart(self, leases: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+        """No bubble does."""
+        drill = leases.Drill(7)
+        drill.begin(60)
+        assert leases.machine() == leases.machine()
+        monkeypatch.setattr(leases, "machine", lambda: "started later")
+        assert drill.expiry() == 0
+        with pytest.raises(leases.DrillGoneError):
+            drill.renew(60)
+
     def test_ends_an_operation_that_is_under_way_with_all_it_started(self, leases: ModuleType, tmp_path: Path) -> None:
         """The operation is another process, which has started one of its own."""
         told = tmp_path / "child"
@@ -89,6 +106,47 @@ class TestALease:
         module = load("leases")
         one, two = module.Drill(number).addresses, module.Drill(other).addresses
         assert (set(one) & set(two) == set()) == (number != other)
+
+
+class TestAWayOut:
+    @pytest.fixture
+    def targets(self) -> Iterator[list[dict[str, Any]]]:
+        """A door that is open, and one that turns away whoever knocks."""
+        with socket.create_server(("127.0.0.1", 0)) as opened, socket.create_server(("127.0.0.1", 0)) as other:
+            closed = other.getsockname()[1]
+            other.close()
+            yield [
+                {"name": name, "address": "127.0.0.1", "port": port}
+                for name, port in (("open", opened.getsockname()[1]), ("closed", closed))
+            ]
+
+    def test_is_tried_from_the_bubble_and_from_here(
+        self, targets: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        leaks = load("leaks")
+
+        def run(*command: str, text: str) -> str:
+            if command[:4] != ("ip", "netns", "exec", "drill-7"):
+                return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+            asked = json.loads(text)
+            return json.dumps([{**one, "blocked": True, "detail": "timed out"} for one in asked])
+
+        monkeypatch.setattr(leaks, "run", run)
+        monkeypatch.setenv("PYTHONPATH", str(FOLDERS[0]))
+        found = leaks.attempts(load("leases").Drill(7), targets)
+        assert [(one["name"], one["blocked"], one["control"]) for one in found] == [
+            ("open", True, True),
+            ("closed", True, True),
+        ], "who is turned away has got there"
+
+    def test_that_leads_nowhere_is_blocked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        leaks = load("leaks")
+
+        def nowhere(*_: object, **__: object) -> None:
+            raise OSError(113, "No route to host")
+
+        monkeypatch.setattr(leaks.socket, "create_connection", nowhere)
+        assert leaks.attempt({"name": "far", "address": "192.0.2.1", "port": 443})["blocked"] is True
 
 
 class Echo:
@@ -171,6 +229,7 @@ class TestAConversation:
     def test_with_who_keeps_nothing(self, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
         asked = ["{}", '{"op": "describe"}', '{"op": "write", "number": 1, "text": "x"}', '{"op": "probe"}']
         told = self.talk(Deaf, asked, monkeypatch, capsys)
+        assert abs(told[1].pop("time") - time.time()) < 60
         assert told[1:] == [
             {"ok": True, "canary": False},
             {"ok": False, "detail": "unsupported"},

@@ -142,6 +142,7 @@ def recovery(house: House) -> Iterator[RecoveryHouse]:
         source=source,
         store=store,
         clock=clock,
+        stopwatch=stopwatch,
         name="test",
         interval=timedelta(minutes=1),
         seal=lambda evidence: (json.dumps({"evidence": evidence.document()}), f"{evidence.drill:064}"),
@@ -159,7 +160,9 @@ def recovery(house: House) -> Iterator[RecoveryHouse]:
     )
     consequences = {**house.driving.consequences, Purpose.BACKUP: protecting, Purpose.DRILL: drilling}
     driving = Driving(source=source, store=store, clock=clock, consequences=consequences)
-    witnessing = Witnessing(source=source, store=store, clock=clock, assigning=assigning, hosts=host)
+    witnessing = Witnessing(
+        source=source, store=store, clock=clock, assigning=assigning, hosts=host, stopwatch=stopwatch
+    )
     house.apply(order(AGENCY, **{"alpha": {}, "disaster-recovery": {}}))
     yield RecoveryHouse(house, host, stopwatch, drilling, protecting, Recalling(store), witnessing, rehearsing, driving)
 

@@ -1,6 +1,6 @@
 """A site from its folder: hosts.yml, an Ansible inventory, and group_vars/all.yml."""
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,11 +19,20 @@ class _InventoryGroup(BaseModel):
     hosts: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9.-]*$")], dict[str, Any]]
 
 
+class _Outside(BaseModel):
+    """Somewhere outside the site that its recovery hosts reach, and no restored copy may."""
+
+    model_config = ConfigDict(extra="forbid")
+    address: IPv4Address
+    port: Annotated[int, Field(ge=1, le=65535)]
+
+
 class _SiteFacts(BaseModel):
     model_config = ConfigDict(extra="allow")
     site_domain: Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")]
     site_pools: dict[str, NetworkPool | NumberPool]
     site_management: tuple[IPv4Network, ...] = ()
+    site_outside: Annotated[tuple[_Outside, ...], Field(min_length=1)] | None = None
 
 
 def read_site(folder: Path) -> Site:

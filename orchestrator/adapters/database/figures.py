@@ -20,7 +20,7 @@ from orchestrator.adapters.database.tables import (
     RunRow,
     ServicePeriodRow,
 )
-from orchestrator.domain.drill import UNDER_WAY, DrillState
+from orchestrator.domain.drill import STOPPED, UNDER_WAY, DrillState
 from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import RunState
 from orchestrator.domain.verdict import Verdict
@@ -30,6 +30,7 @@ WAITING = (DrillState.APPROVAL_PENDING, DrillState.APPROVED)
 PASSED = (Verdict.PASS, Verdict.PASS_WITH_FINDINGS)
 
 _DRILLED = (col(DrillRow.agency), col(DrillRow.component))
+_MEASURED = col(DrillRow.verdict).is_not(None) & col(DrillRow.state).not_in(STOPPED)
 
 
 class FigureRepository:
@@ -56,14 +57,15 @@ class FigureRepository:
         return self._rows(_served(query, whose[0]))
 
     def drill_outcomes(self) -> list[tuple[str, str, str, int]]:
-        outcome = sa.func.coalesce(sa.cast(col(DrillRow.verdict), sa.String), sa.cast(col(DrillRow.state), sa.String))
+        verdict = sa.case((_MEASURED, sa.cast(col(DrillRow.verdict), sa.String)))
+        outcome = sa.func.coalesce(verdict, sa.cast(col(DrillRow.state), sa.String))
         labels = (*_DRILLED, outcome)
         ended = col(DrillRow.state).not_in((*WAITING, *UNDER_WAY))
         query = sa.select(*labels, sa.func.count()).where(ended).group_by(*labels).order_by(*labels)
         return self._rows(_served(query, _DRILLED[0]))
 
     def drills_measured(self) -> list[tuple[str, str, float | None, float | None]]:
-        return self._newest((col(DrillRow.rto_seconds), col(DrillRow.rpo_seconds)), col(DrillRow.verdict).is_not(None))
+        return self._newest((col(DrillRow.rto_seconds), col(DrillRow.rpo_seconds)), _MEASURED)
 
     def drills_passed(self) -> list[tuple[str, str, datetime]]:
         ended = col(DrillRow.finished_at)

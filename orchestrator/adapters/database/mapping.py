@@ -116,13 +116,19 @@ def step(row: StepRow) -> StepRecord:
     return StepRecord.model_validate({**plain, "counts": counts})
 
 
+SEALED = {"evidence", "evidence_digest", "evidence_number"}
+"""Columns of a drill that are no part of what is known of it, but what was signed of that."""
+
+
 def drill_row(value: Drill) -> DrillRow:
-    plain = value.model_dump(exclude={"approval"})
-    return DrillRow(**plain, approval=value.approval.model_dump(mode="json") if value.approval else None)
+    plain = value.model_dump(exclude={"approval", "witnesses"})
+    witnesses = [witness.model_dump(mode="json") for witness in value.witnesses]
+    approval = value.approval.model_dump(mode="json") if value.approval else None
+    return DrillRow(**plain, approval=approval, witnesses=witnesses)
 
 
 def drill(row: DrillRow) -> Drill:
-    return Drill.model_validate(row.model_dump(exclude={"evidence", "evidence_digest"}))
+    return Drill.model_validate(row.model_dump(exclude=SEALED))
 
 
 def event(row: EventRow) -> Event:

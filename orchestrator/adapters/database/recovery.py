@@ -21,7 +21,7 @@ from orchestrator.adapters.database.tables import (
 )
 from orchestrator.domain.canary import Canary
 from orchestrator.domain.catalog import Verb
-from orchestrator.domain.drill import Drill, DrillState
+from orchestrator.domain.drill import STOPPED, Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.held_backups import HeldBackups
 from orchestrator.domain.plan import Purpose
@@ -94,7 +94,7 @@ class DrillRepository(Repository):
     def put(self, drill: Drill) -> None:
         row = self._session.get(DrillRow, drill.id)
         assert row is not None
-        row.sqlmodel_update(mapping.drill_row(drill).model_dump(exclude={"evidence", "evidence_digest"}))
+        row.sqlmodel_update(mapping.drill_row(drill).model_dump(exclude=mapping.SEALED))
         self._session.add(row)
         self._session.flush()
 
@@ -124,7 +124,8 @@ class DrillRepository(Repository):
         query = (
             sa.select(col(DrillRow.agency), col(DrillRow.component), col(RunRow.seconds))
             .join_from(DrillRow, RunRow, col(RunRow.id) == col(DrillRow.run))
-            .where(col(DrillRow.verdict).is_not(None), col(RunRow.seconds).is_not(None))
+            .where(col(DrillRow.verdict).is_not(None), col(DrillRow.state).not_in(STOPPED))
+            .where(col(RunRow.seconds).is_not(None))
             .order_by(col(DrillRow.id))
         )
         if agency is not None:
@@ -144,18 +145,20 @@ class DrillRepository(Repository):
 
     def keep_evidence(self, drill: int, document: str, digest: str) -> None:
         mine = col(DrillRow.id) == drill
-        self._run(sa.update(DrillRow).where(mine).values(evidence=document, evidence_digest=digest))
+        place = self.count_evidence() + 1
+        self._run(
+            sa.update(DrillRow).where(mine).values(evidence=document, evidence_digest=digest, evidence_number=place)
+        )
 
     def evidence(self, drill: int) -> str | None:
         return self._session.exec(select(DrillRow.evidence).where(DrillRow.id == drill)).one_or_none()
 
     def last_evidence(self) -> str | None:
-        query = select(DrillRow.evidence_digest).where(col(DrillRow.evidence_digest).is_not(None))
-        return self._session.exec(query.order_by(col(DrillRow.finished_at).desc(), col(DrillRow.id).desc())).first()
+        query = select(DrillRow.evidence_digest).where(col(DrillRow.evidence_number).is_not(None))
+        return self._session.exec(query.order_by(col(DrillRow.evidence_number).desc()).limit(1)).first()
 
     def count_evidence(self) -> int:
-        query = select(sa.func.count()).select_from(DrillRow).where(col(DrillRow.evidence_digest).is_not(None))
-        return self._session.exec(query).one()
+        return self._session.exec(select(sa.func.max(col(DrillRow.evidence_number)))).one() or 0
 
 
 class CanaryRepository(Repository):
@@ -169,7 +172,9 @@ class CanaryRepository(Repository):
         return [_canary(row) for row in self._session.exec(query.order_by(col(CanaryRow.number)))]
 
     def put(self, agency: str, component: str, canary: Canary) -> None:
-        self._session.merge(CanaryRow(agency=agency, component=component, **canary.model_dump()))
+        reading = canary.reading.model_dump() if canary.reading else {}
+        plain = canary.model_dump(exclude={"reading"})
+        self._session.merge(CanaryRow(agency=agency, component=component, **plain, **reading))
         self._session.flush()
 
     def forget(self, agency: str, component: str, *, up_to: int | None = None) -> None:
@@ -180,4 +185,6 @@ class CanaryRepository(Repository):
 
 
 def _canary(row: CanaryRow) -> Canary:
-    return Canary.model_validate(row.model_dump(exclude={"agency", "component"}))
+    plain = row.model_dump(exclude={"agency", "component", "boot", "seconds"})
+    reading = None if row.boot is None else {"boot": row.boot, "seconds": row.seconds}
+    return Canary.model_validate({**plain, "reading": reading})

@@ -21,6 +21,8 @@ class DrillRow(SQLModel, table=True):
     component: str
     site: str
     moment: Moment = Field(sa_type=one_of(Moment, "moment"))
+    meant: Moment | None = Field(default=None, sa_type=one_of(Moment, "meant"))
+    disaster_at: datetime | None = Field(default=None, sa_type=Instant)
     state: DrillState = Field(sa_type=one_of(DrillState, "state"), index=True)
     scheduled_at: datetime = Field(sa_type=Instant)
     window_end: datetime | None = Field(default=None, sa_type=Instant)
@@ -28,6 +30,7 @@ class DrillRow(SQLModel, table=True):
     plan: int | None = Field(default=None, foreign_key="plan.id", sa_type=sa.BigInteger)
     plan_digest: str | None = None
     approval: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON(none_as_null=True))
+    witnesses: list[dict[str, Any]] = Field(default_factory=list, sa_type=sa.JSON)
     run: int | None = Field(default=None, foreign_key="run.id", sa_type=sa.BigInteger, index=True)
     created_at: datetime = Field(sa_type=Instant)
     finished_at: datetime | None = Field(default=None, sa_type=Instant)
@@ -37,6 +40,8 @@ class DrillRow(SQLModel, table=True):
     reason: str | None = None
     evidence: str | None = Field(default=None, sa_type=sa.Text)
     evidence_digest: str | None = None
+    evidence_number: int | None = Field(default=None, unique=True)
+    """Its place in the chain, from 1 on. Clocks may be set, so that no time tells it."""
     __table_args__ = (sa.Index("ix_drill_agency_component", "agency", "component"),)
 
 
@@ -50,6 +55,10 @@ class CanaryRow(SQLModel, table=True):
     code: str
     sent_at: datetime = Field(sa_type=Instant)
     acknowledged_at: datetime | None = Field(default=None, sa_type=Instant)
+    boot: str | None = None
+    seconds: float | None = None
+    """What the stopwatch showed, and which start of a machine it counts from."""
+    host_offset_seconds: float | None = None
 
 
 class NewestBackupRow(SQLModel, table=True):

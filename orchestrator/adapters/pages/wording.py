@@ -28,6 +28,9 @@ MOMENTS = {
     Moment.NOW: "at the moment somebody asked for",
 }
 
+PARTS = {"recovery_host_wait": "waiting for the recovery host", "verify": "trying until users could work"}
+"""Parts of a recovery time that are called otherwise than they are said."""
+
 NOT_MEASURED = "not measured"
 
 

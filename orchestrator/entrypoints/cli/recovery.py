@@ -25,6 +25,9 @@ Component = Annotated[
     str | None, typer.Argument(help="The component. Default: the one rehearsed longest ago.", metavar="COMPONENT")
 ]
 Who = Annotated[str | None, typer.Option("--as", help="Who you are. Default: your login.")]
+Witnesses = Annotated[
+    list[str] | None, typer.Option("--witness", help="Somebody who watches. May be given again.", metavar="NAME")
+]
 NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue it and return at once.")]
 
 
@@ -53,6 +56,7 @@ def start(
     agency: AgencyId,
     component: Component = None,
     who: Who = None,
+    witnesses: Witnesses = None,
     page: Annotated[
         Path | None, typer.Option("--report", help="Write the page for the auditor when it is over.", metavar="FILE")
     ] = None,
@@ -66,7 +70,7 @@ def start(
     Example: orchestrator drill start cabinet-office service-desk
     """
     with application() as built:
-        drill = built.drilling.request(agency, component, by=who or getpass.getuser())
+        drill = built.drilling.request(agency, component, by=who or getpass.getuser(), witnesses=witnesses or ())
         if drill.state == "approval_pending":
             say(f"Drill {drill.id} waits for somebody else: orchestrator drill approve {drill.id} --live-data")
             _show(built, drill.id, as_json=as_json)
@@ -95,6 +99,17 @@ def approve(
             _show(built, drill, as_json=as_json)
             return
         _run(built, drill, no_follow=no_follow, as_json=as_json)
+
+
+@app.command()
+def witness(drill: DrillId, who: Who = None, as_json: AsJson = False) -> None:
+    """Say that you watch a drill that somebody else asked for. The evidence names you.
+
+    Example: orchestrator drill witness 7 --as "Eve Marsham"
+    """
+    with application() as built:
+        built.drilling.witness(drill, by=who or getpass.getuser())
+        _show(built, drill, as_json=as_json)
 
 
 @app.command()

@@ -48,6 +48,8 @@ def show_drill(drill: DrillView) -> None:
     )
     if drill.reason:
         console.print(f"  {escape(drill.reason)}")
+    if drill.witnesses:
+        console.print(f"  witnesses       {escape(', '.join(witness.who for witness in drill.witnesses))}")
     if drill.rto and drill.rpo:
         _show_measured(drill.rto, drill.rpo)
     if drill.integrity and drill.isolation and drill.cleanup:
@@ -59,7 +61,7 @@ def show_drill(drill: DrillView) -> None:
 def _show_measured(rto: Any, rpo: Any) -> None:
     limit = rto["censored_limit_seconds"]
     recovery = f"> {span(limit)}" if limit is not None else span(rto["seconds"])
-    parts = ", ".join(f"{name} {span(seconds)}" for name, seconds in rto["parts"].items())
+    parts = ", ".join(f"{name.replace('_', ' ')} {span(seconds)}" for name, seconds in rto["parts"].items())
     console.print(f"  recovery time   {recovery} [dim]({escape(parts)}; {rto['attempts']} attempts)[/]")
     if rpo["seconds"] is None:
         console.print("  recovery point  not measured")
@@ -77,7 +79,9 @@ def _show_checked(integrity: Any, isolation: Any, cleanup: Any) -> None:
         console.print(f"    {mark} {check['level']} {escape(check['name'])} [dim]{escape(check['detail'])}[/]")
     tried = isolation["attempts"]
     blocked = sum(attempt["blocked"] for attempt in tried)
-    console.print(f"  isolation       {blocked} of {len(tried)} attempts to get out were blocked")
+    proved = sum(attempt["blocked"] and bool(attempt.get("control")) for attempt in tried)
+    shown = f"{proved} of them get through from the recovery host"
+    console.print(f"  isolation       {blocked} of {len(tried)} attempts to get out were blocked; {shown}")
     left = ", ".join(cleanup["leftovers"])
     console.print(f"  cleanup         {'nothing is left' if cleanup['clean'] else f'[red]left: {escape(left)}[/]'}")
 

@@ -2,16 +2,19 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import sqlmodel
 from alembic import command
 from alembic.config import Config
 
 from orchestrator.adapters.database import migrating
 from orchestrator.adapters.database.connection import connect
 from orchestrator.adapters.database.migrating import HEAD, current_revision, require_current, upgrade
+from orchestrator.adapters.database.recovery import DrillRepository
 from orchestrator.adapters.database.tables import metadata
 from orchestrator.adapters.engine import queueing
 from orchestrator.domain.errors import Kind, OrchestratorError
@@ -50,6 +53,42 @@ class TestASchema:
         with pytest.raises(OrchestratorError) as refused:
             require_current("0000")
         assert "orchestrator db upgrade" in (refused.value.hint or "")
+
+    def test_keeps_the_chain_of_evidence_in_its_order(self, engine: sa.Engine) -> None:
+        """Until 0014 that of the instants at which drills were concluded."""
+        self.bring_to(engine, "0014")
+        born = datetime(2026, 1, 1, tzinfo=UTC)
+        agency = {"id": "a", "name": "A", "framework": "f", "site": "s", "call_off": {}, "committed_pence": 0,
+                  "created_at": born}  # fmt: skip
+        with engine.begin() as connection:
+            tables = sa.MetaData()
+            tables.reflect(connection)
+            drills = tables.tables["drill"]
+            connection.execute(tables.tables["agency"].insert(), agency)
+            for number, (day, digest) in enumerate([(3, "c"), (1, "a"), (2, None), (3, "d"), (2, "b")], start=1):
+                at = datetime(2026, 5, day, tzinfo=UTC)
+                connection.execute(
+                    drills.insert(),
+                    {"id": number, "key": str(number), "agency": "a", "component": "c", "site": "s", "moment": "now",
+                     "state": "reported", "scheduled_at": at, "requested_by": "ann", "created_at": at,
+                     "finished_at": at, "evidence": digest, "evidence_digest": digest},
+                )  # fmt: skip
+        assert upgrade(engine) == ("0014", HEAD)
+        with sqlmodel.Session(engine) as session:
+            drills_after = DrillRepository(session)
+            assert [drill.witnesses for drill in drills_after.newest()] == [()] * 5
+            assert (drills_after.last_evidence(), drills_after.count_evidence()) == ("d", 4)
+            rows = session.execute(
+                sa.text("select evidence_digest from drill where evidence_number > 0 order by evidence_number")
+            )
+            assert [row[0] for row in rows] == ["a", "b", "c", "d"]
+
+    def bring_to(self, engine: sa.Engine, revision: str) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrating.__file__).parent / "migrations"))
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
 
     def test_made_by_many_at_once_is_made_once(self, empty_url: str) -> None:
         outcomes: list[object] = []

@@ -120,6 +120,7 @@ def test_nothing_leaves_the_bubble_and_it_sees_nothing_of_its_host(drills: Drill
     targets = [{"name": n, "address": a, "port": p} for n, (a, p) in (outside | here).items()]
     attempts = drills.ask("leaks", drill=5, targets=targets)["attempts"]
     assert [one["name"] for one in attempts if not one["blocked"]] == []
+    assert {one["name"] for one in attempts if one["control"]} >= {"production desk", "repository"}
     # Root inside opens its own firewall and makes itself a way out: this host's firewall still says no.
     inside = "nsenter --net=/run/netns/drill-5"
     gateway = drills.steps.on("recover1", "ip -4 -o address show drill5").split()[3].partition("/")[0]
@@ -197,7 +198,9 @@ def test_a_drill_whose_caller_was_killed_leaves_nothing(drills: Drills, operatio
 def test_a_question_that_makes_no_sense_is_refused(
     drills: Drills, operation: str, question: dict[str, Any], complaint: str
 ) -> None:
-    assert complaint in drills.ask(operation, fails=True, **question)["error"]
+    told = drills.ask(operation, fails=True, **question)
+    assert complaint in told["error"]
+    assert told.get("gone", False) is ("no lease" in complaint)
     drills.ask("cleanup", drill=90)
 
 

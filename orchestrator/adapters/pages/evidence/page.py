@@ -43,6 +43,7 @@ def draw(sealed: SealedEvidence) -> str:
             after=timeline.after(evidence),
             geometry=timeline,
             levels=LEVELS,
+            parts=wording.PARTS,
             leaks=[attempt for attempt in evidence.isolation.attempts if not attempt.blocked],
         )
     )

@@ -24,6 +24,16 @@ class DrillError(Exception):
     """What was asked cannot be done; the message says why, and what would be right."""
 
 
+class DrillGoneError(DrillError):
+    """There is no such drill, or none any more."""
+
+
+def machine() -> str:
+    """Name this start of this machine. A container is started without its kernel."""
+    kernel = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{kernel}-{Path('/proc/1/stat').read_text().rpartition(')')[2].split()[19]}"
+
+
 @dataclass(frozen=True)
 class Drill:
     """One rehearsal by its number, and the names of everything it may own."""
@@ -62,16 +72,22 @@ class Drill:
         return f"10.255.{third}.{fourth + 1}", f"10.255.{third}.{fourth + 2}"
 
     def expiry(self) -> float:
-        """Return when its lease runs out, in Unix seconds; long ago when it has none."""
+        """Return when its lease runs out, in Unix seconds; long ago when it has none, or one from before a restart of
+        this machine, which no bubble survives."""
         try:
-            return float((self.folder / "lease").read_text())
+            runs_out, start = (self.folder / "lease").read_text().split()
+            return float(runs_out) if start == machine() else 0.0
         except (FileNotFoundError, ValueError):
             return 0.0
 
+    def insist(self) -> None:
+        """Raise where the drill has no lease."""
+        if self.expiry() < time.time():
+            raise DrillGoneError(f"drill {self.number} has no lease any more; start another drill")
+
     def renew(self, seconds: float) -> None:
         """Extend the lease of a drill that still has one. A lease that ran out stays so: the reaper may be at work."""
-        if self.expiry() < time.time():
-            raise DrillError(f"drill {self.number} has no lease any more; start another drill")
+        self.insist()
         self._write_lease(self.folder, seconds)
 
     def begin(self, seconds: float) -> None:
@@ -89,7 +105,7 @@ class Drill:
 
     def _write_lease(self, folder: Path, seconds: float) -> None:
         new = folder / ".lease"
-        new.write_text(f"{time.time() + seconds:.3f}\n")
+        new.write_text(f"{time.time() + seconds:.3f} {machine()}\n")
         new.replace(folder / "lease")
 
     @contextmanager

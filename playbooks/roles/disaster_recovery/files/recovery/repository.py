@@ -62,7 +62,8 @@ def snapshots(drill: Drill, password: str, component: str, host: str) -> list[di
         raise DrillError(f"the repository has no backup of {component}{doubt}; take one first")
     kept = ("id", "tree", "paths")
     told = [
-        {name: one[name] for name in kept} | {"host": one["hostname"], "time": _in_utc(one["time"])}
+        {name: one[name] for name in kept}
+        | {"host": one["hostname"], "time": _in_utc(one["time"]), "received": right[one["id"]].received.isoformat()}
         for one in sorted(found, key=lambda one: received[one["id"]])
         if one["id"] in right
     ]

@@ -3,7 +3,7 @@
 The first line says where the service is and whose: {address, authority, agency, hosts, allocation, parameters,
 secrets}, the last five as the component's role knows them; authority is who vouches for the service, or nothing.
 Questions after it: {"op": "describe" | "write" | "read" | "probe", ..}. Every answer has `ok`, and `detail` when that
-is false.
+is false. `describe` tells whether the service keeps canaries, and what time it is on the recovery host.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
@@ -49,7 +50,7 @@ def answer(user: User, question: Document) -> Document:
     """Answer one question."""
     match question.get("op"):
         case "describe":
-            return {"ok": True, "canary": isinstance(user, Keeper)}
+            return {"ok": True, "canary": isinstance(user, Keeper), "time": time.time()}
         case "write" if isinstance(user, Keeper):
             user.write(question["number"], question["text"])
             return {"ok": True}
