@@ -1,8 +1,9 @@
 """When the drills of one component of one agency fall due. The same question always has the same answer.
 
 A period is `every_months` calendar months, counted from January of the year 1, by the agency's clocks. In each, one
-start is drawn from all minutes of its windows. What draws is a digest of agency, component and period: nobody can tell
-the time without the policy, and a blackout elsewhere in the period moves nothing. Spans here count grains.
+start is drawn from all minutes of its windows, and the second of its disaster after that. What draws is a digest of
+agency, component and period: nobody can tell the time without the policy, and a blackout elsewhere in the period moves
+nothing. Spans here count grains.
 """
 
 from bisect import bisect_left, bisect_right
@@ -72,6 +73,14 @@ class Draw(NamedTuple):
         return int.from_bytes(digest[:8], "big") * below >> 64
 
 
+def delay_of(key: str, *, at_most: timedelta) -> timedelta:
+    """How long after its start a drill's disaster comes when its moment is random: less than a grain, to the second,
+    and no longer than there is time for. The same for the same drill."""
+    seconds = min(GRAIN, at_most + timedelta(seconds=1)) // timedelta(seconds=1)
+    drawn = int.from_bytes(sha256(f"{key}/second".encode()).digest()[:8], "big")
+    return timedelta(seconds=drawn * max(seconds, 1) >> 64)
+
+
 def drill_key(agency: str, component: str, scheduled_at: datetime) -> str:
     """The identity of a drill: fired twice, it is still one."""
     return f"{agency}/{component}/{scheduled_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
@@ -139,14 +148,32 @@ def _nth(spans: Spans, number: int) -> int:
 
 
 def kind_of(policy: DrillPolicy, draw: Draw, grains: int) -> Moment:
-    """Whether the drill of a period is put at the worst moment. It also stands in for skipped ones right before it."""
-    period = draw.period
-    while True:
-        if _is_worst(policy, draw, period):
-            return Moment.WORST
-        period -= 1
-        if draw.period - period > MONTHS or _fits(policy, period, grains):
-            return Moment.RANDOM
+    """Whether the drill of a period is put at the worst moment. It also stands in for skipped ones right before it, and
+    the last of a year for those of the year that have yet to be."""
+    if _has_its_turn(policy, draw, draw.period, grains):
+        return Moment.WORST
+    year = _year_of(policy, draw.period)
+    if any(_fits(policy, period, grains) for period in year if period > draw.period):
+        return Moment.RANDOM
+    before = (period for period in year if period < draw.period and _fits(policy, period, grains))
+    return Moment.RANDOM if any(_has_its_turn(policy, draw, p, grains) for p in before) else Moment.WORST
+
+
+def _has_its_turn(policy: DrillPolicy, draw: Draw, period: int, grains: int) -> bool:
+    """By the share alone, of the period itself or of skipped ones right before it."""
+    for earlier in range(period, period - MONTHS - 1, -1):
+        if _is_worst(policy, draw, earlier):
+            return True
+        if _fits(policy, earlier - 1, grains):
+            return False
+    return False
+
+
+def _year_of(policy: DrillPolicy, period: int) -> range:
+    """The periods of the same calendar year. Those that lie in two years are all at the worst moment."""
+    each = max(MONTHS // policy.every_months, 1)
+    first = period // each * each
+    return range(first, first + each)
 
 
 def _is_worst(policy: DrillPolicy, draw: Draw, period: int) -> bool:
@@ -158,8 +185,11 @@ def _is_worst(policy: DrillPolicy, draw: Draw, period: int) -> bool:
 
 @lru_cache
 def _share(of_all: float, every_months: int) -> tuple[int, int]:
-    """Numerator and denominator."""
-    return max(Fraction(str(of_all)), Fraction(1, max(MONTHS // every_months, 1))).as_integer_ratio()
+    """Numerator and denominator. A year has one where it has as many drills as lie in no other year."""
+    in_every_year = (
+        MONTHS // every_months if MONTHS % every_months == 0 else (MONTHS + 1 - every_months) // every_months
+    )
+    return max(Fraction(str(of_all)), Fraction(1, max(in_every_year, 1))).as_integer_ratio()
 
 
 def _fits(policy: DrillPolicy, period: int, grains: int) -> bool:

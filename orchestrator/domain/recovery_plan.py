@@ -1,7 +1,7 @@
 """Plans that change nothing an agency has: taking backups, rehearsing a recovery, and looking at hosts."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
@@ -43,6 +43,13 @@ def backup_interval(target: RecoveryTarget) -> timedelta:
     """How often a backup is begun: twice as often as work may be lost, because what is written just after one has begun
     is safe only when the next has ended."""
     return target.rpo / 2
+
+
+def next_backup(started: datetime, finished: datetime, target: RecoveryTarget) -> tuple[datetime, datetime]:
+    """When the next backup is to begin after one from `started` to `finished`, and to be complete if it takes as long.
+    Just before that is the worst moment for a disaster."""
+    begins = started + backup_interval(target)
+    return begins, begins + max(finished - started, timedelta(0))
 
 
 def backup_plan(agency: str, components: Sequence[str], *, recorded: Mapping[str, ServiceInstance], site: Site) -> Plan:

@@ -8,7 +8,7 @@ class Moment(StrEnum):
 
     RANDOM = "random"
     WORST = "worst"
-    """Just before the next backup would have been complete."""
+    """Just before the next backup would have been complete: what was written since the last one began is lost."""
     NOW = "now"
     """When somebody asked for it."""
 
@@ -21,3 +21,7 @@ class Verdict(StrEnum):
     """A clock, or a measurement, cannot be trusted."""
     INVALID = "invalid"
     """The drill itself was wrong: it restored what the disaster would have destroyed."""
+
+
+DECIDED = (Verdict.PASS, Verdict.PASS_WITH_FINDINGS, Verdict.FAIL)
+"""It is known whether what was promised was kept."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.domain.canary import exposures
 from orchestrator.domain.catalog import KEEPER, RecoveryTarget
+from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening
 from orchestrator.domain.instance import ServiceInstance
@@ -13,6 +14,7 @@ from orchestrator.domain.plan import Purpose
 from orchestrator.domain.recovery_plan import backup_interval, backup_plan, protected
 from orchestrator.domain.run import Run, RunState, StepRecord
 from orchestrator.domain.value import Value
+from orchestrator.domain.verdict import Moment
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import queue_run
 from orchestrator.usecases.driving_ports import Assignment
@@ -57,11 +59,11 @@ class Protecting:
     def open_due(self) -> list[Run]:
         """Queue the backups that are due, of agencies that no other run is open for."""
         with self.store.read() as tx:
-            last, made = tx.backups.last_of_all(), _made(tx)
+            last, made, drills = tx.backups.last_of_all(), _made(tx), _at_worst_moments(tx)
             late = [
                 r.id
                 for r, recorded in in_service(tx)
-                if self._late(recorded, lambda i: last.get((i.agency, i.component)), made)
+                if self._late(recorded, lambda i: last.get((i.agency, i.component)), made, drills)
             ]
             due = [agency for agency in late if not self._just_failed(tx, agency)]
         return [run for agency in due if (run := self._open_if_due(agency)) is not None]
@@ -101,7 +103,8 @@ class Protecting:
     def _open_if_due(self, agency: str) -> Run | None:
         """Looked at again where nobody else can write: another scheduler may have been quicker."""
         with self.store.begin() as tx:
-            late = self._late(tx.instances.of(agency), lambda instance: _last_start(tx, instance), _made(tx, agency))
+            made, drills = _made(tx, agency), _at_worst_moments(tx)
+            late = self._late(tx.instances.of(agency), lambda instance: _last_start(tx, instance), made, drills)
             if not late or tx.runs.open_of(agency) is not None or self._just_failed(tx, agency):
                 return None
             return self._open(tx, agency, late)
@@ -111,14 +114,25 @@ class Protecting:
         recorded: Mapping[str, ServiceInstance],
         last_start: Callable[[ServiceInstance], datetime | None],
         made: Mapping[tuple[str, str], datetime],
+        drills: Mapping[tuple[str, str], Drill],
     ) -> tuple[str, ...]:
         """Components of an agency whose next backup should have begun by now: it is time, or they or their keeper have
-        other secrets than were in force when the last one began. Nobody could log in to what it holds, or open it."""
+        other secrets than were in force when the last one began. Nobody could log in to what it holds, or open it.
+
+        For a drill at the worst moment a backup is taken early, so that the next is due when the drill is, and that one
+        is held back until the drill has been begun.
+        """
         now = self.clock.now()
 
         def is_late(instance: ServiceInstance) -> bool:
-            before = last_start(instance)
-            if before is None or before + backup_interval(self._target(instance)) <= now:
+            before, interval = last_start(instance), backup_interval(self._target(instance))
+            drill = drills.get((instance.agency, instance.component))
+            if before is not None and drill is not None:
+                if drill.scheduled_at <= now:
+                    return False
+                if before < drill.scheduled_at - interval <= now:
+                    return True
+            if before is None or before + interval <= now:
                 return True
             return any(before < made.get((instance.agency, name), before) for name in (instance.component, KEEPER))
 
@@ -152,6 +166,15 @@ class Protecting:
 def _last_start(tx: Transaction, instance: ServiceInstance) -> datetime | None:
     last = tx.backups.newest(instance.agency, instance.component, limit=1)
     return last[-1].started_at if last else None
+
+
+def _at_worst_moments(tx: Transaction) -> dict[tuple[str, str], Drill]:
+    """The next approved drill at the worst moment of each component: (agency, component) -> drill."""
+    found: dict[tuple[str, str], Drill] = {}
+    for drill in tx.drills.in_state(DrillState.APPROVED):
+        if drill.moment is Moment.WORST:
+            found.setdefault((drill.agency, drill.component), drill)
+    return found
 
 
 def _made(tx: Transaction, agency: str | None = None) -> dict[tuple[str, str], datetime]:

@@ -5,21 +5,21 @@ and time. What nobody could start within its window is recorded as missed, and s
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from orchestrator.domain.catalog import KEEPER
-from orchestrator.domain.drill import Drill, DrillEvent, DrillState
-from orchestrator.domain.drill_calendar import Occurrence, Skipped, drill_key, occurrences
+from orchestrator.domain.drill import UNDER_WAY, Drill, DrillEvent, DrillState
+from orchestrator.domain.drill_calendar import Occurrence, Skipped, delay_of, drill_key, occurrences
 from orchestrator.domain.drill_policy import DrillPolicy, effective_policy, expected_duration
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.fleet_calendar import DrillRequest, FleetCalendar, Placed, plan_calendar
 from orchestrator.domain.instance import ServiceInstance
-from orchestrator.domain.recovery_plan import backup_interval, protected
+from orchestrator.domain.recovery_plan import next_backup, protected
 from orchestrator.domain.run import Run
 from orchestrator.domain.value import Value
-from orchestrator.domain.verdict import Moment
+from orchestrator.domain.verdict import DECIDED, Moment
 from orchestrator.usecases.drilling import Drilling
 from orchestrator.usecases.finding import find_agency, in_service
 from orchestrator.usecases.ports import AgencyRecord, CatalogSource, Clock, Store, Transaction
@@ -33,6 +33,13 @@ AHEAD = timedelta(days=28)
 PLANNED = timedelta(days=120)
 WAITING = (DrillState.APPROVAL_PENDING, DrillState.APPROVED)
 LONGEST_PERIOD = timedelta(days=2 * 366)
+
+LEAD = timedelta(minutes=2)
+"""How long before its disaster a drill at the worst moment is begun: the schedule ticks once a minute, and the recovery
+host has to be looked at."""
+
+JUST_BEFORE = timedelta(seconds=1)
+"""So long before the next backup would be complete is the worst moment."""
 
 
 class Slot(Value):
@@ -91,6 +98,7 @@ class Scheduling:
             for key, placed in coming.items():
                 if tx.drills.by_key(key) is None:
                     self._record(tx, key, placed)
+            self._make_up(tx)
             for unplaced in calendar.unplaced:
                 if unplaced.skipped.first <= now.date() < unplaced.skipped.until:
                     self._record_skipped(tx, unplaced.agency, unplaced.component, unplaced.site, unplaced.skipped)
@@ -158,6 +166,18 @@ class Scheduling:
             window_end=when.window_end,
         )
 
+    def _make_up(self, tx: Transaction) -> None:
+        """The next drill is at the worst moment where one that was to be came to nothing, or was not."""
+        past = tx.drills.scheduled_since(self.clock.now() - LONGEST_PERIOD)
+        seen: set[tuple[str, str]] = set()
+        for drill in self._planned(tx):
+            whose = (drill.agency, drill.component)
+            earlier = [d for d in past if (d.agency, d.component) == whose and d.scheduled_at < drill.scheduled_at]
+            if whose not in seen and drill.moment is Moment.RANDOM and owes_worst_moment(earlier):
+                tx.drills.put(drill.model_copy(update={"moment": Moment.WORST}))
+                log.info("drill %s of %s of %s makes up for one at the worst moment", drill.id, *whose[::-1])
+            seen.add(whose)
+
     def _record_skipped(self, tx: Transaction, agency: str, component: str, site: str, skipped: Skipped) -> None:
         key = f"{agency}/{component}/{skipped.first}"
         if tx.drills.by_key(key) is not None:
@@ -190,21 +210,25 @@ class Scheduling:
                 return None
             if current.state is not DrillState.APPROVED or tx.runs.open_of(current.agency) is not None:
                 return None  # there is still time
-            moment = self._moment(tx, current, last_start)
-            return self._start(tx, current.model_copy(update={"moment": moment})) if moment else None
+            ready = self._at_its_moment(tx, current, last_start)
+            return self._start(tx, ready) if ready else None
 
-    def _moment(self, tx: Transaction, drill: Drill, last_start: datetime) -> Moment | None:
-        """Which moment now is for the drill; None when its own is still to come.
+    def _at_its_moment(self, tx: Transaction, drill: Drill, last_start: datetime) -> Drill | None:
+        """The drill with the instant of its disaster; None when it is too early to begin.
 
-        The worst one is just before the next backup begins. When no backup is due in time, no moment is worse than
-        another, and the drill does not claim that its own was.
+        The worst moment is just before the next backup would be complete; until then that is held back (`Protecting`).
+        When none will be in time, no moment is worse than another: the drill does not claim that its own was, and the
+        next one makes up for it.
         """
-        if drill.moment is not Moment.WORST:
-            return drill.moment
-        now, due = self.clock.now(), self._next_backup(tx, drill)
-        if due is None or due > last_start:
-            return Moment.RANDOM
-        return Moment.WORST if due <= now else None
+        now = self.clock.now()
+        worst = self._worst_moment(tx, drill) if drill.moment is Moment.WORST else None
+        if worst is not None and worst <= last_start:
+            return drill.model_copy(update={"disaster_at": max(worst, now)}) if worst - LEAD <= now else None
+        at = now + delay_of(drill.key, at_most=max(last_start - now, timedelta(0)))
+        if drill.moment is Moment.WORST:
+            log.warning("drill %s: no backup is due in its window, so it is not at the worst moment", drill.id)
+            return drill.model_copy(update={"moment": Moment.RANDOM, "meant": Moment.WORST, "disaster_at": at})
+        return drill.model_copy(update={"disaster_at": at})
 
     def _start(self, tx: Transaction, drill: Drill) -> Run | None:
         try:
@@ -229,12 +253,25 @@ class Scheduling:
             return timedelta(0)
         return expected_duration(policy, tx.drills.durations(drill.agency).get((drill.agency, drill.component), ()))
 
-    def _next_backup(self, tx: Transaction, drill: Drill) -> datetime | None:
-        """When the next backup is to begin; None before the first."""
+    def _worst_moment(self, tx: Transaction, drill: Drill) -> datetime | None:
+        """Just before the next backup would be complete; None before the first."""
         instance = tx.instances.of(drill.agency)[drill.component]
         target = self.source.catalog().components[drill.component].tiers[instance.tier].recovery
         last = tx.backups.newest(drill.agency, drill.component, limit=1)
-        return last[-1].started_at + backup_interval(target) if last else None
+        if not last:
+            return None
+        return next_backup(last[-1].started_at, last[-1].finished_at, target)[1] - JUST_BEFORE
+
+
+def owes_worst_moment(earlier: Sequence[Drill]) -> bool:
+    """Whether a drill was to be at the worst moment, and none has been since that decided anything. Drills of one
+    component, those that were due first in front."""
+    for drill in reversed(earlier):
+        if drill.moment is Moment.WORST and drill.state is DrillState.REPORTED and drill.verdict in DECIDED:
+            return False
+        if Moment.WORST in (drill.moment, drill.meant):
+            return drill.state not in (*WAITING, *UNDER_WAY)
+    return False
 
 
 def _key(placed: Placed) -> str:

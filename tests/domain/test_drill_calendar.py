@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.domain.drill_calendar import (
+    GRAIN,
     Occurrence,
     Reason,
     Skipped,
+    delay_of,
     drill_key,
     instant,
     occurrences,
@@ -161,6 +163,40 @@ class TestTheWorstMoment:
         a_year = max(12 // every, 1)
         assert all(Moment.WORST in kinds[n : n + a_year] for n in range(60 - a_year))
 
+    @settings(max_examples=150)
+    @given(policies, st.text(min_size=1, max_size=5))
+    def test_is_among_the_drills_of_every_calendar_year(self, policy: DrillPolicy, agency: str) -> None:
+        """By the agency's clocks, whatever is blacked out."""
+        by_year = self.by_year(policy, agency=agency, years=5)
+        assert all(Moment.WORST in kinds for kinds in by_year.values()), by_year
+
+    @pytest.mark.parametrize("every", range(1, 25))
+    def test_is_among_those_of_years_that_have_few(self, every: int) -> None:
+        for n in range(120):
+            by_year = self.by_year(DrillPolicy(every_months=every, worst_moment_share=0), agency=f"a{n}", years=8)
+            assert all(Moment.WORST in kinds for kinds in by_year.values()), (n, by_year)
+
+    @pytest.mark.parametrize("every", [1, 2, 3, 4])
+    def test_comes_earlier_in_a_year_the_rest_of_which_is_closed(self, every: int) -> None:
+        """From the month of its turn until New Year."""
+        for n in range(24):
+            policy, agency = DrillPolicy(every_months=every, worst_moment_share=0), f"a{n}"
+            coming = drills(policy, 24, agency=agency, after=datetime(2026, 12, 31, tzinfo=UTC))
+            turn = next(drill.scheduled_at for drill in coming if drill.kind is Moment.WORST)
+            first = turn.astimezone(policy.zone).date()
+            first = date(first.year, (first.month - 1) // every * every + 1, 1)
+            closed = policy.model_copy(update={"blackouts": (Blackout(start=first, end=date(first.year, 12, 31)),)})
+            by_year = self.by_year(closed, agency=agency, years=3)
+            assert all(Moment.WORST in kinds for kinds in by_year.values()), (n, by_year)
+
+    def by_year(self, policy: DrillPolicy, *, agency: str, years: int) -> dict[int, set[Moment]]:
+        """How the drills of whole calendar years are put, by the agency's clocks."""
+        count = 12 * (years + 2) // policy.every_months + 2
+        found: dict[int, set[Moment]] = {}
+        for drill in drills(policy, count, agency=agency, after=datetime(2026, 12, 31, tzinfo=UTC)):
+            found.setdefault(drill.scheduled_at.astimezone(policy.zone).year, set()).add(drill.kind)
+        return {year: kinds for year, kinds in found.items() if 2027 <= year < 2027 + years}
+
     def test_passes_to_the_next_drill_when_its_own_is_skipped(self) -> None:
         policy = DrillPolicy(every_months=1, worst_moment_share=0)
         worst = next(d for d in drills(policy) if d.kind is Moment.WORST).scheduled_at.date()
@@ -168,6 +204,21 @@ class TestTheWorstMoment:
         found = drills(policy.model_copy(update={"blackouts": (month,)}))
         later = next(d for d in found if d.scheduled_at.date() > worst)
         assert later.kind is Moment.WORST
+
+
+class TestTheSecondOfADisaster:
+    @given(st.text(), st.timedeltas(timedelta(0), timedelta(hours=3)))
+    def test_lies_within_a_grain_and_the_time_there_is(self, key: str, at_most: timedelta) -> None:
+        delay = delay_of(key, at_most=at_most)
+        assert timedelta(0) <= delay <= at_most
+        assert delay < GRAIN
+        assert delay == delay_of(key, at_most=at_most)
+        assert delay % timedelta(seconds=1) == timedelta(0)
+
+    def test_is_any(self) -> None:
+        drawn = Counter(delay_of(f"drill {n}", at_most=timedelta(hours=1)).seconds for n in range(6_000))
+        assert set(drawn) == set(range(300))
+        assert max(drawn.values()) < 50, "twenty is what each can expect"
 
 
 def test_the_key_of_a_drill_is_whose_and_when() -> None:
