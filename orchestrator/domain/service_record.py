@@ -64,6 +64,14 @@ class Outage(_Stretch):
     reference: Text
 
 
+def in_words(length: timedelta) -> str:
+    """To the minute, which is cut off: what was too short does not read as long enough."""
+    minutes = length // timedelta(minutes=1)
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    told = [f"{count} {unit}" for count, unit in ((days, "d"), (hours, "h"), (rest, "min")) if count]
+    return " ".join(told) or "0 min"
+
+
 class Acceptance(Value):
     """The agency's word: who gave it, and when."""
 
@@ -84,7 +92,8 @@ class Maintenance(_Stretch):
     def refuse(self, notice: timedelta) -> str | None:
         """Why its time counts as service time, if it does."""
         if self.start - self.announced_at < notice:
-            return f"announced {self.start - self.announced_at} before its start; the contract says {notice}"
+            announced = in_words(max(self.start - self.announced_at, timedelta(0)))
+            return f"announced {announced} before its start; the contract says {in_words(notice)}"
         if self.acceptance is None:
             return NOT_ACCEPTED
         if self.acceptance.at > self.start:

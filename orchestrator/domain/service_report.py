@@ -70,7 +70,8 @@ class OnboardingLine(Value):
 
 
 class AgreedLine(Value):
-    """Maintenance or an exclusion. `objection` is why its time counts even so, if it does."""
+    """Maintenance, an exclusion, or an outage that somebody reported, which counts as time down. `objection` is why the
+    time of what was agreed counts even so, if it does."""
 
     component: str
     kind: DeclarationKind
@@ -113,3 +114,17 @@ class Report(Value):
     agreed: tuple[AgreedLine, ...]
     trend: tuple[TrendPoint, ...]
     """The closed months before this one and this one, oldest first."""
+
+    @property
+    def missed(self) -> tuple[MeasureLine, ...]:
+        return tuple(line for line in self.measures if line.missed)
+
+    @property
+    def judged(self) -> int:
+        """How many measures there was anything to judge of."""
+        return sum(line.achieved is not None for line in self.measures)
+
+    @property
+    def unseen(self) -> tuple[ServiceLine, ...]:
+        """Services that were there in service time of which none was measured."""
+        return tuple(line for line in self.services if line.eligible and line.percent is None)

@@ -34,13 +34,15 @@ TREND_MONTHS = 12
 
 
 class AgencyLine(Value):
-    """An agency's month in one line. `coverage` is that of its least measured service."""
+    """An agency's month in one line. `coverage` is that of its least measured service, `judged` how many measures there
+    was anything to judge of."""
 
     agency: str
     month: str
     closed: bool
     lowest_availability: Decimal | None
     coverage: Decimal
+    judged: int
     missed: tuple[str, ...]
     points: int
     credit: Decimal
@@ -211,6 +213,7 @@ def _line(judged: Judgement, *, closed: bool) -> AgencyLine:
         closed=closed,
         lowest_availability=min((one.percent for one in available if one.percent is not None), default=None),
         coverage=min((one.coverage for one in available), default=Decimal(1)),
+        judged=sum(result.achieved.percent is not None for result in figures.results.values()),
         missed=tuple(sorted(figures.missed, key=_order)),
         points=figures.points,
         credit=figures.credit,
@@ -247,6 +250,14 @@ def _agreed(record: MonthRecord) -> Iterator[AgreedLine]:
                 starts_at=let_pass.start,
                 ends_at=let_pass.end,
                 objection=let_pass.refuse(),
+            )
+        for outage in served.record.outages:
+            yield AgreedLine(
+                component=served.component,
+                kind=DeclarationKind.OUTAGE,
+                starts_at=outage.start,
+                ends_at=outage.end,
+                objection=None,
             )
 
 

@@ -76,7 +76,7 @@ def words(**given: Any) -> str:
     [
         "Cabinet Office", "1 missed", "Availability of desktop: 96.8 % of 99 %, for the second month running",
         "£23,333.33", "for 6 points", "because: late evidence", "requires improvement", "nothing to judge", "-£12.50",
-        "1 April: 3600 s down", "2 April: up", "3 April: no service hours", "7 P1 7 April, 09:00 5 h late 5 h in time",
+        "1 April: 1 h down", "2 April: up", "3 April: no service hours", "7 P1 7 April, 09:00 5 h late 5 h in time",
         "3 backups succeeded, 1 failed", "2026-03: 98 %",
     ],
 )  # fmt: skip
@@ -88,6 +88,40 @@ def test_a_month_that_goes_on_is_said_to() -> None:
     said = words(version=None, closed_at=None, why=None, provisional=True, credit_notes=[], measures=[])
     assert "not closed: as known on 30 April 2026" in said
     assert "Provisional: the month is not closed" in said
+
+
+UNKNOWN = {"missed": False, "missed_before": False, "points": 0, "achieved": None, "rating": Rating.OTHER}
+KEPT = UNKNOWN | {"achieved": Decimal(100), "rating": Rating.GOOD}
+
+
+def test_a_month_of_which_nothing_is_known_is_not_headed_as_kept() -> None:
+    said = words(measures=[measure(**UNKNOWN), measure("backups", **UNKNOWN)], backups=0, backups_failed=0)
+    assert "All kept" not in said
+    assert "Nothing to judge Nothing was measured that a service level could be judged by." in said
+    assert 'class="verdict pass"' not in draw(report(measures=[measure(**UNKNOWN)]))
+
+
+def test_a_service_that_nobody_measured_is_named() -> None:
+    unseen = service((36000, 0, 36000)).model_copy(update={"unmeasured": 72000, "bad": 0, "percent": None})
+    said = words(measures=[measure(**UNKNOWN), measure("backups", **KEPT)], services=[unseen])
+    assert "Kept as far as measured No service level was missed. Not measured at all: Desktop." in said
+
+
+def test_a_month_in_which_everything_was_kept_is_headed_so() -> None:
+    assert "All kept No service level was missed. Credit" in words(measures=[measure(**KEPT)])
+
+
+def test_a_reported_outage_is_told_beside_what_was_agreed() -> None:
+    no = "the agency has not accepted it"
+    agreed = [
+        {"component": "desktop", "kind": kind, "starts_at": london("2026-04-07T09:00"),
+         "ends_at": london("2026-04-07T11:30"), "objection": objection}
+        for kind, objection in (("outage", None), ("maintenance", None), ("exclusion", no))
+    ]  # fmt: skip
+    said = words(agreed=agreed)
+    assert "desktop outage 7 April, 09:00 7 April, 11:30 yes, as time down" in said
+    assert "desktop maintenance 7 April, 09:00 7 April, 11:30 no" in said
+    assert f"yes: {no}" in said
 
 
 def test_nothing_in_it_can_do_anything() -> None:

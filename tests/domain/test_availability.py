@@ -80,7 +80,7 @@ class TestMaintenance:
     @pytest.mark.parametrize(
         ("given", "why"),
         [
-            ({"announced_at": london("2026-04-07T10:00:01")}, "announced 6 days, 23:59:59 before its start"),
+            ({"announced_at": london("2026-04-07T10:00:01")}, "announced 6 d 23 h 59 min before its start"),
             ({"acceptance": None}, "the agency has not accepted it"),
             ({"acceptance": {"by": "A", "at": london("2026-04-14T10:00:01")}}, "accepted only at 2026-04-14T09:00:01"),
         ],

@@ -226,7 +226,7 @@ class TestMaintenance:
         contract.at("2026-12-09T09:00")
         number = contract.declare(DeclarationKind.MAINTENANCE, "alpha", "2026-12-10T09:00", "2026-12-10T10:00")
         view = contract.declaring.accept(number, by="Jo Bloggs")
-        assert view.objection == "announced 1 day, 0:00:00 before its start; the contract says 5 days, 0:00:00"
+        assert view.objection == "announced 1 d before its start; the contract says 5 d"
 
     @pytest.mark.parametrize(
         ("component", "begins", "ends", "complaint"),
@@ -278,7 +278,10 @@ class TestAReport:
         assert [point.month for point in report.trend] == ["2026-12", "2027-01"]
         assert {service.bad for service in report.services} == {0}, "the outage came later"
         assert contract.close(JANUARY)[0].version == 2
-        assert {service.bad for service in contract.reporting.report(AGENCY, JANUARY).services} == {36_000}
+        restated = contract.reporting.report(AGENCY, JANUARY)
+        assert {service.bad for service in restated.services} == {36_000}
+        told = [(line.component, line.kind, line.ends_at - line.starts_at) for line in restated.agreed]
+        assert told == [(name, DeclarationKind.OUTAGE, timedelta(hours=10)) for name in ("alpha", "beta")]
 
     def test_lists_incidents_by_the_desks_clock(self, contract: Contract) -> None:
         told = {"reported_at": london("2026-12-04T17:00"), "responded_at": london("2026-12-07T08:30")}

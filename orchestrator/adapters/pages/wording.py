@@ -8,7 +8,7 @@ from orchestrator.domain.verdict import Moment, Verdict
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
-MANY_HOURS = 72 * HOUR
+MANY_HOURS = 2 * DAY
 """From here on, days."""
 
 VERDICTS = {
@@ -35,7 +35,7 @@ NOT_MEASURED = "not measured"
 
 
 def length(seconds: float | None) -> str:
-    """To the second, so that what is over a promise never reads as if it were not: 4 h 0 min 1 s, 12.5 s, 3 d 2 h."""
+    """To the second, so that what is over a promise never reads as if it were not: 4 h 0 min 1 s, 12.5 s, 2 d 13 h."""
     if seconds is None:
         return NOT_MEASURED
     if seconds < MINUTE:

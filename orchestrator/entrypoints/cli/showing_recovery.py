@@ -146,4 +146,6 @@ def span(seconds: float | None) -> str:
         return f"{seconds:.1f} s"
     if seconds < 3600:
         return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    if seconds >= 2 * 86400:
+        return f"{int(seconds // 86400)} d {int(seconds % 86400 // 3600)} h"
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"

@@ -36,7 +36,7 @@ def show_agencies(lines: Iterable[AgencyLine]) -> None:
             line.month + ("" if line.closed else " [dim]goes on[/]"),
             in_percent(line.lowest_availability),
             in_percent(line.coverage * 100),
-            f"[red]{missed}[/]" if missed else "[green]nothing[/]",
+            f"[red]{missed}[/]" if missed else "[green]nothing[/]" if line.judged else "[dim]nothing to judge[/]",
             str(line.points),
             in_pounds(line.credit),
         )

@@ -19,16 +19,25 @@ TITLES = {
 
 def draw(report: Report) -> str:
     """The page of one month."""
-    missed = [line for line in report.measures if line.missed]
     return (
         environment()
         .get_template("report/page.html.j2")
         .render(
             r=report,
-            missed=missed,
+            missed=report.missed,
+            heading=_heading(report),
             titles=TITLES,
             strips=[(service, pictures.strip(service)) for service in report.services],
             graphs=list(pictures.graphs(report.measures, report.trend)),
             geometry=pictures,
         )
     )
+
+
+def _heading(report: Report) -> str:
+    """What came of the month. Nothing is said to be kept that nobody looked at."""
+    if report.missed:
+        return f"{len(report.missed)} missed"
+    if not report.judged:
+        return "Nothing to judge"
+    return "Kept as far as measured" if report.unseen else "All kept"

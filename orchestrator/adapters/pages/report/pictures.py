@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from orchestrator.adapters.pages.wording import length
 from orchestrator.domain.service_report import DayLine, MeasureLine, ServiceLine, TrendPoint
 from orchestrator.domain.service_terms import Indicator, indicator_of
 
@@ -39,8 +40,12 @@ def _cell(day: DayLine, x: float, width: float) -> Cell:
     due = max(day.eligible, day.bad + day.unmeasured)
     if not due:
         return Cell(x, width, served=False, bad=0, unmeasured=0, title=f"{day.day:%-d %B}: no service hours")
-    told = [f"{day.bad} s down" if day.bad else "", f"{day.unmeasured} s not measured" if day.unmeasured else ""]
-    title = f"{day.day:%-d %B}: {', '.join(word for word in told if word) or 'up'}"
+    told = [
+        f"{length(seconds)} {word}"
+        for seconds, word in ((day.bad, "down"), (day.unmeasured, "not measured"))
+        if seconds
+    ]
+    title = f"{day.day:%-d %B}: {', '.join(told) or 'up'}"
     return Cell(x, width, served=True, bad=_height(day.bad, due), unmeasured=_height(day.unmeasured, due), title=title)
 
 
