@@ -5,7 +5,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -13,6 +12,9 @@ from typing import Any
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import NUMBER, NUMBERS, Allocation, host_pool
 from orchestrator.domain.catalog import Catalog, Component, Tenancy, Verb
+from orchestrator.domain.contract import NAME, Agreed, contract_changes
+from orchestrator.domain.cost import Cost, cost_of
+from orchestrator.domain.difference import FieldChange, differences
 from orchestrator.domain.instance import InstanceState, ServiceInstance, existing
 from orchestrator.domain.reachability import Reachability
 from orchestrator.domain.site import Placement, Site, hosts_in
@@ -43,12 +45,6 @@ class Purpose(StrEnum):
     """Of backups that were held."""
 
 
-class FieldChange(Value):
-    path: str
-    before: Any
-    after: Any
-
-
 class Change(Value):
     component: str
     effect: Effect
@@ -75,25 +71,12 @@ class Step(Value):
         return hosts_in(self.placement)
 
 
-class CostLine(Value):
-    item: str
-    quantity: int
-    unit_per_year: Decimal
-    per_year: Decimal
-
-
-class Cost(Value):
-    """Pounds. `term_total` is the whole call-off term, rounded half-up to the penny."""
-
-    lines: tuple[CostLine, ...]
-    per_year: Decimal
-    term_total: Decimal
-
-
 class Plan(Value):
     agency: str
     purpose: Purpose
     site: str
+    contract: tuple[FieldChange, ...] = ()
+    """What else of the call-off differs from what was applied last: who, how many, how long."""
     changes: tuple[Change, ...]
     steps: tuple[Step, ...]
     allocations: Mapping[str, str]
@@ -105,7 +88,7 @@ class Plan(Value):
 
     @property
     def empty(self) -> bool:
-        return not self.steps
+        return not self.steps and not self.contract
 
     @cached_property
     def digest(self) -> str:
@@ -134,6 +117,8 @@ class Basis(Value):
     """component -> the run that found its hosts changed, and after which nobody has put them right."""
     renewed: Mapping[str, tuple[str, ...]] = {}
     """component -> what its hosts are to have anew: `secrets.<name>`, `certificates`."""
+    agreed: Agreed | None = None
+    """None of an agency that is not served yet, or left."""
 
     def digest(self, hosts: Iterable[str]) -> str:
         """Of everything that bears on the plan. `hosts` are those it would touch: others of the site do not."""
@@ -179,19 +164,25 @@ def _host_name(component: str, function: str, unit: int) -> str:
 
 def make_plan(basis: Basis) -> Plan:
     """The plan that turns what is recorded into what is ordered."""
-    wanted = {} if basis.call_off is None else {c: _wish(basis, c) for c in basis.call_off.services}
+    order = basis.call_off
+    wanted = {} if order is None else {c: _wish(basis, c) for c in order.services}
     recorded = existing(basis.recorded)
-    order = basis.catalog.in_order({*wanted, *recorded})
+    contract = contract_changes(basis.agreed.call_off, order) if basis.agreed and order else ()
+    named = tuple(field for field in contract if field.path == NAME)  # hosts are told of it
     reached = _reached(basis, recorded, wanted)
-    changes = tuple(_change(recorded.get(c), wanted.get(c), basis=basis, reached=reached.get(c, ())) for c in order)
+    changes = tuple(
+        _change(recorded.get(c), wanted.get(c), basis=basis, besides=(*reached.get(c, ()), *named))
+        for c in basis.catalog.in_order({*wanted, *recorded})
+    )
     return Plan(
         agency=basis.agency,
         purpose=_purpose(basis, recorded),
         site=basis.site.name,
+        contract=contract,
         changes=changes,
         steps=_steps(changes, recorded=recorded, wanted=wanted, catalog=basis.catalog),
         allocations={name: a.block for name, a in sorted(basis.allocations.items())},
-        cost=_cost(basis),
+        cost=cost_of(order, basis.agreement, basis.catalog, basis.agreed),
         desired={c.component: wanted.get(c.component) for c in changes if c.effect is not Effect.NONE},
         basis=basis.digest(_touched(recorded, wanted)),
     )
@@ -256,7 +247,7 @@ def _change(
     after: ServiceInstance | None,
     *,
     basis: Basis,
-    reached: tuple[FieldChange, ...],
+    besides: tuple[FieldChange, ...],
 ) -> Change:
     if after is None:
         assert before is not None
@@ -267,7 +258,7 @@ def _change(
         return Change(
             component=after.component, effect=Effect.CREATE, tier=after.tier, fields=_differences(None, after)
         )
-    fields = (*_differences(before, after), *reached)
+    fields = (*_differences(before, after), *besides)
     if before.state is not InstanceState.IN_SERVICE:
         fields = (*fields, FieldChange(path="state", before=before.state.value, after=InstanceState.IN_SERVICE.value))
     elif (found := basis.drifted.get(after.component)) is not None:
@@ -280,9 +271,7 @@ def _change(
 
 
 def _differences(before: ServiceInstance | None, after: ServiceInstance | None) -> tuple[FieldChange, ...]:
-    old, new = _flat(before), _flat(after)
-    paths = sorted({*old, *new})
-    return tuple(FieldChange(path=p, before=old.get(p), after=new.get(p)) for p in paths if old.get(p) != new.get(p))
+    return differences(_flat(before), _flat(after))
 
 
 def _flat(instance: ServiceInstance | None) -> dict[str, Any]:
@@ -367,32 +356,3 @@ def _step(
     return Step(
         id=f"{component}.{verb}", component=component, verb=verb, placement=placement, needs=needs, because=because
     )
-
-
-def _cost(basis: Basis) -> Cost:
-    call_off = basis.call_off
-    lines = [] if call_off is None else [*_seat_lines(basis.agreement, call_off), *_tier_lines(basis.catalog, call_off)]
-    per_year = sum((line.per_year for line in lines), Decimal(0))
-    months = call_off.term.months if call_off else 0
-    total = (per_year * months / 12).quantize(Decimal("0.01"), ROUND_HALF_UP)
-    return Cost(lines=tuple(lines), per_year=per_year, term_total=total)
-
-
-def _seat_lines(agreement: FrameworkAgreement, call_off: CallOff) -> Iterator[CostLine]:
-    core = agreement.lots["core"].components if "core" in agreement.lots else ()
-    if any(component in core for component in call_off.services):
-        seats, price = call_off.agency.seats, agreement.seat_price
-        yield _line(f"{price.title}, per seat", seats, price.per_year(seats))
-
-
-def _tier_lines(catalog: Catalog, call_off: CallOff) -> Iterator[CostLine]:
-    for component_id in catalog.in_order(call_off.services):
-        component, ordered = catalog.components[component_id], call_off.services[component_id]
-        price = component.tiers[ordered.tier].price
-        if price.per_year:
-            quantity = ordered.quantity if price.per == "unit" else 1
-            yield _line(f"{component.title}, {ordered.tier}", quantity, price.per_year)
-
-
-def _line(item: str, quantity: int, each: Decimal) -> CostLine:
-    return CostLine(item=item, quantity=quantity, unit_per_year=each, per_year=each * quantity)

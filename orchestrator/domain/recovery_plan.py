@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import Protocol
 
 from orchestrator.domain.catalog import KEEPER, Catalog, RecoveryTarget, Verb
+from orchestrator.domain.cost import Cost
 from orchestrator.domain.instance import InstanceState, ServiceInstance
-from orchestrator.domain.plan import Cost, Plan, Purpose, Step
+from orchestrator.domain.plan import Plan, Purpose, Step
 from orchestrator.domain.site import Placement, Site
 from orchestrator.domain.value import digest_of
 

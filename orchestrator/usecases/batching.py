@@ -74,7 +74,7 @@ class Batching:
     store: Store
     ordering: Ordering
 
-    def plan(self, folder: Path) -> Batch:
+    def plan(self, folder: Path, *, renamed: bool = False) -> Batch:
         """Plan every call-off in a folder, in the order of the files' names. Files are refused one by one; what one
         agreement's ceiling leaves is given out in that order too."""
         ahead = _Ahead()
@@ -82,7 +82,7 @@ class Batching:
         refused: list[Refused] = []
         for file in _files(folder):
             try:
-                planned.append(Planned(file=file, stored=self._plan(file, ahead)))
+                planned.append(Planned(file=file, stored=self._plan(file, ahead, renamed=renamed)))
             except OrchestratorError as error:
                 refused.append(Refused(file=file, kind=error.kind, problems=error.details or (error.message,)))
         return Batch(planned=tuple(planned), refused=tuple(refused))
@@ -101,9 +101,7 @@ class Batching:
         refused: list[Refused] = []
         for one in batch.planned:
             try:
-                if one.stored.plan.empty:
-                    provisioning.take_terms(one.stored.id)
-                else:
+                if not one.stored.plan.empty:
                     runs[one.stored.id] = provisioning.open_run(one.stored.id, priority=priority, on_failure=on_failure)
             except OrchestratorError as error:
                 refused.append(self._refused_at(one, error))
@@ -125,7 +123,7 @@ class Batching:
 
     # Inside
 
-    def _plan(self, file: Path, ahead: "_Ahead") -> StoredPlan:
+    def _plan(self, file: Path, ahead: "_Ahead", *, renamed: bool) -> StoredPlan:
         call_off = self.ordering.read(file)
         agency, document = call_off.agency.id, self.ordering.source.document(file)
         if other := ahead.files.get(agency):
@@ -133,7 +131,7 @@ class Batching:
             raise OrchestratorError(Kind.INVALID, str(problem))
         ahead.files[agency] = file
         try:
-            stored = self.ordering.plan(call_off)
+            stored = self.ordering.plan(call_off, renamed=renamed)
             self._check_ceiling(stored, self.ordering.agreement(call_off.framework), ahead)
         except OrchestratorError as error:
             raise OrchestratorError(error.kind, str(document.problem(("agency",), error.message))) from error

@@ -126,17 +126,24 @@ def forget_secrets(tx: Transaction, agency: str, component: str) -> None:
     tx.secrets.forget(agency, component, apart_from=kept)
 
 
-def refuse_somebody_else(tx: Transaction, record: AgencyRecord | None, order: CallOff) -> None:
-    """Held backups are given back to the agency they are of, which is told by its name, and where they are."""
-    if record is None or record.offboarded_at is None:
+def refuse_somebody_else(tx: Transaction, record: AgencyRecord | None, order: CallOff, *, renamed: bool) -> None:
+    """An agency is told by its name as well: an order under another may be somebody else's. Held backups are given back
+    to the agency they are of, where they are."""
+    if record is None:
         return
-    held = tx.backups.held(record.id)
-    if not held or (record.name == order.agency.name and record.site == order.site):
-        return
-    raise OrchestratorError(
-        Kind.CONFLICT,
-        f"the id {record.id} is that of {record.name} at site {record.site}, whose backups are held until "
-        f"{max(one.until for one in held):%Y-%m-%d}",
-        hint=f"for another agency choose another id; {record.name} may come back by its name, to the same site; or "
-        f"destroy the backups: orchestrator backup destroy {record.id}",
-    )
+    held = tx.backups.held(record.id) if record.offboarded_at is not None else []
+    same = record.name == order.agency.name
+    if held and not (same and record.site == order.site):
+        raise OrchestratorError(
+            Kind.CONFLICT,
+            f"the id {record.id} is that of {record.name} at site {record.site}, whose backups are held until "
+            f"{max(one.until for one in held):%Y-%m-%d}",
+            hint=f"for another agency choose another id; {record.name} may come back by its name, to the same site; or "
+            f"destroy the backups: orchestrator backup destroy {record.id}",
+        )
+    if not same and not renamed:
+        raise OrchestratorError(
+            Kind.CONFLICT,
+            f"the id {record.id} is that of {record.name}, and this order is for {order.agency.name}",
+            hint="for another agency choose another id; if it is the same under another name, add --renamed",
+        )

@@ -77,7 +77,7 @@ class Judging:
         available = availabilities(found, is_bank_holiday=self.is_bank_holiday)
         figures = found.terms.judge(
             achieved(found, available, is_bank_holiday=self.is_bank_holiday),
-            charges=charges(record.call_off.term, record.committed, found.month) if charged is None else charged,
+            charges=charges(record.rates, found.month) if charged is None else charged,
             missed_before=before.current.figures.missed if before else frozenset(),
         )
         return Judgement(record=found, availability=available, figures=figures)

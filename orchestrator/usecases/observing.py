@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any
 
 from orchestrator.domain.allocation import Allocation
 from orchestrator.domain.assignment import endpoint_facts
 from orchestrator.domain.catalog import Verb
+from orchestrator.domain.cost import Cost
+from orchestrator.domain.difference import FieldChange
 from orchestrator.domain.events import Event
 from orchestrator.domain.held_backups import HeldBackups
 from orchestrator.domain.instance import InstanceState, ServiceInstance, display_status
-from orchestrator.domain.plan import Effect, FieldChange, Purpose
+from orchestrator.domain.plan import Effect, Purpose
 from orchestrator.domain.run import OPEN_RUN, Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.domain.service_record import State
@@ -44,12 +46,21 @@ class StepLine(Value):
     because: str
 
 
-class CostView(Value):
-    """Pounds, as text: money is not a floating-point number."""
+class CommitmentView(Value):
+    """Pounds, as text."""
 
-    currency: str = "GBP"
     per_year: str
     term_total: str
+
+
+class CostView(CommitmentView):
+    """Pounds, as text: money is not a floating-point number. `per_year` and `lines` are today's prices,
+    `charged_per_year` is charged from the day `since` on, and `before` is what the agency was committed to."""
+
+    currency: str = "GBP"
+    charged_per_year: str
+    since: date | None
+    before: CommitmentView | None
     lines: tuple[dict[str, Any], ...]
 
 
@@ -59,10 +70,15 @@ class PlanView(Value):
     agency: str
     purpose: Purpose
     site: str
+    contract: tuple[FieldChange, ...]
     changes: tuple[ChangeView, ...]
     steps: tuple[StepLine, ...]
     cost: CostView
     allocations: dict[str, str]
+
+    @property
+    def empty(self) -> bool:
+        return not self.steps and not self.contract
 
 
 class StepView(Value):
@@ -139,17 +155,28 @@ def plan_view(stored: StoredPlan) -> PlanView:
         agency=plan.agency,
         purpose=plan.purpose,
         site=plan.site,
+        contract=plan.contract,
         changes=tuple(ChangeView(**c.model_dump()) for c in plan.changes),
         steps=tuple(
             StepLine(id=s.id, component=s.component, verb=s.verb, hosts=s.hosts, needs=s.needs, because=s.because)
             for s in plan.steps
         ),
-        cost=CostView(
-            per_year=f"{plan.cost.per_year:.2f}",
-            term_total=f"{plan.cost.term_total:.2f}",
-            lines=tuple(line.model_dump(mode="json") for line in plan.cost.lines),
-        ),
+        cost=_cost_view(plan.cost),
         allocations=dict(plan.allocations),
+    )
+
+
+def _cost_view(cost: Cost) -> CostView:
+    before = cost.before and CommitmentView(
+        per_year=f"{cost.before.per_year:.2f}", term_total=f"{cost.before.term_total:.2f}"
+    )
+    return CostView(
+        per_year=f"{cost.per_year:.2f}",
+        term_total=f"{cost.term_total:.2f}",
+        charged_per_year=f"{cost.charged_per_year:.2f}",
+        since=cost.rates[-1].since if cost.rates else None,
+        before=before,
+        lines=tuple(line.model_dump(mode="json") for line in cost.lines),
     )
 
 

@@ -12,6 +12,7 @@ from orchestrator.domain.agreement import CallOff, FrameworkAgreement, Term
 from orchestrator.domain.allocation import Allocation, Spot, lowest_free
 from orchestrator.domain.catalog import Catalog
 from orchestrator.domain.certificates import superseded
+from orchestrator.domain.contract import Agreed, Place, refusals
 from orchestrator.domain.drill_policy import RecoveryTerms
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import PlanMade
@@ -53,6 +54,7 @@ class Known(NamedTuple):
     held: Mapping[str, Allocation]
     drifted: Mapping[str, int]
     renewed: Mapping[str, tuple[str, ...]]
+    agreed: Agreed | None
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,20 @@ class Ordering:
         problems = [problem for _, problem in shape] + uncovered
         if problems:
             raise _refusal(path, problems, kind=Kind.INVALID if shape else Kind.NOT_COVERED)
-        return CallOff.model_validate(document.data)
+        call_off = CallOff.model_validate(document.data)
+        if kept := [document.problem(at, refusal) for at, refusal in self._unchangeable(call_off)]:
+            raise _refusal(path, kept, kind=Kind.CONFLICT, hint=_leave_first(call_off.agency.id))
+        return call_off
 
-    def plan(self, call_off: CallOff) -> StoredPlan:
-        """Plan the order, reserve what it needs from the site's pools, and keep the plan.
+    def another_name(self, call_off: CallOff) -> str | None:
+        """The name that the agency of this id is recorded by, where the order has another. It may be another agency."""
+        with self.store.read() as tx:
+            record = tx.agencies.get(call_off.agency.id)
+        return record.name if record and record.name != call_off.agency.name else None
+
+    def plan(self, call_off: CallOff, *, renamed: bool = False) -> StoredPlan:
+        """Plan the order, reserve what it needs from the site's pools, and keep the plan. Refuses an order that has
+        another name than is recorded, unless the agency was `renamed`.
 
         It is computed while others may write, and kept when what it was computed from is still so.
         """
@@ -85,8 +97,9 @@ class Ordering:
         fresh: list[str] = []
         for _ in range(TRIES):
             with self.store.begin() as tx:
-                _check_site(record := tx.agencies.get(agency), call_off)
-                refuse_somebody_else(tx, record, call_off)
+                record = tx.agencies.get(agency)
+                self._refuse_unchangeable(record, call_off)
+                refuse_somebody_else(tx, record, call_off, renamed=renamed)
                 fresh += self._reserve(tx, call_off, site)
                 known = self._read_known(tx, agency, site=site.name)
             try:
@@ -166,6 +179,7 @@ class Ordering:
             allocations=allocations,
             drifted=known.drifted,
             renewed=known.renewed,
+            agreed=known.agreed if call_off else None,
         )
 
     def _keep(self, tx: Transaction, plan: Plan, order: CallOff | None) -> StoredPlan:
@@ -200,7 +214,25 @@ class Ordering:
         recorded, held = tx.instances.of(agency), tx.allocations.of(agency, site=site)
         drifted = tx.runs.drifted(agency) if recorded else {}
         proposed = tx.secrets.proposed(agency) if recorded else {}
-        return Known(site, framework, recorded, held, drifted, self._renewed(agency, site, recorded, proposed))
+        renewed, agreed = self._renewed(agency, site, recorded, proposed), self._agreed(tx.agencies.get(agency))
+        return Known(site, framework, recorded, held, drifted, renewed, agreed)
+
+    def _agreed(self, record: AgencyRecord | None) -> Agreed | None:
+        """None of an agency that is not served."""
+        if record is None or record.offboarded_at is not None:
+            return None
+        zone = self.agreement(record.framework).service_levels.hours.zone
+        return Agreed(call_off=record.call_off, rates=record.rates, on=self.clock.now().astimezone(zone).date())
+
+    def _unchangeable(self, call_off: CallOff) -> list[tuple[Place, str]]:
+        with self.store.read() as tx:
+            agreed = self._agreed(tx.agencies.get(call_off.agency.id))
+        return list(refusals(agreed, call_off)) if agreed else []
+
+    def _refuse_unchangeable(self, record: AgencyRecord | None, call_off: CallOff) -> None:
+        agreed = self._agreed(record)
+        for _, refusal in refusals(agreed, call_off) if agreed else ():
+            raise OrchestratorError(Kind.CONFLICT, refusal, hint=_leave_first(call_off.agency.id))
 
     def _renewed(
         self,
@@ -287,19 +319,14 @@ def _uncovered_services(document: SourceDocument, agreement: FrameworkAgreement,
     ]
 
 
-def _refusal(path: Path, problems: list[Problem], *, kind: Kind) -> OrchestratorError:
+def _refusal(path: Path, problems: list[Problem], *, kind: Kind, hint: str | None = None) -> OrchestratorError:
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
     ordered = sorted(problems, key=lambda p: (p.line or 0, p.path))
-    return OrchestratorError(kind, f"{path} is refused: {count}", details=tuple(str(p) for p in ordered))
+    return OrchestratorError(kind, f"{path} is refused: {count}", details=tuple(str(p) for p in ordered), hint=hint)
 
 
-def _check_site(record: AgencyRecord | None, call_off: CallOff) -> None:
-    if record and record.offboarded_at is None and record.site != call_off.site:
-        raise OrchestratorError(
-            Kind.CONFLICT,
-            f"{record.id} is delivered at site {record.site}; it cannot move to {call_off.site} in one step",
-            hint=f"offboard it first: orchestrator agency offboard {record.id}",
-        )
+def _leave_first(agency: str) -> str:
+    return f"put it back in the file; or end this contract first: orchestrator agency offboard {agency}"
 
 
 def check_ceiling(tx: Transaction, plan: Plan, agreement: FrameworkAgreement) -> None:

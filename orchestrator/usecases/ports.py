@@ -12,6 +12,7 @@ from orchestrator.domain.admission import Place
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import Allocation
 from orchestrator.domain.catalog import Catalog, SecretKind
+from orchestrator.domain.charges import Rate
 from orchestrator.domain.events import Event, Happening
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.plan import Plan
@@ -92,8 +93,8 @@ class StoredPlan(Value):
 
 
 class AgencyRecord(Value):
-    """An agency and the terms it was last applied under. `owed`: pounds for months that were charged before it left,
-    which whatever it orders next does not hold."""
+    """An agency and the terms it was last applied under. `committed`: pounds that its `rates` come to. `owed`: pounds
+    for months that were charged before it left, which whatever it orders next does not hold."""
 
     id: str
     name: str
@@ -101,6 +102,7 @@ class AgencyRecord(Value):
     site: str
     call_off: CallOff
     committed: Decimal
+    rates: tuple[Rate, ...] = ()
     owed: Decimal = Decimal(0)
     created_at: datetime
     offboarded_at: datetime | None = None

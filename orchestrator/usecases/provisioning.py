@@ -53,21 +53,6 @@ class Provisioning:
                     return queue_run(tx, stored, at=self.clock.now(), priority=priority, on_failure=on_failure)
         raise changed_meanwhile(stored.plan.agency)
 
-    def take_terms(self, plan: int) -> bool:
-        """Record the terms of recovery of an order that changes nothing else. False when they are recorded already."""
-        with self.store.begin() as tx:
-            stored = find_plan(tx, plan)
-            record = tx.agencies.get(stored.plan.agency)
-            if not stored.plan.empty or stored.order is None or record is None or record.offboarded_at is not None:
-                return False
-            if record.call_off.recovery == stored.order.recovery:
-                return False
-            self._refuse_stale(self.ordering.known(tx, stored), stored)
-            self._check_ceiling(tx, stored)
-            call_off = record.call_off.model_copy(update={"recovery": stored.order.recovery})
-            tx.agencies.put(record.model_copy(update={"call_off": call_off}))
-            return True
-
     # Consequences of the steps
 
     def refuse_resuming(self, run: Run) -> None:
@@ -180,9 +165,7 @@ class Provisioning:
         if run.purpose is Purpose.OFFBOARD and (record := tx.agencies.get(run.agency)):
             left = record.model_copy(update={"offboarded_at": self.clock.now()})
             served = self._served(tx, left)
-            tx.agencies.put(
-                left.model_copy(update={"owed": left.owed + owed(left.call_off.term, left.committed, served)})
-            )
+            tx.agencies.put(left.model_copy(update={"owed": left.owed + owed(left.rates, served)}))
 
     def _still_owed(self, tx: Transaction, before: AgencyRecord | None, order: CallOff) -> Decimal:
         """Without the months that the new term charges anew."""
@@ -190,7 +173,7 @@ class Provisioning:
             return before.owed if before else Decimal(0)
         first = CalendarMonth.of(order.term.start).first
         again = [month for month in self._served(tx, before) if month.first >= first]
-        return max(before.owed - owed(before.call_off.term, before.committed, again), Decimal(0))
+        return max(before.owed - owed(before.rates, again), Decimal(0))
 
     def _served(self, tx: Transaction, left: AgencyRecord) -> set[CalendarMonth]:
         """The months in which an agency that left had anything in service, by the clocks of its agreement."""
@@ -245,5 +228,6 @@ def _agency_record(order: CallOff, before: AgencyRecord | None, stored: StoredPl
         site=order.site,
         call_off=order,
         committed=stored.plan.cost.term_total,
+        rates=stored.plan.cost.rates,
         created_at=before.created_at if before else at,
     )

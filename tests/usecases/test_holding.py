@@ -118,7 +118,7 @@ class TestComingBack:
         assert refused.value.kind is Kind.CONFLICT
         assert "is that of a-one" in refused.value.message
         left.house.drive(left.holding.open_run(AGENCY, early="another agency takes the id"))
-        assert left.house.ordering.plan(other)
+        assert left.house.ordering.plan(other, renamed=True)
 
 
 class TestDestroying:

@@ -147,17 +147,6 @@ def with_terms(**terms: Any) -> CallOff:
 
 
 class TestTermsOfRecovery:
-    def test_are_taken_though_there_is_nothing_else_to_do(self, house: House) -> None:
-        house.apply(order())
-        changed = with_terms(time_zone="Europe/Paris")
-        plan = house.ordering.plan(changed)
-        assert plan.plan.empty
-        assert house.provisioning.take_terms(plan.id)
-        assert not house.provisioning.take_terms(house.ordering.plan(changed).id)
-        with house.store.read() as tx:
-            record = tx.agencies.get(changed.agency.id)
-        assert record and record.call_off == changed
-
     def test_that_an_agency_has_none_of_change_no_plan_made_before_there_were_any(self, house: House) -> None:
         """Neither the order nor the catalogue says a word of them then."""
         assert "recovery" not in order().document()

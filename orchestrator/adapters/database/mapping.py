@@ -28,9 +28,10 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
 
 
 def agency_row(record: AgencyRecord) -> dict[str, Any]:
-    plain = record.model_dump(exclude={"call_off", "committed", "owed"})
+    plain = record.model_dump(exclude={"call_off", "committed", "owed", "rates"})
     money = {"committed_pence": int(record.committed * PENCE), "owed_pence": int(record.owed * PENCE)}
-    return {**plain, "call_off": record.call_off.document(), **money}
+    rates = [rate.model_dump(mode="json") for rate in record.rates]
+    return {**plain, "call_off": record.call_off.document(), "rates": rates, **money}
 
 
 def agency(row: Any) -> AgencyRecord:

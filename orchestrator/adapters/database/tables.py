@@ -42,6 +42,7 @@ class AgencyRow(SQLModel, table=True):
     site: str = Field(index=True)
     call_off: dict[str, Any] = Field(sa_type=Json)
     committed_pence: int = Field(sa_type=sa.BigInteger)
+    rates: list[Any] = Field(default=[], sa_type=Json, sa_column_kwargs={"server_default": "[]"})
     owed_pence: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"})
     created_at: datetime = Field(sa_type=Instant)
     offboarded_at: datetime | None = Field(default=None, sa_type=Instant)

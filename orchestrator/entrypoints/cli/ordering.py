@@ -16,6 +16,7 @@ from orchestrator.files import is_folder
 
 if TYPE_CHECKING:
     from orchestrator.bootstrap import Application
+    from orchestrator.domain.agreement import CallOff
     from orchestrator.domain.run import Run
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -27,6 +28,9 @@ AskedOnFailure = Annotated[
     OnFailure,
     typer.Option("--on-failure", help="Of an onboarding that fails: keep what was built, or remove it again."),
 ]
+
+
+Renamed = Annotated[bool, typer.Option("--renamed", help="The agency of this id has taken another name.")]
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,9 @@ def plan(
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit with 0 when there is nothing to do, 6 when there is.")
     ] = False,
+    renamed: Renamed = False,
 ) -> None:
-    """Show what applying a call-off would change: components, steps, hosts, allocations, price.
+    """Show what applying a call-off would change: contract, components, steps, hosts, allocations, price.
 
     Example: orchestrator plan examples/cabinet-office.yml
     """
@@ -54,20 +59,22 @@ def plan(
         from orchestrator.entrypoints.cli.ordering_folder import plan_folder
 
         with application() as app:
-            pending = plan_folder(app, file, as_json=as_json)
+            pending = plan_folder(app, file, as_json=as_json, renamed=renamed)
         raise typer.Exit(CHANGES_PENDING if detailed_exitcode and pending else 0)
     from orchestrator.entrypoints.cli.showing import show_plan
     from orchestrator.usecases.observing import plan_view
 
     with application() as app:
-        view = plan_view(app.ordering.plan(app.ordering.read(file)))
+        call_off = app.ordering.read(file)
+        stored = app.ordering.plan(call_off, renamed=renamed or says_renamed(app, call_off))
+        view = plan_view(stored)
     if as_json:
         print_json(view)
     else:
         show_plan(view)
-        if view.steps:
+        if not view.empty:
             console.print(f"Make it so: orchestrator apply {view.plan}")
-    if detailed_exitcode and view.steps:
+    if detailed_exitcode and not view.empty:
         raise typer.Exit(CHANGES_PENDING)
 
 
@@ -83,6 +90,7 @@ def apply(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", "-k", help="Of a folder: apply the others when files are refused.")
     ] = False,
+    renamed: Renamed = False,
     as_json: AsJson = False,
 ) -> None:
     """Make it so: plan, ask, and drive the run to its end.
@@ -99,11 +107,21 @@ def apply(
         if is_folder(Path(what)):
             from orchestrator.entrypoints.cli.ordering_folder import apply_folder
 
-            apply_folder(app, Path(what), wishes, yes=yes, keep_going=keep_going)
+            apply_folder(app, Path(what), wishes, yes=yes, keep_going=keep_going, renamed=renamed)
             return
         call_off = app.ordering.read(Path(what))
+        renamed = renamed or says_renamed(app, call_off)
         finish_open_run(app, call_off.agency.id, wishes)
-        plan_and_carry_out(app, app.ordering.plan(call_off).id, wishes, yes=yes)
+        plan_and_carry_out(app, app.ordering.plan(call_off, renamed=renamed).id, wishes, yes=yes)
+
+
+def says_renamed(app: "Application", call_off: "CallOff") -> bool:
+    """Whether somebody says that an agency has another name now. Where nobody can be asked, planning refuses."""
+    name = app.ordering.another_name(call_off)
+    if name is None or not sys.stdin.isatty():
+        return False
+    say(f"The id {call_off.agency.id} is that of {name}; the file is for {call_off.agency.name}.")
+    return typer.confirm("Is it the same agency under another name?", err=True)
 
 
 def plan_number(word: str) -> int | None:
@@ -120,12 +138,9 @@ def plan_and_carry_out(app: "Application", plan_id: int, wishes: Wishes, *, yes:
     view = plan_view(app.ordering.stored(plan_id))
     if not wishes.as_json:
         show_plan(view)
-    if not view.steps:
-        taken = app.provisioning.take_terms(plan_id)
+    if view.empty:
         if wishes.as_json:
             print_json({"plan": view.plan, "run": None, "steps": []})
-        elif taken:
-            console.print("The terms of recovery are recorded; drills follow them from now on.")
         return
     if not yes:
         ask("Apply this plan?")

@@ -23,10 +23,10 @@ SHOWN = 40
 """Agencies that a summary lists at most."""
 
 
-def plan_folder(app: Application, folder: Path, *, as_json: bool) -> bool:
+def plan_folder(app: Application, folder: Path, *, as_json: bool, renamed: bool) -> bool:
     """Show what applying every call-off in a folder would change; whether that is anything. Raises when one is
     refused."""
-    batch = app.batching.plan(folder)
+    batch = app.batching.plan(folder, renamed=renamed)
     if as_json:
         print_json(_document(batch) | {"plans": [_plan(one.file, plan_view(one.stored)) for one in batch.planned]})
     else:
@@ -36,10 +36,10 @@ def plan_folder(app: Application, folder: Path, *, as_json: bool) -> bool:
     return bool(batch.to_do)
 
 
-def apply_folder(app: Application, folder: Path, wishes: Wishes, *, yes: bool, keep_going: bool) -> None:
+def apply_folder(app: Application, folder: Path, wishes: Wishes, *, yes: bool, keep_going: bool, renamed: bool) -> None:
     """Plan every call-off in a folder, ask once, and carry all out. When one is refused nothing is applied, unless the
     others are to be."""
-    batch = app.batching.without_those_in_the_way(app.batching.plan(folder))
+    batch = app.batching.without_those_in_the_way(app.batching.plan(folder, renamed=renamed))
     if not wishes.as_json:
         _show(batch)
     if not keep_going and (error := _refusal(folder, batch.refused, hint=NOTHING_APPLIED)):
@@ -78,7 +78,8 @@ def _show(batch: Batch) -> None:
     for one in batch.planned[:SHOWN]:
         plan = one.stored.plan
         counted = {e: sum(c.effect is e for c in plan.changes) for e in Effect if e is not Effect.NONE}
-        words = ", ".join(f"{n} to {effect}" for effect, n in counted.items() if n) or "none"
+        changes = [f"{n} to {effect}" for effect, n in counted.items() if n]
+        words = ", ".join([*changes, *(["contract"] if plan.contract else [])]) or "none"
         cost = f"£{plan.cost.term_total:,.2f}"
         table.add_row(str(one.stored.id), plan.agency, words, str(len(plan.steps)), cost, escape(str(one.file)))
     console.print(table)

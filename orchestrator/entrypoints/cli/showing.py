@@ -7,11 +7,12 @@ from decimal import Decimal
 from rich.markup import escape
 from rich.table import Table
 
+from orchestrator.domain.difference import FieldChange
 from orchestrator.domain.plan import Effect
 from orchestrator.domain.run import RunState, StepState
 from orchestrator.domain.service_record import State
 from orchestrator.entrypoints.cli.output import console
-from orchestrator.usecases.observing import AgencyView, ChangeView, PlanView, RunView, ServiceView, StepView
+from orchestrator.usecases.observing import AgencyView, ChangeView, CostView, PlanView, RunView, ServiceView, StepView
 
 SYMBOL = {
     Effect.CREATE: "[green]+[/]",
@@ -40,25 +41,37 @@ HEALTH_STYLE = {State.UP: "green", State.DOWN: "red", State.UNKNOWN: "yellow"}
 def show_plan(plan: PlanView) -> None:
     """The difference, the steps that close it, and what it costs."""
     console.print(f"Plan {plan.plan}: {plan.purpose} [bold]{plan.agency}[/] at site {plan.site}\n")
+    if plan.contract:
+        console.print("  [yellow]~[/] [bold]contract[/]")
+        _show_fields(plan.contract)
     for change in plan.changes:
         _show_change(change)
-    if not plan.steps:
+    if plan.empty:
         console.print("\nNothing to change: what is ordered is what is recorded.")
         return
-    _show_allocations(plan)
-    console.print()
-    console.print(_steps_table(plan))
+    if plan.steps:
+        _show_allocations(plan)
+        console.print()
+        console.print(_steps_table(plan))
     console.print()
     _show_cost(plan)
+    console.print(f"\n[bold]{_summary(plan)}[/]; digest {plan.digest[:12]}")
+
+
+def _summary(plan: PlanView) -> str:
     counted = {e: sum(c.effect is e for c in plan.changes) for e in Effect}
     words = [f"{n} to {effect}" for effect, n in counted.items() if n and effect is not Effect.NONE]
-    console.print(f"\n[bold]{', '.join(words)}[/]; digest {plan.digest[:12]}")
+    return ", ".join([*words, *(["the contract changes"] if plan.contract else [])])
 
 
 def _show_change(change: ChangeView) -> None:
     note = "  [dim]unchanged[/]" if change.effect is Effect.NONE else ""
     console.print(f"  {SYMBOL[change.effect]} [bold]{change.component}[/] ({change.tier}){note}")
-    for field in change.fields:
+    _show_fields(change.fields)
+
+
+def _show_fields(fields: Iterable[FieldChange]) -> None:
+    for field in fields:
         console.print(f"      {field.path}: {_difference(field.before, field.after)}")
 
 
@@ -100,7 +113,20 @@ def _show_cost(plan: PlanView) -> None:
         table.add_row(*row)
     table.add_row("[bold]total[/]", "", "", f"[bold]{money(plan.cost.per_year)}[/]")
     console.print(table)
-    console.print(f"Over the term of the call-off: {money(plan.cost.term_total)}")
+    _show_commitment(plan.cost)
+
+
+def _show_commitment(cost: CostView) -> None:
+    before = cost.before
+    if before:
+        console.print(f"A year: {_difference(money(before.per_year), money(cost.per_year))}, from {cost.since} on")
+    elif cost.charged_per_year != cost.per_year:
+        console.print(
+            f"Charged as agreed: {money(cost.charged_per_year)} a year. Today's prices count from the next change of "
+            "term, seats or services on."
+        )
+    total = _difference(money(before.term_total), money(cost.term_total)) if before else money(cost.term_total)
+    console.print(f"Over the term of the call-off: {total}")
 
 
 def money(pounds: str) -> str:
@@ -141,7 +167,8 @@ def show_run_line(run: RunView) -> None:
 def show_run(run: RunView, now: datetime) -> None:
     """The run, its steps, and what went wrong in them."""
     show_run_line(run)
-    console.print(run_table(run, now))
+    if run.steps:
+        console.print(run_table(run, now))
     for step in run.steps:
         if step.error:
             console.print(f"\n[red]{step.id}[/] {step.state.replace('_', ' ')}:\n{_indent(step)}")

@@ -157,7 +157,7 @@ _AT_MOST = "'[0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1]'"
 _NONE = "'[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]'"
 OLD = (
     "insert into agency (id, name, framework, site, call_off, committed_pence, created_at) "
-    "values ('a1', 'a1', 'flex', 'here', '{}', 0, :now)",
+    """values ('a1', 'a1', 'flex', 'here', '{"term": {"start": "2026-12-01", "months": 12}}', 0, :now)""",
     "insert into plan (id, agency, digest, body, created_at) values (1, 'a1', '', '{}', :now)",
     f"{_RUN} (1, {_ENDED})",
     f"{_RUN} (2, {_ENDED})",

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,12 @@ from orchestrator.adapters.database import migrating
 from orchestrator.adapters.database.connection import connect
 from orchestrator.adapters.database.migrating import HEAD, current_revision, require_current, upgrade
 from orchestrator.adapters.database.recovery import DrillRepository
+from orchestrator.adapters.database.store import SqlStore
 from orchestrator.adapters.database.tables import metadata
 from orchestrator.adapters.engine import queueing
+from orchestrator.domain.charges import committed
 from orchestrator.domain.errors import Kind, OrchestratorError
+from tests.domain.conftest import call_off
 from tests.entrypoints.cli.conftest import InProcess
 
 
@@ -110,6 +114,29 @@ class TestASchema:
         for thread in threads:
             thread.join()
         assert outcomes == [HEAD] * 4
+
+
+class TestRates:
+    def test_of_what_was_ordered_before_are_those_of_its_whole_term(self, engine: sa.Engine, empty_url: str) -> None:
+        """Pounds a year that do not end, and still come to what was committed."""
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrating.__file__).parent / "migrations"))
+        order = call_off({"network": {"tier": "standard"}})
+        document = order.document() | {"term": {"start": "2026-12-01", "months": 7}}
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0014")
+            agency = sa.table("agency", *map(sa.column, ("id", "name", "framework", "site")),
+                              sa.column("call_off", sa.JSON()), *map(sa.column, ("committed_pence", "owed_pence")),
+                              sa.column("created_at", sa.DateTime(timezone=True)))  # fmt: skip
+            row = {"id": "a1", "name": "A One", "framework": "trial", "site": "here", "call_off": document}
+            money = {"committed_pence": 100_001, "owed_pence": 0}
+            connection.execute(sa.insert(agency).values(**row, **money, created_at=datetime(2026, 11, 1, tzinfo=UTC)))
+        upgrade(engine)
+        with SqlStore(connect(empty_url)).read() as tx:
+            record = tx.agencies.get("a1")
+        assert record
+        assert committed(record.rates) == record.committed == Decimal("1000.01")
 
 
 class TestDbUpgrade:

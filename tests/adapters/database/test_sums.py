@@ -1,5 +1,6 @@
 """Sums kept beside rows are what counting all rows gives, whatever was done before; and a migration makes them so."""
 
+import json
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -101,9 +102,9 @@ def test_an_upgrade_counts_what_is_there(empty_url: str) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "0008")
         for agency, pence, left in (("a1", 100, None), ("a2", 23, None), ("a3", 7, NOW)):
-            row = {"id": agency, "pence": pence, "now": NOW, "left": left}
+            row = {"id": agency, "pence": pence, "now": NOW, "left": left, "order": json.dumps(ORDER.document())}
             columns = "id, name, framework, site, call_off, committed_pence, created_at, offboarded_at"
-            values = ":id, :id, 'flex', 'here', '{}', :pence, :now, :left"
+            values = ":id, :id, 'flex', 'here', :order, :pence, :now, :left"
             connection.execute(sa.text(f"insert into agency ({columns}) values ({values})"), row)
         for position in (0, 1, 4, 6):
             columns, values = (
