@@ -105,8 +105,9 @@ class SshRecoveryHost:
                 raise OrchestratorError(Kind.FAILED, f"{self._name}: {errors.decode(errors='replace').strip()}")
         return said.decode()
 
-    def as_root(self, program: str, arguments: Sequence[str]) -> None:
-        """Run a Python program as root. Raises FAILED with what it said when it ends with another status than 0."""
+    def as_root(self, program: str, arguments: Sequence[str]) -> str:
+        """What a Python program prints that is run as root. Raises FAILED with what it said when it ends with another
+        status than 0."""
         with self._channel(f"sudo -n {shlex.join(['python3', '-', *arguments])}") as channel:
             channel.sendall(program.encode())
             channel.shutdown_write()
@@ -114,6 +115,7 @@ class SshRecoveryHost:
             if channel.recv_exit_status() != 0:
                 why = (errors or said).decode(errors="replace").strip()
                 raise OrchestratorError(Kind.FAILED, f"{self._name}: {why[-500:]}")
+        return said.decode(errors="replace")
 
     @contextmanager
     def user(self, component: str, introduction: Mapping[str, Any]) -> Iterator["SshUser"]:

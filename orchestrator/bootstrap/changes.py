@@ -1,12 +1,14 @@
 """Changes: what agencies order, what it takes to deliver that, and what is left when they leave."""
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.bootstrap.service_levels import ServiceLevels
 from orchestrator.usecases.ordering import Ordering
 
 if TYPE_CHECKING:
+    from orchestrator.usecases.appraising import Appraising
     from orchestrator.usecases.assigning import Assigning
     from orchestrator.usecases.batching import Batching
     from orchestrator.usecases.holding import Holding
@@ -25,6 +27,16 @@ class Changes(ServiceLevels):
         from orchestrator.usecases.assigning import Assigning
 
         return Assigning(source=self.source, clock=self.clock, secrets=SecretBox(self.settings.key_file))
+
+    @cached_property
+    def appraising(self) -> "Appraising":
+        from orchestrator.adapters import home_weights
+        from orchestrator.adapters.recovery_host import SshRecoveryHosts
+        from orchestrator.usecases.appraising import Appraising
+
+        program = Path(home_weights.__file__).read_text(encoding="utf-8")
+        hosts = SshRecoveryHosts(self.access_of)
+        return Appraising(source=self.source, store=self.store, clock=self.clock, hosts=hosts, program=program)
 
     @cached_property
     def provisioning(self) -> "Provisioning":

@@ -179,6 +179,15 @@ class Reach(Value):
     at: Literal["host", "network"] = "host"
 
 
+class Homes(Value):
+    """Where people of a parameter have their homes on the hosts of a function: `path` is a template over {person} and
+    {agency_id}."""
+
+    function: Name
+    people: Name
+    path: Annotated[str, Field(pattern=r"^/[^\x00]+$")]
+
+
 class Trust(Value):
     """A file on the hosts of a function that says who vouches for the service: what its users check it against."""
 
@@ -255,6 +264,7 @@ class Component(Value):
     reachability: tuple[Reach, ...] = Field(default=(), exclude_if=lambda reachability: not reachability)
     workplaces: tuple[Name, ...] = Field(default=(), exclude_if=lambda workplaces: not workplaces)
     """Functions on whose hosts the agency's people run programs of their own."""
+    homes: Homes | None = Field(default=None, exclude_if=lambda homes: homes is None)
     recovery: RecoveryScope
     timeouts: Mapping[Verb, timedelta] = {}
     retries: Mapping[Verb, Retry] = {}

@@ -3,19 +3,21 @@
 `make_plan` is pure and total: the same input gives the same plan, byte for byte, and an empty plan is a valid plan.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
-from orchestrator.domain.allocation import NUMBER, NUMBERS, Allocation, host_pool
-from orchestrator.domain.catalog import Catalog, Component, Tenancy, Verb
+from orchestrator.domain.allocation import NUMBER, Allocation
+from orchestrator.domain.catalog import KEEPER, Catalog, Component, Tenancy, Verb
 from orchestrator.domain.contract import NAME, Agreed, contract_changes
 from orchestrator.domain.cost import Cost, cost_of
 from orchestrator.domain.difference import FieldChange, differences
 from orchestrator.domain.instance import InstanceState, ServiceInstance, existing
+from orchestrator.domain.loss import Loss, losses
+from orchestrator.domain.protection import protected
 from orchestrator.domain.reachability import Reachability
 from orchestrator.domain.site import Placement, Site, hosts_in
 from orchestrator.domain.value import Value, digest_of
@@ -50,6 +52,18 @@ class Change(Value):
     effect: Effect
     tier: str
     fields: tuple[FieldChange, ...] = ()
+    destroys: tuple[Loss, ...] = ()
+
+
+class PlanOptions(Value):
+    """How much of the difference a plan closes: only the components of `target`, if any are named. Unless
+    `final_backup` is off, what it destroys is backed up first."""
+
+    target: tuple[str, ...] = ()
+    final_backup: bool = True
+
+    def leaves_alone(self, component: str) -> bool:
+        return bool(self.target) and component not in self.target
 
 
 class Step(Value):
@@ -83,6 +97,7 @@ class Plan(Value):
     cost: Cost
     desired: Mapping[str, ServiceInstance | None]
     """component -> the instance as it will be recorded, None when it is removed."""
+    options: PlanOptions = PlanOptions()
     basis: str
     """Digest of everything the plan was computed from."""
 
@@ -90,17 +105,15 @@ class Plan(Value):
     def empty(self) -> bool:
         return not self.steps and not self.contract
 
+    def unconfirmed(self, said: Collection[str]) -> tuple[str, ...]:
+        """Components that lose something nobody has said may be destroyed, by their names or the agency's id."""
+        losing = (change.component for change in self.changes if change.destroys)
+        return () if self.agency in said else tuple(component for component in losing if component not in said)
+
     @cached_property
     def digest(self) -> str:
         """Identifies the plan. Two plans with the same digest do the same things for the same reasons."""
         return digest_of(self.model_dump(mode="json", exclude={"desired"}))
-
-
-class Request(Value):
-    """A block the order needs from a pool of the site."""
-
-    name: str
-    pool: str
 
 
 class Basis(Value):
@@ -119,6 +132,7 @@ class Basis(Value):
     """component -> what its hosts are to have anew: `secrets.<name>`, `certificates`."""
     agreed: Agreed | None = None
     """None of an agency that is not served yet, or left."""
+    options: PlanOptions = PlanOptions()
 
     def digest(self, hosts: Iterable[str]) -> str:
         """Of everything that bears on the plan. `hosts` are those it would touch: others of the site do not."""
@@ -143,30 +157,12 @@ class Basis(Value):
         )
 
 
-def requests(call_off: CallOff, catalog: Catalog) -> tuple[Request, ...]:
-    """Everything the order needs from the site's pools, in a fixed order."""
-    return (Request(name=NUMBER, pool=NUMBERS), *_component_requests(call_off, catalog))
-
-
-def _component_requests(call_off: CallOff, catalog: Catalog) -> Iterator[Request]:
-    for component_id in catalog.in_order(call_off.services):
-        component = catalog.components[component_id]
-        yield from (Request(name=name, pool=pool) for name, pool in sorted(component.allocates.items()))
-        if component.tenancy is Tenancy.DEDICATED:
-            for function, group in sorted(component.hosts.items()):
-                for unit in range(1, call_off.services[component_id].quantity + 1):
-                    yield Request(name=_host_name(component_id, function, unit), pool=host_pool(group))
-
-
-def _host_name(component: str, function: str, unit: int) -> str:
-    return f"host:{component}:{function}:{unit:04d}"
-
-
 def make_plan(basis: Basis) -> Plan:
     """The plan that turns what is recorded into what is ordered."""
     order = basis.call_off
-    wanted = {} if order is None else {c: _wish(basis, c) for c in order.services}
-    recorded = existing(basis.recorded)
+    recorded, options = existing(basis.recorded), basis.options
+    wanted = {c: _wish(basis, c) for c in (order.services if order else ()) if not options.leaves_alone(c)}
+    wanted |= {c: instance for c, instance in recorded.items() if options.leaves_alone(c)}
     contract = contract_changes(basis.agreed.call_off, order) if basis.agreed and order else ()
     named = tuple(field for field in contract if field.path == NAME)  # hosts are told of it
     reached = _reached(basis, recorded, wanted)
@@ -180,10 +176,11 @@ def make_plan(basis: Basis) -> Plan:
         site=basis.site.name,
         contract=contract,
         changes=changes,
-        steps=_steps(changes, recorded=recorded, wanted=wanted, catalog=basis.catalog),
+        steps=_steps(changes, basis=basis, recorded=recorded, wanted=wanted),
         allocations={name: a.block for name, a in sorted(basis.allocations.items())},
         cost=cost_of(order, basis.agreement, basis.catalog, basis.agreed),
         desired={c.component: wanted.get(c.component) for c in changes if c.effect is not Effect.NONE},
+        options=options,
         basis=basis.digest(_touched(recorded, wanted)),
     )
 
@@ -252,22 +249,34 @@ def _change(
     if after is None:
         assert before is not None
         return Change(
-            component=before.component, effect=Effect.REMOVE, tier=before.tier, fields=_differences(before, None)
+            component=before.component,
+            effect=Effect.REMOVE,
+            tier=before.tier,
+            fields=_differences(before, None),
+            destroys=tuple(losses(before, None, basis.catalog.components[before.component])),
         )
     if before is None:
         return Change(
             component=after.component, effect=Effect.CREATE, tier=after.tier, fields=_differences(None, after)
         )
     fields = (*_differences(before, after), *besides)
-    if before.state is not InstanceState.IN_SERVICE:
-        fields = (*fields, FieldChange(path="state", before=before.state.value, after=InstanceState.IN_SERVICE.value))
-    elif (found := basis.drifted.get(after.component)) is not None:
-        fields = (*fields, FieldChange(path="hosts", before=f"changed, as run {found} found", after="as recorded"))
-    renewed = basis.renewed.get(after.component, ())
-    fields = (*fields, *(FieldChange(path=path, before="in force", after="new") for path in renewed))
+    if not basis.options.leaves_alone(after.component):
+        fields = (*fields, *_found(before, basis))
     lost = any(host not in basis.site.hosts for hosts in before.hosts.values() for host in hosts)
     effect = Effect.REPLACE if lost else Effect.UPDATE if fields else Effect.NONE
-    return Change(component=after.component, effect=effect, tier=after.tier, fields=fields)
+    destroyed = losses(before, after, basis.catalog.components[after.component]) if effect is Effect.UPDATE else ()
+    return Change(component=after.component, effect=effect, tier=after.tier, fields=fields, destroys=tuple(destroyed))
+
+
+def _found(before: ServiceInstance, basis: Basis) -> Iterator[FieldChange]:
+    """What is not as it is recorded, or is to be made anew."""
+    component = before.component
+    if before.state is not InstanceState.IN_SERVICE:
+        yield FieldChange(path="state", before=before.state.value, after=InstanceState.IN_SERVICE.value)
+    elif (found := basis.drifted.get(component)) is not None:
+        yield FieldChange(path="hosts", before=f"changed, as run {found} found", after="as recorded")
+    for path in basis.renewed.get(component, ()):
+        yield FieldChange(path=path, before="in force", after="new")
 
 
 def _differences(before: ServiceInstance | None, after: ServiceInstance | None) -> tuple[FieldChange, ...]:
@@ -288,34 +297,57 @@ def _flat(instance: ServiceInstance | None) -> dict[str, Any]:
 def _steps(
     changes: tuple[Change, ...],
     *,
+    basis: Basis,
     recorded: Mapping[str, ServiceInstance],
     wanted: Mapping[str, ServiceInstance],
-    catalog: Catalog,
 ) -> tuple[Step, ...]:
-    """Nothing is touched until every precheck has passed; removal runs against the direction of the needs."""
+    """Nothing is touched until every precheck has passed, and nothing is destroyed that is not backed up; removal runs
+    against the direction of the needs."""
+    catalog = basis.catalog
     built = [c for c in changes if c.effect in (Effect.CREATE, Effect.UPDATE, Effect.REPLACE)]
     removed = [c for c in changes if c.effect is Effect.REMOVE]
     prechecks = tuple(f"{c.component}.{Verb.PRECHECK}" for c in built)
-    steps: list[Step] = []
+    steps = list(_final_backups(changes, prechecks, basis, recorded))
+    backups = tuple(step.id for step in steps)
     for change in built:
-        steps += _build(change, wanted[change.component], prechecks, built, catalog)
+        first = (*prechecks, *_own(backups, change.component))
+        steps += _build(change, wanted[change.component], first, built, catalog)
         steps += _shrink(change, recorded.get(change.component), wanted[change.component])
     for change in reversed(removed):
-        dependents = [c.component for c in removed if change.component in catalog.components[c.component].needs]
+        component = change.component
+        dependents = [c.component for c in removed if component in catalog.components[c.component].needs]
+        kept = backups if component == KEEPER else _own(backups, component)
         steps.append(
             _step(
-                change.component,
+                component,
                 Verb.RETIRE,
-                recorded[change.component].hosts,
-                needs=tuple(f"{d}.{Verb.RETIRE}" for d in dependents),
+                recorded[component].hosts,
+                needs=(*kept, *(f"{d}.{Verb.RETIRE}" for d in dependents)),
                 because="no longer ordered",
             )
         )
     return tuple(steps)
 
 
+def _final_backups(
+    changes: tuple[Change, ...], prechecks: tuple[str, ...], basis: Basis, recorded: Mapping[str, ServiceInstance]
+) -> Iterator[Step]:
+    kept = protected(recorded, basis.catalog) if basis.options.final_backup else ()
+    for change in changes:
+        if change.destroys and change.component in kept:
+            reason = f"destroyed: {'; '.join(map(str, change.destroys))}"
+            yield _step(
+                change.component, Verb.BACKUP, recorded[change.component].hosts, needs=prechecks, because=reason
+            )
+
+
+def _own(backups: tuple[str, ...], component: str) -> tuple[str, ...]:
+    """The final backup of a component, if there is one."""
+    return tuple(step for step in backups if step == f"{component}.{Verb.BACKUP}")
+
+
 def _build(
-    change: Change, instance: ServiceInstance, prechecks: tuple[str, ...], built: list[Change], catalog: Catalog
+    change: Change, instance: ServiceInstance, first: tuple[str, ...], built: list[Change], catalog: Catalog
 ) -> Iterator[Step]:
     component = change.component
     reason = {
@@ -328,7 +360,7 @@ def _build(
         component,
         Verb.PROVISION,
         instance.hosts,
-        needs=(*prechecks, *(f"{n}.{Verb.VERIFY}" for n in needed)),
+        needs=(*first, *(f"{n}.{Verb.VERIFY}" for n in needed)),
         because=reason,
     )
     yield _step(

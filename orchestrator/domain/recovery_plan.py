@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
 
-from orchestrator.domain.catalog import KEEPER, Catalog, RecoveryTarget, Verb
+from orchestrator.domain.catalog import KEEPER, RecoveryTarget, Verb
 from orchestrator.domain.cost import Cost
-from orchestrator.domain.instance import InstanceState, ServiceInstance
+from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.plan import Plan, Purpose, Step
 from orchestrator.domain.site import Placement, Site
 from orchestrator.domain.value import digest_of
@@ -24,20 +23,6 @@ PHASES = (
     (Verb.REPORT, "what was measured is signed and kept"),
 )
 ALWAYS = (Verb.CLEANUP, Verb.REPORT)
-
-
-class HasState(Protocol):
-    @property
-    def state(self) -> InstanceState: ...
-
-
-def protected(recorded: Mapping[str, HasState], catalog: Catalog) -> tuple[str, ...]:
-    """Components of an agency that are backed up: in service, with something to lose, and somebody to keep it."""
-    keeper = recorded.get(KEEPER)
-    if keeper is None or keeper.state is not InstanceState.IN_SERVICE:
-        return ()
-    kept = (c for c, i in recorded.items() if c != KEEPER and i.state is InstanceState.IN_SERVICE)
-    return tuple(sorted(c for c in kept if catalog.components[c].recovery.data))
 
 
 def backup_interval(target: RecoveryTarget) -> timedelta:

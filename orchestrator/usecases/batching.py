@@ -1,6 +1,7 @@
 """Batching: a folder of call-offs planned as one order, so that many agencies are looked at, and applied, together."""
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -106,6 +107,18 @@ class Batching:
             except OrchestratorError as error:
                 refused.append(self._refused_at(one, error))
         return runs, tuple(refused)
+
+    def without_losses(self, batch: Batch, said: Collection[str]) -> Batch:
+        """With plans refused that destroy what nobody has said may be destroyed."""
+        kept, refused = [], []
+        for one in batch.planned:
+            if left := one.stored.plan.unconfirmed(said):
+                agency = one.stored.plan.agency
+                message = f"destroys what {agency} has in {', '.join(left)}; add --yes-destroy {agency}"
+                refused.append(self._refused_at(one, OrchestratorError(Kind.INVALID, message)))
+            else:
+                kept.append(one)
+        return Batch(planned=tuple(kept), refused=(*batch.refused, *refused))
 
     def without_those_in_the_way(self, batch: Batch) -> Batch:
         """With plans refused whose agency has a run open."""

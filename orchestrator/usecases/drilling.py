@@ -12,8 +12,9 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import DrillMoved, Happening
 from orchestrator.domain.evidence import Approval, Witness
 from orchestrator.domain.instance import ServiceInstance, existing
+from orchestrator.domain.protection import protected
 from orchestrator.domain.reachability import Admission, Reachability
-from orchestrator.domain.recovery_plan import drill_plan, protected
+from orchestrator.domain.recovery_plan import drill_plan
 from orchestrator.domain.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import Priority
 from orchestrator.domain.site import Site, hosts_in

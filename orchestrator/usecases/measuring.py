@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from orchestrator.domain.catalog import Catalog
 from orchestrator.domain.instance import InstanceState
-from orchestrator.domain.recovery_plan import protected
+from orchestrator.domain.protection import protected
 from orchestrator.domain.service_record import State
 from orchestrator.usecases.diagnosing import diagnose
 from orchestrator.usecases.figure_ports import Figures

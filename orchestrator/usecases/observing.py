@@ -14,6 +14,7 @@ from orchestrator.domain.difference import FieldChange
 from orchestrator.domain.events import Event
 from orchestrator.domain.held_backups import HeldBackups
 from orchestrator.domain.instance import InstanceState, ServiceInstance, display_status
+from orchestrator.domain.loss import Loss
 from orchestrator.domain.plan import Effect, Purpose
 from orchestrator.domain.run import OPEN_RUN, Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import OnFailure, Priority
@@ -35,6 +36,7 @@ class ChangeView(Value):
     effect: Effect
     tier: str
     fields: tuple[FieldChange, ...]
+    destroys: tuple[Loss, ...]
 
 
 class StepLine(Value):

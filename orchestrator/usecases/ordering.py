@@ -6,28 +6,25 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
-
-from orchestrator.domain.agreement import CallOff, FrameworkAgreement, Term
+from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import Allocation, Spot, lowest_free
-from orchestrator.domain.catalog import Catalog
 from orchestrator.domain.certificates import superseded
 from orchestrator.domain.contract import Agreed, Place, refusals
-from orchestrator.domain.drill_policy import RecoveryTerms
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import PlanMade
-from orchestrator.domain.instance import InstanceState, ServiceInstance
-from orchestrator.domain.plan import Basis, Plan, make_plan, requests
+from orchestrator.domain.instance import InstanceState, ServiceInstance, existing
+from orchestrator.domain.plan import Basis, Plan, PlanOptions, make_plan
+from orchestrator.domain.requests import requests
 from orchestrator.domain.schema import call_off_schema
 from orchestrator.domain.site import Site
+from orchestrator.domain.targeting import part_of
+from orchestrator.usecases.checking import checked, refused
 from orchestrator.usecases.finding import find_agency, find_plan
 from orchestrator.usecases.holding import refuse_somebody_else
 from orchestrator.usecases.ports import (
     AgencyRecord,
     CatalogSource,
     Clock,
-    Problem,
-    SourceDocument,
     Store,
     StoredPlan,
     Transaction,
@@ -40,6 +37,8 @@ TRIES = 5
 """How often something is planned anew because the records changed meanwhile. Only steps of the agency's own run and its
 other orders change them."""
 
+
+EVERYTHING = PlanOptions()
 
 CERTIFICATES = "certificates"
 """What plans call those that a new period has begun for."""
@@ -69,16 +68,9 @@ class Ordering:
     def read(self, path: Path) -> CallOff:
         """The call-off in a file. Everything wrong with it is refused at once, each with its line."""
         document = self.source.document(path)
-        shape = document.check(self.schema())
-        broken = {at[:depth] for at, _ in shape for depth in range(len(at) + 1)}
-        shape += _wrong_terms(document, broken)
-        uncovered = self._uncovered(document, broken)
-        problems = [problem for _, problem in shape] + uncovered
-        if problems:
-            raise _refusal(path, problems, kind=Kind.INVALID if shape else Kind.NOT_COVERED)
-        call_off = CallOff.model_validate(document.data)
+        call_off = checked(path, document, self.schema(), self.source.agreements(), self.source.catalog())
         if kept := [document.problem(at, refusal) for at, refusal in self._unchangeable(call_off)]:
-            raise _refusal(path, kept, kind=Kind.CONFLICT, hint=_leave_first(call_off.agency.id))
+            raise refused(path, kept, kind=Kind.CONFLICT, hint=_leave_first(call_off.agency.id))
         return call_off
 
     def another_name(self, call_off: CallOff) -> str | None:
@@ -87,23 +79,24 @@ class Ordering:
             record = tx.agencies.get(call_off.agency.id)
         return record.name if record and record.name != call_off.agency.name else None
 
-    def plan(self, call_off: CallOff, *, renamed: bool = False) -> StoredPlan:
+    def plan(self, order: CallOff, options: PlanOptions = EVERYTHING, *, renamed: bool = False) -> StoredPlan:
         """Plan the order, reserve what it needs from the site's pools, and keep the plan. Refuses an order that has
         another name than is recorded, unless the agency was `renamed`.
 
         It is computed while others may write, and kept when what it was computed from is still so.
         """
-        agency, site = call_off.agency.id, self.source.site(call_off.site)
+        agency, site = order.agency.id, self.source.site(order.site)
         fresh: list[str] = []
         for _ in range(TRIES):
             with self.store.begin() as tx:
                 record = tx.agencies.get(agency)
-                self._refuse_unchangeable(record, call_off)
-                refuse_somebody_else(tx, record, call_off, renamed=renamed)
+                self._refuse_unchangeable(record, order)
+                refuse_somebody_else(tx, record, order, renamed=renamed)
+                call_off = self._part(tx, order, record, options)
                 fresh += self._reserve(tx, call_off, site)
                 known = self._read_known(tx, agency, site=site.name)
             try:
-                plan = make_plan(self._basis(known, agency, call_off, site=site))
+                plan = make_plan(self._basis(known, agency, call_off, site=site, options=options))
                 _check_placement(plan)
                 with self.store.begin() as tx:
                     if self._read_known(tx, agency, site=site.name) == known:
@@ -114,14 +107,14 @@ class Ordering:
                 raise
         raise changed_meanwhile(agency)
 
-    def plan_offboarding(self, agency: str) -> StoredPlan:
+    def plan_offboarding(self, agency: str, options: PlanOptions = EVERYTHING) -> StoredPlan:
         """The plan that removes everything the agency has."""
         with self.store.begin() as tx:
-            return self.keep_offboarding(tx, agency)
+            return self.keep_offboarding(tx, agency, options)
 
-    def keep_offboarding(self, tx: Transaction, agency: str) -> StoredPlan:
+    def keep_offboarding(self, tx: Transaction, agency: str, options: PlanOptions) -> StoredPlan:
         """The same, within somebody else's transaction."""
-        return self._keep(tx, self._offboarding(tx, agency), None)
+        return self._keep(tx, self._offboarding(tx, agency, options), None)
 
     def stored(self, plan: int) -> StoredPlan:
         """A plan as it was shown."""
@@ -155,15 +148,21 @@ class Ordering:
                     f"plan {stored.id} no longer holds its reservations ({', '.join(lost)})",
                     hint="plan again",
                 )
-        site = self.source.site(known.site)
-        return make_plan(self._basis(known, stored.plan.agency, stored.order, site=site))
+        site, options = self.source.site(known.site), stored.plan.options
+        return make_plan(self._basis(known, stored.plan.agency, stored.order, site=site, options=options))
 
-    def _offboarding(self, tx: Transaction, agency: str) -> Plan:
+    def _offboarding(self, tx: Transaction, agency: str, options: PlanOptions) -> Plan:
         leaving = find_agency(tx, agency)
         known = self._read_known(tx, agency, site=leaving.site, framework=leaving.framework)
-        return make_plan(self._basis(known, agency, None, site=self.source.site(leaving.site)))
+        return make_plan(self._basis(known, agency, None, site=self.source.site(leaving.site), options=options))
 
-    def _basis(self, known: Known, agency: str, call_off: CallOff | None, *, site: Site) -> Basis:
+    def _part(self, tx: Transaction, order: CallOff, record: AgencyRecord | None, options: PlanOptions) -> CallOff:
+        """What of the order is planned; the others stay as they were ordered."""
+        recorded = record.call_off if record and record.offboarded_at is None else None
+        served = existing(tx.instances.of(order.agency.id))
+        return part_of(order, recorded, options.target, served=served, catalog=self.source.catalog())
+
+    def _basis(self, known: Known, agency: str, call_off: CallOff | None, *, site: Site, options: PlanOptions) -> Basis:
         allocations = known.held
         if call_off:
             allocations = {r.name: allocations[r.name] for r in requests(call_off, self.source.catalog())}
@@ -180,6 +179,7 @@ class Ordering:
             drifted=known.drifted,
             renewed=known.renewed,
             agreed=known.agreed if call_off else None,
+            options=options,
         )
 
     def _keep(self, tx: Transaction, plan: Plan, order: CallOff | None) -> StoredPlan:
@@ -254,21 +254,6 @@ class Ordering:
                 found[component] = what
         return found
 
-    def _uncovered(self, document: SourceDocument, broken: set[tuple[str | int, ...]]) -> list[Problem]:
-        """What the agreement does not allow, in the parts of the file whose shape is right."""
-        data = document.data if isinstance(document.data, dict) else {}
-        agreement = self.source.agreements().get(str(data.get("framework")))
-        if agreement is None:
-            return []
-        found = []
-        if ("agency", "class") not in broken and (refusal := agreement.refuse_class(_at(data, "agency", "class"))):
-            found.append(document.problem(("agency", "class"), refusal))
-        if ("term",) not in broken and (refusal := agreement.refuse_term(Term.model_validate(data.get("term")))):
-            found.append(document.problem(("term",), refusal))
-        if isinstance(data.get("services"), dict):
-            found += _uncovered_services(document, agreement, self.source.catalog())
-        return found
-
 
 def changed_meanwhile(agency: str) -> OrchestratorError:
     return OrchestratorError(
@@ -285,44 +270,6 @@ def _free_spot(tx: Transaction, site: Site, pool: str) -> Spot:
     # The pool is full, or was defined otherwise when blocks were given from it: look at every one.
     taken = tx.allocations.taken(site.name, pool)
     return lowest_free(site.pools[pool], taken=taken, named=f"{pool} of {site.name}")
-
-
-def _at(data: Mapping[str, Any], *path: str) -> str:
-    value: Any = data
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return str(value)
-
-
-def _wrong_terms(
-    document: SourceDocument, broken: set[tuple[str | int, ...]]
-) -> list[tuple[tuple[str | int, ...], Problem]]:
-    """What a schema cannot say of the terms of recovery: zones that there are, blackouts that end after their start."""
-    terms = document.data.get("recovery") if isinstance(document.data, dict) else None
-    if terms is None or ("recovery",) in broken:
-        return []
-    try:
-        RecoveryTerms.model_validate(terms)
-    except ValidationError as error:
-        found = [(("recovery", *e["loc"]), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
-        return [(at, document.problem(at, message)) for at, message in found]
-    return []
-
-
-def _uncovered_services(document: SourceDocument, agreement: FrameworkAgreement, catalog: Catalog) -> list[Problem]:
-    ordered = set(document.data["services"])
-    return [
-        document.problem(("services", component), refusal)
-        for component in document.data["services"]
-        if component in catalog.components
-        for refusal in agreement.refuse_component(component, ordered=ordered, catalog=catalog)
-    ]
-
-
-def _refusal(path: Path, problems: list[Problem], *, kind: Kind, hint: str | None = None) -> OrchestratorError:
-    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-    ordered = sorted(problems, key=lambda p: (p.line or 0, p.path))
-    return OrchestratorError(kind, f"{path} is refused: {count}", details=tuple(str(p) for p in ordered), hint=hint)
 
 
 def _leave_first(agency: str) -> str:

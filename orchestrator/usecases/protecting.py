@@ -11,7 +11,8 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.plan import Purpose
-from orchestrator.domain.recovery_plan import backup_interval, backup_plan, protected
+from orchestrator.domain.protection import protected
+from orchestrator.domain.recovery_plan import backup_interval, backup_plan
 from orchestrator.domain.run import Run, RunState, StepRecord
 from orchestrator.domain.value import Value
 from orchestrator.domain.verdict import Moment

@@ -13,7 +13,7 @@ from orchestrator.domain.charges import owed
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening, InstanceMoved
 from orchestrator.domain.instance import INSTANCE_LIFE, InstanceEvent, InstanceState, ServiceInstance, existing
-from orchestrator.domain.plan import Effect, Purpose
+from orchestrator.domain.plan import Effect, PlanOptions, Purpose
 from orchestrator.domain.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.usecases.assigning import Assigning
@@ -60,6 +60,8 @@ class Provisioning:
 
     def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Assignment:
         recorded, desired = tx.instances.of(run.agency), tx.plans.desired(run.plan)
+        if step.verb is Verb.BACKUP:  # of what is there still
+            return self.assigning.recovery_assignment(tx, run, step, recorded[step.component])
         instance, leaving = _intended(step, recorded, desired)
         again = step.attempt > 1 or instance.state is InstanceState.FAILED
         if step.verb is Verb.PROVISION or (step.verb is Verb.RETIRE and leaving):
@@ -153,7 +155,7 @@ class Provisioning:
 
     def _roll_back(self, tx: Transaction, failed: Run) -> None:
         """Open the run that removes what a failed onboarding has built."""
-        plan = self.ordering.keep_offboarding(tx, failed.agency)
+        plan = self.ordering.keep_offboarding(tx, failed.agency, PlanOptions(final_backup=False))
         queue_run(tx, plan, at=self.clock.now(), priority=failed.priority, cause=failed.id)
 
     def _settle(self, tx: Transaction, run: Run) -> None:

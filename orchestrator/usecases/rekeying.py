@@ -28,8 +28,9 @@ class KeyPair(NamedTuple):
 class Door(Protocol):
     """A connected host."""
 
-    def as_root(self, program: str, arguments: Sequence[str]) -> None:
-        """Run a Python program as root. Raises FAILED with what it said when it ends with another status than 0."""
+    def as_root(self, program: str, arguments: Sequence[str]) -> str:
+        """What a Python program prints that is run as root. Raises FAILED with what it said when it ends with another
+        status than 0."""
         ...
 
 

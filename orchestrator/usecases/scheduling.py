@@ -16,7 +16,8 @@ from orchestrator.domain.drill_policy import DrillPolicy, effective_policy, expe
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.fleet_calendar import DrillRequest, FleetCalendar, Placed, plan_calendar
 from orchestrator.domain.instance import ServiceInstance
-from orchestrator.domain.recovery_plan import next_backup, protected
+from orchestrator.domain.protection import protected
+from orchestrator.domain.recovery_plan import next_backup
 from orchestrator.domain.run import Run
 from orchestrator.domain.value import Value
 from orchestrator.domain.verdict import DECIDED, Moment

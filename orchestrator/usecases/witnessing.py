@@ -11,7 +11,7 @@ from orchestrator.domain.canary import KEPT, Canary, next_canary
 from orchestrator.domain.catalog import KEEPER
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.instance import ServiceInstance
-from orchestrator.domain.recovery_plan import protected
+from orchestrator.domain.protection import protected
 from orchestrator.domain.site import hosts_in
 from orchestrator.domain.value import Value
 from orchestrator.usecases.assigning import Assigning

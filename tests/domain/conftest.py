@@ -9,7 +9,8 @@ import yaml
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import Allocation, HostPool, NetworkPool, NumberPool, lowest_free
 from orchestrator.domain.catalog import Catalog, Component
-from orchestrator.domain.plan import Basis, requests
+from orchestrator.domain.plan import Basis
+from orchestrator.domain.requests import requests
 from orchestrator.domain.site import Host, Site
 from tests.conftest import WORLD
 
@@ -48,6 +49,7 @@ def catalog() -> Catalog:
         component("network", allocates={"subnet": "networks"}),
         component("desk", needs=("network",)),
         component("desktop", needs=("network",), dedicated=True),
+        component("disaster-recovery", recovery={"data": []}),
     ]
     return Catalog(components={c.component: c for c in components})
 

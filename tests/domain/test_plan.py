@@ -59,7 +59,12 @@ def summary(plan: Plan) -> dict[str, Any]:
         "changes": {c.component: [c.effect.value, *(f.path for f in c.fields)] for c in plan.changes},
         "steps": {s.id: [list(s.hosts), list(s.needs)] for s in plan.steps},
         "per_year": str(plan.cost.per_year),
+        **({"destroys": told} if (told := _destroys(plan)) else {}),
     }
+
+
+def _destroys(plan: Plan) -> dict[str, list[str]]:
+    return {c.component: [str(loss) for loss in c.destroys] for c in plan.changes if c.destroys}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)

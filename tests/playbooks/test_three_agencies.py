@@ -164,7 +164,7 @@ class TestThreeAgencies:
         command("drift", "check", agency)
 
     def test_are_offboarded_and_leave_the_others_working(self, command: Command, steps: Steps) -> None:
-        command("agency", "offboard", "coastal-inspectorate", "--yes")
+        command("agency", "offboard", "coastal-inspectorate", "--yes-destroy", "coastal-inspectorate")
         view = command.json("agency", "show", "coastal-inspectorate")
         assert {s["status"] for s in view["services"]} == {"retired"}
         assert view["allocations"] == {}

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.domain.assignment import of_writer
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.plan import Purpose
+from orchestrator.domain.plan import PlanOptions, Purpose
 from orchestrator.domain.run import RunState, StepState
 from orchestrator.usecases.holding import Holding
 from orchestrator.usecases.protecting import Protecting
@@ -25,8 +25,8 @@ class KeepingHouse:
     holding: Holding
     protecting: Protecting
 
-    def leave(self, agency: str = AGENCY, **ends: StepState) -> RunState:
-        plan = self.house.ordering.plan_offboarding(agency)
+    def leave(self, agency: str = AGENCY, *, final_backup: bool = True, **ends: StepState) -> RunState:
+        plan = self.house.ordering.plan_offboarding(agency, PlanOptions(final_backup=final_backup))
         return self.house.drive(self.house.provisioning.open_run(plan.id), **ends).state
 
     def secrets(self, agency: str = AGENCY) -> dict[str, bytes]:
@@ -80,7 +80,7 @@ class TestWhatIsHeld:
 
     def test_is_nothing_where_no_backup_was_ever_taken(self, keeping: KeepingHouse) -> None:
         keeping.house.apply(order(**SERVICES))
-        assert keeping.leave() is RunState.SUCCEEDED
+        assert keeping.leave(final_backup=False) is RunState.SUCCEEDED
         assert (keeping.holding.held(), keeping.secrets()) == ([], {})
         assert keeping.told() == [("journal", False)]
         assert keeping.house.observing.agency(AGENCY).allocations == {}
@@ -143,7 +143,7 @@ class TestDestroying:
         with pytest.raises(OrchestratorError, match="no backups of a-one are held"):
             left.holding.open_run(AGENCY)
         left.house.apply(order(**SERVICES))
-        left.leave()
+        left.leave(final_backup=False)
         assert left.holding.held() == [], "what was destroyed is not held once more"
 
     def test_that_failed_forgets_nothing_and_can_be_gone_on_with(self, left: KeepingHouse) -> None:

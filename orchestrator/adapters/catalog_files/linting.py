@@ -80,6 +80,16 @@ def probe_problems(document: YamlDocument, component: Component, catalog: Catalo
                 yield document.problem((*at, "people"), f"there are no people called {probe.login.people!r}")
 
 
+def home_problems(document: YamlDocument, component: Component) -> Iterator[Problem]:
+    """Homes of people, or on hosts, that there are not."""
+    if homes := component.homes:
+        if homes.function not in component.hosts:
+            yield document.problem(("homes", "function"), f"there is no function {homes.function!r}")
+        if homes.people not in component.people:
+            yield document.problem(("homes", "people"), f"there are no people called {homes.people!r}")
+        yield from _template_problems(document, ("homes", "path"), homes.path, {"person", "agency_id"})
+
+
 def _template_problems(
     document: YamlDocument, at: tuple[str | int, ...], template: str, known: set[str]
 ) -> Iterator[Problem]:

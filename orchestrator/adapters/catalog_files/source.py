@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestrator.adapters.catalog_files.documents import YamlDocument, parse, read_yaml, refuse, violations
 from orchestrator.adapters.catalog_files.linting import (
+    home_problems,
     people_problems,
     probe_problems,
     reach_problems,
@@ -110,6 +111,7 @@ class CatalogFiles:
             component = catalog.components[document.data["component"]]
             problems += people_problems(document, component)
             problems += probe_problems(document, component, catalog)
+            problems += home_problems(document, component)
             problems += reach_problems(document, component, catalog)
             role = self.playbooks_dir / "roles" / component.role
             problems += role_problems(document, component, role)

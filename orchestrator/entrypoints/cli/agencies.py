@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.entrypoints.cli.context import application
+from orchestrator.entrypoints.cli.destroying import NoFinalBackup, YesDestroy
 from orchestrator.entrypoints.cli.ordering import NoFollow, Wishes, Yes, plan_and_carry_out
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
 
@@ -46,13 +47,24 @@ def show(agency: AgencyId, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def offboard(agency: AgencyId, yes: Yes = False, no_follow: NoFollow = False, as_json: AsJson = False) -> None:
-    """Remove everything an agency has, and give back what it held from the site's pools. Its backups are held.
+def offboard(
+    agency: AgencyId,
+    yes: Yes = False,
+    yes_destroy: YesDestroy = None,
+    no_final_backup: NoFinalBackup = False,
+    no_follow: NoFollow = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove everything an agency has, and give back what it held from the site's pools. It is backed up first, and its
+    backups are held.
 
-    Example: orchestrator agency offboard cabinet-office
+    Example: orchestrator agency offboard cabinet-office --yes-destroy cabinet-office
     """
+    from orchestrator.domain.plan import PlanOptions
+
     with application() as application_:
-        plan = application_.ordering.plan_offboarding(agency)
-        plan_and_carry_out(application_, plan.id, Wishes(no_follow=no_follow, as_json=as_json), yes=yes)
+        plan = application_.ordering.plan_offboarding(agency, PlanOptions(final_backup=not no_final_backup))
+        wishes = Wishes(no_follow=no_follow, as_json=as_json, destroy=tuple(yes_destroy or ()))
+        plan_and_carry_out(application_, plan, wishes, yes=yes)
         if not as_json and (held := application_.holding.held(agency)):
             console.print(f"Its backups are held until {held[-1].until:%Y-%m-%d}: orchestrator backup held")

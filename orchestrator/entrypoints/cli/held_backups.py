@@ -1,12 +1,11 @@
 """`orchestrator backup held`, `destroy` and `password`: backups of services that are no more."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.entrypoints.cli.asking import typed
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.ordering import NoFollow, Wishes, Yes, follow
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
@@ -75,8 +74,6 @@ def password(
 
 def _ask(agency: str, reason: str) -> None:
     """End the command with 0 unless somebody types the agency's id; refuse where nobody can."""
-    if not sys.stdin.isatty():
-        raise OrchestratorError(Kind.INVALID, "nobody can be asked here", hint="add --yes to destroy without asking")
     question = f"All backups of {agency} are destroyed ({reason}). Type the agency's id to go on"
-    if typer.prompt(question, default="", show_default=False, err=True) != agency:
+    if typed(question, otherwise="add --yes to destroy without asking") != agency:
         raise typer.Exit(0)

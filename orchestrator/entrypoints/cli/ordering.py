@@ -1,6 +1,6 @@
 """`orchestrator plan` and `orchestrator apply`."""
 
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +9,9 @@ import typer
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.run_options import OnFailure, Priority
+from orchestrator.entrypoints.cli.asking import require_yes, says_yes, somebody_is_there
 from orchestrator.entrypoints.cli.context import application
+from orchestrator.entrypoints.cli.destroying import NoFinalBackup, YesDestroy, require_consent, show_losses
 from orchestrator.entrypoints.cli.output import LARGEST_NUMBER, AsJson, console, print_json, progress, say
 from orchestrator.entrypoints.failures import CHANGES_PENDING
 from orchestrator.files import is_folder
@@ -17,7 +19,9 @@ from orchestrator.files import is_folder
 if TYPE_CHECKING:
     from orchestrator.bootstrap import Application
     from orchestrator.domain.agreement import CallOff
+    from orchestrator.domain.plan import PlanOptions
     from orchestrator.domain.run import Run
+    from orchestrator.usecases.ports import StoredPlan
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue the run and return at once.")]
@@ -30,6 +34,10 @@ AskedOnFailure = Annotated[
 ]
 
 
+Target = Annotated[
+    list[str] | None,
+    typer.Option("--target", help="Only this component; the others stay as they are. May be given again."),
+]
 Renamed = Annotated[bool, typer.Option("--renamed", help="The agency of this id has taken another name.")]
 
 
@@ -41,6 +49,8 @@ class Wishes:
     on_failure: OnFailure = OnFailure.KEEP
     no_follow: bool = False
     as_json: bool = False
+    destroy: Sequence[str] = ()
+    """What may be destroyed: components, or the agency's id for all of it."""
 
 
 def plan(
@@ -50,6 +60,8 @@ def plan(
         bool, typer.Option("--detailed-exitcode", help="Exit with 0 when there is nothing to do, 6 when there is.")
     ] = False,
     renamed: Renamed = False,
+    target: Target = None,
+    no_final_backup: NoFinalBackup = False,
 ) -> None:
     """Show what applying a call-off would change: contract, components, steps, hosts, allocations, price.
 
@@ -59,6 +71,7 @@ def plan(
         from orchestrator.entrypoints.cli.ordering_folder import plan_folder
 
         with application() as app:
+            _refuse_for_folders(target=target, no_final_backup=no_final_backup)
             pending = plan_folder(app, file, as_json=as_json, renamed=renamed)
         raise typer.Exit(CHANGES_PENDING if detailed_exitcode and pending else 0)
     from orchestrator.entrypoints.cli.showing import show_plan
@@ -66,14 +79,17 @@ def plan(
 
     with application() as app:
         call_off = app.ordering.read(file)
-        stored = app.ordering.plan(call_off, renamed=renamed or says_renamed(app, call_off))
+        options = _options(target, no_final_backup=no_final_backup)
+        stored = app.ordering.plan(call_off, options, renamed=renamed or says_renamed(app, call_off))
         view = plan_view(stored)
-    if as_json:
-        print_json(view)
-    else:
-        show_plan(view)
-        if not view.empty:
-            console.print(f"Make it so: orchestrator apply {view.plan}")
+        if as_json:
+            losses = app.appraising.losses(stored.plan) if stored.plan.unconfirmed(()) else []
+            print_json({**view.model_dump(mode="json"), "losses": [one.model_dump(mode="json") for one in losses]})
+        else:
+            show_plan(view)
+            show_losses(app, stored)
+            if not view.empty:
+                console.print(f"Make it so: orchestrator apply {view.plan}")
     if detailed_exitcode and not view.empty:
         raise typer.Exit(CHANGES_PENDING)
 
@@ -91,20 +107,26 @@ def apply(
         bool, typer.Option("--keep-going", "-k", help="Of a folder: apply the others when files are refused.")
     ] = False,
     renamed: Renamed = False,
+    target: Target = None,
+    yes_destroy: YesDestroy = None,
+    no_final_backup: NoFinalBackup = False,
     as_json: AsJson = False,
 ) -> None:
     """Make it so: plan, ask, and drive the run to its end.
 
-    A run that was interrupted is finished first. A run no live worker would take is worked by this command itself.
+    A run that was interrupted is finished first. A run no live worker would take is worked by this command itself. What
+    destroys data has to be said: --yes-destroy, or the agency's id at the question.
 
     Example: orchestrator apply examples/cabinet-office.yml --yes
     """
-    wishes = Wishes(priority, on_failure, no_follow, as_json)
+    wishes = Wishes(priority, on_failure, no_follow, as_json, tuple(yes_destroy or ()))
     with application() as app:
         if (number := plan_number(what)) and not Path(what).exists():
+            require_consent(app.ordering.stored(number), wishes.destroy)
             carry_out(app, number, wishes)
             return
         if is_folder(Path(what)):
+            _refuse_for_folders(target=target, no_final_backup=no_final_backup)
             from orchestrator.entrypoints.cli.ordering_folder import apply_folder
 
             apply_folder(app, Path(what), wishes, yes=yes, keep_going=keep_going, renamed=renamed)
@@ -112,16 +134,29 @@ def apply(
         call_off = app.ordering.read(Path(what))
         renamed = renamed or says_renamed(app, call_off)
         finish_open_run(app, call_off.agency.id, wishes)
-        plan_and_carry_out(app, app.ordering.plan(call_off, renamed=renamed).id, wishes, yes=yes)
+        options = _options(target, no_final_backup=no_final_backup)
+        plan_and_carry_out(app, app.ordering.plan(call_off, options, renamed=renamed), wishes, yes=yes)
+
+
+def _options(target: list[str] | None, *, no_final_backup: bool) -> "PlanOptions":
+    from orchestrator.domain.plan import PlanOptions
+
+    return PlanOptions(target=tuple(sorted(set(target or ()))), final_backup=not no_final_backup)
+
+
+def _refuse_for_folders(*, target: list[str] | None, no_final_backup: bool) -> None:
+    for given, option in ((target, "--target"), (no_final_backup, "--no-final-backup")):
+        if given:
+            raise OrchestratorError(Kind.INVALID, f"{option} is for one call-off", hint="name its file")
 
 
 def says_renamed(app: "Application", call_off: "CallOff") -> bool:
     """Whether somebody says that an agency has another name now. Where nobody can be asked, planning refuses."""
     name = app.ordering.another_name(call_off)
-    if name is None or not sys.stdin.isatty():
+    if name is None or not somebody_is_there():
         return False
     say(f"The id {call_off.agency.id} is that of {name}; the file is for {call_off.agency.name}.")
-    return typer.confirm("Is it the same agency under another name?", err=True)
+    return says_yes("Is it the same agency under another name?")
 
 
 def plan_number(word: str) -> int | None:
@@ -130,29 +165,22 @@ def plan_number(word: str) -> int | None:
     return number if 0 < number <= LARGEST_NUMBER else None
 
 
-def plan_and_carry_out(app: "Application", plan_id: int, wishes: Wishes, *, yes: bool) -> None:
+def plan_and_carry_out(app: "Application", stored: "StoredPlan", wishes: Wishes, *, yes: bool) -> None:
     """Show a stored plan, ask, and carry it out."""
     from orchestrator.entrypoints.cli.showing import show_plan
     from orchestrator.usecases.observing import plan_view
 
-    view = plan_view(app.ordering.stored(plan_id))
+    view = plan_view(stored)
     if not wishes.as_json:
         show_plan(view)
+        show_losses(app, stored)
     if view.empty:
         if wishes.as_json:
             print_json({"plan": view.plan, "run": None, "steps": []})
         return
-    if not yes:
-        ask("Apply this plan?")
-    carry_out(app, plan_id, wishes)
-
-
-def ask(question: str) -> None:
-    """End the command with 0 unless somebody says yes; refuse where nobody can."""
-    if not sys.stdin.isatty():
-        raise OrchestratorError(Kind.INVALID, "nobody can be asked here", hint="add --yes to apply without asking")
-    if not typer.confirm(f"\n{question}", err=True):
-        raise typer.Exit(0)
+    if not require_consent(stored, wishes.destroy) and not yes:
+        require_yes("Apply this plan?")
+    carry_out(app, stored.id, wishes)
 
 
 def carry_out(app: "Application", plan_id: int, wishes: Wishes) -> None:

@@ -11,8 +11,9 @@ from orchestrator.bootstrap import Application
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.plan import Effect
 from orchestrator.domain.run import Run
+from orchestrator.entrypoints.cli.asking import require_yes
 from orchestrator.entrypoints.cli.following import carry_all, failure
-from orchestrator.entrypoints.cli.ordering import Wishes, ask
+from orchestrator.entrypoints.cli.ordering import Wishes
 from orchestrator.entrypoints.cli.output import console, print_json, say
 from orchestrator.usecases.batching import Batch, Refused
 from orchestrator.usecases.observing import RunView, plan_view
@@ -40,6 +41,7 @@ def apply_folder(app: Application, folder: Path, wishes: Wishes, *, yes: bool, k
     """Plan every call-off in a folder, ask once, and carry all out. When one is refused nothing is applied, unless the
     others are to be."""
     batch = app.batching.without_those_in_the_way(app.batching.plan(folder, renamed=renamed))
+    batch = app.batching.without_losses(batch, wishes.destroy)
     if not wishes.as_json:
         _show(batch)
     if not keep_going and (error := _refusal(folder, batch.refused, hint=NOTHING_APPLIED)):
@@ -47,7 +49,7 @@ def apply_folder(app: Application, folder: Path, wishes: Wishes, *, yes: bool, k
             print_json(_document(batch) | {"runs": []})
         raise error
     if batch.to_do and not yes:
-        ask(f"Apply {_counted(len(batch.to_do), 'plan')}?")
+        require_yes(f"Apply {_counted(len(batch.to_do), 'plan')}?")
     runs, late = app.batching.open_runs(batch, app.provisioning, priority=wishes.priority, on_failure=wishes.on_failure)
     ended = _carried(app, list(runs.values()), wishes)
     refused = (*batch.refused, *late)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.entrypoints.cli.asking import typed
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.output import LARGEST_NUMBER, AsJson, console, print_json, say
 from orchestrator.files import write_file
@@ -115,7 +116,7 @@ def witness(drill: DrillId, who: Who = None, as_json: AsJson = False) -> None:
 @app.command()
 def reject(
     drill: DrillId,
-    reason: Annotated[str, typer.Option(help="Why.", prompt=True)],
+    reason: Annotated[str | None, typer.Option(help="Why. Default: you are asked.")] = None,
     who: Who = None,
     as_json: AsJson = False,
 ) -> None:
@@ -124,7 +125,8 @@ def reject(
     Example: orchestrator drill reject 7 --reason "the desk moves that week"
     """
     with application() as built:
-        built.drilling.reject(drill, by=who or getpass.getuser(), reason=reason)
+        why = reason or typed("Why", otherwise="say why: --reason")
+        built.drilling.reject(drill, by=who or getpass.getuser(), reason=why)
         _show(built, drill, as_json=as_json)
 
 

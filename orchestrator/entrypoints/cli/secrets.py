@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.entrypoints.cli.asking import require_yes
 from orchestrator.entrypoints.cli.context import application
-from orchestrator.entrypoints.cli.ordering import NoFollow, Wishes, Yes, ask, finish_open_run, follow
+from orchestrator.entrypoints.cli.ordering import NoFollow, Wishes, Yes, finish_open_run, follow
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def rotate(
         begun = [view for view in named if view.replaced]
         if not yes and not begun:
             console.print("\n".join(f"  {view.component} {view.name}" for view in named))
-            ask(f"Give {agency} others in their places? Its people are told the new passwords by you.")
+            require_yes(f"Give {agency} others in their places? Its people are told the new passwords by you.")
         wishes = Wishes(no_follow=no_follow, as_json=as_json)
         if begun:
             finish_open_run(built, agency, wishes)

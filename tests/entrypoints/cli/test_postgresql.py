@@ -41,7 +41,10 @@ class TestPostgresql:
             "alpha.verify": 1,
         }
         assert not list(orchestrator.home.glob("*.db*")), "nothing is kept in a file"
-        assert orchestrator.json("agency", "offboard", "test-agency", "--yes")["state"] == "succeeded"
+        assert (
+            orchestrator.json("agency", "offboard", "test-agency", "--yes-destroy", "test-agency")["state"]
+            == "succeeded"
+        )
 
     def test_that_is_down_is_said_to_be_so_until_it_is_back(
         self, orchestrator: CommandLine, postgres: Postgres

@@ -1,7 +1,6 @@
 """Drills and backups by the command line, as far as no recovery host is needed."""
 
 import json
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -50,9 +49,7 @@ class TestAnAgencyThatLeft:
     def test_has_its_backups_held_until_somebody_destroys_them(self, orchestrator: CommandLine) -> None:
         agency, file = "test-agency", orchestrator.folder / "password"
         orchestrator("apply", orchestrator.order(services={"alpha": {}, "disaster-recovery": {}}), "--yes")
-        with sqlite3.connect(orchestrator.home / "orchestrator.db") as database:  # as if it had been backed up
-            database.execute("insert into newest_backup values (?, 'alpha', '2026-11-01 00:00:00')", [agency])
-        orchestrator("agency", "offboard", agency, "--yes")
+        orchestrator("agency", "offboard", agency, "--yes-destroy", agency)
         [held] = orchestrator.json("backup", "held")["held"]
         assert held["agency"] == agency
         assert "Backups are held on here until" in orchestrator("agency", "show", agency).stdout

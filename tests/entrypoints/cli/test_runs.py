@@ -254,14 +254,14 @@ class TestOffboarding:
         assert len(set(subnets)) == 2, "planned at once, they never share a block"
         for plan in plans:
             orchestrator("apply", plan["plan"])
-        run = orchestrator.json("agency", "offboard", "first-agency", "--yes")
+        run = orchestrator.json("agency", "offboard", "first-agency", "--yes-destroy", "first-agency")
         assert [s["id"] for s in run["steps"]][-1] == "alpha.retire", "what others need goes last"
         left = orchestrator.json("agency", "show", "first-agency")
         assert {s["status"] for s in left["services"]} == {"retired"}
         assert left["allocations"] == {}
         third = orchestrator.json("plan", orchestrator.order("third-agency"))
         assert third["allocations"]["subnet"] == subnets[0]
-        again = orchestrator("agency", "offboard", "first-agency", "--yes")
+        again = orchestrator("agency", "offboard", "first-agency", "--yes-destroy", "first-agency")
         assert "Nothing to change" in again.stdout
 
 

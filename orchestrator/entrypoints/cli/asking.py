@@ -1,0 +1,43 @@
+"""Asking people. Ctrl-C at a question ends the command with 130, like anywhere else."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+
+
+def somebody_is_there() -> bool:
+    return sys.stdin.isatty()
+
+
+def says_yes(question: str) -> bool:
+    with _interruptible():
+        return typer.confirm(question, err=True)
+
+
+def typed(question: str, *, otherwise: str) -> str:
+    """What somebody types. Refuses where nobody can; `otherwise` is what to do there."""
+    if not somebody_is_there():
+        raise OrchestratorError(Kind.INVALID, "nobody can be asked here", hint=otherwise)
+    with _interruptible():
+        return str(typer.prompt(question, default="", show_default=False, err=True))
+
+
+def require_yes(question: str) -> None:
+    """End the command with 0 unless somebody says yes; refuse where nobody can."""
+    if not somebody_is_there():
+        raise OrchestratorError(Kind.INVALID, "nobody can be asked here", hint="add --yes to apply without asking")
+    if not says_yes(f"\n{question}"):
+        raise typer.Exit(0)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C and the end of input, which Typer tells from no other way to end."""
+    try:
+        yield
+    except typer.Abort:
+        raise KeyboardInterrupt from None

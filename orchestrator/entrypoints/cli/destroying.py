@@ -1,0 +1,93 @@
+"""What a plan destroys: shown, and done only when somebody has said so in as many words."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.entrypoints.cli.asking import somebody_is_there, typed
+from orchestrator.entrypoints.cli.output import console
+
+if TYPE_CHECKING:
+    from orchestrator.bootstrap import Application
+    from orchestrator.usecases.appraising import Appraisal
+    from orchestrator.usecases.ports import StoredPlan
+
+YesDestroy = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--yes-destroy",
+        help="What this component keeps may be destroyed; the agency's id says so of all of it. May be given again.",
+        metavar="COMPONENT|AGENCY",
+    ),
+]
+NoFinalBackup = Annotated[
+    bool, typer.Option("--no-final-backup", help="Destroy without a last backup: of what cannot be backed up any more.")
+]
+
+
+def show_losses(app: "Application", stored: "StoredPlan") -> None:
+    """Tell what a plan destroys, if anything."""
+    if any(change.destroys for change in stored.plan.changes):
+        now = app.clock.now()
+        console.print("\n[bold red]Destroyed for good:[/]")
+        for one in app.appraising.losses(stored.plan):
+            _show(one, now)
+
+
+def require_consent(stored: "StoredPlan", said: Sequence[str]) -> bool:
+    """Whether somebody has agreed to the whole plan by it: with the agency's id. Ends the command with 0 unless that is
+    typed; refuses where nobody can."""
+    plan = stored.plan
+    left = plan.unconfirmed(said)
+    if not left:
+        return plan.agency in said
+    words = " ".join(f"--yes-destroy {component}" for component in left)
+    if not somebody_is_there():
+        raise OrchestratorError(
+            Kind.INVALID,
+            f"plan {stored.id} destroys what {plan.agency} has in {', '.join(left)}, and nobody can be asked here",
+            hint=f"add {words}, or --yes-destroy {plan.agency} for all of it",
+        )
+    if typed(f"\nType the agency's id to destroy that ({', '.join(left)})", otherwise=words) != plan.agency:
+        raise typer.Exit(0)
+    return True
+
+
+def _show(one: "Appraisal", now: datetime) -> None:
+    from rich.markup import escape
+
+    what = " ".join([f"[bold]{one.component}[/]", *([one.kind.value, ", ".join(one.names)] if one.names else [])])
+    console.print(f"  [red]-[/] {what}")
+    if one.tickets is not None:
+        since = f", the oldest of {one.oldest_ticket_at:%Y-%m-%d}" if one.oldest_ticket_at else ""
+        console.print(f"      tickets read from the desk: {one.tickets}, {one.open_tickets} of them open{since}")
+    for home in one.homes:
+        changed = f"changed {_ago(home.changed, now)}"
+        console.print(escape(f"      {home.host} {home.path}: {home.files:,} files, {_size(home.bytes)}, {changed}"))
+    for why in one.unseen:
+        console.print(escape(f"      not looked at: {why}"))
+    last = f"the last {_ago(one.last_backup_at, now)}" if one.last_backup_at else "none yet"
+    console.print(f"      backups on record: {one.backups}, {last}; {_final(one)}")
+
+
+def _final(one: "Appraisal") -> str:
+    return "one more is taken first" if one.final_backup else "[bold]none is taken first[/]"
+
+
+def _ago(then: datetime, now: datetime) -> str:
+    minutes = max(int((now - then).total_seconds() // 60), 0)
+    for unit, size in (("d", 24 * 60), ("h", 60)):
+        if minutes >= size:
+            return f"{minutes // size} {unit} ago"
+    return f"{minutes} min ago"
+
+
+def _size(count: int) -> str:
+    size, units = float(count), ["B", "kB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size /= 1000
+        units.pop(0)
+    return f"{size:.0f} {units[0]}" if units[0] == "B" else f"{size:.1f} {units[0]}"
