@@ -30,10 +30,10 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.usecases.concluding import Concluding
     from orchestrator.usecases.drilling import Drilling
     from orchestrator.usecases.driving import Driving
-    from orchestrator.usecases.driving_ports import PlaybookRunner
+    from orchestrator.usecases.driving_ports import Errand, PlaybookRunner
     from orchestrator.usecases.examining import Examining, Finding
     from orchestrator.usecases.gathering import Gathering
-    from orchestrator.usecases.observing import Observing
+    from orchestrator.usecases.observing import Crew, Observing
     from orchestrator.usecases.protecting import Protecting
     from orchestrator.usecases.recalling import Recalling
     from orchestrator.usecases.retaining import Retaining
@@ -147,6 +147,7 @@ class Application(EvidenceKeys):
             clock=self.clock,
             admitting=self.admitting,
             metering=self.metering,
+            crew=self.crew,
         )
 
     @cached_property
@@ -217,11 +218,24 @@ class Application(EvidenceKeys):
 
         return Exposition(self.observing.snapshot)
 
-    def live_workers(self) -> set[str]:
-        """Workers whose lease is running, apart from those of this machine whose process has ended."""
+    def crew(self) -> "Crew":
+        """Workers whose lease is running, and whose process, if it is one of this machine, has not ended."""
+        from orchestrator.usecases.observing import Crew
+
         with self.store.read() as tx:
-            alive = tx.workers.alive(lease=self.lease)
-        return alive - self.presence.gone(alive)
+            alive, serving = (tx.workers.alive(lease=self.lease), tx.workers.serving(lease=self.lease))
+        gone = self.presence.gone(alive)
+        return Crew(alive - gone, serving - gone)
+
+    def live_workers(self) -> set[str]:
+        """Those that take anybody's runs."""
+        return set(self.crew().serving)
+
+    def is_worked(self, run_id: int) -> bool:
+        """Whether somebody who lives is at work on a run."""
+        with self.store.read() as tx:
+            run = tx.runs.get(run_id)
+        return run is not None and run.worker in self.crew().alive
 
     @cached_property
     def presence(self) -> "Presence":
@@ -229,8 +243,8 @@ class Application(EvidenceKeys):
 
         return Presence(self.settings.home.resolve() / "workers")
 
-    def work(self, until: Callable[[], bool]) -> None:
-        """Be a worker until told otherwise."""
+    def work(self, until: Callable[[], bool], errand: "Errand | None" = None) -> None:
+        """Be a worker until told otherwise, of anybody's runs or on an errand."""
         from orchestrator.adapters.ansible.guarded import Guards
         from orchestrator.adapters.engine import queueing
         from orchestrator.adapters.engine.worker import Worker, WorkerOptions, worker_name
@@ -254,6 +268,7 @@ class Application(EvidenceKeys):
             ),
             renew_guards=guards.renew,
             stop_guards=guards.stop_all,
+            errand=errand,
         )
         worker.work(until)
 

@@ -144,7 +144,7 @@ class StepRecord(Step):
 
 class Run(Value):
     """One execution of a plan. `attempt` counts how often it was opened or resumed; `cause` is the failed run that this
-    one rolls back."""
+    one rolls back, `worker` who worked on it last."""
 
     id: int
     agency: str
@@ -162,6 +162,7 @@ class Run(Value):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     error: str | None = None
+    worker: str | None = None
 
     @property
     def due_at(self) -> datetime:

@@ -1,6 +1,6 @@
 """Admitting: which queued runs the workers may take next, and what the others wait for."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection, Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,13 +19,14 @@ class Admitting:
     limits: Limits
     lease: timedelta
 
-    def admit(self, hand_over: Callable[[Transaction, Run], None]) -> int:
-        """Hand the queued runs that may start to the engine, each together with its change of state. How many."""
+    def admit(self, hand_over: Callable[[Transaction, Run], None], *, only: Collection[int] | None = None) -> int:
+        """Hand the queued runs that may start to the engine, each together with its change of state; of some, if it is
+        `only` they that the worker is there for. How many."""
         with self.store.read() as tx:
-            if not tx.runs.count(RunState.QUEUED) or not self._admissible(tx):
+            if not tx.runs.count(RunState.QUEUED) or not self._admissible(tx, only):
                 return 0
         with self.store.begin() as tx:
-            places = self._admissible(tx)
+            places = self._admissible(tx, only)
             for place in places:
                 run = find_run(tx, place.run)
                 admitted = run.model_copy(update={"state": RUN_LIFE.after(run.state, RunEvent.ADMIT)})
@@ -42,8 +43,12 @@ class Admitting:
         reviewed = review(tx.runs.queue(), tx.runs.active(), self._limits(tx))
         return next((reason or FOR_A_WORKER for place, reason in reviewed if place.run == run.id), None)
 
-    def _admissible(self, tx: Transaction) -> tuple[Place, ...]:
-        return admissible(tx.runs.queue(), tx.runs.active(), self._limits(tx))
+    def _admissible(self, tx: Transaction, only: Collection[int] | None) -> tuple[Place, ...]:
+        """Who works for some runs alone waits for no other that is queued, which nobody may be there to work on."""
+        queue, active = tx.runs.queue(), tx.runs.active()
+        if only is None:
+            return admissible(queue, active, self._limits(tx))
+        return admissible([place for place in queue if place.run in only], active, self.limits)
 
     def _limits(self, tx: Transaction) -> Limits:
         capacity = tx.workers.capacity(lease=self.lease)

@@ -91,7 +91,7 @@ class Driving:
                 if STEP_LIFE.allows(step.state, StepEvent.RETRY):
                     again = {"state": StepState.PENDING, "tries": 0, "not_before": None, "error": None}
                     tx.runs.put_step(run_id, step.model_copy(update=again))
-            reopened = {"state": state, "attempt": run.attempt + 1, "cancel_requested": False}
+            reopened = {"state": state, "attempt": run.attempt + 1, "cancel_requested": False, "worker": None}
             run = run.model_copy(update={**reopened, "finished_at": None, "error": None})
             tx.runs.put(run)
             tx.events.add([_moved(run)], agency=run.agency, at=self.clock.now(), run=run.id)
@@ -99,7 +99,7 @@ class Driving:
 
     # Driving a run: called by the engine
 
-    def begin(self, run_id: int, attempt: int) -> bool:
+    def begin(self, run_id: int, attempt: int, *, worker: str | None = None) -> bool:
         """The run is being worked on, for the first time or again after its worker died.
 
         False when there is nothing left to drive: this attempt has ended, though its worker died before the queue knew.
@@ -109,10 +109,15 @@ class Driving:
             if run.attempt != attempt or not RUN_LIFE.allows(run.state, RunEvent.START):
                 return False
             if run.state is RunState.RUNNING:
+                tx.runs.put(run.model_copy(update={"worker": worker}))
                 return True
             now = self.clock.now()
             run = run.model_copy(
-                update={"state": RUN_LIFE.after(run.state, RunEvent.START), "started_at": run.started_at or now}
+                update={
+                    "state": RUN_LIFE.after(run.state, RunEvent.START),
+                    "started_at": run.started_at or now,
+                    "worker": worker,
+                }
             )
             tx.runs.put(run)
             tx.events.add([_moved(run)], agency=run.agency, at=now, run=run_id)

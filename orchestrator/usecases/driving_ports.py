@@ -1,6 +1,6 @@
 """What driving a run needs from the world, as protocols: what a step is to do, and somebody who does it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
@@ -64,6 +64,15 @@ class StartedStep:
 class Interrupted(Exception):  # noqa: N818 - not an error: the step has no outcome yet
     """The step was stopped for its worker's sake (it is stopping, or fell silent); whoever drives the run next starts
     it again."""
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What a worker is there for that takes no runs but its own: these. It ends what came into its hands besides, as
+    nobody else may be there to go on with it, unless it is to `hurry`, which is asked of the runs that are left."""
+
+    runs: frozenset[int]
+    hurry: Callable[[Set[int]], bool]
 
 
 class PlaybookRunner(Protocol):

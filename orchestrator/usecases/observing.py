@@ -1,10 +1,10 @@
 """Observing: what people, scripts and dashboards are shown. Reads only."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from orchestrator.domain.allocation import Allocation
 from orchestrator.domain.assignment import endpoint_facts
@@ -101,7 +101,17 @@ class StepView(Value):
     waits_for: str | None
 
 
+class Crew(NamedTuple):
+    """Workers that live, and those of them that take anybody's runs."""
+
+    alive: Set[str] = frozenset()
+    serving: Set[str] = frozenset()
+
+
 class RunView(Value):
+    """`worker_gone` says that the worker of an open run lives no more, `next` what happens to it where that is not
+    plain."""
+
     run: int
     agency: str
     kind: Purpose
@@ -116,6 +126,9 @@ class RunView(Value):
     started_at: datetime | None
     finished_at: datetime | None
     error: str | None
+    worker: str | None = None
+    worker_gone: bool = False
+    next: str | None = None
     steps: tuple[StepView, ...] = ()
 
 
@@ -207,6 +220,7 @@ class Observing:
     admitting: Admitting
     metering: Metering
     probe_counts: ProbeCounts = field(default_factory=ProbeCounts)
+    crew: Callable[[], Crew] = Crew
 
     def agencies(self) -> list[AgencyView]:
         with self.store.read() as tx:
@@ -225,7 +239,8 @@ class Observing:
         with self.store.read() as tx:
             run = find_run(tx, run_id)
             waits = self.admitting.waits_for(tx, run)
-            return run_view(run, tx.runs.steps(run_id), waits_for=waits, steps_wait_for=self._steps_wait(tx, run))
+            view = run_view(run, tx.runs.steps(run_id), waits_for=waits, steps_wait_for=self._steps_wait(tx, run))
+        return view.model_copy(update=_prospects(run, self.crew())) if run.state in OPEN_RUN else view
 
     def _steps_wait(self, tx: Transaction, run: Run) -> Mapping[str, str]:
         """What steps of a running run wait for."""
@@ -320,6 +335,22 @@ class Observing:
             endpoints=tuple(EndpointView(name=e.name, address=e.address.format_map(facts)) for e in endpoints),
             error=instance.error,
         )
+
+
+def _prospects(run: Run, crew: Crew) -> dict[str, Any]:
+    """Whether an open run has lost its worker, and what happens to it."""
+    gone = run.state is RunState.RUNNING and run.worker is not None and run.worker not in crew.alive
+    if gone and crew.serving:
+        return {"worker_gone": True, "next": "another worker takes it over by itself"}
+    resume = f"orchestrator run resume {run.id}"
+    if gone:
+        return {
+            "worker_gone": True,
+            "next": f"no worker is running: {resume} goes on with it, orchestrator run cancel {run.id} ends it",
+        }
+    if run.state is not RunState.RUNNING and not crew.alive:
+        return {"next": f"no worker is running: it starts with one (orchestrator worker), or with {resume}"}
+    return {}
 
 
 def is_open(view: RunView) -> bool:

@@ -232,6 +232,9 @@ class WorkerRepository(Repository):
     def alive(self, *, lease: timedelta) -> set[str]:
         return set(self._session.exec(select(WorkerRow.id).where(*self._living(lease))))
 
+    def serving(self, *, lease: timedelta) -> set[str]:
+        return set(self._session.exec(select(WorkerRow.id).where(*self._living(lease), col(WorkerRow.runs) > 0)))
+
     def capacity(self, *, lease: timedelta) -> int:
         return self._session.exec(select(sa.func.sum(WorkerRow.runs)).where(*self._living(lease))).one() or 0
 

@@ -129,6 +129,7 @@ class RunRow(SQLModel, table=True):
     finished_at: datetime | None = Field(default=None, sa_type=Instant)
     seconds: float | None = None
     error: str | None = None
+    worker: str | None = None
     __table_args__ = (
         sa.Index("uq_run_open_agency", "agency", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
         sa.Index("ix_run_state_due_at", "state", "due_at"),

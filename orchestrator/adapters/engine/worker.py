@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ from orchestrator.adapters.engine.presence import Presence
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening
 from orchestrator.domain.run import Run, StepOutcome, StepState
-from orchestrator.usecases.driving_ports import Interrupted, NextSteps, PlaybookRunner, StartedStep
+from orchestrator.usecases.driving_ports import Errand, Interrupted, NextSteps, PlaybookRunner, StartedStep
 from orchestrator.usecases.ports import Store
 
 P = ParamSpec("P")
@@ -43,7 +43,7 @@ BURIAL_SHARE = 0.25
 class RunDriver(Protocol):
     """What the engine asks of the use-cases, run by run."""
 
-    def begin(self, run_id: int, attempt: int) -> bool: ...
+    def begin(self, run_id: int, attempt: int, *, worker: str) -> bool: ...
     def next_steps(self, run_id: int) -> NextSteps: ...
     def start(self, run_id: int, step_id: str, *, worker: str) -> StartedStep | None: ...
     def note(self, started: StartedStep, happenings: Sequence[Happening]) -> None: ...
@@ -54,7 +54,7 @@ class RunDriver(Protocol):
 
 
 class Admission(Protocol):
-    def admit(self, hand_over: Callable[[Any, Run], None]) -> int: ...
+    def admit(self, hand_over: Callable[[Any, Run], None], *, only: Collection[int] | None) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,11 @@ class Worker:
         options: WorkerOptions,
         renew_guards: Callable[[], None],
         stop_guards: Callable[[], None],
+        errand: Errand | None = None,
     ) -> None:
         self.name = name
         self._url, self._driver, self._admission, self._runner = url, driver, admission, runner
-        self._options = options
+        self._options, self._errand = options, errand
         self._stop_guards = stop_guards
         self._stopping = threading.Event()
         self._driving: set[int] = set()
@@ -104,7 +105,7 @@ class Worker:
             presence=presence,
             worker=name,
             host=socket.gethostname(),
-            runs=options.runs,
+            runs=0 if errand else options.runs,
             lease=options.lease,
             beat=options.beat,
             on_beat=renew_guards,
@@ -112,7 +113,8 @@ class Worker:
         )
 
     def work(self, until: Callable[[], bool]) -> None:
-        """Take runs until told otherwise. On the way out running steps are stopped and their runs left to others."""
+        """Take runs until told otherwise. On the way out running steps are stopped and their runs left to others. On an
+        errand, they are finished."""
         submitter = queueing.Submitter(self._url)
         self._lease.start()
         queueing.launch(
@@ -125,6 +127,8 @@ class Worker:
         try:
             self._lease.requeue_orphans()
             self._loop(submitter, until)
+            while self._driving and self._errand and not self._errand.hurry(set(self._driving)):
+                time.sleep(self._options.tick_seconds)
         finally:
             self._leave(submitter)
 
@@ -142,11 +146,12 @@ class Worker:
         def hand_over(tx: Any, run: Run) -> None:
             submitter.enqueue(tx.session, run=run.id, attempt=run.attempt)
 
+        only = self._errand.runs if self._errand else None
         burying = _Chore(self._lease.bury_the_dead, every=self._options.beat * BURIAL_SHARE)
         tidying = _Chore(self._tidy, every=TIDYING)
         while not until():
             try:
-                self._admission.admit(hand_over)
+                self._admission.admit(hand_over, only=only)
                 burying.do_when_due()
                 tidying.do_when_due()
             except OrchestratorError as error:
@@ -174,7 +179,7 @@ class Worker:
     def _driven(self, run_id: int, attempt: int) -> bool:
         """Whether the run came to its end. False when its guards stopped it because this worker had fallen silent."""
         try:
-            if _patiently(self._driver.begin, run_id, attempt):
+            if _patiently(self._driver.begin, run_id, attempt, worker=self.name):
                 self._drive_steps(run_id)
                 self._lease.confirm()
                 _patiently(self._driver.conclude, run_id, attempt)

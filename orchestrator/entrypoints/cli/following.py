@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ from orchestrator.domain.run import RunState, StepState
 from orchestrator.entrypoints.cli.output import progress, say
 from orchestrator.entrypoints.cli.showing import run_table
 from orchestrator.entrypoints.failures import INTERRUPTED
+from orchestrator.usecases.driving_ports import Errand
 from orchestrator.usecases.observing import RunView, is_open
 
 POLL_SECONDS = 0.25
@@ -29,12 +30,17 @@ def carry(app: Application, run_id: int, *, on_event: Callable[[Event], None] | 
     """
     app.observing.run(run_id)  # that there is none is an error before anything is started
     follower = _Follower(app, run_id, on_event, last=after)
-    if app.live_workers():
-        run = _watched(follower, mine=False, alive=lambda: bool(app.live_workers()))
+    if _is_cared_for(app, run_id):
+        run = _watched(follower, mine=False, alive=lambda: _is_cared_for(app, run_id))
         if not is_open(run):
             return run
-    with _working(app) as alive:
+    with _working(app, [run_id]) as alive:
         return _watched(follower, mine=True, alive=alive)
+
+
+def _is_cared_for(app: Application, run_id: int) -> bool:
+    """Whether there are workers for it, or another command works it."""
+    return bool(app.live_workers()) or app.is_worked(run_id)
 
 
 def carry_all(app: Application, run_ids: Sequence[int]) -> list[RunView]:
@@ -43,7 +49,7 @@ def carry_all(app: Application, run_ids: Sequence[int]) -> list[RunView]:
     if run_ids and app.live_workers():
         _ends(app, run_ids, ended, alive=lambda: bool(app.live_workers()))
     if len(ended) < len(run_ids):
-        with _working(app) as alive:
+        with _working(app, run_ids) as alive:
             try:
                 _ends(app, run_ids, ended, alive=alive)
             except KeyboardInterrupt:
@@ -69,14 +75,21 @@ def _ends(app: Application, run_ids: Sequence[int], ended: dict[int, RunView], *
 
 
 @contextmanager
-def _working(app: Application) -> Iterator[Callable[[], bool]]:
-    """A worker in a thread of its own, for as long as the context lasts. Yields whether it is alive."""
-    done = threading.Event()
+def _working(app: Application, run_ids: Sequence[int]) -> Iterator[Callable[[], bool]]:
+    """A worker of these runs in a thread of its own, for as long as the context lasts. Yields whether it is alive."""
+    done, hurried = threading.Event(), threading.Event()
     broken: list[BaseException] = []
+    told: set[int] = set()
+
+    def hurry(left: Set[int]) -> bool:
+        for run_id in sorted(left - told - set(run_ids)):
+            say(f"Run {run_id}, which had lost its worker, is worked here and finished first. Ctrl-C leaves it.")
+            told.add(run_id)
+        return hurried.is_set()
 
     def work() -> None:
         try:
-            app.work(done.is_set)
+            app.work(done.is_set, Errand(frozenset(run_ids), hurry))
         except BaseException as error:  # handed to the thread that waits for it
             broken.append(error)
 
@@ -84,9 +97,16 @@ def _working(app: Application) -> Iterator[Callable[[], bool]]:
     thread.start()
     try:
         yield thread.is_alive
+    except Exception:
+        hurried.set()  # nobody is told any more of what it does
+        raise
     finally:
         done.set()
-        thread.join()
+        try:
+            thread.join()
+        except KeyboardInterrupt:
+            hurried.set()
+            thread.join()
         if broken:
             raise broken[0]
 

@@ -79,7 +79,8 @@ def _json_line(event: "Event") -> None:
 
 @app.command()
 def cancel(run: RunId, as_json: AsJson = False) -> None:
-    """Stop a run: the running step and everything it started is killed, the rest does not start.
+    """Stop a run: the running step and everything it started is killed, the rest does not start. A run that has lost
+    its worker is ended by this command itself.
 
     Example: orchestrator run cancel 12
     """
@@ -88,6 +89,10 @@ def cancel(run: RunId, as_json: AsJson = False) -> None:
     with application() as application_:
         application_.driving.cancel(run)
         view = application_.observing.run(run)
+        if is_open(view) and not application_.live_workers() and not application_.is_worked(run):
+            from orchestrator.entrypoints.cli.following import carry
+
+            view = carry(application_, run)
     if as_json:
         print_json(view)
     else:

@@ -162,6 +162,10 @@ def show_run_line(run: RunView) -> None:
     attempt = f", attempt {run.attempt}" if run.attempt > 1 else ""
     cause = f", because run {run.cause} failed" if run.cause else ""
     console.print(f"Run {run.run}: {run.kind} [bold]{run.agency}[/] [{style}]{run.state}[/]{attempt}{cause}")
+    if run.worker_gone:
+        console.print(f"[red]Its worker {escape(run.worker or '')} is gone.[/]")
+    if run.next:
+        console.print(f"Next: {run.next}")
 
 
 def show_run(run: RunView, now: datetime) -> None:

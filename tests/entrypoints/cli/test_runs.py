@@ -229,21 +229,75 @@ class TestAWorker:
         eventually(lambda: orchestrator.json("run", "show", 1)["state"] == "succeeded")
         assert orchestrator.journal().count("provisioned test-agency here") == 1
 
-    def test_inside_apply_leaves_what_is_not_its_own_and_says_how_its_own_ended(
-        self, orchestrator: CommandLine
-    ) -> None:
-        other = orchestrator.order("other-agency", services={"epsilon": {"sleep": 326.5}})
+    def test_inside_apply_takes_its_own_run_only_and_says_how_it_ended(self, orchestrator: CommandLine) -> None:
+        other = orchestrator.order("other-agency", services={"epsilon": {}})
         orchestrator("apply", other, "--yes", "--no-follow")
         obstacle = orchestrator.folder / "obstacle"
         obstacle.touch()
-        order = orchestrator.order(services={"alpha": {"sleep": 4, "fail_while": str(obstacle)}})
-        apply = orchestrator.start("apply", order, "--yes")
-        eventually(lambda: processes_mentioning("sleep 326.5"))
-        said, _ = apply.communicate(timeout=PATIENCE)
-        assert apply.returncode == 1, said
+        order = orchestrator.order(services={"alpha": {"fail_while": str(obstacle)}})
+        said = orchestrator("apply", order, "--yes", expect=1).stderr
         assert "alpha.provision failed" in said
-        assert processes_mentioning("sleep 326.5") == []
-        assert orchestrator.json("run", "show", 1)["state"] == "running"
+        left = orchestrator.json("run", "show", 1)
+        assert (left["state"], {s["attempt"] for s in left["steps"]}) == ("queued", {0})
+        assert "no worker is running: it starts with one (orchestrator worker)" in left["next"]
+        assert not [line for line in orchestrator.journal() if "other-agency" in line]
+
+    def test_inside_two_commands_at_once_serves_each_its_own(self, orchestrator: CommandLine) -> None:
+        first = orchestrator.order(services={"alpha": {"sleep": 327.5}})
+        applying = orchestrator.start("apply", first, "--yes")
+        eventually(lambda: processes_mentioning("sleep 327.5"))
+        run = orchestrator.json("apply", orchestrator.order("other-agency", services={"epsilon": {}}), "--yes")
+        assert run["state"] == "succeeded"
+        assert applying.poll() is None
+        orchestrator("run", "cancel", 1)
+        assert applying.wait(PATIENCE) == 1
+
+    def test_inside_apply_finishes_a_run_that_it_had_to_take_over(self, orchestrator: CommandLine) -> None:
+        other = orchestrator.order("other-agency", services={"epsilon": {"sleep": 20.25}})
+        dead = orchestrator.start("apply", other, "--yes")
+        eventually(lambda: processes_mentioning("sleep 20.25"))
+        dead.kill()
+        dead.wait()
+        eventually(lambda: not processes_mentioning("sleep 20.25"))
+        applying = orchestrator.start("apply", orchestrator.order(services={"alpha": {"sleep": 329.5}}), "--yes")
+        eventually(lambda: processes_mentioning("sleep 20.25") and processes_mentioning("sleep 329.5"))
+        orchestrator("run", "cancel", 2)
+        said, _ = applying.communicate(timeout=PATIENCE)
+        assert applying.returncode == 1, said
+        assert "Run 1, which had lost its worker, is worked here and finished first" in said
+        assert orchestrator.json("run", "show", 1)["state"] == "succeeded"
+
+
+class TestAWorkerThatIsGone:
+    @pytest.fixture
+    def orphaned(self, orchestrator: CommandLine) -> CommandLine:
+        """Run 1 is in the middle of a step, and the command that worked it was killed."""
+        order = orchestrator.order(services={"alpha": {"sleep": 328.5}})
+        apply = orchestrator.start("apply", order, "--yes")
+        eventually(lambda: processes_mentioning("sleep 328.5"))
+        assert orchestrator.json("run", "show", 1)["worker_gone"] is False
+        apply.kill()
+        apply.wait()
+        return orchestrator
+
+    def test_is_said_to_be_gone_with_what_happens_next(self, orphaned: CommandLine) -> None:
+        shown = orphaned("run", "show", 1).stdout
+        assert "Its worker" in shown
+        assert "is gone" in shown
+        assert "Next: no worker is running: orchestrator run resume 1 goes on with it" in shown
+        assert orphaned.json("run", "show", 1)["worker_gone"] is True
+        orphaned.start("worker", ORCHESTRATOR_WORKER__RUNS="1")
+        eventually(lambda: orphaned.json("run", "show", 1)["worker_gone"] is False)
+        orphaned("run", "cancel", 1)
+        eventually(lambda: orphaned.json("run", "show", 1)["state"] == "cancelled")
+
+    def test_leaves_a_run_that_cancel_ends(self, orphaned: CommandLine) -> None:
+        assert "Run 1 is cancelled" in orphaned("run", "cancel", 1).stdout
+        run = orphaned.json("run", "show", 1)
+        assert (run["state"], run["next"]) == ("cancelled", None)
+        assert {s["state"] for s in run["steps"]} <= {"succeeded", "cancelled", "pending"}
+        assert processes_mentioning("sleep 328.5") == []
+        orphaned("apply", orphaned.order(services={"alpha": {}}), "--yes")
 
 
 class TestOffboarding:
