@@ -72,6 +72,14 @@ class TaskFinished(Value):
     message: str | None = None
 
 
+class StepPrinted(Value):
+    """What Ansible printed, without colours and secrets. `task` is the name of the task that began with it."""
+
+    kind: Literal["step_printed"] = "step_printed"
+    text: str
+    task: str | None = None
+
+
 class DrillMoved(Value):
     """A drill entered a state."""
 
@@ -89,6 +97,7 @@ Happening = (
     | StepFinished
     | StepPostponed
     | StepTold
+    | StepPrinted
     | InstanceMoved
     | TaskFinished
     | DrillMoved

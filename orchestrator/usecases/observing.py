@@ -30,6 +30,8 @@ from orchestrator.usecases.metering import Metering
 from orchestrator.usecases.ports import CatalogSource, Clock, Store, StoredPlan, Transaction
 from orchestrator.usecases.probing_ports import ProbeCounts
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
 
 class ChangeView(Value):
     component: str
@@ -99,6 +101,8 @@ class StepView(Value):
     unreachable: int
     error: str | None
     waits_for: str | None
+    task: str | None = None
+    """What a running step is at."""
 
 
 class Crew(NamedTuple):
@@ -200,16 +204,17 @@ def run_view(
     steps: list[StepRecord],
     *,
     waits_for: str | None = None,
-    steps_wait_for: Mapping[str, str] = MappingProxyType({}),
+    steps_wait_for: Mapping[str, str] = NOTHING,
+    tasks: Mapping[str, str] = NOTHING,
 ) -> RunView:
     same = run.model_dump(exclude={"id", "purpose", "plan", "site", "hosts"})
-    views = tuple(_step_view(s, steps_wait_for.get(s.id)) for s in steps)
+    views = tuple(_step_view(s, steps_wait_for.get(s.id), tasks.get(s.id)) for s in steps)
     return RunView(**same, run=run.id, kind=run.purpose, waits_for=waits_for, steps=views)
 
 
-def _step_view(step: StepRecord, waits_for: str | None) -> StepView:
+def _step_view(step: StepRecord, waits_for: str | None, task: str | None) -> StepView:
     same = step.model_dump(exclude={"placement", "because", "counts", "tries", "not_before", "always", "result"})
-    return StepView(**same, **step.counts.model_dump(), hosts=step.hosts, waits_for=waits_for)
+    return StepView(**same, **step.counts.model_dump(), hosts=step.hosts, waits_for=waits_for, task=task)
 
 
 @dataclass(frozen=True)
@@ -239,7 +244,10 @@ class Observing:
         with self.store.read() as tx:
             run = find_run(tx, run_id)
             waits = self.admitting.waits_for(tx, run)
-            view = run_view(run, tx.runs.steps(run_id), waits_for=waits, steps_wait_for=self._steps_wait(tx, run))
+            steps = tx.runs.steps(run_id)
+            running = [step.id for step in steps if step.state is StepState.RUNNING]
+            tasks, waiting = tx.events.current_tasks(run_id, running), self._steps_wait(tx, run)
+            view = run_view(run, steps, waits_for=waits, steps_wait_for=waiting, tasks=tasks)
         return view.model_copy(update=_prospects(run, self.crew())) if run.state in OPEN_RUN else view
 
     def _steps_wait(self, tx: Transaction, run: Run) -> Mapping[str, str]:

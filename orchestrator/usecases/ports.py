@@ -205,6 +205,10 @@ class Events(Protocol):
             step: str | None = None) -> None: ...  # fmt: skip
 
     def after(self, event: int, *, run: int | None = None, limit: int = 500) -> list[Event]: ...
+    def current_tasks(self, run: int, steps: Sequence[str]) -> dict[str, str]:
+        """Step -> the task that it began last."""
+        ...
+
     def forget(self, *, before: datetime, apart_from: Sequence[str], limit: int) -> int:
         """Delete events of all agencies but some, `limit` at most. How many."""
         ...

@@ -11,10 +11,11 @@ from ansible_runner.interface import init_runner
 
 from orchestrator.adapters.ansible import guard, translate
 from orchestrator.adapters.ansible.guarded import GuardLine, Guards
+from orchestrator.adapters.ansible.hidden import HiddenFailures
 from orchestrator.adapters.ansible.redaction import Redactor
 from orchestrator.adapters.ansible.warm import WarmStart
 from orchestrator.adapters.ansible.workspace import Workspace, workspace
-from orchestrator.domain.events import Happening, TaskFinished
+from orchestrator.domain.events import Happening, StepPrinted, TaskFinished
 from orchestrator.domain.run import Counts, StepOutcome, StepState
 from orchestrator.usecases.driving_ports import Assignment, Interrupted
 from orchestrator.usecases.ports import SiteAccess
@@ -96,6 +97,7 @@ def _environment(playbooks: Path, place: Workspace, access: SiteAccess) -> dict[
         "ANSIBLE_ROLES_PATH": str(playbooks / "roles"),
         "ANSIBLE_LIBRARY": str(playbooks / "library"),
         "ANSIBLE_LOCAL_TEMP": str(place.path / "tmp"),
+        "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).with_name("callbacks")),
     }
 
 
@@ -131,20 +133,34 @@ class _Listener:
     _waiting: list[Happening] = field(default_factory=list)
     _flushed: float = field(default_factory=time.monotonic)
     _output: str = ""
+    _hidden: HiddenFailures = field(default_factory=HiddenFailures)
 
     def hear(self, event: dict[str, Any]) -> bool:
         """False, so that ansible-runner keeps no file of the event."""
         if event.get("event") == "playbook_on_stats":
             self.counts = translate.counts(event["event_data"])
-        elif happening := translate.task_finished(event, self.redact):
+        self._print(event)
+        self._hidden.hear(event)
+        if happening := translate.task_finished(event, self.redact, self._hidden.message(event)):
             self._waiting.append(happening)
             if happening.outcome in ("failed", "unreachable"):
                 self.failures.append(happening)
-        elif event.get("event") in ("verbose", "error"):
+        if event.get("event") in ("verbose", "error"):
             self._output = (self._output + "\n" + str(event.get("stdout", "")))[-OUTPUT_TAIL:]
         if len(self._waiting) >= BATCH:
             self.flush()
         return False
+
+    def _print(self, event: dict[str, Any]) -> None:
+        """Keep what Ansible printed, many lines in one event."""
+        printed = translate.step_printed(event, self.redact)
+        if printed is None:
+            return
+        last = self._waiting[-1] if self._waiting else None
+        if isinstance(last, StepPrinted) and not printed.task:
+            self._waiting[-1] = last.model_copy(update={"text": f"{last.text}\n{printed.text}"})
+        else:
+            self._waiting.append(printed)
 
     def flush_due(self) -> bool:
         if time.monotonic() - self._flushed > BATCH_SECONDS:

@@ -1,10 +1,12 @@
 """From raw runner events to domain events, and from a finished runner to an outcome."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from orchestrator.adapters.ansible.hidden import is_hidden
 from orchestrator.adapters.ansible.redaction import Redactor
-from orchestrator.domain.events import TaskFinished
+from orchestrator.domain.events import StepPrinted, TaskFinished
 from orchestrator.domain.run import Counts, StepOutcome, StepState
 
 Outcome = Literal["ok", "changed", "skipped", "failed", "ignored", "unreachable"]
@@ -12,13 +14,38 @@ Outcome = Literal["ok", "changed", "skipped", "failed", "ignored", "unreachable"
 MESSAGE_LIMIT = 2_000
 
 
-def task_finished(event: Mapping[str, Any], redact: Redactor) -> TaskFinished | None:
-    """The domain event a runner event stands for, if it stands for one."""
+PRINTED_LIMIT = 50_000
+
+_RESULT = re.compile(r"[a-z]+: \[[^\]]*\]")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def step_printed(event: Mapping[str, Any], redact: Redactor) -> StepPrinted | None:
+    """What Ansible printed with an event, if anything."""
+    text = _COLOURS.sub("", str(event.get("stdout") or "")).strip("\r\n")
+    if is_hidden(event):  # but for this line, Ansible prints the message of an error that a task hides
+        text = "\n".join(line for line in text.splitlines() if _RESULT.match(line))
+    if not text:
+        return None
+    shown = redact(text.replace("\r\n", "\n"))
+    if len(shown) > PRINTED_LIMIT:
+        shown = f"{shown[:PRINTED_LIMIT]}\n... and {len(shown) - PRINTED_LIMIT:,} characters more"
+    began = event.get("event") == "playbook_on_task_start"
+    return StepPrinted(
+        text=shown, task=redact(str((event.get("event_data") or {}).get("task") or "")) if began else None
+    )
+
+
+def task_finished(event: Mapping[str, Any], redact: Redactor, hidden: str | None = None) -> TaskFinished | None:
+    """The domain event a runner event stands for, if it stands for one. `hidden` is what is said of one whose output
+    nobody may see."""
     data = event.get("event_data") or {}
     outcome = _outcome(event.get("event", ""), data)
     if outcome is None:
         return None
-    message = _message(data.get("res") or {}) if outcome in ("failed", "ignored", "unreachable") else None
+    message = None
+    if outcome in ("failed", "ignored", "unreachable"):
+        message = hidden or _message(data.get("res") or {})
     return TaskFinished(
         host=str(data.get("host") or ""),
         task=redact(str(data.get("task") or "")),

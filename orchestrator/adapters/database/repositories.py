@@ -142,6 +142,17 @@ class EventRepository(Repository):
             query = query.where(EventRow.run == run)
         return [mapping.event(r) for r in self._session.exec(query)]
 
+    def current_tasks(self, run: int, steps: Sequence[str]) -> dict[str, str]:
+        task = col(EventRow.what)["task"].as_string()
+        printed = (col(EventRow.what)["kind"].as_string() == "step_printed", task.is_not(None))
+        found: dict[str, str] = {}
+        for step in steps:
+            mine = (col(EventRow.run) == run, col(EventRow.step) == step)
+            query = sa.select(task).where(*mine, *printed).order_by(col(EventRow.id).desc()).limit(1)
+            if (name := self._session.execute(query).scalar_one_or_none()) is not None:
+                found[step] = name
+        return found
+
     def forget(self, *, before: datetime, apart_from: Sequence[str], limit: int) -> int:
         return self._forget(col(EventRow.at) < before, col(EventRow.agency).not_in(apart_from), limit=limit)
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.ordering import finish
 from orchestrator.entrypoints.cli.output import LARGEST_NUMBER, AsJson, console, print_json
@@ -75,6 +76,34 @@ def follow(
 
 def _json_line(event: "Event") -> None:
     typer.echo(event.model_dump_json())
+
+
+@app.command()
+def logs(
+    run: RunId,
+    step: Annotated[str | None, typer.Argument(help="Only this step, such as desktop.provision.")] = None,
+    go_on: Annotated[bool, typer.Option("--follow", help="Go on until the run has ended.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what Ansible printed, secrets taken out. With --json, every piece as one line of JSON.
+
+    Example: orchestrator run logs 12 desktop.provision --follow
+    """
+    from orchestrator.entrypoints.cli.following import carry, failure
+    from orchestrator.entrypoints.cli.logs import Pages
+
+    with application() as application_:
+        view = application_.observing.run(run)
+        if step is not None and step not in [one.id for one in view.steps]:
+            known = ", ".join(one.id for one in view.steps) or "none"
+            raise OrchestratorError(Kind.NOT_FOUND, f"run {run} has no step {step!r}", hint=f"steps: {known}")
+        tell = Pages(step, as_json=as_json).tell
+        if not go_on:
+            for event in application_.observing.events(run=run):
+                tell(event)
+            return
+        if error := failure(carry(application_, run, on_event=tell)):
+            raise error
 
 
 @app.command()

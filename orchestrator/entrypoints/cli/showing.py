@@ -151,9 +151,15 @@ def run_table(run: RunView, now: datetime) -> Table:
             str(step.ok) if ran else "",
             str(step.changed) if ran else "",
             _duration(step.started_at, step.finished_at or now) if step.started_at else "",
-            f"[dim]waits {step.waits_for}[/]" if step.waits_for else "",
+            _doing(step),
         )
     return table
+
+
+def _doing(step: StepView) -> str:
+    """What a step waits for, or is at."""
+    told = f"waits {step.waits_for}" if step.waits_for else step.task or ""
+    return f"[dim]{escape(told)}[/]" if told else ""
 
 
 def show_run_line(run: RunView) -> None:

@@ -1,0 +1,1 @@
+"""Plugins that Ansible loads in its own process."""

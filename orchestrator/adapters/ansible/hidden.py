@@ -1,0 +1,60 @@
+"""What people are told of a failure whose output is hidden (`no_log`): which item of a loop, and what kind it is."""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ITEM = "runner_item_on_"
+WHY_HIDDEN = "what it said is hidden, as it may hold secrets (no_log)"
+
+_NUMBERS = {"rc": "its program ended with", "status": "it was answered with"}
+
+Place = tuple[str, str]
+"""A host and a task."""
+
+
+@dataclass
+class HiddenFailures:
+    """Follows the items of loops: a hidden one is known by its index alone."""
+
+    _ended: dict[Place, int] = field(default_factory=lambda: defaultdict(int))
+    _failed: dict[Place, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def hear(self, event: Mapping[str, Any]) -> None:
+        """Every event, before what it says is asked for."""
+        if not str(event.get("event", "")).startswith(ITEM):
+            return
+        place = _place(event)
+        self._ended[place] += 1
+        if event["event"] == f"{ITEM}failed":
+            self._failed[place].append(f"item {self._ended[place]} of its loop{_how(event)}")
+
+    def message(self, event: Mapping[str, Any]) -> str | None:
+        """What is said of a failed task; None when nothing is hidden."""
+        if event.get("event") not in ("runner_on_failed", "runner_on_unreachable") or not is_hidden(event):
+            return None
+        data = event.get("event_data") or {}
+        action = str(data.get("task_action") or "the module").removeprefix("ansible.builtin.")
+        items = self._failed.pop(_place(event), [])
+        parts = [f"{action}, {item}" for item in items] or [f"{action}{_how(event)}"]
+        return "\n".join([*parts, WHY_HIDDEN])
+
+
+def is_hidden(event: Mapping[str, Any]) -> bool:
+    """Whether the event is of a result that nobody may see."""
+    return "censored" in ((event.get("event_data") or {}).get("res") or {})
+
+
+def _place(event: Mapping[str, Any]) -> Place:
+    data = event.get("event_data") or {}
+    return str(data.get("host")), str(data.get("task_uuid"))
+
+
+def _how(event: Mapping[str, Any]) -> str:
+    """By the numbers that are left in what Ansible prints of a hidden result."""
+    printed = str(event.get("stdout") or "")
+    found = {words: re.search(rf'"{name}": (-?\d+)', printed) for name, words in _NUMBERS.items()}
+    told = [f"{words} {number[1]}" for words, number in found.items() if number]
+    return f": {', '.join(told)}" if told else " failed"
