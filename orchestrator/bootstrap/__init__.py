@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.usecases.retaining import Retaining
     from orchestrator.usecases.scheduling import Scheduling
     from orchestrator.usecases.targeting import Targeting
+    from orchestrator.usecases.verifying import Verifying
     from orchestrator.usecases.witnessing import Witnessing
 
 FORESEEN = timedelta(days=730)
@@ -61,6 +62,7 @@ class Application(EvidenceKeys):
             Purpose.DRILL: self.drilling,
             Purpose.DRIFT: self.comparing,
             Purpose.DESTROY: self.holding,
+            Purpose.VERIFY: self.verifying,
         }
         return Driving(source=self.source, store=self.store, clock=self.clock, consequences=consequences)
 
@@ -75,6 +77,12 @@ class Application(EvidenceKeys):
         from orchestrator.usecases.comparing import Comparing
 
         return Comparing(source=self.source, store=self.store, clock=self.clock, assigning=self.assigning)
+
+    @cached_property
+    def verifying(self) -> "Verifying":
+        from orchestrator.usecases.verifying import Verifying
+
+        return Verifying(source=self.source, store=self.store, clock=self.clock, assigning=self.assigning)
 
     @cached_property
     def drilling(self) -> "Drilling":

@@ -1,4 +1,4 @@
-"""Drift: what is found on the hosts, beside what is recorded."""
+"""Looks at what is on the hosts: drift, beside what is recorded, and verification, as users would."""
 
 from collections.abc import Mapping
 
@@ -19,3 +19,12 @@ def drift_plan(agency: str, *, recorded: Mapping[str, ServiceInstance], site: Si
     because = "what is on its hosts may have changed"
     components = comparable(recorded)
     return side_by_side(agency, Purpose.DRIFT, Verb.COMPARE, components, because=because, recorded=recorded, site=site)
+
+
+def verification_plan(
+    agency: str, component: str | None, *, recorded: Mapping[str, ServiceInstance], site: Site
+) -> Plan:
+    """The same services, or one of them, used as their users do."""
+    because = "somebody asked whether users can use it"
+    components = [one for one in comparable(recorded) if component in (None, one)]
+    return side_by_side(agency, Purpose.VERIFY, Verb.VERIFY, components, because=because, recorded=recorded, site=site)

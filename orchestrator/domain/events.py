@@ -62,7 +62,8 @@ class InstanceMoved(Value):
 
 
 class TaskFinished(Value):
-    """One Ansible task on one host. `message` is there when it failed or has something to say."""
+    """One Ansible task on one host. `message` is there when it failed or has something to say, `difference` when it was
+    only tried: lines that begin with - and +, what is and what would be."""
 
     kind: Literal["task_finished"] = "task_finished"
     host: str
@@ -70,6 +71,7 @@ class TaskFinished(Value):
     outcome: Literal["ok", "changed", "skipped", "failed", "ignored", "unreachable"]
     seconds: float
     message: str | None = None
+    difference: str | None = None
 
 
 class StepPrinted(Value):

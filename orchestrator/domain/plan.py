@@ -45,6 +45,7 @@ class Purpose(StrEnum):
     DRIFT = "drift"
     DESTROY = "destroy"
     """Of backups that were held."""
+    VERIFY = "verify"
 
 
 class Change(Value):
@@ -57,10 +58,12 @@ class Change(Value):
 
 class PlanOptions(Value):
     """How much of the difference a plan closes: only the components of `target`, if any are named. Unless
-    `final_backup` is off, what it destroys is backed up first."""
+    `final_backup` is off, what it destroys is backed up first. With `force`, what is as it should be is provisioned
+    again all the same."""
 
     target: tuple[str, ...] = ()
     final_backup: bool = True
+    force: bool = False
 
     def leaves_alone(self, component: str) -> bool:
         return bool(self.target) and component not in self.target
@@ -275,6 +278,8 @@ def _found(before: ServiceInstance, basis: Basis) -> Iterator[FieldChange]:
         yield FieldChange(path="state", before=before.state.value, after=InstanceState.IN_SERVICE.value)
     elif (found := basis.drifted.get(component)) is not None:
         yield FieldChange(path="hosts", before=f"changed, as run {found} found", after="as recorded")
+    elif basis.options.force:
+        yield FieldChange(path="hosts", before="as they are", after="as recorded")
     for path in basis.renewed.get(component, ()):
         yield FieldChange(path=path, before="in force", after="new")
 

@@ -18,8 +18,11 @@ from orchestrator.usecases.ports import CatalogSource, Clock, Store, Transaction
 
 
 class WouldChange(Value):
+    """`difference` has lines that begin with - and +, what is and what would be; None where the task hides them."""
+
     host: str
     task: str
+    difference: str | None = None
 
 
 class DriftView(Value):
@@ -102,5 +105,7 @@ def _view(run: Run, step: StepRecord, told: Sequence[Event]) -> DriftView:
         component=step.component,
         run=run.id,
         changed=step.counts.changed if step.state is StepState.SUCCEEDED else None,
-        tasks=tuple(WouldChange(host=t.host, task=t.task) for t in changing if t.outcome == "changed"),
+        tasks=tuple(
+            WouldChange(host=t.host, task=t.task, difference=t.difference) for t in changing if t.outcome == "changed"
+        ),
     )

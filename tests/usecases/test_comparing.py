@@ -8,11 +8,12 @@ import pytest
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import TaskFinished
-from orchestrator.domain.plan import Effect, Purpose
+from orchestrator.domain.plan import Effect, PlanOptions, Purpose
 from orchestrator.domain.run import Counts, Run, RunState, StepOutcome, StepState
 from orchestrator.domain.run_options import Priority
 from orchestrator.usecases.comparing import Comparing
 from orchestrator.usecases.driving_ports import Assignment
+from orchestrator.usecases.verifying import Verifying
 from tests.usecases.conftest import House, order
 
 
@@ -100,6 +101,43 @@ class TestAComparison:
         assert [run.agency for run in comparison.comparing.open_for_all()] == ["a-two"]
         assert comparison.comparing.open_for_all() == []
         assert house.driving.cancel(busy.id).state is RunState.CANCELLED
+
+
+class TestAVerification:
+    @pytest.fixture
+    def verifying(self, comparison: Comparison) -> Verifying:
+        parts = {name: getattr(comparison.comparing, name) for name in ("source", "store", "clock", "assigning")}
+        verifying = Verifying(**parts)
+        comparison.house.driving.consequences[Purpose.VERIFY] = verifying  # type: ignore[index]
+        return verifying
+
+    @pytest.mark.parametrize(
+        ("component", "steps"), [(None, ["alpha.verify", "beta.verify"]), ("beta", ["beta.verify"])]
+    )
+    def test_asks_what_is_in_service(
+        self, comparison: Comparison, verifying: Verifying, component: str | None, steps: list[str]
+    ) -> None:
+        comparison.house.apply(order(alpha={}, beta={}))
+        run = comparison.drive(verifying.open_run("a-one", component), {}, StepState.FAILED)
+        assert (run.state, run.purpose) == (RunState.FAILED, Purpose.VERIFY)
+        assert [(one.step, one.verb, one.check) for one in comparison.assigned] == [
+            (s, Verb.VERIFY, False) for s in steps
+        ]
+        assert comparison.house.ordering.plan(order(alpha={}, beta={})).plan.empty, "nothing was recorded"
+
+    def test_of_what_is_not_in_service_is_refused(self, comparison: Comparison, verifying: Verifying) -> None:
+        comparison.house.apply(order(alpha={}))
+        with pytest.raises(OrchestratorError, match="no beta in service"):
+            verifying.open_run("a-one", "beta")
+
+
+class TestForce:
+    def test_provisions_again_what_is_as_it_should_be(self, comparison: Comparison) -> None:
+        house = comparison.house
+        house.apply(order(alpha={}, beta={}))
+        plan = house.ordering.plan(order(alpha={}, beta={}), PlanOptions(force=True, target=("alpha",))).plan
+        assert [(c.component, c.effect) for c in plan.changes] == [("alpha", Effect.UPDATE), ("beta", Effect.NONE)]
+        assert [step.id for step in plan.steps] == ["alpha.precheck", "alpha.provision", "alpha.verify"]
 
 
 class TestWhatWasFound:

@@ -1,4 +1,5 @@
-"""What people are told of a failure whose output is hidden (`no_log`): which item of a loop, and what kind it is."""
+"""What people are told of a task whose output is hidden (`no_log`): whether it changed anything; of a failure, which item
+of a loop and what kind it is."""
 
 import re
 from collections import defaultdict
@@ -9,6 +10,7 @@ from typing import Any
 ITEM = "runner_item_on_"
 WHY_HIDDEN = "what it said is hidden, as it may hold secrets (no_log)"
 
+_CHANGED = re.compile(r"(?:\x1b\[[0-9;]*m|\s)*changed: ")
 _NUMBERS = {"rc": "its program ended with", "status": "it was answered with"}
 
 Place = tuple[str, str]
@@ -16,11 +18,12 @@ Place = tuple[str, str]
 
 
 @dataclass
-class HiddenFailures:
+class HiddenResults:
     """Follows the items of loops: a hidden one is known by its index alone."""
 
     _ended: dict[Place, int] = field(default_factory=lambda: defaultdict(int))
     _failed: dict[Place, list[str]] = field(default_factory=lambda: defaultdict(list))
+    _changed: set[Place] = field(default_factory=set)
 
     def hear(self, event: Mapping[str, Any]) -> None:
         """Every event, before what it says is asked for."""
@@ -30,6 +33,12 @@ class HiddenFailures:
         self._ended[place] += 1
         if event["event"] == f"{ITEM}failed":
             self._failed[place].append(f"item {self._ended[place]} of its loop{_how(event)}")
+        elif _says_changed(event):
+            self._changed.add(place)
+
+    def changed(self, event: Mapping[str, Any]) -> bool:
+        """Whether a task that hides its output changed something."""
+        return is_hidden(event) and (_says_changed(event) or _place(event) in self._changed)
 
     def message(self, event: Mapping[str, Any]) -> str | None:
         """What is said of a failed task; None when nothing is hidden."""
@@ -50,6 +59,11 @@ def is_hidden(event: Mapping[str, Any]) -> bool:
 def _place(event: Mapping[str, Any]) -> Place:
     data = event.get("event_data") or {}
     return str(data.get("host")), str(data.get("task_uuid"))
+
+
+def _says_changed(event: Mapping[str, Any]) -> bool:
+    """By the line that Ansible prints of a result, hidden or not."""
+    return bool(_CHANGED.match(str(event.get("stdout") or "")))
 
 
 def _how(event: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from ansible_runner.interface import init_runner
 
 from orchestrator.adapters.ansible import guard, translate
 from orchestrator.adapters.ansible.guarded import GuardLine, Guards
-from orchestrator.adapters.ansible.hidden import HiddenFailures
+from orchestrator.adapters.ansible.hidden import HiddenResults
 from orchestrator.adapters.ansible.redaction import Redactor
 from orchestrator.adapters.ansible.warm import WarmStart
 from orchestrator.adapters.ansible.workspace import Workspace, workspace
@@ -50,7 +50,7 @@ class AnsibleRunner:
             watch = _Watch(
                 line=line, cancelled=cancelled, deadline=time.monotonic() + assignment.timeout.total_seconds()
             )
-            listener = _Listener(redact=redact, on_events=on_events)
+            listener = _Listener(redact=redact, on_events=on_events, check=assignment.check)
             step = init_runner(
                 **self._arguments(assignment, place, access),
                 event_handler=listener.hear,
@@ -128,12 +128,13 @@ class _Listener:
 
     redact: Redactor
     on_events: Callable[[Sequence[Happening]], None]
+    check: bool = False
     counts: Counts | None = None
     failures: list[TaskFinished] = field(default_factory=list)
     _waiting: list[Happening] = field(default_factory=list)
     _flushed: float = field(default_factory=time.monotonic)
     _output: str = ""
-    _hidden: HiddenFailures = field(default_factory=HiddenFailures)
+    _hidden: HiddenResults = field(default_factory=HiddenResults)
 
     def hear(self, event: dict[str, Any]) -> bool:
         """False, so that ansible-runner keeps no file of the event."""
@@ -141,7 +142,7 @@ class _Listener:
             self.counts = translate.counts(event["event_data"])
         self._print(event)
         self._hidden.hear(event)
-        if happening := translate.task_finished(event, self.redact, self._hidden.message(event)):
+        if happening := translate.task_finished(event, self.redact, self._hidden, check=self.check):
             self._waiting.append(happening)
             if happening.outcome in ("failed", "unreachable"):
                 self.failures.append(happening)

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from orchestrator.adapters.ansible.hidden import is_hidden
+from orchestrator.adapters.ansible.difference import difference
+from orchestrator.adapters.ansible.hidden import HiddenResults, is_hidden
 from orchestrator.adapters.ansible.redaction import Redactor
 from orchestrator.domain.events import StepPrinted, TaskFinished
 from orchestrator.domain.run import Counts, StepOutcome, StepState
@@ -12,8 +13,6 @@ from orchestrator.domain.run import Counts, StepOutcome, StepState
 Outcome = Literal["ok", "changed", "skipped", "failed", "ignored", "unreachable"]
 
 MESSAGE_LIMIT = 2_000
-
-
 PRINTED_LIMIT = 50_000
 
 _RESULT = re.compile(r"[a-z]+: \[[^\]]*\]")
@@ -36,28 +35,32 @@ def step_printed(event: Mapping[str, Any], redact: Redactor) -> StepPrinted | No
     )
 
 
-def task_finished(event: Mapping[str, Any], redact: Redactor, hidden: str | None = None) -> TaskFinished | None:
-    """The domain event a runner event stands for, if it stands for one. `hidden` is what is said of one whose output
-    nobody may see."""
+def task_finished(
+    event: Mapping[str, Any], redact: Redactor, hidden: HiddenResults, *, check: bool = False
+) -> TaskFinished | None:
+    """The domain event a runner event stands for, if it stands for one. `hidden` knows what may be said of one whose
+    output nobody may see; of a `check`, it is also told what would be different."""
     data = event.get("event_data") or {}
-    outcome = _outcome(event.get("event", ""), data)
+    outcome = _outcome(event.get("event", ""), data, changed=hidden.changed(event))
     if outcome is None:
         return None
+    result = data.get("res") or {}
     message = None
     if outcome in ("failed", "ignored", "unreachable"):
-        message = hidden or _message(data.get("res") or {})
+        message = hidden.message(event) or _message(result)
     return TaskFinished(
         host=str(data.get("host") or ""),
         task=redact(str(data.get("task") or "")),
         outcome=outcome,
         seconds=round(float(data.get("duration") or 0.0), 3),
         message=redact(message)[:MESSAGE_LIMIT] if message else None,
+        difference=redact(difference(result)) or None if check and outcome == "changed" else None,
     )
 
 
-def _outcome(kind: str, data: Mapping[str, Any]) -> Outcome | None:
+def _outcome(kind: str, data: Mapping[str, Any], *, changed: bool) -> Outcome | None:
     if kind == "runner_on_ok":
-        return "changed" if (data.get("res") or {}).get("changed") else "ok"
+        return "changed" if changed or (data.get("res") or {}).get("changed") else "ok"
     if kind == "runner_on_failed":
         return "ignored" if data.get("ignore_errors") else "failed"
     others: dict[str, Outcome] = {"runner_on_skipped": "skipped", "runner_on_unreachable": "unreachable"}

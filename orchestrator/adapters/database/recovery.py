@@ -66,7 +66,10 @@ class BackupRepository(Repository):
         self._run(sa.delete(NewestBackupRow).where(col(NewestBackupRow.agency) == agency))
 
     def forget(self, *, before: datetime, limit: int) -> int:
-        old = (col(RunRow.purpose).in_((Purpose.BACKUP, Purpose.DRIFT)), col(RunRow.finished_at) < before)
+        old = (
+            col(RunRow.purpose).in_((Purpose.BACKUP, Purpose.DRIFT, Purpose.VERIFY)),
+            col(RunRow.finished_at) < before,
+        )
         rows = self._session.execute(sa.select(col(RunRow.id), col(RunRow.plan)).where(*old).limit(limit)).all()
         runs, plans = [row[0] for row in rows], [row[1] for row in rows]
         self._run(sa.delete(StepRow).where(col(StepRow.run).in_(runs)))

@@ -6,7 +6,7 @@ import typer
 
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.destroying import NoFinalBackup, YesDestroy
-from orchestrator.entrypoints.cli.ordering import NoFollow, Wishes, Yes, plan_and_carry_out
+from orchestrator.entrypoints.cli.ordering import NoFollow, Wishes, Yes, follow, plan_and_carry_out
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
 
 app = typer.Typer(no_args_is_help=True, help="Agencies and what they have.")
@@ -44,6 +44,22 @@ def show(agency: AgencyId, as_json: AsJson = False) -> None:
     with application() as application_:
         view = application_.observing.agency(agency)
     print_json(view) if as_json else show_agency(view)
+
+
+@app.command()
+def verify(
+    agency: AgencyId,
+    component: Annotated[str | None, typer.Argument(help="Only this component.", metavar="COMPONENT")] = None,
+    no_follow: NoFollow = False,
+    as_json: AsJson = False,
+) -> None:
+    """Use an agency's services as its users do, and see that nobody else can. Changes nothing.
+
+    Example: orchestrator agency verify cabinet-office network
+    """
+    with application() as application_:
+        run = application_.verifying.open_run(agency, component)
+        follow(application_, run, Wishes(no_follow=no_follow, as_json=as_json))
 
 
 @app.command()

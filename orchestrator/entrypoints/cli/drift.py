@@ -63,21 +63,18 @@ def _carried(built: "Application", runs: "list[Run]") -> "tuple[list[DriftView],
 
 
 def _show(found: "list[DriftView]") -> None:
-    if not found:
-        return
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("agency", "service", "host", "would change"):
-        table.add_column(heading, header_style="dim")
     for view in found:
+        where = f"[bold]{view.agency} {view.component}[/]"
         if view.changed is None:
-            table.add_row(view.agency, view.component, "", "[red]could not be told[/]")
+            console.print(f"{where}  [red]could not be told[/]")
         elif not view.tasks:
-            table.add_row(view.agency, view.component, "", "[green]nothing[/]")
+            console.print(f"{where}  [green]as recorded[/]")
         for task in view.tasks:
-            table.add_row(view.agency, view.component, task.host, f"[yellow]{escape(task.task)}[/]")
-    console.print(table)
+            console.print(f"{where} on {task.host}  [yellow]{escape(task.task)}[/]")
+            for line in (task.difference or "").splitlines():
+                colour = {"-": "red", "+": "green"}.get(line[:1], "dim")
+                console.print(f"    [{colour}]{escape(line)}[/]")
     for agency in sorted({view.agency for view in found if view.changed}):
         console.print(f"Put {agency} right by applying its call-off again: the plan has what was found.")

@@ -38,6 +38,7 @@ Target = Annotated[
     list[str] | None,
     typer.Option("--target", help="Only this component; the others stay as they are. May be given again."),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Provision again also what is as it should be.")]
 Renamed = Annotated[bool, typer.Option("--renamed", help="The agency of this id has taken another name.")]
 
 
@@ -61,6 +62,7 @@ def plan(
     ] = False,
     renamed: Renamed = False,
     target: Target = None,
+    force: Force = False,
     no_final_backup: NoFinalBackup = False,
 ) -> None:
     """Show what applying a call-off would change: contract, components, steps, hosts, allocations, price.
@@ -71,7 +73,7 @@ def plan(
         from orchestrator.entrypoints.cli.ordering_folder import plan_folder
 
         with application() as app:
-            _refuse_for_folders(target=target, no_final_backup=no_final_backup)
+            _refuse_for_folders(target=target, force=force, no_final_backup=no_final_backup)
             pending = plan_folder(app, file, as_json=as_json, renamed=renamed)
         raise typer.Exit(CHANGES_PENDING if detailed_exitcode and pending else 0)
     from orchestrator.entrypoints.cli.showing import show_plan
@@ -79,7 +81,7 @@ def plan(
 
     with application() as app:
         call_off = app.ordering.read(file)
-        options = _options(target, no_final_backup=no_final_backup)
+        options = _options(target, force=force, no_final_backup=no_final_backup)
         stored = app.ordering.plan(call_off, options, renamed=renamed or says_renamed(app, call_off))
         view = plan_view(stored)
         if as_json:
@@ -108,6 +110,7 @@ def apply(
     ] = False,
     renamed: Renamed = False,
     target: Target = None,
+    force: Force = False,
     yes_destroy: YesDestroy = None,
     no_final_backup: NoFinalBackup = False,
     as_json: AsJson = False,
@@ -126,7 +129,7 @@ def apply(
             carry_out(app, number, wishes)
             return
         if is_folder(Path(what)):
-            _refuse_for_folders(target=target, no_final_backup=no_final_backup)
+            _refuse_for_folders(target=target, force=force, no_final_backup=no_final_backup)
             from orchestrator.entrypoints.cli.ordering_folder import apply_folder
 
             apply_folder(app, Path(what), wishes, yes=yes, keep_going=keep_going, renamed=renamed)
@@ -134,18 +137,18 @@ def apply(
         call_off = app.ordering.read(Path(what))
         renamed = renamed or says_renamed(app, call_off)
         finish_open_run(app, call_off.agency.id, wishes)
-        options = _options(target, no_final_backup=no_final_backup)
+        options = _options(target, force=force, no_final_backup=no_final_backup)
         plan_and_carry_out(app, app.ordering.plan(call_off, options, renamed=renamed), wishes, yes=yes)
 
 
-def _options(target: list[str] | None, *, no_final_backup: bool) -> "PlanOptions":
+def _options(target: list[str] | None, *, force: bool, no_final_backup: bool) -> "PlanOptions":
     from orchestrator.domain.plan import PlanOptions
 
-    return PlanOptions(target=tuple(sorted(set(target or ()))), final_backup=not no_final_backup)
+    return PlanOptions(target=tuple(sorted(set(target or ()))), force=force, final_backup=not no_final_backup)
 
 
-def _refuse_for_folders(*, target: list[str] | None, no_final_backup: bool) -> None:
-    for given, option in ((target, "--target"), (no_final_backup, "--no-final-backup")):
+def _refuse_for_folders(*, target: list[str] | None, force: bool, no_final_backup: bool) -> None:
+    for given, option in ((target, "--target"), (force, "--force"), (no_final_backup, "--no-final-backup")):
         if given:
             raise OrchestratorError(Kind.INVALID, f"{option} is for one call-off", hint="name its file")
 

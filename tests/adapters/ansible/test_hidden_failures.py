@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.domain.events import StepPrinted
+from orchestrator.domain.events import StepPrinted, TaskFinished
 from orchestrator.domain.run import StepState
 from tests.adapters.ansible.conftest import Step, Steps
 
@@ -31,6 +31,20 @@ SAYING = """
 MODULE = """
 - name: Write what is not to be seen
   ansible.builtin.copy: {content: sesame-of-ada, dest: /nowhere/at/all}
+  no_log: true
+"""
+
+
+CHANGING = """
+- name: Write what is not to be seen
+  ansible.builtin.copy: {content: sesame-of-ada, dest: "{{ playbook_dir }}/hidden", mode: "0600"}
+  no_log: true
+- name: Write more of it
+  ansible.builtin.copy: {content: "{{ item }}", dest: "{{ playbook_dir }}/hidden-{{ item | length }}", mode: "0600"}
+  loop: [sesame-of-bob, sesame-of-evelyn]
+  no_log: true
+- name: Leave it
+  ansible.builtin.copy: {content: sesame-of-ada, dest: "{{ playbook_dir }}/hidden", mode: "0600"}
   no_log: true
 """
 
@@ -87,3 +101,13 @@ def test_what_is_not_hidden_is_printed_as_ansible_does(make_steps: Callable[[str
     assert "token [redacted] in base64 [redacted]" in text
     assert "a-secret-of-the-test" not in text
     assert "\x1b" not in text
+
+
+def test_a_change_that_is_hidden_counts(failing: Callable[[str], Step]) -> None:
+    step = failing(CHANGING)
+    assert step.outcome
+    assert step.outcome.state is StepState.SUCCEEDED
+    outcomes = [(told.task, told.outcome) for told in step.events if isinstance(told, TaskFinished)]
+    wanted = {"Write what is not to be seen": "changed", "Write more of it": "changed", "Leave it": "ok"}
+    assert {task: outcome for task, outcome in outcomes if task in wanted} == wanted
+    assert "sesame" not in str(step.events)

@@ -15,6 +15,8 @@ from orchestrator.adapters.ansible.guarded import Guards
 from orchestrator.adapters.ansible.runner import AnsibleRunner
 from orchestrator.adapters.ansible.warm import WarmStart
 from orchestrator.adapters.catalog_files.source import CatalogFiles
+from orchestrator.adapters.database.connection import connect
+from orchestrator.adapters.database.store import SqlStore
 from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.assignment import passwords, secrets_variable
 from orchestrator.domain.catalog import Component, Verb
@@ -25,6 +27,7 @@ from orchestrator.usecases.ordering import Ordering
 from orchestrator.usecases.ports import SiteAccess
 from tests.adapters.ansible.hostile import hostile
 from tests.conftest import ROOT
+from tests.databases import SqliteDatabases
 from tests.playbooks.conftest import ALPHA, secrets_of
 
 pytestmark = [pytest.mark.attack, pytest.mark.slow]
@@ -112,10 +115,13 @@ def changed(at: tuple[str | int, ...], text: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def accepted(source: CatalogFiles, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, set[str]]:
+def accepted(
+    source: CatalogFiles, sqlite_databases: SqliteDatabases, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, set[str]]:
     """For each place in the call-off the hostile texts that may stand there. Others are refused with their place."""
     file = tmp_path_factory.mktemp("call-offs") / "call-off.yml"
-    ordering = Ordering(source, None, None)  # type: ignore[arg-type] - reading takes no store and no clock
+    store = SqlStore(connect(sqlite_databases.current(file.parent)))
+    ordering = Ordering(source, store, None)  # type: ignore[arg-type] - reading takes no clock
     found: dict[str, set[str]] = {}
     for at in texts_in(call_off()):
         place = ".".join(map(str, at))

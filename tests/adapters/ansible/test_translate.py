@@ -1,9 +1,10 @@
 """From raw runner events to domain events: facts in, values out."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from orchestrator.adapters.ansible.hidden import HiddenResults
 from orchestrator.adapters.ansible.redaction import Redactor
 from orchestrator.adapters.ansible.translate import counts, outcome, task_finished
 from orchestrator.domain.run import Counts, StepState
@@ -28,13 +29,13 @@ class TestARunnerEvent:
         ],
     )
     def test_becomes_a_finished_task(self, raw: dict[str, Any], expected: str) -> None:
-        happening = task_finished(raw, PLAIN)
+        happening = task_finished(raw, PLAIN, HiddenResults())
         assert happening is not None
         assert (happening.host, happening.task, happening.outcome, happening.seconds) == ("h", "t", expected, 1.235)
 
     @pytest.mark.parametrize("kind", ["playbook_on_start", "runner_on_start", "verbose", "runner_item_on_ok"])
     def test_that_says_nothing_to_people_is_dropped(self, kind: str) -> None:
-        assert task_finished(event(kind), PLAIN) is None
+        assert task_finished(event(kind), PLAIN, HiddenResults()) is None
 
     @pytest.mark.parametrize(
         ("result", "message"),
@@ -47,14 +48,49 @@ class TestARunnerEvent:
         ],
     )
     def test_says_why_it_failed(self, result: dict[str, Any], message: str) -> None:
-        happening = task_finished(event("runner_on_failed", res=result), PLAIN)
+        happening = task_finished(event("runner_on_failed", res=result), PLAIN, HiddenResults())
         assert happening is not None
         assert happening.message == message
 
     def test_does_not_tell_a_secret(self) -> None:
         raw = event("runner_on_failed", task="use hunter2hunter2", res={"msg": "hunter2hunter2 is wrong"})
-        happening = task_finished(raw, Redactor(["hunter2hunter2"]))
+        happening = task_finished(raw, Redactor(["hunter2hunter2"]), HiddenResults())
         assert "hunter2" not in str(happening)
+
+
+class TestWhatWouldBeDifferent:
+    DIFF: ClassVar[list[dict[str, Any]]] = [
+        {
+            "before_header": "/etc/a",
+            "after_header": "/etc/a",
+            "before": "one\nhunter2hunter2\n",
+            "after": "one\nthree\n",
+        },
+        {"before": {"mode": "0755", "path": "/b"}, "after": {"mode": "0700", "path": "/b"}},
+        {"prepared": "as told"},
+    ]
+    LINES = '/etc/a\n-[redacted]\n+three\n-mode: "0755"\n+mode: "0700"\nas told'
+
+    def told(self, *, check: bool = True, **result: Any) -> str | None:
+        raw = event("runner_on_ok", res={"changed": True, **result})
+        happening = task_finished(raw, Redactor(["hunter2hunter2"]), HiddenResults(), check=check)
+        assert happening is not None
+        return happening.difference
+
+    def test_is_told_line_by_line_without_secrets(self) -> None:
+        assert self.told(diff=self.DIFF) == self.LINES
+
+    def test_is_told_of_the_items_of_a_loop(self) -> None:
+        assert self.told(results=[{"diff": one} for one in self.DIFF]) == self.LINES
+
+    def test_is_not_told_of_what_is_done(self) -> None:
+        assert self.told(check=False, diff=self.DIFF) is None
+
+    def test_is_cut_where_it_is_too_long(self) -> None:
+        told = self.told(diff={"before": "", "after": "x" * 9_000})
+        assert told is not None
+        assert len(told) < 4_100
+        assert told.endswith("characters more")
 
 
 class TestTheOutcome:

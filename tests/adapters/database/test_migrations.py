@@ -62,8 +62,8 @@ class TestASchema:
         """Until 0014 that of the instants at which drills were concluded."""
         self.bring_to(engine, "0014")
         born = datetime(2026, 1, 1, tzinfo=UTC)
-        agency = {"id": "a", "name": "A", "framework": "f", "site": "s", "call_off": {}, "committed_pence": 0,
-                  "created_at": born}  # fmt: skip
+        agency = {"id": "a", "name": "A", "framework": "f", "site": "s", "committed_pence": 0, "created_at": born,
+                  "call_off": {"term": {"start": "2026-01-01", "months": 12}}}  # fmt: skip
         with engine.begin() as connection:
             tables = sa.MetaData()
             tables.reflect(connection)

@@ -55,10 +55,14 @@ def as_text(found: dict[str, Writer]) -> str:
 
 @contextmanager
 def turn(agency: str) -> Iterator[None]:
-    """Hosts of one step are admitted at the same time."""
-    with Path(f"/run/lock/recovery-{agency}").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """Hosts of one step are admitted at the same time. They take turns by the agency's folder: a file for that would be
+    one more that is left of an agency."""
+    folder = os.open(CONFIGURATION / agency, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(folder)
 
 
 def keep(agency: str, found: dict[str, Writer]) -> bool:
