@@ -1,5 +1,5 @@
-"""What people are told of a task whose output is hidden (`no_log`): whether it changed anything; of a failure, which item
-of a loop and what kind it is."""
+"""What people are told of a task whose output is hidden (`no_log`): whether it changed anything; of a failure, which
+item of a loop and what kind it is."""
 
 import re
 from collections import defaultdict
