@@ -98,7 +98,11 @@ def _attempt_gaps(m: Measured) -> Iterator[str]:
             yield f"nobody tried to get out to {name}"
     for place in m.promised.places:
         towards = [made[name] for name, to in m.promised.attempts.items() if to == place and name in made]
-        if towards and not any(attempt.control for attempt in towards):
-            yield f"that nothing got out to {place} proves nothing: from the recovery host nothing gets there either"
+        if not towards or any(attempt.control for attempt in towards):
+            continue
+        why = "from the recovery host nothing gets there either"
+        if all(attempt.control is None for attempt in towards):
+            why = "its programs are older than controls; provision disaster recovery again"
+        yield f"that nothing got out to {place} proves nothing: {why}"
     if not m.promised.attempts:
         yield "nobody knows where nothing must get out to"

@@ -66,11 +66,13 @@ class Reach:
 
 @dataclass
 class Lease:
-    """The place of one drill on its recovery host. `lost` says why it is no more, once that is so."""
+    """The place of one drill on its recovery host. `lost` says why it is no more, once that is so. One that has yet to
+    be `begun` is given time for that."""
 
     reach: Reach
     drill: int
     renewed: Reading
+    begun: bool = True
     lost: OrchestratorError | None = None
     _done: threading.Event = field(default_factory=threading.Event)
 
@@ -83,7 +85,7 @@ class Lease:
             if error.kind is Kind.UNAVAILABLE:
                 raise
             raise DrillGoneError(error.message) from error  # whatever the reason, it cannot be kept
-        self.renewed = began
+        self.renewed, self.begun = began, True
 
     def confirm(self) -> None:
         """Look whether the drill is still there. A host that does not answer may be back in a moment; raises when it
@@ -92,7 +94,7 @@ class Lease:
             with self.reach.once() as host:
                 self.renew(host)
         except OrchestratorError as error:
-            if isinstance(error, DrillGoneError):
+            if isinstance(error, DrillGoneError) and self.begun:
                 raise
             if self.reach.is_away(self.renewed):
                 raise self._away(error) from error

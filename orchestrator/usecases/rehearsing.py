@@ -226,7 +226,7 @@ class Rehearsing:
         """A connection, and the drill's lease, which is renewed for as long as the context lasts. What has yet to be
         `begun` has none to renew at once."""
         with stage.reach.patiently() as host:
-            held = Lease(stage.reach, stage.rehearsal.drill.id, renewed=self.stopwatch.read())
+            held = Lease(stage.reach, stage.rehearsal.drill.id, renewed=self.stopwatch.read(), begun=begun)
             if begun:
                 held.renew(host)
             with held.kept():

@@ -169,15 +169,15 @@ class Scheduling:
 
     def _make_up(self, tx: Transaction) -> None:
         """The next drill is at the worst moment where one that was to be came to nothing, or was not."""
-        past = tx.drills.scheduled_since(self.clock.now() - LONGEST_PERIOD)
-        seen: set[tuple[str, str]] = set()
-        for drill in self._planned(tx):
-            whose = (drill.agency, drill.component)
-            earlier = [d for d in past if (d.agency, d.component) == whose and d.scheduled_at < drill.scheduled_at]
-            if whose not in seen and drill.moment is Moment.RANDOM and owes_worst_moment(earlier):
+        past: dict[tuple[str, str], list[Drill]] = {}
+        for drill in tx.drills.scheduled_since(self.clock.now() - LONGEST_PERIOD):
+            past.setdefault((drill.agency, drill.component), []).append(drill)
+        coming = {(drill.agency, drill.component): drill for drill in reversed(self._planned(tx))}
+        for (agency, component), drill in coming.items():
+            earlier = [d for d in past.get((agency, component), ()) if d.scheduled_at < drill.scheduled_at]
+            if drill.moment is Moment.RANDOM and owes_worst_moment(earlier):
                 tx.drills.put(drill.model_copy(update={"moment": Moment.WORST}))
-                log.info("drill %s of %s of %s makes up for one at the worst moment", drill.id, *whose[::-1])
-            seen.add(whose)
+                log.info("drill %s of %s of %s makes up for one at the worst moment", drill.id, component, agency)
 
     def _record_skipped(self, tx: Transaction, agency: str, component: str, site: str, skipped: Skipped) -> None:
         key = f"{agency}/{component}/{skipped.first}"

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from orchestrator.domain.drill import Drill, DrillState
+from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.recovery_time import WAITING
 from orchestrator.domain.run import Run
 from orchestrator.domain.verdict import Verdict
 from orchestrator.usecases import leasing
-from orchestrator.usecases.leasing import LEASE
-from orchestrator.usecases.recovery_ports import TooSlowError
+from orchestrator.usecases.leasing import LEASE, Lease, Reach
+from orchestrator.usecases.recovery_ports import DrillGoneError, TooSlowError
 from tests.databases import Databases, SqliteDatabases
 from tests.usecases.recovery import MemoryHost, Service, no_answer, refusal
 from tests.usecases.test_drilling import AGENCY, RecoveryHouse, ready, recovery
@@ -211,7 +212,7 @@ class TestARecoveryHostThatIsAway:
         waited = ready.evidence(drill).rto.parts[WAITING]
         assert waited == pytest.approx(20 if phase in ("pin", "check") else 80, abs=3), "five seconds before each phase"
 
-    @pytest.mark.parametrize("phase", ["prepare", "restore", "start", "probe", "check"])
+    @pytest.mark.parametrize("phase", ["pin", "prepare", "restore", "start", "probe", "check"])
     def test_for_longer_than_a_lease_ends_the_drill(self, ready: RecoveryHouse, phase: str) -> None:
         drill = drill_in_which(ready, phase, self.away(ready, seconds=LEASE.total_seconds() + 10))
         in_doubt(ready, drill, f"{phase}: recovery host: no answer")
@@ -267,6 +268,36 @@ class TestARecoveryHostThatIsAway:
         drill = ready.drill()
         assert drill.verdict is Verdict.FAIL
         assert "start timed out" in str(drill.reason)
+
+
+class TestALease:
+    @pytest.fixture
+    def lease(self, ready: RecoveryHouse) -> Lease:
+        site = ready.drilling.source.site("bench")
+        reach = Reach(ready.host, site, "any", ready.stopwatch, pause=lambda seconds: ready.turn(seconds=seconds))
+        return Lease(reach, 7, renewed=ready.stopwatch.read())
+
+    def test_of_what_has_yet_to_be_begun_waits_for_that(self, ready: RecoveryHouse, lease: Lease) -> None:
+        lease.begun = False
+        lease.confirm()
+        ready.host.bubbles.add(7)
+        lease.confirm()
+        ready.host.bubbles.clear()
+        with pytest.raises(DrillGoneError):
+            lease.confirm()
+
+    def test_of_what_is_never_begun_ends_in_time(self, ready: RecoveryHouse, lease: Lease) -> None:
+        lease.begun = False
+        ready.turn(seconds=LEASE.total_seconds() + 1)
+        with pytest.raises(OrchestratorError, match="has not answered for 120 s"):
+            lease.confirm()
+
+    def test_that_is_refused_is_no_more_whatever_the_reason(self, ready: RecoveryHouse, lease: Lease) -> None:
+        """Programs of before do not tell one error from another."""
+        ready.host.bubbles.add(7)
+        ready.host.broken["renew"] = refusal("drill 7 has no lease any more; start another drill")
+        with pytest.raises(DrillGoneError, match="no lease any more"):
+            lease.confirm()
 
 
 class TestADrillThatWasStopped:
