@@ -21,17 +21,20 @@ LEASE = timedelta(minutes=2)
 RENEWED = LEASE / 8
 SHORT = timedelta(seconds=30)
 AGAIN = timedelta(seconds=2)
+CANCELLED = "cancelled on request"
 
 
 @dataclass
 class Reach:
-    """The way to one recovery host, and how many seconds it took until it could be asked."""
+    """The way to one recovery host, and how many seconds it took until it could be asked. Nobody waits for it once
+    `cancelled`."""
 
     hosts: RecoveryHosts
     site: Site
     host: str
     stopwatch: Stopwatch
     pause: Callable[[float], None]
+    cancelled: Callable[[], bool]
     waited_seconds: float = 0.0
 
     @contextmanager
@@ -61,6 +64,8 @@ class Reach:
             except OrchestratorError as error:
                 if error.kind is not Kind.UNAVAILABLE or self.is_away(began):
                     raise
+                if self.cancelled():
+                    raise OrchestratorError(Kind.CONFLICT, CANCELLED) from error
                 self.pause(AGAIN.total_seconds())
 
 

@@ -18,7 +18,7 @@ from orchestrator.domain.recovery_time import Stamp, Worked
 from orchestrator.domain.run import StepOutcome, StepState
 from orchestrator.domain.value import digest_of
 from orchestrator.usecases.driving_ports import Assignment, Interrupted, PlaybookRunner
-from orchestrator.usecases.leasing import AGAIN, SHORT, Lease, Reach, lease
+from orchestrator.usecases.leasing import AGAIN, CANCELLED, SHORT, Lease, Reach, lease
 from orchestrator.usecases.noting import NotedHosts
 from orchestrator.usecases.ports import Clock, Store
 from orchestrator.usecases.recovery_ports import RecoveryHost, RecoveryHosts, Rehearsal, Stopwatch, TooSlowError
@@ -31,13 +31,16 @@ Cancelled = Callable[[], bool]
 
 @dataclass(frozen=True)
 class Stage:
-    """What a phase is carried out with. `cancelled` raises Interrupted when this worker is to end."""
+    """What a phase is carried out with."""
 
     assignment: Assignment
     rehearsal: Rehearsal
     reach: Reach
-    cancelled: Cancelled
     tell: Callable[[str], None]
+
+    def cancelled(self) -> bool:
+        """Raises Interrupted when this worker is to end."""
+        return self.reach.cancelled()
 
     @property
     def subject(self) -> dict[str, Any]:
@@ -83,14 +86,10 @@ class Rehearsing:
         if rehearsal is None:
             return self.playbooks.run(assignment, on_events=on_events, cancelled=cancelled)
         noted, began = NotedHosts(self.hosts), self.stopwatch.read()
-        reach = Reach(noted, assignment.site, rehearsal.host, self.stopwatch, self.pause)
-        stage = Stage(
-            assignment,
-            rehearsal,
-            reach,
-            cancelled=lambda: self._is_over(cancelled),
-            tell=lambda text: on_events([StepTold(text=text)]),
+        reach = Reach(
+            noted, assignment.site, rehearsal.host, self.stopwatch, self.pause, lambda: self._is_over(cancelled)
         )
+        stage = Stage(assignment, rehearsal, reach, tell=lambda text: on_events([StepTold(text=text)]))
         try:
             if assignment.verb is Verb.RESTORE:
                 outcome = self._restore(stage, on_events=on_events, cancelled=cancelled)
@@ -207,7 +206,7 @@ class Rehearsing:
         rest, began = (moment - self.clock.now()).total_seconds() if moment else 0.0, self.stopwatch.read()
         while (left := rest - (self.stopwatch.read().since(began) or 0.0)) > 0:
             if cancelled():
-                raise OrchestratorError(Kind.CONFLICT, "cancelled on request")
+                raise OrchestratorError(Kind.CONFLICT, CANCELLED)
             self.pause(min(left, 1.0))
 
     def _operate(

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.recovery_time import EVERY, IN_A_ROW, Watched
-from orchestrator.usecases.leasing import SHORT, Lease
+from orchestrator.usecases.leasing import CANCELLED, SHORT, Lease
 from orchestrator.usecases.recovery_ports import DrillGoneError, RecoveryHost, Rehearsal, Stopwatch, User
 
 ATTEMPT = timedelta(seconds=10)
@@ -38,7 +38,7 @@ class Trying:
             if self.lease.lost:
                 raise self.lease.lost
             if self.cancelled():
-                raise OrchestratorError(Kind.CONFLICT, "cancelled on request")
+                raise OrchestratorError(Kind.CONFLICT, CANCELLED)
             told = self._tell(watched, told, end=end)
         raise AssertionError  # there is always another attempt
 

@@ -12,7 +12,7 @@ import pytest
 from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.recovery_time import WAITING
-from orchestrator.domain.run import Run
+from orchestrator.domain.run import Run, StepState
 from orchestrator.domain.verdict import Verdict
 from orchestrator.usecases import leasing
 from orchestrator.usecases.leasing import LEASE, Lease, Reach
@@ -274,7 +274,9 @@ class TestALease:
     @pytest.fixture
     def lease(self, ready: RecoveryHouse) -> Lease:
         site = ready.drilling.source.site("bench")
-        reach = Reach(ready.host, site, "any", ready.stopwatch, pause=lambda seconds: ready.turn(seconds=seconds))
+        reach = Reach(
+            ready.host, site, "any", ready.stopwatch, lambda seconds: ready.turn(seconds=seconds), lambda: False
+        )
         return Lease(reach, 7, renewed=ready.stopwatch.read())
 
     def test_of_what_has_yet_to_be_begun_waits_for_that(self, ready: RecoveryHouse, lease: Lease) -> None:
@@ -320,6 +322,18 @@ class TestADrillThatWasStopped:
         assert not evidence.never_recovered
         assert "canaries" not in str(evidence.findings), "nobody came to reading any"
         assert ready.evidence(ready.drill()).previous == f"{drill.id:064}"
+
+    def test_while_it_waits_for_the_recovery_host_waits_no_longer(self, ready: RecoveryHouse) -> None:
+        _, run = opened(ready)
+        while ready.step(run) != "pin":
+            pass
+        ready.host.away_until = ready.house.clock.now() + timedelta(seconds=60)
+        started = ready.driving.start(run.id, ready.driving.next_steps(run.id).ready[0].id, worker="w")
+        assert started is not None
+        ready.driving.cancel(run.id)
+        outcome = ready.rehearsing.run(started.assignment, on_events=lambda _: None, cancelled=lambda: True)
+        assert (outcome.state, outcome.error) == (StepState.CANCELLED, "cancelled on request")
+        assert ready.house.clock.now() < ready.host.away_until
 
     def test_for_an_incident_says_so(self, ready: RecoveryHouse) -> None:
         drill, run = opened(ready)
