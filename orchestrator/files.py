@@ -50,6 +50,14 @@ def write_file(path: Path, content: str | bytes) -> None:
         raise _invalid(path, f"cannot be written: {getattr(error, 'strerror', None) or error}") from None
 
 
+def make_folder(path: Path) -> None:
+    """Have a folder there. Raises INVALID where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _invalid(path, f"cannot be made: {error.strerror}") from None
+
+
 def write_new_file(path: Path, content: str) -> None:
     """Make the file, readable by its owner only. Raises INVALID where that cannot be, or where there is one already."""
     try:

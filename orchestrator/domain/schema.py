@@ -48,7 +48,12 @@ def _whole(low: int, high: int) -> dict[str, Any]:
     return {"type": "integer", "minimum": low, "maximum": high, "x-expected": expected}
 
 
-_DATE = {"type": "string", "format": "date", "x-expected": "must be a date such as 2026-12-01"}
+_DATE = {
+    "type": "string",
+    "format": "date",
+    "pattern": r"^\d{4}-\d\d-\d\d$",
+    "x-expected": "must be a date such as 2026-12-01",
+}
 
 
 def _agency(classes: list[str]) -> dict[str, Any]:

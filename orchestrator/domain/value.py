@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 class Value(BaseModel):
     """An immutable value. Unknown keys are refused; a change is a new value (`model_copy(update=...)`)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     def __copy__(self) -> Self:
         """Without what was worked out of the fields and kept: a copy may have others."""

@@ -227,9 +227,11 @@ class Observing:
     probe_counts: ProbeCounts = field(default_factory=ProbeCounts)
     crew: Callable[[], Crew] = Crew
 
-    def agencies(self) -> list[AgencyView]:
+    def agencies(self, *, offboarded: bool = False) -> list[AgencyView]:
+        """Those that are served, and those that left, if they are asked for."""
         with self.store.read() as tx:
-            return [self._agency(tx, record.id) for record in tx.agencies.all()]
+            records = [r for r in tx.agencies.all() if offboarded or r.offboarded_at is None]
+            return [self._agency(tx, record.id) for record in records]
 
     def agency(self, agency: str) -> AgencyView:
         with self.store.read() as tx:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,8 @@ MAX_BYTES = 256_000
 """A call-off is a page of text; anything near this size is a mistake or an attack."""
 
 MAX_DEPTH = 30
+
+TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 Path_ = tuple[str | int, ...]
 
@@ -118,9 +120,9 @@ def read_yaml(path: Path) -> YamlDocument:
         loader = yaml.CSafeLoader(text)
         node = loader.get_single_node()
         if node is None:
-            raise _invalid(path, None, "is empty")
-        lines = _lines(node, path)
-        return YamlDocument(file=str(path), data=_jsonable(loader.construct_document(node)), lines=lines)
+            raise _invalid(path, 1, "is empty")
+        reading = _Reading(path, loader)
+        return YamlDocument(file=str(path), data=reading.value_of(node, ()), lines=reading.lines)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise _invalid(path, mark.line + 1 if mark else None, error.problem or "is not YAML") from None
@@ -144,33 +146,39 @@ def _invalid(path: Path, line: int | None, message: str) -> OrchestratorError:
     return OrchestratorError(Kind.INVALID, str(Problem(file=str(path), line=line, path="", message=message)))
 
 
-def _lines(root: yaml.Node, path: Path) -> dict[Path_, int]:
-    """Every part's line. A key given twice is refused: one of the two would silently win."""
-    lines: dict[Path_, int] = {}
+@dataclass
+class _Reading:
+    """Turns nodes into plain data, and notes every part's line. Keys are what is written there, and so are dates, which
+    a schema checks: a day that there is not is a problem like others."""
 
-    def visit(node: Any, at: Path_) -> None:
-        lines.setdefault(at, node.start_mark.line + 1)
+    path: Path
+    loader: yaml.CSafeLoader
+    lines: dict[Path_, int] = field(default_factory=dict)
+
+    def value_of(self, node: yaml.Node, at: Path_) -> Any:
+        self.lines.setdefault(at, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                inside = (*at, str(key.value))
-                if inside in lines:
-                    raise _invalid(path, key.start_mark.line + 1, f"key {key.value!r} is given twice")
-                lines[inside] = key.start_mark.line + 1
-                visit(value, inside)
-        elif isinstance(node, yaml.SequenceNode):
-            for index, value in enumerate(node.value):
-                visit(value, (*at, index))
+            return {self._key(key, at): self.value_of(value, (*at, key.value)) for key, value in node.value}
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value_of(part, (*at, index)) for index, part in enumerate(node.value)]
+        return str(node.value) if node.tag == TIMESTAMP else self._scalar(node)
 
-    visit(root, ())
-    return lines
+    def _key(self, key: yaml.Node, at: Path_) -> str:
+        """A key given twice is refused: one of the two would silently win."""
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise _invalid(self.path, line, "a key must be a word")
+        if (*at, key.value) in self.lines:
+            raise _invalid(self.path, line, f"key {key.value!r} is given twice")
+        self.lines[*at, key.value] = line
+        return str(key.value)
 
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _jsonable(v) for k, v in value.items()}
-    if isinstance(value, list | tuple | set):
-        return [_jsonable(v) for v in value]
-    return value if isinstance(value, str | int | float | bool | type(None)) else str(value)
+    def _scalar(self, node: yaml.Node) -> Any:
+        try:
+            value = self.loader.construct_object(node)
+        except ValueError as error:
+            raise _invalid(self.path, node.start_mark.line + 1, f"{_shown(node.value)}: {error}") from None
+        return value if isinstance(value, str | int | float | bool | type(None)) else str(value)
 
 
 def parse(document: YamlDocument, model: type[V]) -> tuple[V | None, list[Problem]]:

@@ -18,6 +18,13 @@ metadata.naming_convention = {
 }
 
 
+class Row(SQLModel):
+    """What a row is. Its values are validated in the domain, so that what validates them here is made when it is asked
+    for, which is never."""
+
+    model_config = {"defer_build": True}
+
+
 class Instant(sa.types.TypeDecorator[datetime]):
     """A point in time, stored and returned in UTC on every database."""
 
@@ -33,6 +40,15 @@ class Instant(sa.types.TypeDecorator[datetime]):
 
 Json = sa.JSON()
 BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+WHERE = "where"
+
+
+def one_each(name: str, *columns: str, where: str) -> sa.Index:
+    """A unique index over some rows alone. For which a dialect is told when migrations run: SQLAlchemy would load every
+    dialect that is named here, at the start of each command."""
+    return sa.Index(name, *columns, unique=True, info={WHERE: where})
 
 
 def one_of(states: type[StrEnum], name: str) -> Any:

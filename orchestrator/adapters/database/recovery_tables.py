@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from orchestrator.adapters.database.columns import BigId, Instant, one_of
+from orchestrator.adapters.database.columns import BigId, Instant, Row, one_of
 from orchestrator.domain.drill import DrillState
 from orchestrator.domain.verdict import Moment, Verdict
 
 
-class DrillRow(SQLModel, table=True):
+class DrillRow(Row, table=True):
     """A drill is there once: the key says so. `evidence` is the signed document, as it was signed."""
 
     __tablename__ = "drill"
@@ -45,7 +45,7 @@ class DrillRow(SQLModel, table=True):
     __table_args__ = (sa.Index("ix_drill_agency_component", "agency", "component"),)
 
 
-class CanaryRow(SQLModel, table=True):
+class CanaryRow(Row, table=True):
     """The ledger of canaries: what was sent, and what the service acknowledged."""
 
     __tablename__ = "canary"
@@ -61,7 +61,7 @@ class CanaryRow(SQLModel, table=True):
     host_offset_seconds: float | None = None
 
 
-class NewestBackupRow(SQLModel, table=True):
+class NewestBackupRow(Row, table=True):
     """When the newest backup of a component that succeeded began."""
 
     __tablename__ = "newest_backup"
@@ -70,7 +70,7 @@ class NewestBackupRow(SQLModel, table=True):
     started_at: datetime = Field(sa_type=Instant)
 
 
-class HeldBackupRow(SQLModel, table=True):
+class HeldBackupRow(Row, table=True):
     """A repository that is stopped, and kept until a day."""
 
     __tablename__ = "held_backup"

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from orchestrator.adapters.database.columns import BigId, Instant, Json, one_of
+from orchestrator.adapters.database.columns import BigId, Instant, Json, Row, one_each, one_of
 from orchestrator.adapters.database.columns import metadata as metadata
 from orchestrator.adapters.database.recovery_tables import CanaryRow as CanaryRow
 from orchestrator.adapters.database.recovery_tables import DrillRow as DrillRow
@@ -21,10 +21,10 @@ from orchestrator.domain.run import OPEN_RUN, RunState, StepState
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.domain.service_record import State
 
-_OPEN = sa.text(f"state IN ({', '.join(repr(s.value) for s in OPEN_RUN)})")
+_OPEN = f"state IN ({', '.join(repr(s.value) for s in OPEN_RUN)})"
 
 
-class InstallationRow(SQLModel, table=True):
+class InstallationRow(Row, table=True):
     """Whose database it is. `sealed_id` is the id as sealed by the key that opens all secrets here."""
 
     __tablename__ = "installation"
@@ -34,7 +34,7 @@ class InstallationRow(SQLModel, table=True):
     __table_args__ = (sa.CheckConstraint("number = 1", name="one_row"),)
 
 
-class AgencyRow(SQLModel, table=True):
+class AgencyRow(Row, table=True):
     __tablename__ = "agency"
     id: str = Field(primary_key=True, max_length=20)
     name: str
@@ -49,7 +49,7 @@ class AgencyRow(SQLModel, table=True):
     __table_args__ = (sa.Index("ix_agency_commitment", "framework", "offboarded_at", "id", "committed_pence"),)
 
 
-class CommitmentRow(SQLModel, table=True):
+class CommitmentRow(Row, table=True):
     """What agencies in service have committed to under a framework, and those that left owe: the sum of their rows,
     kept by whoever puts one."""
 
@@ -58,7 +58,7 @@ class CommitmentRow(SQLModel, table=True):
     pence: int = Field(sa_type=sa.BigInteger)
 
 
-class InstanceRow(SQLModel, table=True):
+class InstanceRow(Row, table=True):
     __tablename__ = "service_instance"
     agency: str = Field(primary_key=True, foreign_key="agency.id")
     component: str = Field(primary_key=True)
@@ -71,7 +71,7 @@ class InstanceRow(SQLModel, table=True):
     error: str | None = None
 
 
-class AllocationRow(SQLModel, table=True):
+class AllocationRow(Row, table=True):
     """One block belongs to one agency: the primary key says so."""
 
     __tablename__ = "allocation"
@@ -90,7 +90,7 @@ class AllocationRow(SQLModel, table=True):
     )
 
 
-class FreedRow(SQLModel, table=True):
+class FreedRow(Row, table=True):
     """A position in a pool that was held once, as one behind it may be still, and is held no more."""
 
     __tablename__ = "freed_position"
@@ -99,7 +99,7 @@ class FreedRow(SQLModel, table=True):
     position: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
 
 
-class PlanRow(SQLModel, table=True):
+class PlanRow(Row, table=True):
     __tablename__ = "plan"
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
     agency: str = Field(index=True)
@@ -109,7 +109,7 @@ class PlanRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=Instant, index=True)
 
 
-class RunRow(SQLModel, table=True):
+class RunRow(Row, table=True):
     __tablename__ = "run"
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
     agency: str = Field(foreign_key="agency.id", index=True)
@@ -131,13 +131,13 @@ class RunRow(SQLModel, table=True):
     error: str | None = None
     worker: str | None = None
     __table_args__ = (
-        sa.Index("uq_run_open_agency", "agency", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
+        one_each("uq_run_open_agency", "agency", where=_OPEN),
         sa.Index("ix_run_state_due_at", "state", "due_at"),
         sa.Index("ix_run_purpose_agency", "purpose", "agency"),
     )
 
 
-class StepRow(SQLModel, table=True):
+class StepRow(Row, table=True):
     __tablename__ = "step"
     run: int = Field(primary_key=True, foreign_key="run.id", sa_type=sa.BigInteger)
     id: str = Field(primary_key=True)
@@ -164,7 +164,7 @@ class StepRow(SQLModel, table=True):
     __table_args__ = (sa.Index("ix_step_verb_component", "verb", "component"),)
 
 
-class EventRow(SQLModel, table=True):
+class EventRow(Row, table=True):
     __tablename__ = "event"
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
     at: datetime = Field(sa_type=Instant, index=True)
@@ -178,7 +178,7 @@ class EventRow(SQLModel, table=True):
     )
 
 
-class SecretRow(SQLModel, table=True):
+class SecretRow(Row, table=True):
     """`next_token` is the secret that is to take this one's place once hosts have it."""
 
     __tablename__ = "secret"
@@ -190,7 +190,7 @@ class SecretRow(SQLModel, table=True):
     next_token: bytes | None = None
 
 
-class TickRow(SQLModel, table=True):
+class TickRow(Row, table=True):
     """A tick is taken once: the primary key says so."""
 
     __tablename__ = "tick"
@@ -199,7 +199,7 @@ class TickRow(SQLModel, table=True):
     taken_at: datetime = Field(sa_type=Instant)
 
 
-class WorkerRow(SQLModel, table=True):
+class WorkerRow(Row, table=True):
     """A live worker renews `beat`, in seconds of the database's clock. `runs` is how many it works on at a time."""
 
     __tablename__ = "worker"
@@ -210,7 +210,7 @@ class WorkerRow(SQLModel, table=True):
     runs: int = 0
 
 
-class TransitionRow(SQLModel, table=True):
+class TransitionRow(Row, table=True):
     """When the state of a probe changed. What was in between is not kept."""
 
     __tablename__ = "transition"
@@ -224,7 +224,7 @@ class TransitionRow(SQLModel, table=True):
     __table_args__ = (sa.UniqueConstraint("agency", "component", "probe", "at"),)
 
 
-class StandingRow(SQLModel, table=True):
+class StandingRow(Row, table=True):
     """What is in force for a probe, so that nobody has to look for it among all transitions. `every` is in seconds."""
 
     __tablename__ = "standing"
@@ -237,7 +237,7 @@ class StandingRow(SQLModel, table=True):
     every: float = Field(sa_type=sa.Double)
 
 
-class ProberRow(SQLModel, table=True):
+class ProberRow(Row, table=True):
     """One row: who probes, as of which second of the database's clock, and how far it has got by its own clock."""
 
     __tablename__ = "prober"
@@ -247,7 +247,7 @@ class ProberRow(SQLModel, table=True):
     read_until: datetime | None = Field(default=None, sa_type=Instant)
 
 
-class ServicePeriodRow(SQLModel, table=True):
+class ServicePeriodRow(Row, table=True):
     """At most one period of a component goes on: the partial index says so."""
 
     __tablename__ = "service_period"
@@ -255,19 +255,10 @@ class ServicePeriodRow(SQLModel, table=True):
     component: str = Field(primary_key=True)
     began_at: datetime = Field(primary_key=True, sa_type=Instant)
     ended_at: datetime | None = Field(default=None, sa_type=Instant)
-    __table_args__ = (
-        sa.Index(
-            "uq_service_period_open",
-            "agency",
-            "component",
-            unique=True,
-            sqlite_where=sa.text("ended_at IS NULL"),
-            postgresql_where=sa.text("ended_at IS NULL"),
-        ),
-    )
+    __table_args__ = (one_each("uq_service_period_open", "agency", "component", where="ended_at IS NULL"),)
 
 
-class DeclarationRow(SQLModel, table=True):
+class DeclarationRow(Row, table=True):
     """`ends_at` is when it was over in fact, where that was later than planned. `change` is the number of its
     last change, among those of all."""
 
@@ -284,7 +275,7 @@ class DeclarationRow(SQLModel, table=True):
     __table_args__ = (sa.Index("ix_declaration_agency_starts_at", "agency", "starts_at"),)
 
 
-class MeterRow(SQLModel, table=True):
+class MeterRow(Row, table=True):
     """A service's meter as it was read once. It is there only while nothing has happened to what it was read from: who
     writes that deletes it."""
 
@@ -307,7 +298,7 @@ class MeterRow(SQLModel, table=True):
     month_unmeasured: int = Field(sa_type=sa.BigInteger)
 
 
-class IncidentRow(SQLModel, table=True):
+class IncidentRow(Row, table=True):
     __tablename__ = "incident"
     agency: str = Field(primary_key=True, foreign_key="agency.id")
     number: str = Field(primary_key=True)
@@ -317,7 +308,7 @@ class IncidentRow(SQLModel, table=True):
     __table_args__ = (sa.Index("ix_incident_agency_fixed_at", "agency", "fixed_at"),)
 
 
-class ClosedMonthRow(SQLModel, table=True):
+class ClosedMonthRow(Row, table=True):
     """One version of a closed month, and the records it came from. Rows are added, never changed."""
 
     __tablename__ = "closed_month"
@@ -328,7 +319,7 @@ class ClosedMonthRow(SQLModel, table=True):
     record: dict[str, Any] = Field(sa_type=Json)
 
 
-class CountedRow(SQLModel, table=True):
+class CountedRow(Row, table=True):
     """How many runs and steps there are and were with the same labels, which took at most a bound and more than the one
     before it, and how long they took together. `labels` are joined by slashes, which none of them holds."""
 

@@ -22,7 +22,7 @@ def require_machine() -> None:
     """Return only on a machine that can boot practice hosts: run by root, with every tool there."""
     if os.geteuid() != 0:
         raise OrchestratorError(
-            Kind.UNAVAILABLE,
+            Kind.INVALID,
             "The practice site boots real hosts, which only root may do",
             hint="Run the command again as root, or use a site with hosts of its own.",
         )

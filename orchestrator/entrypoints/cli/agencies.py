@@ -15,20 +15,22 @@ AgencyId = Annotated[str, typer.Argument(help="The agency's id.", metavar="AGENC
 
 
 @app.command("list")
-def list_agencies(as_json: AsJson = False) -> None:
-    """Show every agency.
+def list_agencies(
+    everyone: Annotated[bool, typer.Option("--all", help="Those that left, too.")] = False, as_json: AsJson = False
+) -> None:
+    """Show every agency that is served.
 
     Example: orchestrator agency list
     """
     from orchestrator.entrypoints.cli.showing import show_agency
 
     with application() as application_:
-        agencies = application_.observing.agencies()
+        agencies = application_.observing.agencies(offboarded=everyone)
     if as_json:
         print_json({"agencies": [a.model_dump(mode="json") for a in agencies]})
         return
     if not agencies:
-        console.print("No agency yet. Onboard one: orchestrator apply examples/cabinet-office.yml")
+        console.print("No agency is served. Onboard one: orchestrator apply examples/cabinet-office.yml")
     for agency in agencies:
         show_agency(agency)
 

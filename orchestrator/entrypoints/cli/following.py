@@ -1,5 +1,6 @@
 """Following a run: a live table on a terminal, plain lines in a pipe, and working it here when nobody else does."""
 
+import gc
 import os
 import threading
 import time
@@ -13,6 +14,7 @@ from orchestrator.bootstrap import Application
 from orchestrator.domain.admission import FOR_A_WORKER
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Event, RunMoved, StepFinished, StepPostponed, StepStarted, StepTold, TaskFinished
+from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import RunState, StepState
 from orchestrator.entrypoints.cli.output import progress, say
 from orchestrator.entrypoints.cli.showing import run_table
@@ -28,6 +30,7 @@ def carry(app: Application, run_id: int, *, on_event: Callable[[Event], None] | 
 
     While a worker lives, it is left to the workers; when none does, or the last one dies, it is worked here.
     """
+    gc.enable()
     app.observing.run(run_id)  # that there is none is an error before anything is started
     follower = _Follower(app, run_id, on_event, last=after)
     if _is_cared_for(app, run_id):
@@ -45,6 +48,7 @@ def _is_cared_for(app: Application, run_id: int) -> bool:
 
 def carry_all(app: Application, run_ids: Sequence[int]) -> list[RunView]:
     """Follow runs to their ends, tell each, and return them as they ended. Worked as in `carry`."""
+    gc.enable()
     ended: dict[int, RunView] = {}
     if run_ids and app.live_workers():
         _ends(app, run_ids, ended, alive=lambda: bool(app.live_workers()))
@@ -128,7 +132,8 @@ def _watched(follower: "_Follower", *, mine: bool, alive: Callable[[], bool]) ->
             say(f"\nStopping run {run_id} ... (Ctrl-C again to leave it as it is)")
             _cancel(follower.app, run_id)
     if stopping:
-        say(f"Run {run_id} is {run.state}. Go on with it: orchestrator run resume {run_id}")
+        go_on = "" if run.kind is Purpose.DRILL else f" Go on with it: orchestrator run resume {run_id}"
+        say(f"Run {run_id} is {run.state}.{go_on}")
         raise KeyboardInterrupt
     return run
 
@@ -215,6 +220,9 @@ def failure(run: RunView, *, undone: RunView | None = None) -> OrchestratorError
     if run.state is RunState.SUCCEEDED:
         return None
     hint = f"mend the cause, then go on from the failed step: orchestrator run resume {run.run}"
+    if run.kind is Purpose.DRILL:  # what it measured would be wrong
+        again = f"orchestrator drill start {run.agency}"
+        hint = f"orchestrator drill list --agency {run.agency} says what came of it; to rehearse again: {again}"
     if undone:
         gone = undone.state is RunState.SUCCEEDED
         hint = "mend the cause, then apply again" if gone else f"orchestrator run resume {undone.run}"

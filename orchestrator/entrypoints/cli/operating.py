@@ -1,5 +1,6 @@
 """`orchestrator init`, `doctor`, `serve`, `worker` and `db`: operating it."""
 
+import gc
 import signal
 import threading
 from types import FrameType
@@ -51,6 +52,7 @@ def worker() -> None:
     Example: orchestrator worker
     """
     stopping = stop_on_signals()
+    gc.enable()
     with application() as app:
         say("Working; Ctrl-C to stop.")
         app.work(stopping.is_set)

@@ -11,7 +11,7 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.cli.asking import typed
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.output import LARGEST_NUMBER, AsJson, console, print_json, say
-from orchestrator.files import write_file
+from orchestrator.files import make_folder, write_file
 
 if TYPE_CHECKING:
     from orchestrator.bootstrap import Application
@@ -179,7 +179,10 @@ def blackouts(file: Annotated[Path, typer.Argument(help="An iCalendar file.", me
 @app.command()
 def report(
     drill: DrillId,
-    out: Annotated[Path | None, typer.Option(help="File to write. Default: drill-N.html.", metavar="FILE")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write. Default: reports/drill-N.html in the state directory.", metavar="FILE"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the page for the service manager and the auditor; with --json print the signed evidence it is drawn from.
@@ -191,7 +194,9 @@ def report(
         if as_json:
             typer.echo(document)
             return
-        file = out or Path(f"drill-{drill}.html")
+        file = out or built.settings.home / "reports" / f"drill-{drill}.html"
+        if out is None:
+            make_folder(file.parent)
         write_file(file, built.draw(document))
     console.print(f"Written: {file}")
 

@@ -119,6 +119,7 @@ def serve_forever(app: Application, *, host: str, port: int, with_worker: bool) 
     server = _Server(configuration(app, host, port))
     done = threading.Event()
     app.store, app.exposition  # noqa: B018 - a database that cannot be used is an error now, not at the first scrape
+    gc.enable()
     gc.freeze()  # what was imported stays: walking it for garbage would hold up every thread for a tenth of a second
     wanted = {
         "worker": app.work if with_worker else None,

@@ -21,8 +21,9 @@ def test_what_is_missing_is_named_with_the_packages_to_install(monkeypatch: pyte
 
 def test_only_root_may_boot_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    with pytest.raises(OrchestratorError, match="only root may do"):
+    with pytest.raises(OrchestratorError, match="only root may do") as refused:
         commands.require_machine()
+    assert refused.value.kind is Kind.INVALID, "to ask again will not help"
 
 
 def test_a_command_that_fails_says_what_it_said() -> None:

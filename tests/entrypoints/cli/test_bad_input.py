@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.conftest import WORLD
 from tests.entrypoints.cli.conftest import InProcess
@@ -66,7 +67,10 @@ class TestAFileThatCannotBeRead:
         ("content", "says"),
         [
             (b"\xff\xfe\x00", "is not UTF-8 text"),
-            ("", "is empty"),
+            ("", "bad.yml:1: is empty"),
+            ("# nothing but a remark\n", "bad.yml:1: is empty"),
+            ("a: 1\n? [b, c]\n: 2\n", "bad.yml:2: a key must be a word"),
+            ("a: 1\nb: !!int many\n", "bad.yml:2: 'many': "),
             ("a: [1\nb: 2\n", "bad.yml:2: did not find expected ',' or ']'"),
             ("a: 1\nb: 2\na: 3\n", "bad.yml:3: key 'a' is given twice"),
             ("a: &x [1]\nb: *x\n", "aliases (&name, *name) are not allowed"),
@@ -79,6 +83,18 @@ class TestAFileThatCannotBeRead:
     )
     def test_is_refused_with_its_line(self, refuse: Any, content: str | bytes, says: str) -> None:
         assert says in refuse(content, expect=2)
+
+    def test_shows_a_day_that_there_is_not_beside_all_else(self, refuse: Any) -> None:
+        """Days and keys are what is written, not what YAML makes of them."""
+        text = yaml.safe_dump(changed("agency.seats", 0)).replace("'2026-12-01'", "2026-02-30")
+        said = refuse(f"{text}1: x\nyes: y\n2026-01-01: z\n", expect=2)
+        lines = text.splitlines()
+        start = next(n for n, line in enumerate(lines, 1) if "2026-02-30" in line)
+        seats = next(n for n, line in enumerate(lines, 1) if "seats:" in line)
+        assert f"bad.yml:{start}: term.start: '2026-02-30': must be a date" in said
+        assert f"bad.yml:{seats}: agency.seats: 0: must be a whole number" in said
+        for line, key in enumerate(("1", "yes", "2026-01-01"), len(lines) + 1):
+            assert f"bad.yml:{line}: {key}: unknown key" in said
 
     def test_or_does_not_exist(self, orchestrator: InProcess) -> None:
         assert "no such file" in orchestrator("plan", "/nowhere/order.yml", expect=4).stderr
@@ -97,6 +113,8 @@ class TestAnOrder:
             ("agency.seats", 0, "must be a whole number"),
             ("agency.contacts", [], "must be a list of contacts"),
             ("term.start", "soon", "must be a date such as 2026-12-01"),
+            ("term.start", "2026-02-30", "must be a date such as 2026-12-01"),
+            ("term.start", "2026-W49-1", "must be a date such as 2026-12-01"),
             ("term.months", -3, "must be a whole number"),
             ("colour", "red", "colour: unknown key"),
             ("framework", "trail", "'trail' is not one of trial, did you mean 'trial'?"),
@@ -269,8 +287,8 @@ class TestACatalog:
         alpha = copy / "components/alpha.yml"
         alpha.write_text(alpha.read_text().replace("data: []", "data: [letters]"))
         said = self.lint(orchestrator, copy)
-        for verb in ("backup", "restore"):
-            assert f"role journal has no tasks/{verb}.yml" in said
+        assert "role journal has no tasks/restore.yml" in said
+        assert "role journal has no tasks/backup.yml" not in said, "that one it has"
 
 
 class TestAPool:

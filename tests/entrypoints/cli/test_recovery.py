@@ -11,6 +11,7 @@ from orchestrator.bootstrap import build
 from orchestrator.domain.evidence_head import Head, seal_head
 from orchestrator.domain.evidence_seal import seal
 from orchestrator.settings import Settings
+from orchestrator.usecases.recalling import Recalling
 from tests.domain.drills import evidence
 from tests.entrypoints.cli.conftest import CommandLine, InProcess
 
@@ -78,6 +79,22 @@ def document(swift: InProcess) -> Path:
     file = swift.folder / "drill.json"
     file.write_text(signed(EvidenceSigner(swift.home / "evidence.key"), days=1))
     return file
+
+
+class TestAReport:
+    def test_is_written_beside_the_state_unless_a_place_is_named(
+        self, swift: InProcess, document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Recalling, "evidence", lambda *_: document.read_text())
+        monkeypatch.chdir(tmp_path)
+        before = set(tmp_path.iterdir())
+        said = swift("drill", "report", 7).stdout
+        page = swift.home / "reports" / "drill-7.html"
+        assert f"Written: {page}" in said
+        assert page.read_text().startswith("<!DOCTYPE html>")
+        assert set(tmp_path.iterdir()) == before
+        swift("drill", "report", 7, "--out", tmp_path / "here.html")
+        assert (tmp_path / "here.html").exists()
 
 
 class TestEvidence:

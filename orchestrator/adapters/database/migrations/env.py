@@ -3,7 +3,9 @@
 from typing import Any
 
 from alembic import context
+from sqlalchemy import text
 
+from orchestrator.adapters.database.columns import WHERE
 from orchestrator.adapters.database.tables import metadata
 
 
@@ -12,8 +14,14 @@ def ours(item: Any, name: str | None, kind: str, reflected: bool, compare_to: An
     return kind != "table" or name in metadata.tables
 
 
+connection = context.config.attributes["connection"]
+for table in metadata.tables.values():
+    for index in table.indexes:
+        if where := index.info.get(WHERE):
+            index.dialect_options[connection.dialect.name]["where"] = text(where)
+
 context.configure(
-    connection=context.config.attributes["connection"],
+    connection=connection,
     target_metadata=metadata,
     include_object=ours,
     render_as_batch=True,
