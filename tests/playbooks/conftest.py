@@ -23,6 +23,7 @@ from orchestrator.domain.allocation import Allocation
 from orchestrator.domain.assignment import host_variables, passwords, roles_beside, secrets_variable, writer_of
 from orchestrator.domain.catalog import SecretKind, Tenancy, Verb
 from orchestrator.domain.certificates import certified
+from orchestrator.domain.events import TaskFinished
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.reachability import Reachability
 from orchestrator.domain.run import StepOutcome, StepState
@@ -117,7 +118,7 @@ class Steps:
         return self.runner.run(assignment, on_events=self.said.extend, cancelled=lambda: self._has_done(until))
 
     def _has_done(self, task: str | None) -> bool:
-        return task is not None and any(getattr(told, "task", None) == task for told in self.said)
+        return task is not None and any(isinstance(told, TaskFinished) and told.task == task for told in self.said)
 
     def assignment(
         self,
@@ -242,7 +243,7 @@ class Steps:
     def changed(self, component: str, verb: str, **options: Any) -> list[str]:
         """The tasks that changed something in a step that must succeed."""
         self.succeed(component, verb, **options)
-        return [f"{e.host}: {e.task}" for e in self.said if e.outcome == "changed"]
+        return [f"{e.host}: {e.task}" for e in self.said if isinstance(e, TaskFinished) and e.outcome == "changed"]
 
     def on(self, host: str, command: str) -> str:
         """What a shell command says, run as root on a host of the site."""

@@ -86,14 +86,14 @@ class TestADay:
 
     def test_a_command_that_is_killed_is_called_again(self, command: Command, file: Path) -> None:
         apply = command.start("apply", file, "--yes")
-        until(lambda: states(command).get("network.provision") == "running")
+        until(lambda: states(command).get("desktop.provision") == "running")
         apply.kill()
         apply.communicate()
         command("apply", file, "--yes")
         run = command.json("run", "list", "--agency", AGENCY)["runs"][0]
         assert (run["run"], run["state"]) == (1, "succeeded"), "it is the same run"
         attempts = {s["id"]: s["attempt"] for s in command.json("run", "show", 1)["steps"]}
-        assert (attempts["network.precheck"], attempts["network.provision"]) == (1, 2)
+        assert (attempts["desktop.precheck"], attempts["desktop.provision"]) == (1, 2)
         command("agency", "verify", AGENCY)
 
     def test_more_people_are_a_change_of_the_contract(self, command: Command, file: Path) -> None:
