@@ -3,6 +3,7 @@
 import importlib
 import io
 import json
+import os
 import runpy
 import signal
 import socket
@@ -125,11 +126,14 @@ class TestAWayOut:
     ) -> None:
         leaks = load("leaks")
 
-        def run(*command: str, text: str) -> str:
+        def run(*command: str, text: str = "") -> str:
+            if command == ("ip", "-netns", "drill-7", "-json", "address"):
+                return json.dumps([{"ifname": "lo", "addr_info": [{"local": "127.0.0.1"}]}, {"ifname": "bubble0"}])
             if command[:4] != ("ip", "netns", "exec", "drill-7"):
                 return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
             asked = json.loads(text)
-            return json.dumps([{**one, "blocked": True, "detail": "timed out"} for one in asked])
+            assert {link for _, link in asked} == {"bubble0"}, "it is an address of the bubble's own"
+            return json.dumps([{**one, "blocked": True, "detail": "timed out"} for one, _ in asked])
 
         monkeypatch.setattr(leaks, "run", run)
         monkeypatch.setenv("PYTHONPATH", str(FOLDERS[0]))
@@ -142,11 +146,26 @@ class TestAWayOut:
     def test_that_leads_nowhere_is_blocked(self, monkeypatch: pytest.MonkeyPatch) -> None:
         leaks = load("leaks")
 
-        def nowhere(*_: object, **__: object) -> None:
+        def nowhere(*_: object) -> None:
             raise OSError(113, "No route to host")
 
-        monkeypatch.setattr(leaks.socket, "create_connection", nowhere)
+        monkeypatch.setattr(leaks.socket.socket, "connect", nowhere)
         assert leaks.attempt({"name": "far", "address": "192.0.2.1", "port": 443})["blocked"] is True
+
+    def test_by_a_link_does_not_end_at_the_copy_itself(self, targets: list[dict[str, Any]]) -> None:
+        """An address of this machine's, asked for by a link that leads nowhere."""
+        name = f"leak{os.getpid() % 100_000}"
+        pair = ["type", "veth", "peer", "name", f"{name}p"]
+        made = subprocess.run(["ip", "link", "add", name, *pair], capture_output=True, check=False)
+        if made.returncode != 0:
+            pytest.skip("needs root, to make a link")
+        try:
+            leaks = load("leaks")
+            subprocess.run(["ip", "link", "set", name, "up"], check=True)
+            assert leaks.attempt(targets[0], name)["blocked"] is True
+            assert leaks.attempt(targets[0])["blocked"] is False
+        finally:
+            subprocess.run(["ip", "link", "delete", name], check=True)
 
 
 class Echo:

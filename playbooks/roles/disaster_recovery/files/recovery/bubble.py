@@ -27,6 +27,9 @@ HIDDEN = (
     "/home",
     "/etc/ssh/authorized_keys.d",
 )
+LINK = "bubble0"
+"""The bubble's end of the only link it has."""
+
 UNIT = """[Unit]
 Description=What was restored
 After=basic.target systemd-user-sessions.service
@@ -88,11 +91,11 @@ def make_network(drill: Drill) -> list[str]:
     run("ip", "netns", "add", drill.name)
     inside = ("ip", "netns", "exec", drill.name)
     run(*inside, "nft", "--file", "-", text=INSIDE.format(host=host))
-    run("ip", "link", "add", drill.link, "type", "veth", "peer", "name", "bubble0", "netns", drill.name)
+    run("ip", "link", "add", drill.link, "type", "veth", "peer", "name", LINK, "netns", drill.name)
     run("ip", "address", "add", f"{host}/30", "dev", drill.link)
     run("ip", "link", "set", drill.link, "up")
-    run("ip", "-n", drill.name, "address", "add", f"{own}/30", "dev", "bubble0")
-    run("ip", "-n", drill.name, "link", "set", "bubble0", "up")
+    run("ip", "-n", drill.name, "address", "add", f"{own}/30", "dev", LINK)
+    run("ip", "-n", drill.name, "link", "set", LINK, "up")
     run("ip", "-n", drill.name, "link", "set", "lo", "up")
     return [f"firewall {drill.link}", f"namespace {drill.name}", f"link {drill.link}"]
 
