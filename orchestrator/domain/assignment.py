@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.domain.agreement import Agency
 from orchestrator.domain.allocation import Allocation, values
-from orchestrator.domain.catalog import Component
+from orchestrator.domain.catalog import Component, Tenancy
 from orchestrator.domain.certificates import Certified
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.reachability import Reachability
@@ -131,6 +131,18 @@ def addresses(placement: Placement, site: Site) -> dict[str, list[dict[str, str]
         function: [{"name": h, "address": site.hosts[h].address} for h in hosts if h in site.hosts]
         for function, hosts in sorted(placement.items())
     }
+
+
+def by_host(
+    template: str, component: Component, instance: ServiceInstance, facts: Mapping[str, str], *, site: Site
+) -> list[tuple[str | None, dict[str, str]]]:
+    """The names as `endpoint_facts` has them, for each host that the template means: all those of the function that it
+    names, where the agency has them to itself. Otherwise for one, without a name."""
+    named = [function for function in instance.hosts if f"{{{function}_address}}" in template]
+    hosts = [h for h in instance.hosts[named[0]] if h in site.hosts] if len(named) == 1 else []
+    if component.tenancy is not Tenancy.DEDICATED or len(hosts) < 2:
+        return [(None, dict(facts))]
+    return [(host, {**facts, f"{named[0]}_address": site.hosts[host].address}) for host in hosts]
 
 
 def endpoint_facts(

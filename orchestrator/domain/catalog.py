@@ -137,6 +137,8 @@ class Probe(Value):
     login: Login | None = None
     called: Name | None = None
     """What its timeline is called, where a component has two of a kind."""
+    enough: Annotated[float, Field(gt=0, le=1, exclude_if=lambda enough: enough == 1)] = 1.0
+    """Which part of the hosts that a service has to itself must be up for it to be; at least one."""
 
     @property
     def id(self) -> str:

@@ -1,7 +1,7 @@
 """Probing: from what single probes found to when a service was up, down or unknown."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -50,7 +50,8 @@ class Standing(NamedTuple):
 
 class ProbeTarget(NamedTuple):
     """A probe of a live service. `address` is its target as the probe's kind spells it; empty with a `refusal` to say
-    why it cannot run."""
+    why it cannot run. A service that has several hosts to itself is probed on each, `host`; together these readings are
+    one, by how many of them it takes, `enough`."""
 
     key: ProbeKey
     kind: ProbeKind
@@ -60,6 +61,31 @@ class ProbeTarget(NamedTuple):
     version: datetime
     """When its service last changed: what was prepared for an earlier one is void."""
     refusal: str | None = None
+    host: str | None = None
+    hosts: int = 1
+    enough: int = 1
+
+    @property
+    def each(self) -> ProbeKey:
+        """Which of the probe's readings it is: one for each host."""
+        return self.key if self.host is None else self.key._replace(probe=f"{self.key.probe}@{self.host}")
+
+
+def together(latest: Mapping[str, Reading], target: ProbeTarget) -> Reading | None:
+    """What the latest readings of a service's hosts say of it, at the instant of the last; None until each was read.
+
+    Up when enough hosts are up, down when too few can be.
+    """
+    if len(latest) < target.hosts:
+        return None
+    last = max(latest.values(), key=lambda reading: reading.at)
+    up, down = (sum(r.state is state for r in latest.values()) for state in (State.UP, State.DOWN))
+    state = State.DOWN if target.hosts - down < target.enough else State.UP if up >= target.enough else State.UNKNOWN
+    rest = [f"{host}: {reading.detail}" for host, reading in sorted(latest.items()) if reading.state is not State.UP]
+    detail = (
+        f"{up} of {target.hosts} hosts are up, {target.enough} are enough; {'; '.join(rest)}" if rest else last.detail
+    )
+    return last._replace(state=state, detail=detail)
 
 
 def believe(first: Reading, again: Reading) -> Reading:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from orchestrator.domain.allocation import Allocation
-from orchestrator.domain.assignment import endpoint_facts
-from orchestrator.domain.catalog import Verb
+from orchestrator.domain.assignment import by_host, endpoint_facts
+from orchestrator.domain.catalog import Component, Verb
 from orchestrator.domain.cost import Cost
 from orchestrator.domain.difference import FieldChange
 from orchestrator.domain.events import Event
@@ -29,6 +29,9 @@ from orchestrator.usecases.measuring import probing_figures, recovery_figures
 from orchestrator.usecases.metering import Metering
 from orchestrator.usecases.ports import CatalogSource, Clock, Store, StoredPlan, Transaction
 from orchestrator.usecases.probing_ports import ProbeCounts
+
+RECENTLY = timedelta(minutes=1)
+"""A prober that has come so far is at work."""
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -148,6 +151,8 @@ class ServiceView(Value):
     lifecycle: InstanceState
     health: State
     health_since: datetime | None
+    health_note: str | None
+    """Why nobody knows yet."""
     status: str
     hosts: tuple[str, ...]
     endpoints: tuple[EndpointView, ...]
@@ -300,6 +305,8 @@ class Observing:
         site, run = self.source.site(record.site), tx.runs.open_of(agency)
         allocations = tx.allocations.of(agency, site=site.name)
         health = diagnose(tx, self.source.catalog(), now=self.clock.now(), agency=agency)
+        read_until = tx.prober.read_until()
+        is_probed = read_until is not None and self.clock.now() - read_until < RECENTLY
         return AgencyView(
             agency=record.id,
             name=record.name,
@@ -316,6 +323,7 @@ class Observing:
                     allocations=allocations,
                     run_open=run is not None,
                     health=health.get((agency, i.component), UNPROBED),
+                    is_probed=is_probed,
                 )
                 for i in tx.instances.of(agency).values()
             ),
@@ -329,6 +337,7 @@ class Observing:
         allocations: dict[str, Allocation],
         run_open: bool,
         health: Health,
+        is_probed: bool,
     ) -> ServiceView:
         component = self.source.catalog().components[instance.component]
         facts = endpoint_facts(instance, agency=instance.agency, site=site, allocations=allocations)
@@ -340,11 +349,22 @@ class Observing:
             lifecycle=instance.state,
             health=health.state,
             health_since=health.since,
+            health_note=_unprobed(component, is_probed=is_probed) if health.since is None and instance.exists else None,
             status=display_status(instance.state, run_open=run_open),
             hosts=hosts_in(instance.hosts),
-            endpoints=tuple(EndpointView(name=e.name, address=e.address.format_map(facts)) for e in endpoints),
+            endpoints=tuple(
+                EndpointView(name=e.name, address=e.address.format_map(known))
+                for e in endpoints
+                for _, known in by_host(e.address, component, instance, facts, site=site)
+            ),
             error=instance.error,
         )
+
+
+def _unprobed(component: Component, *, is_probed: bool) -> str:
+    if not component.probes:
+        return "has no probes"
+    return "its first probe is due at once" if is_probed else "nobody probes; orchestrator serve does"
 
 
 def _prospects(run: Run, crew: Crew) -> dict[str, Any]:

@@ -34,6 +34,8 @@ class Probing:
     counts: ProbeCounts
     _in_force: Standings = field(default_factory=dict)
     _live: set[ProbeKey] | None = None
+    _latest: dict[ProbeKey, dict[str, Reading]] = field(default_factory=dict)
+    """Of services with several hosts, by host."""
 
     def take(self) -> bool:
         """Begin to probe, if no other process does. Of the time in which nobody did, nobody knows."""
@@ -45,12 +47,15 @@ class Probing:
             in_force = {kept.key: _resumed(kept, read_until) for kept in tx.transitions.standings()}
             changes = list(_silences(in_force, now))
             _keep(tx.transitions, in_force, changes)
-        self._in_force, self._live = in_force, None
+        self._in_force, self._live, self._latest = in_force, None, {}
         return True
 
     def targets(self) -> list[ProbeTarget]:
         found = self.targeting.targets()
         self._live = {target.key for target in found}
+        hosts = {(target.key, target.host) for target in found}
+        for key, latest in self._latest.items():
+            self._latest[key] = {host: reading for host, reading in latest.items() if (key, host) in hosts}
         return found
 
     def prepare(self, target: ProbeTarget) -> Prepared:
@@ -61,7 +66,7 @@ class Probing:
         nothing of them is kept."""
         in_force = dict(self._in_force)
         changes: Changes = []
-        for target, reading in readings:
+        for target, reading in self._of_services(readings):
             before = in_force[target.key].standing if target.key in in_force else None
             standing, made = probing.heard(before, reading, target.every)
             in_force[target.key] = KeptStanding(target.key, target.every, standing)
@@ -76,6 +81,17 @@ class Probing:
         for _, reading in readings:
             self.counts.readings[reading.state] += 1
         return True
+
+    def _of_services(self, readings: Sequence[tuple[ProbeTarget, Reading]]) -> Iterator[tuple[ProbeTarget, Reading]]:
+        """Readings of single hosts are readings of their service, together with those of its other hosts."""
+        for target, reading in readings:
+            if target.host is None:
+                yield target, reading
+                continue
+            latest = self._latest.setdefault(target.key, {})
+            latest[target.host] = reading
+            if (whole := probing.together(latest, target)) is not None:
+                yield target, whole
 
     def _departures(self, in_force: Standings, at: datetime) -> Iterator[tuple[ProbeKey, Change]]:
         """What is no longer probed is unknown."""

@@ -1,5 +1,6 @@
 """Targeting: which services are live, where their probes go, and what each needs to run."""
 
+import math
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from orchestrator.domain.assignment import endpoint_facts, password_of
+from orchestrator.domain.assignment import by_host, endpoint_facts, password_of
 from orchestrator.domain.catalog import Component, Login, Probe, ProbeKind, Tenancy
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.instance import InstanceState, ServiceInstance
@@ -93,15 +94,19 @@ class Targeting:
         return self._known[record.id][1]
 
     def _resolve(self, instance: ServiceInstance, site: Site, facts: Mapping[str, str]) -> Iterable[ProbeTarget]:
-        known = {name: value for name, value in facts.items() if value}
-        for probe in self.source.catalog().components[instance.component].probes:
-            address, refusal = "", None
-            try:
-                address = probe.target.format_map(known)
-            except KeyError as missing:
-                refusal = f"there is no {missing.args[0]} to be found in {probe.target}"
+        component = self.source.catalog().components[instance.component]
+        for probe in component.probes:
             key = ProbeKey(instance.agency, instance.component, probe.id)
-            yield ProbeTarget(key, probe.kind, site.name, address, probe.every, instance.changed_at, refusal)
+            places = by_host(probe.target, component, instance, facts, site=site)
+            enough = math.ceil(probe.enough * len(places))
+            for host, known in places:
+                address, refusal = "", None
+                try:
+                    address = probe.target.format_map({name: value for name, value in known.items() if value})
+                except KeyError as missing:
+                    refusal = f"there is no {missing.args[0]} to be found in {probe.target}"
+                made = ProbeTarget(key, probe.kind, site.name, address, probe.every, instance.changed_at, refusal)
+                yield made._replace(host=host, hosts=len(places), enough=enough)
 
     def prepare(self, target: ProbeTarget) -> Prepared:
         """What the probe needs besides its target. Raises an OrchestratorError that says why it cannot run."""
@@ -138,7 +143,7 @@ class Targeting:
         """Who vouches for the live service, read from its own host over a connection that is checked otherwise."""
         trust = component.recovery.trust
         assert trust is not None
-        asked = (target.site, instance.hosts[trust.function][0], trust.file)
+        asked = (target.site, target.host or instance.hosts[trust.function][0], trust.file)
         version = target.version if component.tenancy is Tenancy.DEDICATED else None
         with self._asking[asked]:  # services of many agencies that share a host ask it once
             told = self._trust.get(asked)

@@ -1,15 +1,17 @@
 """From readings to transitions: what is believed, since when, and what silence makes of it."""
 
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.domain.catalog import ProbeKind
 from orchestrator.domain.probing import (
     Change,
     ProbeKey,
+    ProbeTarget,
     Reading,
     Standing,
     as_of,
@@ -18,6 +20,7 @@ from orchestrator.domain.probing import (
     last_slot,
     silent,
     slot_after,
+    together,
     worst,
 )
 from orchestrator.domain.service_record import State, Transition
@@ -139,3 +142,26 @@ def test_what_is_in_force_when_the_prober_fell_silent() -> None:
         assert as_of(KEY, standing, EVERY, read_until=at(0), now=last + timedelta(seconds=seconds)).state is UP
     late = as_of(KEY, standing, EVERY, read_until=at(0), now=last + timedelta(seconds=121))
     assert (late.state, late.since) == (UNKNOWN, last + EVERY)
+
+
+def possible(states: list[State], enough: int) -> State:
+    """What the service may be, whatever those are that nobody knows of: every way is tried."""
+    outcomes = {
+        sum(state is UP for state in way) >= enough
+        for way in product(*([UP, DOWN] if state is UNKNOWN else [state] for state in states))
+    }
+    return UNKNOWN if len(outcomes) > 1 else UP if outcomes == {True} else DOWN
+
+
+@given(st.lists(st.sampled_from(State), min_size=2, max_size=6), st.data())
+def test_hosts_together_are_what_they_must_be_whatever_nobody_knows(states: list[State], data: st.DataObject) -> None:
+    enough = data.draw(st.integers(1, len(states)))
+    target = ProbeTarget(KEY, ProbeKind.TCP, "s", "x", EVERY, START, host="h0", hosts=len(states), enough=enough)
+    latest = {f"h{n}": Reading(at(n), state, f"{n} {state.value}") for n, state in enumerate(states)}
+    whole = together(latest, target)
+    assert whole is not None
+    assert (whole.state, whole.at) == (possible(states, enough), at(len(states) - 1))
+    for n, state in enumerate(states):
+        assert (f"h{n}: {n} {state.value}" in whole.detail) is (state is not UP), "who is not up is named"
+    del latest["h1"]
+    assert together(latest, target) is None, "not before each was read"

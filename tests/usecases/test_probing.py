@@ -12,7 +12,8 @@ import pytest
 
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.keys.secret_box import SecretBox
-from orchestrator.domain.assignment import password_of
+from orchestrator.domain.assignment import by_host, password_of
+from orchestrator.domain.catalog import Tenancy
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.probing import ProbeTarget, Reading, last_slot
 from orchestrator.domain.run import StepState
@@ -91,6 +92,68 @@ def watch(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request
     source = CatalogFiles(catalog_dir=catalog, inventories_dir=WORLD / "inventories", playbooks_dir=WORLD / "playbooks")
     house.apply(order("a-one"))
     return Watch(house, Targeting(source, house.store, house.clock, SecretBox(tmp_path / "key"), Hosts()))
+
+
+class TestSeveralHosts:
+    """Of a service that has them to itself."""
+
+    def targets(self, watch: Watch, *hosts: str, enough: int = 2) -> list[ProbeTarget]:
+        return [watch.target()._replace(host=host, hosts=len(hosts), enough=enough) for host in hosts]
+
+    def hear(self, watch: Watch, prober: Probing, *found: tuple[ProbeTarget, State]) -> None:
+        watch.house.clock.turn(seconds=10)
+        now = watch.house.clock.now()
+        assert prober.heard([(t, Reading(now, state, state.value)) for t, state in found], read_until=now)
+
+    def states(self, watch: Watch) -> list[State]:
+        return [state for _, state in watch.timeline()]
+
+    def test_are_one_service_and_down_when_too_few_are_up(self, watch: Watch) -> None:
+        prober, (one, two) = watch.prober("p"), self.targets(watch, "m1", "m2")
+        assert prober.take()
+        self.hear(watch, prober, (one, UP))
+        assert self.states(watch) == [], "the other was not read yet"
+        self.hear(watch, prober, (two, UP))
+        self.hear(watch, prober, (two, DOWN))
+        self.hear(watch, prober, (one, UP))
+        self.hear(watch, prober, (two, UP))
+        assert self.states(watch) == [UP, DOWN, UP]
+
+    def test_one_of_two_is_enough_where_that_is_said(self, watch: Watch) -> None:
+        prober, (one, two) = watch.prober("p"), self.targets(watch, "m1", "m2", enough=1)
+        assert prober.take()
+        self.hear(watch, prober, (one, UP), (two, DOWN))
+        self.hear(watch, prober, (one, DOWN))
+        assert self.states(watch) == [UP, DOWN]
+
+    def test_that_went_do_not_count(self, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+        prober, (one, two) = watch.prober("p"), self.targets(watch, "m1", "m2")
+        assert prober.take()
+        self.hear(watch, prober, (one, UP), (two, UP))
+        others = self.targets(watch, "m1", "m3")
+        monkeypatch.setattr(watch.targeting, "targets", lambda: others)
+        assert prober.targets() == others
+        self.hear(watch, prober, (others[0], DOWN))
+        assert self.states(watch) == [UP], "m3 was not read yet, and m2 is nobody's"
+        self.hear(watch, prober, (others[1], UP))
+        assert self.states(watch) == [UP, DOWN]
+
+    def test_are_probed_each_at_its_own_address(self, watch: Watch) -> None:
+        component = watch.targeting.source.catalog().components["alpha"]
+        with watch.house.store.read() as tx:
+            recorded = tx.instances.of("a-one")["alpha"]
+        instance = recorded.model_copy(update={"hosts": {"place": ("m1", "m2", "gone")}})
+        site = watch.targeting.source.site(watch.target().site)
+        places = {
+            m: site.hosts["m1"].model_copy(update={"name": m, "address": f"192.0.2.{m[1]}"}) for m in ("m1", "m2")
+        }
+        site = site.model_copy(update={"hosts": places})
+        alone = component.model_copy(update={"tenancy": Tenancy.DEDICATED})
+        facts = {"place_address": "192.0.2.1"}
+        each = by_host("{place_address}:80", alone, instance, facts, site=site)
+        assert each == [("m1", {"place_address": "192.0.2.1"}), ("m2", {"place_address": "192.0.2.2"})]
+        shared = component.model_copy(update={"tenancy": Tenancy.SHARED})
+        assert by_host("{place_address}:80", shared, instance, facts, site=site) == [(None, facts)]
 
 
 class TestWhatIsProbed:

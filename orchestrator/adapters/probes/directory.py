@@ -30,7 +30,7 @@ class Directory:
 
     def _ask(self, prepared: Prepared, seconds: float) -> str:
         with self._turn:
-            of, connection = self._kept.pop(prepared.target.key, (None, None))
+            of, connection = self._kept.pop(prepared.target.each, (None, None))
         if connection and of != prepared:
             _hang_up(connection)
             connection = None
@@ -44,7 +44,7 @@ class Directory:
             _hang_up(connection)
             raise ProbeFailed(f"{prepared.target.address} lets nobody in: {connection.result.get('description')}")
         with self._turn:
-            self._kept[prepared.target.key] = prepared, connection
+            self._kept[prepared.target.each] = prepared, connection
         return f"{prepared.target.address} lets {prepared.person.name if prepared.person else 'everybody'} in"
 
 

@@ -125,7 +125,7 @@ class ProbePool:
         used: list[Prepared] = []
 
         async def prepare(target: ProbeTarget) -> Prepared:
-            known = self._prepared.pop(target.key, None)
+            known = self._prepared.pop(target.each, None)
             if known is None or known.target != target:
                 known = await asyncio.to_thread(self.watcher.prepare, target)
             used.append(known)
@@ -134,9 +134,9 @@ class ProbePool:
         try:
             reading = await read(target, ask, prepare, self.clock)
             self._read.append((target, reading))
-            self._table.end(target.key, now=self.clock.now())
+            self._table.end(target.each, now=self.clock.now())
             if reading.state is State.UP:
-                self._prepared[target.key] = used[-1]
+                self._prepared[target.each] = used[-1]
         finally:
             places.release()
 
@@ -179,7 +179,7 @@ class ProbePool:
     async def _refresh(self) -> None:
         targets = await self._records(self.watcher.targets)
         self._table.set(targets, now=self.clock.now())
-        for gone in self._prepared.keys() - {target.key for target in targets}:
+        for gone in self._prepared.keys() - {target.each for target in targets}:
             del self._prepared[gone]
 
 

@@ -58,7 +58,7 @@ async def _outcome(target: ProbeTarget, ask: Ask, prepare: Prepare) -> tuple[Sta
     except Exception as error:
         # Our own bug says nothing of the service. Its text is not told: it may hold what the probe was told.
         place = traceback.extract_tb(error.__traceback__)[-1]
-        log.error("the probe %s broke: %s at %s:%s", target.key, type(error).__name__, place.filename, place.lineno)  # noqa: TRY400
+        log.error("the probe %s broke: %s at %s:%s", target.each, type(error).__name__, place.filename, place.lineno)  # noqa: TRY400
         return State.UNKNOWN, "the probe itself broke; see the log"
 
 

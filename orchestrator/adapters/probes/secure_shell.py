@@ -67,7 +67,7 @@ class SecureShell:
     def _taken(self, prepared: Prepared) -> paramiko.SSHClient | None:
         """The login of the last time, unless something of it has changed since."""
         with self._turn:
-            of, client = self._kept.pop(prepared.target.key, (None, None))
+            of, client = self._kept.pop(prepared.target.each, (None, None))
         transport = client and client.get_transport()
         if client and of == prepared and transport and transport.is_active():
             return client
@@ -77,7 +77,7 @@ class SecureShell:
 
     def _keep(self, prepared: Prepared, client: paramiko.SSHClient) -> None:
         with self._turn:
-            self._kept[prepared.target.key] = prepared, client
+            self._kept[prepared.target.each] = prepared, client
             oldest = self._kept.popitem(last=False)[1][1] if len(self._kept) > KEPT else None
         if oldest:
             with suppress(*BROKEN):

@@ -12,16 +12,21 @@ class Timetable:
         self._targets: dict[ProbeKey, ProbeTarget] = {}
         self._due: list[tuple[datetime, ProbeKey]] = []
         self._begun: dict[ProbeKey, datetime] = {}
+        self._is_set = False
 
     def set(self, targets: Iterable[ProbeTarget], *, now: datetime) -> None:
-        """Probe these from now on. What was probed before at the same interval keeps its turn."""
-        before, self._targets = self._targets, {target.key: target for target in targets}
+        """Probe these from now on. What was probed before at the same interval keeps its turn, and what there was the
+        first time has the turns of its slots."""
+        before, self._targets = self._targets, {target.each: target for target in targets}
         kept = {key for key, t in self._targets.items() if key in before and before[key].every == t.every}
         self._due = [(due, key) for due, key in self._due if key in kept]
         self._begun = {key: due for key, due in self._begun.items() if key in kept}
         waiting = {key for _, key in self._due} | self._begun.keys()
         fresh = [t for key, t in self._targets.items() if key not in waiting]
-        self._due += [(slot_after(t.key, t.every, now), t.key) for t in fresh]
+        # What has just been put in service is probed at once. What there was when probing began keeps the turns it had.
+        keeps = before.keys() if self._is_set else self._targets.keys()
+        self._due += [(slot_after(t.key, t.every, now) if t.each in keeps else now, t.each) for t in fresh]
+        self._is_set = True
         heapq.heapify(self._due)
 
     def next_due(self) -> datetime | None:
@@ -38,7 +43,7 @@ class Timetable:
         due = self._begun.pop(key, None)
         target = self._targets.get(key)
         if target and due:
-            heapq.heappush(self._due, (slot_after(key, target.every, max(due, now)), key))
+            heapq.heappush(self._due, (slot_after(target.key, target.every, max(due, now)), key))
 
     def read_until(self, now: datetime) -> datetime:
         """Everything that was due before this instant has been read."""

@@ -45,7 +45,7 @@ def _exit_code(readings: "list[Reading]") -> int:
 def _plain(target: "ProbeTarget", reading: "Reading") -> dict[str, Any]:
     return {
         "component": target.key.component,
-        "probe": target.key.probe,
+        "probe": target.each.probe,
         "kind": target.kind.value,
         "target": target.address,
         "at": reading.at.isoformat(),
@@ -67,5 +67,5 @@ def _show(found: "list[tuple[ProbeTarget, Reading]]") -> None:
     for target, reading in found:
         style = HEALTH_STYLE[reading.state]
         state, took = f"[{style}]{reading.state.value}[/]", f"{reading.seconds * 1000:.0f} ms"
-        table.add_row(target.key.component, target.key.probe, state, took, escape(reading.detail))
+        table.add_row(target.key.component, target.each.probe, state, took, escape(reading.detail))
     console.print(table)

@@ -220,6 +220,8 @@ def show_agency(agency: AgencyView) -> None:
 
 def _health(service: ServiceView) -> str:
     word = f"[{HEALTH_STYLE[service.health]}]{service.health.value}[/]"
+    if service.health_note:
+        return f"{word}: {service.health_note}"
     return f"{word} since {service.health_since:%Y-%m-%d %H:%M:%S}Z" if service.health_since else word
 
 

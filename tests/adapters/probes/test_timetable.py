@@ -19,10 +19,22 @@ def test_a_probe_keeps_its_turn_when_others_come_and_go() -> None:
     turn = table.next_due()
     assert turn == slot_after(one.key, one.every, START)
     table.set([one, two], now=START + SECOND)
+    assert table.begin() == (two, START + SECOND), "what has just come is probed at once"
     table.set([one], now=START + 2 * SECOND)
     assert table.next_due() == turn
     table.set([one._replace(every=SECOND)], now=START + 2 * SECOND)
     assert table.next_due() == slot_after(one.key, SECOND, START + 2 * SECOND)
+
+
+def test_hosts_of_a_service_have_the_same_turns() -> None:
+    table, one = Timetable(), target("tcp", "x")
+    hosts = [one._replace(host=host, hosts=2) for host in ("h1", "h2")]
+    table.set(hosts, now=START)
+    assert {table.begin()[0].host for _ in hosts} == {"h1", "h2"}
+    turn = slot_after(one.key, one.every, START)
+    for host in hosts:
+        table.end(host.each, now=turn)
+    assert [table.begin()[1] for _ in hosts] == [turn + one.every] * 2
 
 
 def test_what_went_while_it_was_read_does_not_come_back() -> None:
