@@ -10,7 +10,7 @@ from orchestrator.domain.catalog import Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.recovery_time import EVERY, IN_A_ROW, Watched
 from orchestrator.usecases.leasing import CANCELLED, SHORT, Lease
-from orchestrator.usecases.recovery_ports import DrillGoneError, RecoveryHost, Rehearsal, Stopwatch, User
+from orchestrator.usecases.recovery_ports import RecoveryHost, Rehearsal, Stopwatch, User
 
 ATTEMPT = timedelta(seconds=10)
 TELL = timedelta(seconds=15)
@@ -65,8 +65,6 @@ class Trying:
                             watched = found
                             yield watched
             except OrchestratorError as error:
-                if isinstance(error, DrillGoneError):
-                    raise
                 self.lease.confirm()
                 watched = watched.interrupted(error.message)
             yield watched
