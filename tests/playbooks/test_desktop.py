@@ -1,15 +1,20 @@
 """An agency's desktops on real hosts: made, used, broken, mended, removed and given to the next agency."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import paramiko
 import pytest
 
+from orchestrator.adapters import home_weights
+from orchestrator.adapters.recovery_host import SshRecoveryHosts
 from orchestrator.domain.certificates import PERIOD
 from orchestrator.domain.run import StepOutcome, StepState
+from orchestrator.usecases.ports import SiteAccess
 from tests.playbooks.conftest import ALPHA, BRAVO, TODAY, Steps, Tenant, secrets_of
 from tests.playbooks.grounds import NETWORKS
 
@@ -58,6 +63,21 @@ def desktops(steps: Steps) -> Steps:
 
     steps.practice.in_state("desktops", make)
     return steps
+
+
+def test_homes_are_where_the_catalogue_says_and_can_be_weighed_there(desktops: Steps) -> None:
+    """What a plan that removes people tells of what they lose."""
+    homes = desktops.source.catalog().components["desktop"].homes
+    assert homes
+    home, nobody = (homes.path.format(person=person, agency_id=ALPHA.id) for person in ("user1", "nobody"))
+    desktops.on("pc1", f"head -c 4321 /dev/zero > {home}/letter")
+    folder = desktops.home / "sites" / "practice"
+    hosts = SshRecoveryHosts(lambda _: SiteAccess(key=folder / "id_ed25519", known_hosts=folder / "known_hosts"))
+    program = Path(home_weights.__file__).read_text()
+    with hosts.connect(desktops.site, "pc1") as host:
+        [told] = [json.loads(line) for line in host.as_root(program, [home, nobody]).splitlines()]
+    assert (told["path"], told["files"] >= 1, told["bytes"] >= 4321) == (home, True, True)
+    desktops.on("pc1", f"rm {home}/letter")
 
 
 @pytest.fixture
