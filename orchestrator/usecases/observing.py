@@ -30,6 +30,7 @@ from orchestrator.usecases.metering import Metering
 from orchestrator.usecases.ports import CatalogSource, Clock, Store, StoredPlan, Transaction
 from orchestrator.usecases.probing_ports import ProbeCounts
 
+NOBODY_PROBES = "nobody probes"
 RECENTLY = timedelta(minutes=1)
 """A prober that has come so far is at work."""
 
@@ -364,7 +365,7 @@ class Observing:
 def _unprobed(component: Component, *, is_probed: bool) -> str:
     if not component.probes:
         return "has no probes"
-    return "its first probe is due at once" if is_probed else "nobody probes; orchestrator serve does"
+    return "first probe due" if is_probed else NOBODY_PROBES
 
 
 def _prospects(run: Run, crew: Crew) -> dict[str, Any]:

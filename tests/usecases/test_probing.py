@@ -94,6 +94,19 @@ def watch(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request
     return Watch(house, Targeting(source, house.store, house.clock, SecretBox(tmp_path / "key"), Hosts()))
 
 
+def test_why_nobody_knows_how_a_service_is_is_said(watch: Watch) -> None:
+    def note() -> str | None:
+        return replace(watch.house.observing, source=watch.targeting.source).agency("a-one").services[0].health_note
+
+    prober = watch.prober("p")
+    assert note() == "nobody probes"
+    assert prober.take()
+    assert prober.heard([], read_until=watch.house.clock.now())
+    assert note() == "first probe due"
+    assert watch.hear(prober, UP)
+    assert note() is None
+
+
 class TestSeveralHosts:
     """Of a service that has them to itself."""
 

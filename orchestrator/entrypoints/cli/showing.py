@@ -12,7 +12,16 @@ from orchestrator.domain.plan import Effect
 from orchestrator.domain.run import RunState, StepState
 from orchestrator.domain.service_record import State
 from orchestrator.entrypoints.cli.output import console
-from orchestrator.usecases.observing import AgencyView, ChangeView, CostView, PlanView, RunView, ServiceView, StepView
+from orchestrator.usecases.observing import (
+    NOBODY_PROBES,
+    AgencyView,
+    ChangeView,
+    CostView,
+    PlanView,
+    RunView,
+    ServiceView,
+    StepView,
+)
 
 SYMBOL = {
     Effect.CREATE: "[green]+[/]",
@@ -216,6 +225,8 @@ def show_agency(agency: AgencyView) -> None:
         hosts = ", ".join(service.hosts)
         table.add_row(service.component, service.tier, service.status, _health(service), hosts, escape(endpoints))
     console.print(table)
+    if any(service.health_note == NOBODY_PROBES for service in agency.services):
+        console.print("How they are is known while somebody probes: orchestrator serve")
 
 
 def _health(service: ServiceView) -> str:
