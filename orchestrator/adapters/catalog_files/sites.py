@@ -4,7 +4,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from orchestrator.adapters.catalog_files.documents import YamlDocument, parse, read_yaml, refuse
 from orchestrator.domain.allocation import HostPool, NetworkPool, NumberPool, Pool, host_pool
@@ -27,12 +27,18 @@ class _Outside(BaseModel):
     port: Annotated[int, Field(ge=1, le=65535)]
 
 
+def _some(places: tuple[_Outside, ...]) -> tuple[_Outside, ...]:
+    if not places:
+        raise ValueError("names no place; leave it out, and it is {address: 1.1.1.1, port: 443}")
+    return places
+
+
 class _SiteFacts(BaseModel):
     model_config = ConfigDict(extra="allow")
     site_domain: Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")]
     site_pools: dict[str, NetworkPool | NumberPool]
     site_management: tuple[IPv4Network, ...] = ()
-    site_outside: Annotated[tuple[_Outside, ...], Field(min_length=1)] | None = None
+    site_outside: Annotated[tuple[_Outside, ...], AfterValidator(_some)] | None = None
 
 
 def read_site(folder: Path) -> Site:

@@ -1,0 +1,44 @@
+"""What a site says of itself: what may stand there, and what is refused with its line."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orchestrator.adapters.catalog_files.sites import read_site
+from orchestrator.domain.errors import OrchestratorError
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ROOT / "inventories/practice", tmp_path / "practice"))
+
+
+def test_the_outside_of_the_practice_site_is_more_than_one_place(folder: Path) -> None:
+    """One of them answers where there is no Internet."""
+    outside = read_site(folder).facts["site_outside"]
+    assert [set(one) for one in outside] == [{"address", "port"}] * 2
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        ("[]", "site_outside: Value error, names no place; leave it out"),
+        ("[{address: nowhere, port: 443}]", "site_outside.0.address: Input is not a valid IPv4 address"),
+        ("[{address: 192.0.2.1, port: 0}]", "site_outside.0.port: Input should be greater than or equal to 1"),
+        ("[{address: 192.0.2.1}]", "site_outside.0.port: Field required"),
+        ("[{address: 192.0.2.1, port: 443, tls: true}]", "site_outside.0.tls: Extra inputs are not permitted"),
+    ],
+)
+def test_an_outside_that_means_nothing_is_refused_with_its_line(folder: Path, said: str, complaint: str) -> None:
+    facts = folder / "group_vars" / "all.yml"
+    lines = facts.read_text().splitlines()
+    number = next(n for n, line in enumerate(lines) if line.startswith("site_outside:"))
+    lines[number] = f"site_outside: {said}"
+    facts.write_text("\n".join(lines))
+    with pytest.raises(OrchestratorError, match="is not usable") as refused:
+        read_site(folder)
+    [problem] = refused.value.details
+    assert f"all.yml:{number + 1}" in problem
+    assert complaint in problem
