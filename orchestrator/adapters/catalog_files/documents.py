@@ -26,6 +26,7 @@ MAX_BYTES = 256_000
 MAX_DEPTH = 30
 
 TIMESTAMP = "tag:yaml.org,2002:timestamp"
+COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 Path_ = tuple[str | int, ...]
 
@@ -157,6 +158,8 @@ class _Reading:
 
     def value_of(self, node: yaml.Node, at: Path_) -> Any:
         self.lines.setdefault(at, node.start_mark.line + 1)
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in COLLECTIONS:
+            raise _invalid(self.path, node.start_mark.line + 1, f"{_shown(node.tag)} is no kind of value here")
         if isinstance(node, yaml.MappingNode):
             return {self._key(key, at): self.value_of(value, (*at, key.value)) for key, value in node.value}
         if isinstance(node, yaml.SequenceNode):

@@ -69,6 +69,7 @@ class TestAFileThatCannotBeRead:
             (b"\xff\xfe\x00", "is not UTF-8 text"),
             ("", "bad.yml:1: is empty"),
             ("# nothing but a remark\n", "bad.yml:1: is empty"),
+            ("a: 1\nb: !!python/tuple [1]\n", "bad.yml:2: 'tag:yaml.org,2002:python/tuple' is no kind of value here"),
             ("a: 1\n? [b, c]\n: 2\n", "bad.yml:2: a key must be a word"),
             ("a: 1\nb: !!int many\n", "bad.yml:2: 'many': "),
             ("a: [1\nb: 2\n", "bad.yml:2: did not find expected ',' or ']'"),
