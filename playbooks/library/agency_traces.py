@@ -87,6 +87,9 @@ LISTS = {
     f"/etc/{name}{old}" for name in ("passwd", "group", "shadow", "gshadow", "subuid", "subgid") for old in ("", "-")
 }
 """Accounts are found otherwise, and what these were before the last change the next change replaces."""
+NUMBERED_IN = ("/etc/systemd", "/etc/wireguard", "/run")
+"""Where files carry an agency's number. Elsewhere `vpn1` is the name of a host."""
+UNITS = (".service", ".scope", ".slice")
 MOST_BYTES = 1_000_000
 
 
@@ -115,8 +118,9 @@ def files(names: Names) -> Iterator[str]:
     for root in ROOTS:
         for folder, below, plain in os.walk(root):
             below[:] = [name for name in below if f"{folder}/{name}" not in NOT_LOOKED_INTO]
-            inside = names.on(folder)
-            yield from (f"file {folder}/{name}" for name in (*below, *plain) if inside or names.on(name))
+            bears = names.on if folder.startswith(NUMBERED_IN) else names.name_on
+            inside = bears(folder)
+            yield from (f"file {folder}/{name}" for name in (*below, *plain) if inside or bears(name))
 
 
 def lines(names: Names) -> Iterator[str]:
@@ -144,12 +148,13 @@ def processes(names: Names) -> Iterator[str]:
     known = {one.pw_uid for one in pwd.getpwall()}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            owner, unit = entry.stat().st_uid, (entry / "cgroup").read_text()
+            owner, group = entry.stat().st_uid, (entry / "cgroup").read_text()
             command = (entry / "comm").read_text().strip()
         except OSError:
             continue  # it has ended
         # Accounts that systemd makes up for a unit are above these.
-        if names.on(unit) or (1000 <= owner < 60000 and owner not in known):
+        units = [part for part in group.split("/") if part.strip().endswith(UNITS)]
+        if any(map(names.on, units)) or (1000 <= owner < 60000 and owner not in known):
             yield f"process {command}"
 
 
