@@ -17,7 +17,7 @@ from orchestrator.entrypoints.cli.app import run
 from tests.conftest import WORLD
 
 
-def _hear_ctrl_c() -> None:
+def hear_ctrl_c() -> None:
     """As a terminal's programs do; a shell's background jobs, and so tests that are one, do not."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -73,7 +73,7 @@ class CommandLine:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            preexec_fn=_hear_ctrl_c,
+            preexec_fn=hear_ctrl_c,
         )
         self.running.append(process)
         return process

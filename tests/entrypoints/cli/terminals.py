@@ -3,11 +3,17 @@
 import fcntl
 import os
 import pty
+import select
 import subprocess
 import sys
 import termios
+import time
+from contextlib import suppress
 
-from tests.entrypoints.cli.conftest import PATIENCE, CommandLine
+from tests.entrypoints.cli.conftest import PATIENCE, CommandLine, hear_ctrl_c
+
+CTRL_C = b"\x03"
+"""Typed again as long as nothing comes of it: one that comes between a question and the wait for its answer is lost."""
 
 
 def at_terminal(command: CommandLine, *words: object, typing: bytes, at: str) -> tuple[int, str]:
@@ -15,6 +21,7 @@ def at_terminal(command: CommandLine, *words: object, typing: bytes, at: str) ->
     ours, theirs = pty.openpty()
 
     def own_terminal() -> None:
+        hear_ctrl_c()
         os.setsid()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
@@ -27,14 +34,12 @@ def at_terminal(command: CommandLine, *words: object, typing: bytes, at: str) ->
         preexec_fn=own_terminal,
     )
     os.close(theirs)
-    seen, waiting = b"", True
-    try:
-        while more := os.read(ours, 4096):
-            seen += more
-            if waiting and at.encode() in seen:
+    seen, until = b"", time.monotonic() + PATIENCE
+    with suppress(OSError):  # at the end: the other end is closed
+        while time.monotonic() < until:
+            more = os.read(ours, 4096) if select.select([ours], [], [], 1)[0] else b""
+            asked_before, seen = at.encode() in seen, seen + more
+            if at.encode() in seen and (not asked_before or (typing == CTRL_C and not more)):
                 os.write(ours, typing)
-                waiting = False
-    except OSError:  # the other end is closed
-        pass
-    os.close(ours)
+    os.close(ours)  # whoever still waits for words is hung up on
     return process.wait(PATIENCE), seen.decode(errors="replace").replace("\r\n", "\n")

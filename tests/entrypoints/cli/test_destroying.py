@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.entrypoints.cli.conftest import CommandLine
-from tests.entrypoints.cli.terminals import at_terminal
+from tests.entrypoints.cli.terminals import CTRL_C, at_terminal
 
 pytestmark = pytest.mark.slow
 
@@ -82,9 +82,9 @@ class TestAtATerminal:
         assert served.json("agency", "show", "test-agency")["offboarded_at"]
 
     def test_ctrl_c_at_a_question_ends_with_130(self, served: CommandLine) -> None:
-        code, seen = at_terminal(served, "agency", "offboard", "test-agency", typing=b"\x03", at=self.QUESTION)
+        code, seen = at_terminal(served, "agency", "offboard", "test-agency", typing=CTRL_C, at=self.QUESTION)
         assert code == 130, seen
         question = "Apply this plan?"
-        code, seen = at_terminal(served, "apply", served.order("another", services=KEPT), typing=b"\x03", at=question)
+        code, seen = at_terminal(served, "apply", served.order("another", services=KEPT), typing=CTRL_C, at=question)
         assert code == 130, seen
         assert len(served.json("run", "list")["runs"]) == 1
