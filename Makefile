@@ -14,6 +14,9 @@ TEST_PACKAGES := prometheus prometheus-alertmanager postgresql dnsmasq-base ngin
 # The release of what test-bare and fresh boot: of practice hosts the newest they may run, of a fresh machine any.
 SUITE ?= trixie
 
+# Images for containers often set it; then every command compiles the whole program anew, for a second of processor.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-bare test-long attack fresh check lint format serve bench lock sbom clean python practice-packages test-packages
 
