@@ -157,7 +157,12 @@ class Steps:
             needed=needed,
             site=self.site,
             reachability=self.reachability(tenant, services),
-            beside=roles_beside(found, services, self.source.catalog().components),
+            # What a component needs is there until it has gone.
+            beside=roles_beside(
+                found,
+                {**{n: self.instance(tenant, n, hosts=h) for n, h in needed.items()}, **services},
+                self.source.catalog().components,
+            ),
             namesakes=[],
             certified=certified(f"{tenant.id}.{self.site.domain}", at) if found.certified else None,
         )

@@ -7,17 +7,14 @@ import pytest
 
 from orchestrator.domain.events import TaskFinished
 from orchestrator.domain.run import StepState
-from orchestrator.domain.site import Placement
 from tests.playbooks.conftest import Steps
 
-NETWORK: dict[str, Placement] = {"network": {"gateway": ("gw1",)}}
-BESIDE: dict[str, dict[str, Placement]] = {"thin-client": NETWORK}
 COMPONENTS = ["network", "desktop", "service-desk", "thin-client", "disaster-recovery"]
 
 
 def _fresh(steps: Steps, component: str) -> None:
     """Hosts that have nothing but what the component needs."""
-    if component in BESIDE:
+    if component == "thin-client":  # it puts files into the network's folders
         steps.practice.in_state("with-network", lambda: steps.succeed("network", "provision"))
     else:
         steps.practice.clear()
@@ -34,9 +31,8 @@ def _kill_and_remove(steps: Steps, component: str, task: str) -> None:
     _fresh(steps, component)
     outcome = steps.run(component, "provision", until=task)
     assert outcome.state in (StepState.CANCELLED, StepState.SUCCEEDED), f"{task}: {outcome.error}"
-    others = BESIDE.get(component)
-    steps.succeed(component, "retire", others=others)
-    assert steps.changed(component, "retire", others=others) == [], f"a second time, after {task}"
+    steps.succeed(component, "retire")
+    assert steps.changed(component, "retire") == [], f"a second time, after {task}"
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
