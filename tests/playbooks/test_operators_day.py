@@ -42,6 +42,7 @@ true
 
 @pytest.fixture(scope="module")
 def command(practice: PracticeHome) -> Command:
+    practice.clear()
     practice.boot(["gw1", "pc1", "pc2", "recover1"])
     made = Command(practice)
     made("init")
@@ -86,7 +87,7 @@ class TestADay:
 
     def test_a_command_that_is_killed_is_called_again(self, command: Command, file: Path) -> None:
         apply = command.start("apply", file, "--yes")
-        until(lambda: states(command).get("desktop.provision") == "running")
+        until(lambda: apply.poll() is not None or states(command).get("desktop.provision") == "running")
         apply.kill()
         apply.communicate()
         command("apply", file, "--yes")
@@ -121,7 +122,7 @@ class TestADay:
     def test_a_drill_whose_recovery_host_is_unplugged_ends_and_blames_nobody(self, command: Command) -> None:
         command("backup", "start", AGENCY)
         drill = command.start("drill", "start", AGENCY, "network")
-        until(lambda: states(command).get("network.prepare") == "succeeded")
+        until(lambda: drill.poll() is not None or states(command).get("network.prepare") == "succeeded")
         with unplugged("recover1"):
             drill.communicate(timeout=600)
         told: Any = command.json("drill", "list", "--agency", AGENCY)["drills"][0]

@@ -42,6 +42,7 @@ def groups(command: Command, practice: PracticeHome, password: str) -> list[str]
 
 @pytest.fixture(scope="module")
 def command(practice: PracticeHome) -> Command:
+    practice.clear()
     practice.boot_all()
     made = Command(practice)
     made("init")
