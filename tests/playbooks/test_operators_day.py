@@ -60,7 +60,7 @@ def until(seen: Callable[[], object], *, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not seen():
         assert time.monotonic() < deadline, "it does not come"
-        time.sleep(0.2)
+        time.sleep(1)  # each look is two commands
 
 
 def states(command: Command) -> dict[str, str]:
