@@ -5,16 +5,12 @@ from collections.abc import Iterator, Mapping
 from difflib import unified_diff
 from typing import Any
 
-LIMIT = 4_000
-"""Characters of one task."""
-
 
 def difference(result: Mapping[str, Any]) -> str:
     """Lines that begin with - and +, each file's after its name; of a loop, those of its items. Empty where Ansible
     tells of none."""
     parts = [part for one in _told(result) if (part := _lines(one))]
-    text = "\n".join(dict.fromkeys(parts))
-    return text if len(text) <= LIMIT else f"{text[:LIMIT]}\n... and {len(text) - LIMIT:,} characters more"
+    return "\n".join(dict.fromkeys(parts))
 
 
 def _told(result: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

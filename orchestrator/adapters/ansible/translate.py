@@ -14,6 +14,7 @@ Outcome = Literal["ok", "changed", "skipped", "failed", "ignored", "unreachable"
 
 MESSAGE_LIMIT = 2_000
 PRINTED_LIMIT = 50_000
+DIFFERENCE_LIMIT = 4_000
 
 _RESULT = re.compile(r"[a-z]+: \[[^\]]*\]")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -26,9 +27,7 @@ def step_printed(event: Mapping[str, Any], redact: Redactor) -> StepPrinted | No
         text = "\n".join(line for line in text.splitlines() if _RESULT.match(line))
     if not text:
         return None
-    shown = redact(text.replace("\r\n", "\n"))
-    if len(shown) > PRINTED_LIMIT:
-        shown = f"{shown[:PRINTED_LIMIT]}\n... and {len(shown) - PRINTED_LIMIT:,} characters more"
+    shown = _cut(redact(text.replace("\r\n", "\n")), PRINTED_LIMIT)
     began = event.get("event") == "playbook_on_task_start"
     return StepPrinted(
         text=shown, task=redact(str((event.get("event_data") or {}).get("task") or "")) if began else None
@@ -54,8 +53,16 @@ def task_finished(
         outcome=outcome,
         seconds=round(float(data.get("duration") or 0.0), 3),
         message=redact(message)[:MESSAGE_LIMIT] if message else None,
-        difference=redact(difference(result)) or None if check and outcome == "changed" else None,
+        difference=_cut(redact(difference(result)), DIFFERENCE_LIMIT) or None
+        if check and outcome == "changed"
+        else None,
     )
+
+
+def _cut(redacted: str, limit: int) -> str:
+    """Only what has no secrets any more is cut: half a secret is not known for one."""
+    more = len(redacted) - limit
+    return redacted if more <= 0 else f"{redacted[:limit]}\n... and {more:,} characters more"
 
 
 def _outcome(kind: str, data: Mapping[str, Any], *, changed: bool) -> Outcome | None:

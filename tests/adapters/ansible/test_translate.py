@@ -92,6 +92,11 @@ class TestWhatWouldBeDifferent:
         assert len(told) < 4_100
         assert told.endswith("characters more")
 
+    def test_is_cut_only_when_it_has_no_secrets_any_more(self) -> None:
+        told = self.told(diff={"before": "", "after": "x" * 3_993 + "hunter2hunter2" + "y" * 100})
+        assert told is not None
+        assert "hunt" not in told
+
 
 class TestTheOutcome:
     @pytest.mark.parametrize(
