@@ -64,9 +64,9 @@ class Probing:
     def heard(self, readings: Sequence[tuple[ProbeTarget, Reading]], *, read_until: datetime) -> bool:
         """Believe readings, in their order, and renew the lease. False when another process has begun to probe: then
         nothing of them is kept."""
-        in_force = dict(self._in_force)
+        in_force, latest = dict(self._in_force), {key: dict(found) for key, found in self._latest.items()}
         changes: Changes = []
-        for target, reading in self._of_services(readings):
+        for target, reading in _of_services(readings, latest):
             before = in_force[target.key].standing if target.key in in_force else None
             standing, made = probing.heard(before, reading, target.every)
             in_force[target.key] = KeptStanding(target.key, target.every, standing)
@@ -77,21 +77,10 @@ class Probing:
             if not tx.prober.beat(self.holder, read_until=read_until):
                 return False
             _keep(tx.transitions, in_force, changes)
-        self._in_force = in_force
+        self._in_force, self._latest = in_force, latest
         for _, reading in readings:
             self.counts.readings[reading.state] += 1
         return True
-
-    def _of_services(self, readings: Sequence[tuple[ProbeTarget, Reading]]) -> Iterator[tuple[ProbeTarget, Reading]]:
-        """Readings of single hosts are readings of their service, together with those of its other hosts."""
-        for target, reading in readings:
-            if target.host is None:
-                yield target, reading
-                continue
-            latest = self._latest.setdefault(target.key, {})
-            latest[target.host] = reading
-            if (whole := probing.together(latest, target)) is not None:
-                yield target, whole
 
     def _departures(self, in_force: Standings, at: datetime) -> Iterator[tuple[ProbeKey, Change]]:
         """What is no longer probed is unknown."""
@@ -106,6 +95,20 @@ class Probing:
         """Let another process probe at once."""
         with self.store.begin() as tx:
             tx.prober.leave(self.holder)
+
+
+def _of_services(
+    readings: Sequence[tuple[ProbeTarget, Reading]], latest: dict[ProbeKey, dict[str, Reading]]
+) -> Iterator[tuple[ProbeTarget, Reading]]:
+    """Readings of single hosts are readings of their service, together with the `latest` of its other hosts."""
+    for target, reading in readings:
+        if target.host is None:
+            yield target, reading
+            continue
+        of_service = latest.setdefault(target.key, {})
+        of_service[target.host] = reading
+        if (whole := probing.together(of_service, target)) is not None:
+            yield target, whole
 
 
 def _resumed(kept: KeptStanding, read_until: datetime | None) -> KeptStanding:

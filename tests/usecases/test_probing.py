@@ -139,6 +139,29 @@ class TestSeveralHosts:
         self.hear(watch, prober, (one, DOWN))
         assert self.states(watch) == [UP, DOWN]
 
+    def test_that_are_read_while_the_database_is_away_are_told_in_their_order(
+        self, watch: Watch, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        prober, (one, two) = watch.prober("p"), self.targets(watch, "m1", "m2")
+        assert prober.take()
+        self.hear(watch, prober, (one, UP), (two, UP))
+        start = watch.house.clock.now()
+        seen = [(two, DOWN), (two, UP), (one, UP)]
+        offered = [(t, Reading(start + n * timedelta(seconds=9), s, s.value)) for n, (t, s) in enumerate(seen, start=1)]
+        watch.house.clock.turn(seconds=30)
+        now = watch.house.clock.now()
+
+        def away() -> None:
+            raise OrchestratorError(Kind.UNAVAILABLE, "the database is away")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(type(prober.store), "begin", lambda _: away())
+            with pytest.raises(OrchestratorError, match="away"):
+                prober.heard(offered, read_until=now)
+        assert prober.heard(offered, read_until=now)
+        told = [((at - start).total_seconds(), state) for at, state in watch.timeline()]
+        assert told == [(0, UP), (9, DOWN), (18, UP)]
+
     def test_that_went_do_not_count(self, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
         prober, (one, two) = watch.prober("p"), self.targets(watch, "m1", "m2")
         assert prober.take()
