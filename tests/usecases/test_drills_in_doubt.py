@@ -50,6 +50,16 @@ def opened(house: RecoveryHouse) -> tuple[Drill, Run]:
     return drill, run
 
 
+def stop_after(house: RecoveryHouse, run: Run, phase: str) -> None:
+    """Have a drill do as far as this phase, stop it, and let what always comes last come."""
+    while house.step(run) != phase:
+        pass
+    house.driving.cancel(run.id)
+    while house.step(run):
+        pass
+    house.driving.conclude(run.id, run.attempt)
+
+
 def in_doubt(house: RecoveryHouse, drill: Drill, *reasons: str) -> None:
     assert (drill.state, drill.verdict) == (DrillState.REPORTED, Verdict.INCONCLUSIVE), drill.reason
     for reason in reasons:
@@ -359,22 +369,12 @@ class TestADrillThatWasStopped:
 
     def test_when_everything_was_measured_is_judged_as_ever(self, ready: RecoveryHouse) -> None:
         drill, run = opened(ready)
-        while ready.step(run) != "check":
-            pass
-        ready.driving.cancel(run.id)
-        while ready.step(run):
-            pass
-        ready.driving.conclude(run.id, run.attempt)
+        stop_after(ready, run, "check")
         assert (ready.stored(drill).state, ready.stored(drill).verdict) == (DrillState.REPORTED, Verdict.PASS)
 
     def test_tells_nothing_of_how_long_drills_take(self, ready: RecoveryHouse) -> None:
         _, run = opened(ready)
-        while ready.step(run) != "pin":
-            pass
-        ready.driving.cancel(run.id)
-        while ready.step(run):
-            pass
-        ready.driving.conclude(run.id, run.attempt)
+        stop_after(ready, run, "pin")
         with ready.house.store.read() as tx:
             assert tx.drills.durations(AGENCY) == {}
 
