@@ -65,21 +65,6 @@ def desktops(steps: Steps) -> Steps:
     return steps
 
 
-def test_homes_are_where_the_catalogue_says_and_can_be_weighed_there(desktops: Steps) -> None:
-    """What a plan that removes people tells of what they lose."""
-    homes = desktops.source.catalog().components["desktop"].homes
-    assert homes
-    home, nobody = (homes.path.format(person=person, agency_id=ALPHA.id) for person in ("user1", "nobody"))
-    desktops.on("pc1", f"head -c 4321 /dev/zero > {home}/letter")
-    folder = desktops.home / "sites" / "practice"
-    hosts = SshRecoveryHosts(lambda _: SiteAccess(key=folder / "id_ed25519", known_hosts=folder / "known_hosts"))
-    program = Path(home_weights.__file__).read_text()
-    with hosts.connect(desktops.site, "pc1") as host:
-        [told] = [json.loads(line) for line in host.as_root(program, [home, nobody]).splitlines()]
-    assert (told["path"], told["files"] >= 1, told["bytes"] >= 4321) == (home, True, True)
-    desktops.on("pc1", f"rm {home}/letter")
-
-
 @pytest.fixture
 def breakable(desktops: Steps) -> Iterator[Steps]:
     """The same, and what a test does to the first agency's is forgotten."""
@@ -100,6 +85,21 @@ def test_what_was_made_stays_as_it_is_and_serves_its_agency(desktops: Steps) -> 
         assert _changed(desktops, "provision", tenant, check=True) == []
         assert _changed(desktops, "verify", tenant) == []
     assert _as_user1(desktops, "id -gn; stat -c %a .").split() == [f"agency-{ALPHA.id}", "700"]
+
+
+def test_homes_are_where_the_catalogue_says_and_can_be_weighed_there(desktops: Steps) -> None:
+    """What a plan that removes people tells of what they lose."""
+    homes = desktops.source.catalog().components["desktop"].homes
+    assert homes
+    home, nobody = (homes.path.format(person=person, agency_id=ALPHA.id) for person in ("user1", "nobody"))
+    desktops.on("pc1", f"head -c 4321 /dev/zero > {home}/letter")
+    folder = desktops.home / "sites" / "practice"
+    hosts = SshRecoveryHosts(lambda _: SiteAccess(key=folder / "id_ed25519", known_hosts=folder / "known_hosts"))
+    program = Path(home_weights.__file__).read_text()
+    with hosts.connect(desktops.site, "pc1") as host:
+        [told] = [json.loads(line) for line in host.as_root(program, [home, nobody]).splitlines()]
+    assert (told["path"], told["files"] >= 1, told["bytes"] >= 4321) == (home, True, True)
+    desktops.on("pc1", f"rm {home}/letter")
 
 
 def test_it_survives_a_reboot(desktops: Steps) -> None:
