@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from orchestrator.domain.catalog import Catalog, Component
-from orchestrator.domain.probing import Standing, as_of, worst
+from orchestrator.domain.instance import InstanceState, ServiceInstance
+from orchestrator.domain.probing import PATIENCE, Standing, as_of, worst
 from orchestrator.domain.service_record import State
 from orchestrator.usecases.ports import Transaction
 
@@ -38,6 +39,14 @@ def diagnose(
         for (whose, component), standings in found.items()
         if component in catalog.components
     }
+
+
+def first_reading(component: Component, instance: ServiceInstance, *, now: datetime) -> Health:
+    """Of a service that no probe has read yet: what its verification found, for as long as a reading counts."""
+    every = min((probe.every for probe in component.probes), default=None)
+    if instance.state is not InstanceState.IN_SERVICE or every is None or now - instance.changed_at > PATIENCE * every:
+        return UNPROBED
+    return Health(State.UP, instance.changed_at, {})
 
 
 def _health(component: Component, standings: Mapping[str, Standing]) -> Health:

@@ -22,7 +22,7 @@ from orchestrator.domain.service_record import State
 from orchestrator.domain.site import Site, hosts_in
 from orchestrator.domain.value import Value
 from orchestrator.usecases.admitting import Admitting, next_steps
-from orchestrator.usecases.diagnosing import UNPROBED, Health, diagnose
+from orchestrator.usecases.diagnosing import UNPROBED, Health, diagnose, first_reading
 from orchestrator.usecases.figure_ports import Snapshot
 from orchestrator.usecases.finding import events_of, find_agency, find_run
 from orchestrator.usecases.measuring import probing_figures, recovery_figures
@@ -341,6 +341,10 @@ class Observing:
         is_probed: bool,
     ) -> ServiceView:
         component = self.source.catalog().components[instance.component]
+        note = None
+        if health.since is None and instance.exists:
+            note = _unprobed(component, is_probed=is_probed)
+            health = first_reading(component, instance, now=self.clock.now())
         facts = endpoint_facts(instance, agency=instance.agency, site=site, allocations=allocations)
         endpoints = component.endpoints if instance.exists else ()
         return ServiceView(
@@ -350,7 +354,7 @@ class Observing:
             lifecycle=instance.state,
             health=health.state,
             health_since=health.since,
-            health_note=_unprobed(component, is_probed=is_probed) if health.since is None and instance.exists else None,
+            health_note=note,
             status=display_status(instance.state, run_open=run_open),
             hosts=hosts_in(instance.hosts),
             endpoints=tuple(

@@ -165,6 +165,7 @@ def test_what_is_broken_is_mended_by_provisioning(breakable: Steps) -> None:
 
 CHANGED_LIVE = f"""
 nft add rule inet sessions{ALPHA.number} arriving accept
+echo 0 >/proc/sys/net/ipv4/ip_forward
 usermod --append --groups sudo {ALPHA.id}-user1
 chmod 755 /home/{ALPHA.id}-user1
 usermod --append --groups agency-{ALPHA.id} {BRAVO.id}-user1
@@ -172,7 +173,7 @@ mkdir /etc/systemd/system/agency{ALPHA.number}.slice.d
 printf '[Slice]\\nMemoryMax=infinity\\n' > /etc/systemd/system/agency{ALPHA.number}.slice.d/x.conf
 """
 LIVE = f"""
-nft --stateless list table inet sessions{ALPHA.number}
+nft --stateless list table inet sessions{ALPHA.number}; cat /proc/sys/net/ipv4/ip_forward
 id {ALPHA.id}-user1; id {BRAVO.id}-user1; stat -c %a /home/{ALPHA.id}-user1
 systemctl daemon-reload; systemctl show -P MemoryMax agency{ALPHA.number}.slice
 """
@@ -185,6 +186,7 @@ def test_what_somebody_changed_live_is_found_and_put_right(breakable: Steps) -> 
         "thin1: Make the accounts",
         "thin1: See that the rules in force are those of the file",
         "thin1: Describe the agency's sessions",
+        "thin1: Let packets of sessions through",
     ]
     found = breakable.changed("thin-client", "provision", check=True)
     assert [one for one in found if one in noticed] == noticed

@@ -21,6 +21,7 @@ from orchestrator.domain.service_record import State
 from orchestrator.domain.site import Site
 from orchestrator.usecases import probing
 from orchestrator.usecases.discovering import discover
+from orchestrator.usecases.observing import ServiceView
 from orchestrator.usecases.probing import Probing
 from orchestrator.usecases.probing_ports import Person, ProbeCounts
 from orchestrator.usecases.targeting import Targeting
@@ -94,17 +95,21 @@ def watch(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request
     return Watch(house, Targeting(source, house.store, house.clock, SecretBox(tmp_path / "key"), Hosts()))
 
 
-def test_why_nobody_knows_how_a_service_is_is_said(watch: Watch) -> None:
-    def note() -> str | None:
-        return replace(watch.house.observing, source=watch.targeting.source).agency("a-one").services[0].health_note
+def test_a_verification_is_the_first_reading_until_a_probe_is_overdue(watch: Watch) -> None:
+    def service() -> ServiceView:
+        return replace(watch.house.observing, source=watch.targeting.source).agency("a-one").services[0]
 
-    prober = watch.prober("p")
-    assert note() == "nobody probes"
+    prober, verified = watch.prober("p"), watch.house.clock.now()
+    assert (service().health, service().health_since, service().health_note) == (UP, verified, "nobody probes")
+    watch.house.clock.turn(minutes=2)
+    assert watch.health() == (UP, verified)
+    watch.house.clock.turn(seconds=1)
+    assert watch.health() == (UNKNOWN, None)
     assert prober.take()
     assert prober.heard([], read_until=watch.house.clock.now())
-    assert note() == "first probe due"
-    assert watch.hear(prober, UP)
-    assert note() is None
+    assert service().health_note == "first probe due"
+    assert watch.hear(prober, DOWN)
+    assert (service().health, service().health_note) == (DOWN, None)
 
 
 class TestSeveralHosts:
@@ -257,7 +262,6 @@ class TestWhatIsProbed:
 class TestOneProber:
     def test_keeps_transitions_and_no_samples(self, watch: Watch) -> None:
         one, clock = watch.prober("one"), watch.house.clock
-        assert watch.health() == (UNKNOWN, None)
         assert one.take()
         began = clock.now()
         for state in (UP, UP, UP, DOWN, DOWN, UP, UP):

@@ -231,9 +231,11 @@ def show_agency(agency: AgencyView) -> None:
 
 def _health(service: ServiceView) -> str:
     word = f"[{HEALTH_STYLE[service.health]}]{service.health.value}[/]"
-    if service.health_note:
-        return f"{word}: {service.health_note}"
-    return f"{word} since {service.health_since:%Y-%m-%d %H:%M:%S}Z" if service.health_since else word
+    if service.health_since and service.health_note:
+        return f"{word} when it was verified: {service.health_note}"
+    if service.health_since:
+        return f"{word} since {service.health_since:%Y-%m-%d %H:%M:%S}Z"
+    return f"{word}: {service.health_note}" if service.health_note else word
 
 
 def _duration(start: datetime | None, end: datetime) -> str:

@@ -1,0 +1,80 @@
+#!/usr/bin/python
+"""Ansible module: settings of the running kernel."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kernel_settings
+short_description: Keeps settings of the running kernel as they are declared
+description:
+  - Compares what is in force with O(settings), and sets what differs until the next boot. What sets them at boot is
+    somebody else's business (a file of systemd-networkd, a unit).
+  - A prediction takes a setting that the kernel does not have for one that is set later, as the settings of an
+    interface that is still to be made.
+options:
+  settings:
+    description: Values by name, as C(net.ipv4.ip_forward) is one. A part of a name has no dots.
+    type: dict
+    required: true
+attributes:
+  check_mode:
+    support: full
+    description: Compares only.
+  diff_mode:
+    support: full
+    description: What differs, one setting a line.
+author: [Shared service orchestrator]
+"""
+
+EXAMPLES = r"""
+- name: Let packets through the gateway
+  kernel_settings:
+    settings:
+      net.ipv4.ip_forward: 1
+"""
+
+RETURN = r"""# """
+
+import re
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
+
+
+def place(name: str) -> Path:
+    """Return where the kernel shows a setting. Raises ValueError for what is no name."""
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not the name of a setting")
+    return Path("/proc/sys", *name.split("."))
+
+
+def in_force(file: Path) -> str | None:
+    """Return a value, None where the kernel has no such setting."""
+    return file.read_text().strip() if file.exists() else None
+
+
+def main() -> None:
+    """Compare, set, and report the difference."""
+    module = AnsibleModule(argument_spec={"settings": {"type": "dict", "required": True}}, supports_check_mode=True)
+    before, after = [], []
+    for name, value in sorted(module.params["settings"].items()):
+        try:
+            file = place(name)
+            found = in_force(file)
+            if found == str(value):
+                continue
+            before += [f"{name} = {found}\n"] if found is not None else []
+            after.append(f"{name} = {value}\n")
+            if not module.check_mode:
+                file.write_text(f"{value}\n")
+        except (OSError, ValueError) as error:
+            module.fail_json(msg=f"{name} cannot be set to {value}: {error}")
+    headers = {"before_header": "in force", "after_header": "declared"}
+    texts = {"before": "".join(before), "after": "".join(after)}
+    module.exit_json(changed=bool(after), diff={**headers, **texts} if after else {})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""The module that keeps settings of the running kernel, in a network namespace of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+MODULE = ROOT / "playbooks/library/kernel_settings.py"
+FORWARD = "net.ipv4.ip_forward"
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a network namespace")
+
+
+def settled(*settings: dict[str, Any], check: bool = False) -> list[dict[str, Any]]:
+    """What the module says to each, one after the other in the same namespace."""
+    asked = [json.dumps({"ANSIBLE_MODULE_ARGS": {"settings": s, "_ansible_check_mode": check}}) for s in settings]
+    begin = "echo 0 >/proc/sys/net/ipv4/ip_forward; program=$1; shift; "
+    script = begin + 'for asked; do printf %s "$asked" | "$program" "$0"; echo; done'
+    command = ["unshare", "--net", "sh", "-c", script, str(MODULE), sys.executable, *asked]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines() if line]
+
+
+def test_what_differs_is_told_and_set_and_then_left_alone() -> None:
+    first, again = settled({FORWARD: 1, "net.ipv4.conf.lo.proxy_arp": "0"}, {FORWARD: 1})
+    assert first["changed"]
+    assert (first["diff"]["before"], first["diff"]["after"]) == (f"{FORWARD} = 0\n", f"{FORWARD} = 1\n")
+    assert not again["changed"]
+
+
+def test_a_prediction_sets_nothing_and_expects_what_is_not_there_yet() -> None:
+    asked = {FORWARD: 1, "net.ipv4.conf.agency9.proxy_arp": 1}
+    first, again = settled(asked, asked, check=True)
+    assert first == again
+    assert first["diff"]["after"] == f"net.ipv4.conf.agency9.proxy_arp = 1\n{FORWARD} = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("net.ipv4.conf.agency9.proxy_arp", "1"), ("net/../../etc/motd", "1"), ("..kernel", "1"), (FORWARD, "lots")],
+)
+def test_what_cannot_be_set_is_said(name: str, value: str) -> None:
+    [told] = settled({name: value})
+    assert told["failed"]
+    assert told["msg"].startswith(f"{name} cannot be set to {value}: ")
