@@ -8,16 +8,15 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from orchestrator.domain.catalog import Catalog, Identifier, Name
+from orchestrator.domain.catalog import Catalog
 from orchestrator.domain.drill_policy import RecoveryTerms
+from orchestrator.domain.identifiers import AgencyId, Identifier, Name
 from orchestrator.domain.service_terms import ServiceTerms
-from orchestrator.domain.text_types import AGENCY_ID, EMAIL_ADDRESS, LINE
+from orchestrator.domain.text_types import EMAIL_ADDRESS, LINE
 from orchestrator.domain.value import Value
 
 HELD = timedelta(days=30)
 """How long backups are kept after the end where an agreement says nothing of it."""
-
-AgencyId = Annotated[str, AGENCY_ID.field]
 
 
 class Term(Value):

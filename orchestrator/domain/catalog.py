@@ -11,12 +11,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from orchestrator.domain.drill_policy import DrillPolicy
+from orchestrator.domain.identifiers import Identifier, Name
 from orchestrator.domain.service_hours import ServiceHours
 from orchestrator.domain.value import Value
 
-Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=30)]
 PortTemplate = Annotated[str, Field(pattern=r"^(tcp|udp)/([0-9]{1,5}|\{[a-z_]+\})$")]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 
 NETWORK, GATEWAY = "network", "gateway"
 """The component that gives an agency its network, and its function whose hosts lead there."""

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from orchestrator.domain.agreement import Term
+from orchestrator.domain.agreement import CallOff, Term
 from orchestrator.domain.calendar_month import MONTHS, CalendarMonth, months_between
 from orchestrator.domain.money import split, to_pence
 from orchestrator.domain.value import Value
@@ -102,3 +102,12 @@ def _stretches(term: Term, month: CalendarMonth, beginnings: Iterable[date]) -> 
     first, until = _covered(term, month)
     edges = [first, *sorted({day for day in beginnings if first < day < until}), until]
     return {str(start): (end - start).days for start, end in pairwise(edges)}
+
+
+class Agreed(Value):
+    """The call-off as it was applied last, what it is charged by, and the day on which an order takes effect: today by
+    the clocks of the agreement."""
+
+    call_off: CallOff
+    rates: tuple[Rate, ...]
+    on: date

@@ -5,23 +5,13 @@ from datetime import date
 from typing import Any
 
 from orchestrator.domain.agreement import CallOff, Contact, Term
-from orchestrator.domain.charges import Rate
+from orchestrator.domain.charges import Agreed
 from orchestrator.domain.difference import FieldChange, differences
-from orchestrator.domain.value import Value
 
 NAME = "agency.name"
 
 Place = tuple[str, ...]
 """Where something stands in a call-off file."""
-
-
-class Agreed(Value):
-    """The call-off as it was applied last, what it is charged by, and the day on which an order takes effect: today by
-    the clocks of the agreement."""
-
-    call_off: CallOff
-    rates: tuple[Rate, ...]
-    on: date
 
 
 def contract_changes(before: CallOff, after: CallOff) -> tuple[FieldChange, ...]:

@@ -6,8 +6,7 @@ from typing import Any
 
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.catalog import Catalog
-from orchestrator.domain.charges import Rate, amended, committed
-from orchestrator.domain.contract import Agreed
+from orchestrator.domain.charges import Agreed, Rate, amended, committed
 from orchestrator.domain.money import to_pence
 from orchestrator.domain.value import Value
 

@@ -3,10 +3,9 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from orchestrator.domain.agreement import AgencyId
-from orchestrator.domain.catalog import Identifier
 from orchestrator.domain.declaration_kind import DeclarationKind
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.identifiers import AgencyId, Identifier
 from orchestrator.domain.service_record import (
     Acceptance,
     Exclusion,

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.plan import Plan, Purpose
-from orchestrator.domain.recovery_plan import side_by_side
 from orchestrator.domain.site import Site
+from orchestrator.domain.upkeep import side_by_side
 
 
 def comparable(recorded: Mapping[str, ServiceInstance]) -> tuple[str, ...]:

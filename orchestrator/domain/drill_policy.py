@@ -1,7 +1,6 @@
 """When the recovery of a component is rehearsed: how often, at which hours, and when not."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
@@ -9,35 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from orchestrator.domain.local_time import instant_of
 from orchestrator.domain.value import Value
-
-
-class Weekday(StrEnum):
-    MON = "mon"
-    TUE = "tue"
-    WED = "wed"
-    THU = "thu"
-    FRI = "fri"
-    SAT = "sat"
-    SUN = "sun"
-
-
-WEEKDAYS = tuple(Weekday)
-"""In the order of `date.weekday()`."""
-
-WEEKEND = (Weekday.SAT, Weekday.SUN)
-
-
-def _clock_time(given: Any) -> Any:
-    """YAML 1.1 reads an unquoted 22:30 as 1350, the number of minutes; both spellings are welcome."""
-    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given < 24 * 60:
-        return time(given // 60, given % 60)
-    return given
-
-
-def _wall_time(at: time) -> time:
-    if at.tzinfo or at.second or at.microsecond:
-        raise ValueError("must be hours and minutes of the policy's time zone, such as 22:30")
-    return at
+from orchestrator.domain.week import WEEKDAYS, WEEKEND, ClockTime, TimeZone, Weekday
 
 
 def _day_or_instant(given: Any) -> Any:
@@ -50,23 +21,13 @@ def _day_or_instant(given: Any) -> Any:
         raise ValueError("must be a day such as 2026-12-24 or a time such as 2026-12-24T18:00") from None
 
 
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"{name!r} is not a time zone; write one of the IANA list, such as Europe/London") from None
-    return name
-
-
 def _some(windows: "tuple[Window, ...]") -> "tuple[Window, ...]":
     if not windows:
         raise ValueError('needs at least one window, such as {days: [sat, sun], start: "08:00", end: "20:00"}')
     return windows
 
 
-ClockTime = Annotated[time, BeforeValidator(_clock_time), AfterValidator(_wall_time)]
 DayOrInstant = Annotated[datetime | date, BeforeValidator(_day_or_instant)]
-TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 

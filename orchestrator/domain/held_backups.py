@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from orchestrator.domain.catalog import KEEPER, Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.plan import Plan, Purpose, Step
-from orchestrator.domain.recovery_plan import bare_plan
 from orchestrator.domain.text_types import LINE
+from orchestrator.domain.upkeep import bare_plan
 from orchestrator.domain.value import Value, digest_of
 
 OPENS = "repository_password"

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
-from orchestrator.domain.agreement import AgencyId
 from orchestrator.domain.calendar_month import CalendarMonth
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.identifiers import AgencyId
 from orchestrator.domain.month_figures import Figures
 from orchestrator.domain.spans import Instant, instant_at
 from orchestrator.domain.value import Value, digest_of

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from orchestrator.domain.agreement import AgencyId
-from orchestrator.domain.catalog import Identifier
+from orchestrator.domain.identifiers import AgencyId, Identifier
 from orchestrator.domain.service_hours import ROUND_THE_CLOCK, ServiceHours
 from orchestrator.domain.value import Value
 

@@ -12,7 +12,8 @@ from typing import Any
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import NUMBER, Allocation
 from orchestrator.domain.catalog import KEEPER, Catalog, Component, Tenancy, Verb
-from orchestrator.domain.contract import NAME, Agreed, contract_changes
+from orchestrator.domain.charges import Agreed
+from orchestrator.domain.contract import NAME, contract_changes
 from orchestrator.domain.cost import Cost, cost_of
 from orchestrator.domain.difference import FieldChange, differences
 from orchestrator.domain.instance import InstanceState, ServiceInstance, existing

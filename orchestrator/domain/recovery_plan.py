@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from orchestrator.domain.catalog import KEEPER, RecoveryTarget, Verb
-from orchestrator.domain.cost import Cost
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.plan import Plan, Purpose, Step
 from orchestrator.domain.site import Placement, Site
-from orchestrator.domain.value import digest_of
+from orchestrator.domain.upkeep import _basis, bare_plan, side_by_side
 
 PHASES = (
     (Verb.EXAMINE, "the recovery host must be able to carry it"),
@@ -43,24 +41,6 @@ def backup_plan(agency: str, components: Sequence[str], *, recorded: Mapping[str
     return side_by_side(agency, Purpose.BACKUP, Verb.BACKUP, components, because=because, recorded=recorded, site=site)
 
 
-def side_by_side(
-    agency: str,
-    purpose: Purpose,
-    verb: Verb,
-    components: Sequence[str],
-    *,
-    because: str,
-    recorded: Mapping[str, ServiceInstance],
-    site: Site,
-) -> Plan:
-    """One step for each component, none of which waits for another."""
-    steps = tuple(
-        Step(id=f"{c}.{verb}", component=c, verb=verb, placement=recorded[c].hosts, needs=(), because=because)
-        for c in components
-    )
-    return bare_plan(agency, purpose, steps, site=site.name, basis=_basis(components, recorded=recorded))
-
-
 def drill_plan(agency: str, component: str, *, recorded: Mapping[str, ServiceInstance], site: Site) -> Plan:
     """The phases of a drill in a row, on the recovery host."""
     placement: Placement = recorded[KEEPER].hosts
@@ -79,22 +59,3 @@ def drill_plan(agency: str, component: str, *, recorded: Mapping[str, ServiceIns
         )
     basis = _basis((component, KEEPER), recorded=recorded)
     return bare_plan(agency, Purpose.DRILL, tuple(steps), site=site.name, basis=basis)
-
-
-def _basis(components: Sequence[str], *, recorded: Mapping[str, ServiceInstance]) -> str:
-    return digest_of([recorded[c].model_dump(mode="json", exclude={"changed_at", "error"}) for c in components])
-
-
-def bare_plan(agency: str, purpose: Purpose, steps: tuple[Step, ...], *, site: str, basis: str) -> Plan:
-    """A plan that changes nothing of what is ordered, and costs nothing."""
-    return Plan(
-        agency=agency,
-        purpose=purpose,
-        site=site,
-        changes=(),
-        steps=steps,
-        allocations={},
-        cost=Cost(lines=(), per_year=Decimal(0), term_total=Decimal(0)),
-        desired={},
-        basis=basis,
-    )

@@ -6,8 +6,8 @@ from typing import Any
 
 from orchestrator.domain.agreement import FrameworkAgreement
 from orchestrator.domain.catalog import Catalog, Component, Tenancy
-from orchestrator.domain.drill_policy import WEEKDAYS
 from orchestrator.domain.text_types import AGENCY_ID, DEFINITIONS, EMAIL_ADDRESS, LINE
+from orchestrator.domain.week import WEEKDAYS
 
 
 def call_off_schema(

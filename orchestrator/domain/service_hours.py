@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from orchestrator.domain.drill_policy import WEEKDAYS, ClockTime, TimeZone, Weekday
 from orchestrator.domain.local_time import shown
 from orchestrator.domain.spans import Span, Spans, between, instant_at, intersect, union
 from orchestrator.domain.value import Value
+from orchestrator.domain.week import WEEKDAYS, ClockTime, TimeZone, Weekday
 
 ROUND_THE_CLOCK: Literal["24x7"] = "24x7"
 

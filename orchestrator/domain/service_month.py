@@ -7,10 +7,9 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from orchestrator.domain.agreement import AgencyId
 from orchestrator.domain.availability import Availability, availability
 from orchestrator.domain.calendar_month import CalendarMonth
-from orchestrator.domain.catalog import Identifier
+from orchestrator.domain.identifiers import AgencyId, Identifier
 from orchestrator.domain.incident_clock import (
     Incident,
     IncidentClock,

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import Allocation, Spot, lowest_free
 from orchestrator.domain.certificates import superseded
-from orchestrator.domain.contract import Agreed, Place, refusals
+from orchestrator.domain.charges import Agreed
+from orchestrator.domain.contract import Place, refusals
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import PlanMade
 from orchestrator.domain.instance import InstanceState, ServiceInstance, existing

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from orchestrator.domain.agreement import CallOff
-from orchestrator.domain.contract import Agreed, contract_changes, refusals
+from orchestrator.domain.charges import Agreed
+from orchestrator.domain.contract import contract_changes, refusals
 from tests.domain.conftest import call_off
 
 BEFORE = call_off({"network": {"tier": "standard"}})

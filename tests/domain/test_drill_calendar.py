@@ -21,8 +21,9 @@ from orchestrator.domain.drill_calendar import (
     period_of,
     windows_of,
 )
-from orchestrator.domain.drill_policy import WEEKDAYS, Blackout, DrillPolicy, Window
+from orchestrator.domain.drill_policy import Blackout, DrillPolicy, Window
 from orchestrator.domain.verdict import Moment
+from orchestrator.domain.week import WEEKDAYS
 from tests.domain.test_drill_policy import ZONES
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
