@@ -6,7 +6,7 @@ from pathlib import Path
 
 from orchestrator.domain.service_record import Timeline
 from orchestrator.domain.spans import EPOCH
-from orchestrator.usecases.ports import Transaction
+from orchestrator.ports.store import Transaction
 from tests.conftest import WORLD
 
 

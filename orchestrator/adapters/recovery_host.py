@@ -14,8 +14,8 @@ import paramiko
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.site import Site
-from orchestrator.usecases.ports import SiteAccess
-from orchestrator.usecases.recovery_ports import DrillGoneError, TooSlowError
+from orchestrator.ports.drilling import DrillGoneError, TooSlowError
+from orchestrator.ports.outside import SiteAccess
 
 CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 10

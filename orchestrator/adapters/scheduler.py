@@ -19,7 +19,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.usecases.ports import Clock, Store
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -25,12 +25,12 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.domain.drill_policy import Blackout
     from orchestrator.domain.fleet_calendar import Placed
     from orchestrator.domain.probing import ProbeTarget, Reading
+    from orchestrator.ports.runs import Errand, PlaybookRunner
     from orchestrator.usecases.admitting import Admitting
     from orchestrator.usecases.comparing import Comparing
     from orchestrator.usecases.concluding import Concluding
     from orchestrator.usecases.drilling import Drilling
     from orchestrator.usecases.driving import Driving
-    from orchestrator.usecases.driving_ports import Errand, PlaybookRunner
     from orchestrator.usecases.examining import Examining, Finding
     from orchestrator.usecases.gathering import Gathering
     from orchestrator.usecases.observing import Crew, Observing

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from orchestrator.adapters.database.store import SqlStore
-    from orchestrator.usecases.ports import SiteAccess
+    from orchestrator.ports.outside import SiteAccess
     from orchestrator.usecases.rekeying import Rekeying
     from orchestrator.usecases.rotating import Rotating
 
@@ -85,7 +85,7 @@ class Records:
 
     def access_of(self, site: str) -> "SiteAccess":
         """How the hosts of a site are reached."""
-        from orchestrator.usecases.ports import SiteAccess
+        from orchestrator.ports.outside import SiteAccess
 
         folder = self.settings.site_folder(site).resolve()
         return SiteAccess(key=folder / "id_ed25519", known_hosts=folder / "known_hosts")

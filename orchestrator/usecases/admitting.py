@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from orchestrator.domain.admission import FOR_A_WORKER, Limits, Place, admissible, review
 from orchestrator.domain.run import RUN_LIFE, Run, RunEvent, RunState, obstacle, ready
-from orchestrator.usecases.driving_ports import NextSteps
+from orchestrator.ports.runs import NextSteps
+from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import find_run
-from orchestrator.usecases.ports import Store, Transaction
 
 
 @dataclass(frozen=True)

@@ -2,38 +2,23 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.loss import Loss, LossKind
 from orchestrator.domain.plan import Plan
-from orchestrator.domain.site import Site
 from orchestrator.domain.value import Value
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.outside import Clock, Hosts
+from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.judging import DESK
-from orchestrator.usecases.ports import CatalogSource, Clock, Store, Transaction
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 KEPT = 10_000
 """Backups that are counted at most."""
-
-
-class Onlooker(Protocol):
-    """A connected host."""
-
-    def as_root(self, program: str, arguments: Sequence[str]) -> str:
-        """What a Python program prints that is run as root. Raises FAILED when it ends with another status than 0."""
-        ...
-
-
-class Lookouts(Protocol):
-    def connect(self, site: Site, host: str) -> AbstractContextManager[Onlooker]:
-        """One connection to a host of the site. Raises UNAVAILABLE."""
-        ...
 
 
 class Home(Value):
@@ -70,7 +55,7 @@ class Appraising:
     source: CatalogSource
     store: Store
     clock: Clock
-    hosts: Lookouts
+    hosts: Hosts
     program: str
 
     def losses(self, plan: Plan) -> list[Appraisal]:

@@ -21,9 +21,12 @@ from orchestrator.domain.instance import ServiceInstance, existing
 from orchestrator.domain.reachability import Reachability
 from orchestrator.domain.run import Run, StepRecord
 from orchestrator.domain.site import hosts_in
-from orchestrator.usecases.driving_ports import Assignment
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.runs import Assignment
+from orchestrator.ports.secrets import Secrets
+from orchestrator.ports.store import Transaction
 from orchestrator.usecases.finding import find_agency
-from orchestrator.usecases.ports import CatalogSource, Clock, Secrets, Transaction
 
 
 @dataclass(frozen=True)

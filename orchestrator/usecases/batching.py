@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from orchestrator.domain.agency import StoredPlan
 from orchestrator.domain.agreement import FrameworkAgreement
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.plan import Effect
 from orchestrator.domain.run import Run
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.domain.value import Value
+from orchestrator.ports.store import Store
 from orchestrator.usecases.ordering import Ordering
-from orchestrator.usecases.ports import Store, StoredPlan
 from orchestrator.usecases.provisioning import Provisioning
 
 PATTERNS = ("*.yml", "*.yaml")

@@ -10,7 +10,7 @@ from orchestrator.domain.agreement import CallOff, FrameworkAgreement, Term
 from orchestrator.domain.catalog import Catalog
 from orchestrator.domain.drill_policy import RecoveryTerms
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.usecases.ports import Problem, SourceDocument
+from orchestrator.ports.catalog import Problem, SourceDocument
 
 Place = tuple[str | int, ...]
 

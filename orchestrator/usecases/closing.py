@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from orchestrator.domain.agency import AgencyRecord
 from orchestrator.domain.calendar_month import CalendarMonth
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.month import ClosedMonth, CreditNote
 from orchestrator.domain.month_figures import Figures
 from orchestrator.domain.value import Value
+from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import find_agency
 from orchestrator.usecases.judging import Judgement, Judging
-from orchestrator.usecases.ports import AgencyRecord, Store, Transaction
 
 
 class Closing(Value):

@@ -10,11 +10,13 @@ from orchestrator.domain.events import Event, Happening, TaskFinished
 from orchestrator.domain.run import Run, StepRecord, StepState
 from orchestrator.domain.run_options import Priority
 from orchestrator.domain.value import Value
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.runs import Assignment
+from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import queue_run
-from orchestrator.usecases.driving_ports import Assignment
 from orchestrator.usecases.finding import events_of, find_agency, find_run, in_service
-from orchestrator.usecases.ports import CatalogSource, Clock, Store, Transaction
 
 
 class WouldChange(Value):

@@ -33,10 +33,13 @@ from orchestrator.domain.recovery_plan import ALWAYS
 from orchestrator.domain.recovery_time import Reading, Stamp, Worked, parts
 from orchestrator.domain.run import Run, StepRecord, StepState
 from orchestrator.domain.verdict import Moment
-from orchestrator.usecases.driving_ports import Assignment
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.drilling import Rehearsal, Stopwatch
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.recovery import TakenBackup
+from orchestrator.ports.runs import Assignment
+from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import find_agency, find_run
-from orchestrator.usecases.ports import CatalogSource, Clock, Store, Transaction
-from orchestrator.usecases.recovery_ports import Rehearsal, Stopwatch, TakenBackup
 
 Results = Mapping[Verb, Mapping[str, Any]]
 

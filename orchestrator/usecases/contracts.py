@@ -11,7 +11,8 @@ from orchestrator.domain.service_hours import ServiceHours, service_spans
 from orchestrator.domain.service_terms import Indicator, ServiceTerms
 from orchestrator.domain.spans import Span, between, second_of
 from orchestrator.domain.value import digest_of
-from orchestrator.usecases.ports import CatalogSource, Transaction
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.store import Transaction
 
 AHEAD = timedelta(days=62)
 """How far a clock goes on before it has to be made anew."""

@@ -13,8 +13,10 @@ from orchestrator.domain.local_time import stated_instant
 from orchestrator.domain.service_record import Acceptance, Exclusion, Maintenance
 from orchestrator.domain.service_terms import ServiceTerms
 from orchestrator.domain.value import Value
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import find_agency
-from orchestrator.usecases.ports import CatalogSource, Clock, Store, Transaction
 
 
 class DeclarationView(Value):

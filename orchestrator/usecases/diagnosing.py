@@ -8,7 +8,7 @@ from orchestrator.domain.catalog import Catalog, Component
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.probing import PATIENCE, Standing, as_of, worst
 from orchestrator.domain.service_record import State
-from orchestrator.usecases.ports import Transaction
+from orchestrator.ports.store import Transaction
 
 
 class Health(NamedTuple):

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any, cast
 
+from orchestrator.domain.agency import StoredPlan
 from orchestrator.domain.catalog import KEEPER, Component, Verb
 from orchestrator.domain.drill import DRILL_LIFE, ON_BEGIN, ON_SUCCESS, UNDER_WAY, Drill, DrillEvent, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
@@ -19,12 +20,14 @@ from orchestrator.domain.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import Priority
 from orchestrator.domain.site import Site, hosts_in
 from orchestrator.domain.verdict import Moment
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.drilling import Rehearsal
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.runs import Assignment
+from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import Driving, queue_run
-from orchestrator.usecases.driving_ports import Assignment
 from orchestrator.usecases.finding import find_agency, find_drill
-from orchestrator.usecases.ports import CatalogSource, Clock, Store, StoredPlan, Transaction
-from orchestrator.usecases.recovery_ports import Rehearsal
 
 APPROVAL_LASTS = timedelta(days=14)
 """How long an approval, and a request for one, is good for."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from orchestrator.domain.agency import StoredPlan
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening, RunMoved, StepFinished, StepPostponed, StepStarted
 from orchestrator.domain.plan import Purpose
@@ -29,10 +30,12 @@ from orchestrator.domain.run import (
     tried_again,
 )
 from orchestrator.domain.run_options import OnFailure, Priority
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.runs import Assignment, Interrupted, NextSteps, StartedStep
+from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.admitting import next_steps
-from orchestrator.usecases.driving_ports import Assignment, Interrupted, NextSteps, StartedStep
 from orchestrator.usecases.finding import find_run
-from orchestrator.usecases.ports import CatalogSource, Clock, Store, StoredPlan, Transaction
 
 
 class Consequences(Protocol):

@@ -10,8 +10,10 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.site import Host, Site
 from orchestrator.domain.value import Value
-from orchestrator.usecases.ports import CatalogSource, Clock, Store
-from orchestrator.usecases.recovery_ports import RecoveryHosts
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.drilling import RecoveryHosts
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.store import Store
 
 CLOCK_TOLERANCE = timedelta(seconds=3)
 """Hosts tell their time to a second; drills measure more finely and judge for themselves."""

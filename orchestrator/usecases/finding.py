@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
+from orchestrator.domain.agency import AgencyRecord, StoredPlan
 from orchestrator.domain.drill import Drill
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Event
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.run import Run
-from orchestrator.usecases.ports import AgencyRecord, Store, StoredPlan, Transaction
+from orchestrator.ports.store import Store, Transaction
 
 NAMED = 20
 """How many agencies an error lists at most."""

@@ -9,8 +9,9 @@ from orchestrator.domain.catalog import ProbeKind
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.incident_clock import Incident
 from orchestrator.domain.probing import ProbeTarget
-from orchestrator.usecases.ports import Clock, Store
-from orchestrator.usecases.probing_ports import Prepared
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.probing import Prepared
+from orchestrator.ports.store import Store
 from orchestrator.usecases.targeting import Targeting
 
 log = logging.getLogger(__name__)

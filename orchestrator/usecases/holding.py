@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from orchestrator.domain.agency import AgencyRecord
 from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.assignment import of_writer
 from orchestrator.domain.catalog import KEEPER, Verb
@@ -10,11 +11,13 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening
 from orchestrator.domain.held_backups import KEPT_SECRETS, OPENS, HeldBackups, destruction_plan, reason_to_destroy
 from orchestrator.domain.run import Run, StepRecord, StepState
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.runs import Assignment
+from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import queue_run
-from orchestrator.usecases.driving_ports import Assignment
 from orchestrator.usecases.finding import find_agency
-from orchestrator.usecases.ports import AgencyRecord, CatalogSource, Clock, Store, Transaction
 
 HOLD = "hold"
 """What the keeper's role is told when it retires: whether backups stay."""

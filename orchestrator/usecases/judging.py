@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from orchestrator.domain.agency import AgencyRecord
 from orchestrator.domain.availability import Availability
 from orchestrator.domain.calendar_month import CalendarMonth
 from orchestrator.domain.catalog import KEEPER, Tier
@@ -29,8 +30,10 @@ from orchestrator.domain.service_terms import ServiceTerms
 from orchestrator.domain.spans import between, instant_at, intersect, total, union
 from orchestrator.domain.value import Value
 from orchestrator.domain.verdict import Verdict
-from orchestrator.usecases.ports import AgencyRecord, CatalogSource, Clock, Transaction
-from orchestrator.usecases.service_level_ports import ServicePeriod
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.service_levels import ServicePeriod
+from orchestrator.ports.store import Transaction
 
 DESK = "service-desk"
 """The component whose records incidents come from, and whose hours they are judged by."""

@@ -13,7 +13,7 @@ from datetime import timedelta
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.recovery_time import Reading
 from orchestrator.domain.site import Site
-from orchestrator.usecases.recovery_ports import DrillGoneError, RecoveryHost, RecoveryHosts, Stopwatch
+from orchestrator.ports.drilling import DrillGoneError, RecoveryHost, RecoveryHosts, Stopwatch
 
 LEASE = timedelta(minutes=2)
 """What the recovery host keeps for a drill it has not heard of for so long, it removes by itself."""

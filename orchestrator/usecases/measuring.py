@@ -10,11 +10,9 @@ from orchestrator.domain.catalog import Catalog
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.protection import protected
 from orchestrator.domain.service_record import State
+from orchestrator.ports.figures import Figures, ProbeCounts, ProbingFigures, RecoveryFigures
+from orchestrator.ports.store import Transaction
 from orchestrator.usecases.diagnosing import diagnose
-from orchestrator.usecases.figure_ports import Figures
-from orchestrator.usecases.ports import Transaction
-from orchestrator.usecases.probing_ports import ProbeCounts, ProbingFigures
-from orchestrator.usecases.recovery_ports import RecoveryFigures
 
 KNOWN = (State.UP, State.DOWN)
 

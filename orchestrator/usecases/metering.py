@@ -15,9 +15,10 @@ from orchestrator.domain.declaration import Declaration, service_record
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.service_meter import Meter, read_meter, turned
 from orchestrator.domain.spans import Span, second_of
+from orchestrator.ports.figures import ServiceLevelFigures
+from orchestrator.ports.service_levels import KeptMeter
+from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.contracts import Contract, Contracts, Service
-from orchestrator.usecases.ports import Store, Transaction
-from orchestrator.usecases.service_level_ports import KeptMeter, ServiceLevelFigures
 
 log = logging.getLogger(__name__)
 

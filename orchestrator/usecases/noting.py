@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from orchestrator.domain.site import Site
-from orchestrator.usecases.recovery_ports import RecoveryHost, RecoveryHosts, User
+from orchestrator.ports.drilling import RecoveryHost, RecoveryHosts, User
 
 SECRET = "password"  # noqa: S105 - the name of a field
 UNTOLD = ("renew",)

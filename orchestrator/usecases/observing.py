@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from orchestrator.domain.agency import StoredPlan
 from orchestrator.domain.allocation import Allocation
 from orchestrator.domain.assignment import by_host, endpoint_facts
 from orchestrator.domain.catalog import Component, Verb
@@ -21,14 +22,15 @@ from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.domain.service_record import State
 from orchestrator.domain.site import Site, hosts_in
 from orchestrator.domain.value import Value
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.figures import ProbeCounts, Snapshot
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.admitting import Admitting, next_steps
 from orchestrator.usecases.diagnosing import UNPROBED, Health, diagnose, first_reading
-from orchestrator.usecases.figure_ports import Snapshot
 from orchestrator.usecases.finding import events_of, find_agency, find_run
 from orchestrator.usecases.measuring import probing_figures, recovery_figures
 from orchestrator.usecases.metering import Metering
-from orchestrator.usecases.ports import CatalogSource, Clock, Store, StoredPlan, Transaction
-from orchestrator.usecases.probing_ports import ProbeCounts
 
 NOBODY_PROBES = "nobody probes"
 RECENTLY = timedelta(minutes=1)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from orchestrator.domain.agency import AgencyRecord, StoredPlan
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import Allocation, Spot, lowest_free
 from orchestrator.domain.certificates import superseded
@@ -19,17 +20,12 @@ from orchestrator.domain.requests import requests
 from orchestrator.domain.schema import call_off_schema
 from orchestrator.domain.site import Site
 from orchestrator.domain.targeting import part_of
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.checking import checked, refused
 from orchestrator.usecases.finding import find_agency, find_plan
 from orchestrator.usecases.holding import refuse_somebody_else
-from orchestrator.usecases.ports import (
-    AgencyRecord,
-    CatalogSource,
-    Clock,
-    Store,
-    StoredPlan,
-    Transaction,
-)
 
 PLAN_VALIDITY = timedelta(hours=24)
 """How long a plan's reservations in the site's pools are kept for it."""

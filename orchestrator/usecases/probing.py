@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from orchestrator.domain import probing
 from orchestrator.domain.probing import Change, ProbeKey, ProbeTarget, Reading
 from orchestrator.domain.service_record import State
-from orchestrator.usecases.ports import Clock, Store
-from orchestrator.usecases.probing_ports import KeptStanding, Prepared, ProbeCounts, Transitions
+from orchestrator.ports.figures import ProbeCounts
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.probing import KeptStanding, Prepared, Transitions
+from orchestrator.ports.store import Store
 from orchestrator.usecases.targeting import Targeting
 
 log = logging.getLogger(__name__)

@@ -16,11 +16,13 @@ from orchestrator.domain.recovery_plan import backup_interval, backup_plan
 from orchestrator.domain.run import Run, RunState, StepRecord
 from orchestrator.domain.value import Value
 from orchestrator.domain.verdict import Moment
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.runs import Assignment
+from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import queue_run
-from orchestrator.usecases.driving_ports import Assignment
 from orchestrator.usecases.finding import find_agency, in_service
-from orchestrator.usecases.ports import CatalogSource, Clock, Store, Transaction
 
 AFTER_FAILURE = timedelta(minutes=15)
 """How long after a backup that failed the next is tried."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from orchestrator.domain.agency import AgencyRecord, StoredPlan
 from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.allocation import NUMBER
 from orchestrator.domain.calendar_month import CalendarMonth, months_between
@@ -16,13 +17,14 @@ from orchestrator.domain.instance import INSTANCE_LIFE, InstanceEvent, InstanceS
 from orchestrator.domain.plan import Effect, PlanOptions, Purpose
 from orchestrator.domain.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import OnFailure, Priority
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.runs import Assignment
+from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import queue_run
-from orchestrator.usecases.driving_ports import Assignment
 from orchestrator.usecases.finding import find_agency, find_plan
 from orchestrator.usecases.holding import HOLD, forget_secrets, note_held
 from orchestrator.usecases.ordering import TRIES, Known, Ordering, changed_meanwhile, check_ceiling
-from orchestrator.usecases.ports import AgencyRecord, Clock, Store, StoredPlan, Transaction
 
 
 @dataclass(frozen=True)

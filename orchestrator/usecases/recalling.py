@@ -11,8 +11,8 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.evidence import Approval, Witness
 from orchestrator.domain.value import Value
 from orchestrator.domain.verdict import Moment, Verdict
+from orchestrator.ports.store import Store
 from orchestrator.usecases.finding import find_agency, find_drill
-from orchestrator.usecases.ports import Store
 
 
 class DrillView(Value):

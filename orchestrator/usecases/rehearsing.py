@@ -17,11 +17,12 @@ from orchestrator.domain.events import Happening, StepTold
 from orchestrator.domain.recovery_time import Stamp, Worked
 from orchestrator.domain.run import StepOutcome, StepState
 from orchestrator.domain.value import digest_of
-from orchestrator.usecases.driving_ports import Assignment, Interrupted, PlaybookRunner
+from orchestrator.ports.drilling import RecoveryHost, RecoveryHosts, Rehearsal, Stopwatch, TooSlowError
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.runs import Assignment, Interrupted, PlaybookRunner
+from orchestrator.ports.store import Store
 from orchestrator.usecases.leasing import AGAIN, CANCELLED, SHORT, Lease, Reach, lease
 from orchestrator.usecases.noting import NotedHosts
-from orchestrator.usecases.ports import Clock, Store
-from orchestrator.usecases.recovery_ports import RecoveryHost, RecoveryHosts, Rehearsal, Stopwatch, TooSlowError
 from orchestrator.usecases.trying import ATTEMPT, Trying, user_of
 
 CLEANUP_TRIES = 5

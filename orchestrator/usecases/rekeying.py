@@ -5,63 +5,17 @@ one's place here, and only then is the old one removed from the hosts. Each part
 far it has come, and the next call goes on from there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.site import Site
-from orchestrator.usecases.ports import CatalogSource
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.outside import Hosts
+from orchestrator.ports.secrets import KeyPair, SiteKeys
 
 AT_ONCE = 16
-
-
-class KeyPair(NamedTuple):
-    """Public keys, `TYPE BASE64`: the one that is to go and the one that is to stay."""
-
-    known: str
-    another: str
-
-
-class Door(Protocol):
-    """A connected host."""
-
-    def as_root(self, program: str, arguments: Sequence[str]) -> str:
-        """What a Python program prints that is run as root. Raises FAILED with what it said when it ends with another
-        status than 0."""
-        ...
-
-
-class Doors(Protocol):
-    def connect(self, site: Site, host: str) -> AbstractContextManager[Door]:
-        """One connection to a host of the site. Raises UNAVAILABLE, also when the host does not know our key."""
-        ...
-
-
-class SiteKeys(Protocol):
-    """The key files of sites."""
-
-    def turn(self, site: str) -> AbstractContextManager[None]:
-        """Only one at a time changes a site's keys. Raises CONFLICT where another is at it."""
-        ...
-
-    def leaving(self, site: str) -> KeyPair | None:
-        """The old key that is still to be removed from hosts, and the one in its place."""
-        ...
-
-    def begin(self, site: str) -> KeyPair:
-        """The key in force and the next one, which is made if need be."""
-        ...
-
-    def change(self, site: str) -> KeyPair:
-        """The next key takes the place of the one in force."""
-        ...
-
-    def end(self, site: str) -> None:
-        """The old key is on no host any more."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -71,8 +25,8 @@ class Rekeying:
 
     source: CatalogSource
     keys: SiteKeys
-    by_key: Doors
-    by_next: Doors
+    by_key: Hosts
+    by_next: Hosts
     program: str
 
     def rotate(self, name: str, *, many: bool = False, copied: bool = False) -> bool:

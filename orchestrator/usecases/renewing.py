@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from orchestrator.domain.agency import AgencyRecord
 from orchestrator.domain.catalog import SecretKind
 from orchestrator.domain.certificates import certified, superseded
 from orchestrator.domain.errors import Kind, OrchestratorError
@@ -18,9 +19,12 @@ from orchestrator.domain.plan import Effect, Plan
 from orchestrator.domain.run import Run
 from orchestrator.domain.run_options import Priority
 from orchestrator.domain.value import Value
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.secrets import MadeSecret, Secrets
+from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import find_agency, in_service
 from orchestrator.usecases.ordering import CERTIFICATES, Ordering
-from orchestrator.usecases.ports import AgencyRecord, CatalogSource, Clock, MadeSecret, Secrets, Store, Transaction
 from orchestrator.usecases.provisioning import Provisioning
 
 log = logging.getLogger(__name__)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from orchestrator.domain.agency import AgencyRecord
 from orchestrator.domain.calendar_month import CalendarMonth
 from orchestrator.domain.declaration_kind import DeclarationKind
 from orchestrator.domain.incident_clock import IncidentClock
@@ -26,9 +27,9 @@ from orchestrator.domain.service_report import (
 )
 from orchestrator.domain.service_terms import Indicator, indicator_of
 from orchestrator.domain.value import Value
+from orchestrator.ports.store import Store
 from orchestrator.usecases.finding import find_agency, in_service
 from orchestrator.usecases.judging import Judgement, Judging
-from orchestrator.usecases.ports import AgencyRecord, Store
 
 TREND_MONTHS = 12
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from orchestrator.usecases.ports import Clock, Store, Transaction
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.store import Store, Transaction
 
 BITE = 5_000
 """Rows deleted in one transaction: some tens of milliseconds."""

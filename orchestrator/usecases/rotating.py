@@ -7,19 +7,11 @@ sealed by the old one, and one pass finds all that are.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
-from orchestrator.usecases.ports import Store
+from orchestrator.ports.secrets import RotatedKeys
+from orchestrator.ports.store import Store
 
 AT_ONCE = 500
-
-
-class RotatedKeys(Protocol):
-    """The file of keys."""
-
-    def begin_rotation(self) -> bool: ...
-    def reseal(self, token: bytes) -> bytes | None: ...
-    def end_rotation(self) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from orchestrator.domain.agency import AgencyRecord
 from orchestrator.domain.catalog import KEEPER
 from orchestrator.domain.drill import UNDER_WAY, Drill, DrillEvent, DrillState
 from orchestrator.domain.drill_calendar import Occurrence, Skipped, delay_of, drill_key, occurrences
@@ -21,9 +22,11 @@ from orchestrator.domain.recovery_plan import next_backup
 from orchestrator.domain.run import Run
 from orchestrator.domain.value import Value
 from orchestrator.domain.verdict import DECIDED, Moment
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.drilling import Drilling
 from orchestrator.usecases.finding import find_agency, in_service
-from orchestrator.usecases.ports import AgencyRecord, CatalogSource, Clock, Store, Transaction
 
 log = logging.getLogger(__name__)
 

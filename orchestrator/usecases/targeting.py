@@ -8,16 +8,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from orchestrator.domain.agency import AgencyRecord
 from orchestrator.domain.assignment import by_host, endpoint_facts, password_of
 from orchestrator.domain.catalog import Component, Login, Probe, ProbeKind, Tenancy
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.probing import ProbeKey, ProbeTarget
 from orchestrator.domain.site import Site
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.drilling import RecoveryHosts
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.probing import Person, Prepared
+from orchestrator.ports.secrets import Secrets
+from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import find_agency, in_service
-from orchestrator.usecases.ports import AgencyRecord, CatalogSource, Clock, Secrets, Store, Transaction
-from orchestrator.usecases.probing_ports import Person, Prepared
-from orchestrator.usecases.recovery_ports import RecoveryHosts
 
 LIVE = (InstanceState.IN_SERVICE, InstanceState.UPDATING)
 """States in which a service is there for its users."""

@@ -9,8 +9,8 @@ from typing import Any
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.recovery_time import EVERY, IN_A_ROW, Watched
+from orchestrator.ports.drilling import RecoveryHost, Rehearsal, Stopwatch, User
 from orchestrator.usecases.leasing import CANCELLED, SHORT, Lease
-from orchestrator.usecases.recovery_ports import RecoveryHost, Rehearsal, Stopwatch, User
 
 ATTEMPT = timedelta(seconds=10)
 TELL = timedelta(seconds=15)

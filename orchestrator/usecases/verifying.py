@@ -6,11 +6,13 @@ from orchestrator.domain.drift import verification_plan
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening
 from orchestrator.domain.run import Run, StepRecord
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.runs import Assignment
+from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.driving import queue_run
-from orchestrator.usecases.driving_ports import Assignment
 from orchestrator.usecases.finding import find_agency
-from orchestrator.usecases.ports import CatalogSource, Clock, Store, Transaction
 
 
 @dataclass(frozen=True)

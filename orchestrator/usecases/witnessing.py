@@ -14,10 +14,12 @@ from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.protection import protected
 from orchestrator.domain.site import hosts_in
 from orchestrator.domain.value import Value
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.drilling import RecoveryHost, RecoveryHosts, Stopwatch
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.store import Store
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.finding import in_service
-from orchestrator.usecases.ports import CatalogSource, Clock, Store
-from orchestrator.usecases.recovery_ports import RecoveryHost, RecoveryHosts, Stopwatch
 
 log = logging.getLogger(__name__)
 

@@ -24,8 +24,8 @@ from orchestrator.adapters.ansible.warm import WarmStart
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.run import StepState
-from orchestrator.usecases.driving_ports import Assignment
-from orchestrator.usecases.ports import SiteAccess
+from orchestrator.ports.outside import SiteAccess
+from orchestrator.ports.runs import Assignment
 from tests.conftest import ROOT, WORLD
 
 PAIRS = 7

@@ -23,7 +23,7 @@ from orchestrator.adapters.exposition.detail import DETAIL
 from orchestrator.adapters.exposition.rendering import Renderer
 from orchestrator.adapters.exposition.shared import SharedSnapshot
 from orchestrator.adapters.exposition.summary import SUMMARY
-from orchestrator.usecases.figure_ports import Snapshot
+from orchestrator.ports.figures import Snapshot
 from tests.adapters.exposition.reference import rendered
 from tests.adapters.exposition.snapshots import SERIES_AN_AGENCY, snapshot
 from tests.bench import records

@@ -23,8 +23,9 @@ from orchestrator.adapters.database.store import SqlStore
 from orchestrator.adapters.probes.pool import ProbePool
 from orchestrator.domain.catalog import ProbeKind
 from orchestrator.domain.probing import ProbeKey, ProbeTarget
+from orchestrator.ports.figures import ProbeCounts
+from orchestrator.ports.probing import Prepared
 from orchestrator.usecases.probing import Probing
-from orchestrator.usecases.probing_ports import Prepared, ProbeCounts
 from tests.adapters.probes.servers import free_port, listens, program, running
 from tests.databases import migrate
 

@@ -13,8 +13,8 @@ from orchestrator.adapters.ansible import runner
 from orchestrator.bootstrap import build
 from orchestrator.domain.events import Happening, TaskFinished
 from orchestrator.domain.run import OPEN_RUN, Counts, StepOutcome, StepState
+from orchestrator.ports.runs import Assignment
 from orchestrator.settings import Settings
-from orchestrator.usecases.driving_ports import Assignment
 
 EVENTS_A_STEP = 10
 

@@ -21,7 +21,7 @@ from orchestrator.adapters.ansible.runner import AnsibleRunner
 from orchestrator.adapters.ansible.warm import WarmStart
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.run import StepState
-from orchestrator.usecases.driving_ports import Assignment
+from orchestrator.ports.runs import Assignment
 from tests.conftest import ROOT
 from tests.playbooks.conftest import MISSING, Steps, steps_on
 from tests.playbooks.grounds import practice_site

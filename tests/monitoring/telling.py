@@ -13,8 +13,8 @@ import uvicorn
 from orchestrator.adapters.exposition.negotiated import Exposition
 from orchestrator.bootstrap import Application
 from orchestrator.entrypoints.http.server import http_application
+from orchestrator.ports.figures import BOUNDS, Histogram, Snapshot
 from orchestrator.settings import Settings
-from orchestrator.usecases.figure_ports import BOUNDS, Histogram, Snapshot
 from tests.adapters.exposition.snapshots import COMPONENTS, snapshot
 
 AGENCIES = 6

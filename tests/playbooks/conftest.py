@@ -28,8 +28,8 @@ from orchestrator.domain.instance import InstanceState, ServiceInstance
 from orchestrator.domain.reachability import Reachability
 from orchestrator.domain.run import StepOutcome, StepState
 from orchestrator.domain.site import Placement, Site
-from orchestrator.usecases.driving_ports import Assignment
-from orchestrator.usecases.ports import SiteAccess
+from orchestrator.ports.outside import SiteAccess
+from orchestrator.ports.runs import Assignment
 from tests.budgets import counting
 from tests.conftest import ROOT
 from tests.playbooks.grounds import NETWORKS, PracticeHome, practice_site

@@ -16,11 +16,11 @@ from orchestrator.domain.admission import Limits
 from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import Counts, Run, StepOutcome, StepState
+from orchestrator.ports.runs import Assignment
 from orchestrator.usecases.admitting import Admitting
 from orchestrator.usecases.assigning import Assigning
 from orchestrator.usecases.contracts import Contracts
 from orchestrator.usecases.driving import Driving
-from orchestrator.usecases.driving_ports import Assignment
 from orchestrator.usecases.metering import Metering
 from orchestrator.usecases.observing import Observing
 from orchestrator.usecases.ordering import Ordering

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.recovery_time import Reading
 from orchestrator.domain.site import Site
-from orchestrator.usecases.recovery_ports import DrillGoneError
+from orchestrator.ports.drilling import DrillGoneError
 from tests.usecases.conftest import TurnableClock
 
 

@@ -11,8 +11,8 @@ from orchestrator.domain.events import TaskFinished
 from orchestrator.domain.plan import Effect, PlanOptions, Purpose
 from orchestrator.domain.run import Counts, Run, RunState, StepOutcome, StepState
 from orchestrator.domain.run_options import Priority
+from orchestrator.ports.runs import Assignment
 from orchestrator.usecases.comparing import Comparing
-from orchestrator.usecases.driving_ports import Assignment
 from orchestrator.usecases.verifying import Verifying
 from tests.usecases.conftest import House, order
 

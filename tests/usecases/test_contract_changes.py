@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
+from orchestrator.domain.agency import AgencyRecord
 from orchestrator.domain.agreement import CallOff, Term
 from orchestrator.domain.calendar_month import CalendarMonth
 from orchestrator.domain.charges import by_month
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.plan import Effect, Purpose
 from orchestrator.domain.run import RunState
-from orchestrator.usecases.ports import AgencyRecord
 from tests.databases import Databases, SqliteDatabases
 from tests.domain.service_levels.vectors import LONDON, london
 from tests.usecases.conftest import House, order

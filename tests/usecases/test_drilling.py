@@ -21,10 +21,10 @@ from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import Run, RunState, StepOutcome, StepState
 from orchestrator.domain.run_options import Priority
 from orchestrator.domain.verdict import Verdict
+from orchestrator.ports.runs import Assignment, Interrupted
 from orchestrator.usecases.concluding import Concluding
 from orchestrator.usecases.drilling import Drilling
 from orchestrator.usecases.driving import Driving
-from orchestrator.usecases.driving_ports import Assignment, Interrupted
 from orchestrator.usecases.protecting import Protecting
 from orchestrator.usecases.recalling import Recalling
 from orchestrator.usecases.rehearsing import Rehearsing

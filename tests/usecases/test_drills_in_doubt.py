@@ -14,9 +14,9 @@ from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.recovery_time import WAITING
 from orchestrator.domain.run import Run, StepState
 from orchestrator.domain.verdict import Verdict
+from orchestrator.ports.drilling import DrillGoneError, TooSlowError
 from orchestrator.usecases import leasing
 from orchestrator.usecases.leasing import LEASE, Lease, Reach
-from orchestrator.usecases.recovery_ports import DrillGoneError, TooSlowError
 from tests.databases import Databases, SqliteDatabases
 from tests.usecases.recovery import MemoryHost, Service, no_answer, refusal
 from tests.usecases.test_drilling import AGENCY, RecoveryHouse, ready, recovery

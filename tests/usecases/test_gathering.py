@@ -10,8 +10,8 @@ from orchestrator.domain.catalog import ProbeKind
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.incident_clock import Incident
 from orchestrator.domain.probing import ProbeKey, ProbeTarget
+from orchestrator.ports.probing import Prepared
 from orchestrator.usecases.gathering import AT_FIRST, Gathering
-from orchestrator.usecases.probing_ports import Prepared
 from tests.databases import Databases, SqliteDatabases
 from tests.usecases.conftest import House, order
 

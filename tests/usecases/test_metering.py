@@ -15,9 +15,9 @@ from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.probing import ProbeKey
 from orchestrator.domain.service_record import State
 from orchestrator.domain.spans import second_of
+from orchestrator.ports.figures import ServiceLevelFigures
 from orchestrator.usecases.contracts import Contracts
 from orchestrator.usecases.metering import Metering
-from orchestrator.usecases.service_level_ports import ServiceLevelFigures
 from tests.domain.service_levels.vectors import LONDON, is_bank_holiday, london
 from tests.usecases.conftest import order
 from tests.usecases.test_service_levels import AGENCY, Contract, contract, databases

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from orchestrator.domain.agency import StoredPlan
 from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.plan import Basis, Effect, Plan, make_plan
-from orchestrator.usecases.ports import StoredPlan
 from tests.usecases.conftest import House, order
 
 

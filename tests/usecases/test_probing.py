@@ -19,11 +19,12 @@ from orchestrator.domain.probing import ProbeTarget, Reading, last_slot
 from orchestrator.domain.run import StepState
 from orchestrator.domain.service_record import State
 from orchestrator.domain.site import Site
+from orchestrator.ports.figures import ProbeCounts
+from orchestrator.ports.probing import Person
 from orchestrator.usecases import probing
 from orchestrator.usecases.discovering import discover
 from orchestrator.usecases.observing import ServiceView
 from orchestrator.usecases.probing import Probing
-from orchestrator.usecases.probing_ports import Person, ProbeCounts
 from orchestrator.usecases.targeting import Targeting
 from tests.conftest import WORLD
 from tests.probed import probed_catalog, timelines

@@ -6,7 +6,7 @@ from orchestrator.domain.catalog import Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import InstanceMoved, RunMoved, StepFinished
 from orchestrator.domain.run import RunState, StepOutcome, StepState
-from orchestrator.usecases.driving_ports import Interrupted
+from orchestrator.ports.runs import Interrupted
 from tests.usecases.conftest import House, order
 
 

@@ -11,8 +11,8 @@ from orchestrator.domain.instance import INSTANCE_LIFE, InstanceState
 from orchestrator.domain.lifecycle import Lifecycle
 from orchestrator.domain.run import CHANGING, OPEN_RUN, RUN_LIFE, STEP_LIFE, Run, RunState, StepOutcome, StepState
 from orchestrator.domain.run_options import OnFailure, Priority
-from orchestrator.usecases.driving_ports import Interrupted, StartedStep
-from orchestrator.usecases.ports import Transaction
+from orchestrator.ports.runs import Interrupted, StartedStep
+from orchestrator.ports.store import Transaction
 from tests.usecases.conftest import House, order
 
 AGENCIES = ("a-one", "a-two", "a-three")

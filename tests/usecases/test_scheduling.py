@@ -11,7 +11,7 @@ from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.drill_calendar import delay_of
 from orchestrator.domain.run import Run, StepOutcome, StepState
 from orchestrator.domain.verdict import Moment, Verdict
-from orchestrator.usecases.recovery_ports import TakenBackup
+from orchestrator.ports.recovery import TakenBackup
 from orchestrator.usecases.scheduling import AHEAD, LEAD, Scheduling
 from tests.usecases.conftest import order
 from tests.usecases.test_drilling import AGENCY, RecoveryHouse, databases, ready, recovery

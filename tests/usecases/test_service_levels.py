@@ -17,10 +17,10 @@ from orchestrator.domain.plan import Purpose
 from orchestrator.domain.probing import Change, ProbeKey, Standing
 from orchestrator.domain.run import RunState, StepState
 from orchestrator.domain.service_record import State
+from orchestrator.ports.probing import KeptStanding
 from orchestrator.usecases.closing import Closing, MonthEnd
 from orchestrator.usecases.declaring import Declaring
 from orchestrator.usecases.judging import Judging
-from orchestrator.usecases.probing_ports import KeptStanding
 from orchestrator.usecases.reporting import Reporting
 from tests.databases import Databases, SqliteDatabases
 from tests.domain.service_levels.vectors import is_bank_holiday, london

@@ -17,8 +17,8 @@ from orchestrator.adapters.ansible.warm import WarmStart
 from orchestrator.adapters.ansible.workspace import Workspace, workspace
 from orchestrator.domain.events import Happening, StepPrinted, TaskFinished
 from orchestrator.domain.run import Counts, StepOutcome, StepState
-from orchestrator.usecases.driving_ports import Assignment, Interrupted
-from orchestrator.usecases.ports import SiteAccess
+from orchestrator.ports.outside import SiteAccess
+from orchestrator.ports.runs import Assignment, Interrupted
 
 BATCH = 100
 BATCH_SECONDS = 0.25

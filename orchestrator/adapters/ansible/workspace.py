@@ -21,8 +21,8 @@ import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 
 from orchestrator.adapters.ansible import forkclient, guard
-from orchestrator.usecases.driving_ports import Assignment
-from orchestrator.usecases.ports import SiteAccess
+from orchestrator.ports.outside import SiteAccess
+from orchestrator.ports.runs import Assignment
 
 TMPFS = Path("/dev/shm")  # noqa: S108 - our directory in it is private
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.files import read_text
-from orchestrator.usecases.ports import Problem
+from orchestrator.ports.catalog import Problem
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError as SchemaViolation

@@ -11,7 +11,7 @@ from orchestrator.adapters.catalog_files.documents import YamlDocument
 from orchestrator.domain.catalog import Catalog, Component, SecretKind, Verb
 from orchestrator.domain.site import Site
 from orchestrator.domain.text_types import DEFINITIONS
-from orchestrator.usecases.ports import Problem
+from orchestrator.ports.catalog import Problem
 
 REQUIRED_VERBS = (Verb.PRECHECK, Verb.PROVISION, Verb.VERIFY, Verb.RETIRE)
 RECOVERY_VERBS = (Verb.BACKUP, Verb.RESTORE)

@@ -8,7 +8,7 @@ import yaml
 
 from orchestrator.adapters.catalog_files.documents import YamlDocument
 from orchestrator.domain.catalog import Catalog, Component
-from orchestrator.usecases.ports import Problem
+from orchestrator.ports.catalog import Problem
 
 PACKAGES = "meta/packages.yml"
 RESTORES = "restores"

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from orchestrator.adapters.catalog_files.documents import YamlDocument, parse, read_yaml, refuse
 from orchestrator.domain.allocation import HostPool, NetworkPool, NumberPool, Pool, host_pool
 from orchestrator.domain.site import Host, Site
-from orchestrator.usecases.ports import Problem
+from orchestrator.ports.catalog import Problem
 
 
 class _InventoryGroup(BaseModel):

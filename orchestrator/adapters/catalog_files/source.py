@@ -22,7 +22,7 @@ from orchestrator.domain.catalog import Catalog, Component
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.site import Site
 from orchestrator.domain.text_types import DEFINITIONS
-from orchestrator.usecases.ports import Problem
+from orchestrator.ports.catalog import Problem
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from sqlmodel import Session
 from orchestrator.adapters.database.tables import RunRow, StepRow, metadata
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.run import StepState
-from orchestrator.usecases.figure_ports import BOUNDS, Histogram
+from orchestrator.ports.figures import BOUNDS, Histogram
 
 RUNS, RUN_DURATIONS, STEP_DURATIONS = "runs", "run_durations", "step_durations"
 SEPARATOR = "/"

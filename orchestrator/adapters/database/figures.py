@@ -24,7 +24,7 @@ from orchestrator.domain.drill import STOPPED, UNDER_WAY, DrillState
 from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import RunState
 from orchestrator.domain.verdict import Verdict
-from orchestrator.usecases.figure_ports import BOUNDS, Histogram
+from orchestrator.ports.figures import BOUNDS, Histogram
 
 WAITING = (DrillState.APPROVAL_PENDING, DrillState.APPROVED)
 PASSED = (Verdict.PASS, Verdict.PASS_WITH_FINDINGS)

@@ -11,6 +11,7 @@ from orchestrator.adapters.database.tables import (
     RunRow,
     StepRow,
 )
+from orchestrator.domain.agency import AgencyRecord, StoredPlan
 from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.allocation import Allocation
 from orchestrator.domain.drill import Drill
@@ -18,7 +19,6 @@ from orchestrator.domain.events import HAPPENING, Event
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.plan import Plan, Step
 from orchestrator.domain.run import Counts, Run, StepRecord, StepState
-from orchestrator.usecases.ports import AgencyRecord, StoredPlan
 
 PENCE = 100
 

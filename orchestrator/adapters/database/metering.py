@@ -11,7 +11,7 @@ from orchestrator.adapters.database.tables import metadata
 from orchestrator.domain.availability import Unmeasured
 from orchestrator.domain.service_meter import Meter, Tally
 from orchestrator.domain.service_record import State
-from orchestrator.usecases.service_level_ports import KeptMeter
+from orchestrator.ports.service_levels import KeptMeter
 
 _METER = metadata.tables["meter"]
 _TALLIES = ("life", "month")

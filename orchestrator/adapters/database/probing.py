@@ -13,7 +13,7 @@ from orchestrator.adapters.database.repository import Repository
 from orchestrator.adapters.database.tables import ProberRow, StandingRow, TransitionRow
 from orchestrator.domain.probing import Change, ProbeKey, Standing
 from orchestrator.domain.service_record import State, Timeline, Transition
-from orchestrator.usecases.probing_ports import KeptStanding
+from orchestrator.ports.probing import KeptStanding
 
 _KEY = (col(TransitionRow.agency), col(TransitionRow.component), col(TransitionRow.probe))
 _CHANGE = (col(TransitionRow.at), col(TransitionRow.state), col(TransitionRow.detail))

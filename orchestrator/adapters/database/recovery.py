@@ -27,7 +27,7 @@ from orchestrator.domain.held_backups import HeldBackups
 from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import StepState
 from orchestrator.domain.verdict import Moment
-from orchestrator.usecases.recovery_ports import TakenBackup
+from orchestrator.ports.recovery import TakenBackup
 
 
 class BackupRepository(Repository):

@@ -13,11 +13,11 @@ from orchestrator.adapters.database.counting import note_backup, of_run, of_step
 from orchestrator.adapters.database.repository import Repository
 from orchestrator.adapters.database.tables import RunRow, StepRow, metadata
 from orchestrator.domain.admission import Place
+from orchestrator.domain.agency import StoredPlan
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.run import CHANGING, OPEN_RUN, Busy, Run, RunState, StepRecord, StepState
 from orchestrator.domain.run_options import OnFailure, Priority
 from orchestrator.domain.site import hosts_in
-from orchestrator.usecases.ports import StoredPlan
 
 _OPEN_OF = sa.select(RunRow).where(col(RunRow.agency) == sa.bindparam("agency"), col(RunRow.state).in_(OPEN_RUN))
 

@@ -27,7 +27,7 @@ from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import RunState, StepState
 from orchestrator.domain.service_month import MonthRecord, Onboarding
 from orchestrator.domain.service_record import Maintenance
-from orchestrator.usecases.service_level_ports import ServicePeriod
+from orchestrator.ports.service_levels import ServicePeriod
 
 
 class ServicePeriodRepository(Repository):

@@ -10,7 +10,7 @@ from datetime import timedelta
 from orchestrator.adapters.engine import queueing
 from orchestrator.adapters.engine.presence import Presence
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.usecases.ports import Store
+from orchestrator.ports.store import Store
 
 log = logging.getLogger(__name__)
 

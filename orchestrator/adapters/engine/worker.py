@@ -20,8 +20,8 @@ from orchestrator.adapters.engine.presence import Presence
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening
 from orchestrator.domain.run import Run, StepOutcome, StepState
-from orchestrator.usecases.driving_ports import Errand, Interrupted, NextSteps, PlaybookRunner, StartedStep
-from orchestrator.usecases.ports import Store
+from orchestrator.ports.runs import Errand, Interrupted, NextSteps, PlaybookRunner, StartedStep
+from orchestrator.ports.store import Store
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -6,8 +6,7 @@ from importlib.metadata import version
 from orchestrator.adapters.exposition.families import AnyFamily, Family, HistogramFamily, Row, StateFamily
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.run import OPEN_RUN
-from orchestrator.usecases.figure_ports import Snapshot
-from orchestrator.usecases.recovery_ports import Labelled
+from orchestrator.ports.figures import Labelled, Snapshot
 
 SERVICE = ("agency", "component")
 

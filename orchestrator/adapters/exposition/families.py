@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestrator.usecases.figure_ports import Histogram, Snapshot
+from orchestrator.ports.figures import Histogram, Snapshot
 
 Row = tuple[*tuple[str, ...], float]
 """Values of the labels, and a figure."""

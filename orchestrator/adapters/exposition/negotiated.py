@@ -10,7 +10,7 @@ from orchestrator.adapters.exposition.rendering import Renderer
 from orchestrator.adapters.exposition.shared import SharedSnapshot
 from orchestrator.adapters.exposition.summary import SUMMARY
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.usecases.figure_ports import Snapshot
+from orchestrator.ports.figures import Snapshot
 
 
 class Tier(StrEnum):

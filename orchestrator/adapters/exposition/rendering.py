@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from pydantic_core import to_json
 
 from orchestrator.adapters.exposition.families import AnyFamily, Family, HistogramFamily, Row, StateFamily
-from orchestrator.usecases.figure_ports import BOUNDS, Histogram, Snapshot
+from orchestrator.ports.figures import BOUNDS, Histogram, Snapshot
 
 SLICE = 500
 """Rows that are rendered in one go; of a family of states, each is several lines."""

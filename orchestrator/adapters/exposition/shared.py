@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from orchestrator.usecases.figure_ports import Snapshot
+from orchestrator.ports.figures import Snapshot
 
 FRESH_SECONDS = 2.0
 """For how long a reading is good at least: several Prometheus servers ask at about the same time."""

@@ -8,8 +8,7 @@ from operator import add
 
 from orchestrator.adapters.exposition.detail import BUILD, WORK
 from orchestrator.adapters.exposition.families import AnyFamily, Family, Row
-from orchestrator.usecases.figure_ports import Snapshot
-from orchestrator.usecases.recovery_ports import Labelled
+from orchestrator.ports.figures import Labelled, Snapshot
 
 PLACE = ("framework", "site")
 SERVICE = (*PLACE, "component")

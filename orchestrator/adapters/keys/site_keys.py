@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from orchestrator.adapters.keys.files import make_private, refuse_readable_by_others, replace_private
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.files import read_file
-from orchestrator.usecases.rekeying import KeyPair
+from orchestrator.ports.secrets import KeyPair
 
 MAX_BYTES = 20_000
 

@@ -4,7 +4,7 @@ import errno
 import ssl
 from collections.abc import Awaitable, Callable
 
-from orchestrator.usecases.probing_ports import Prepared
+from orchestrator.ports.probing import Prepared
 
 Ask = Callable[[Prepared, float], Awaitable[str]]
 """Asks a service once, within so many seconds. Returns what it found, in a line; raises ProbeFailed, OSError or

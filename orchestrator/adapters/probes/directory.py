@@ -11,7 +11,7 @@ from ldap3.core.exceptions import LDAPException
 
 from orchestrator.adapters.probes.answers import CannotProbe, ProbeFailed
 from orchestrator.domain.probing import ProbeKey
-from orchestrator.usecases.probing_ports import Prepared
+from orchestrator.ports.probing import Prepared
 
 
 class Directory:

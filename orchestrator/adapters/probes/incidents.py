@@ -11,7 +11,7 @@ from orchestrator.adapters.probes.answers import CannotProbe, ProbeFailed
 from orchestrator.adapters.probes.web import Desk, Web, desk_of
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.incident_clock import Hold, Incident, IncidentPriority
-from orchestrator.usecases.probing_ports import Prepared
+from orchestrator.ports.probing import Prepared
 
 FROM_PRIORITY = ((75, IncidentPriority.P1), (50, IncidentPriority.P2), (25, IncidentPriority.P3))
 """Request Tracker's numbers, and what they mean from there on."""

@@ -4,7 +4,7 @@ import asyncio
 from xml.sax.saxutils import quoteattr
 
 from orchestrator.adapters.probes.answers import ProbeFailed, place_and_name
-from orchestrator.usecases.probing_ports import Prepared
+from orchestrator.ports.probing import Prepared
 
 PORT = 5222
 MOST_BYTES = 65_536

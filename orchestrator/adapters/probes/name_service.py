@@ -7,7 +7,7 @@ import dns.rcode
 import dns.rdatatype
 
 from orchestrator.adapters.probes.answers import ProbeFailed, place_and_name
-from orchestrator.usecases.probing_ports import Prepared
+from orchestrator.ports.probing import Prepared
 
 PORT = 53
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from orchestrator.adapters.probes.asking import probes
 from orchestrator.adapters.probes.reading import read
 from orchestrator.domain.probing import ProbeTarget, Reading
-from orchestrator.usecases.ports import Clock
-from orchestrator.usecases.probing_ports import Prepared
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.probing import Prepared
 
 
 def read_once(

@@ -18,8 +18,9 @@ from orchestrator.domain.catalog import ProbeKind
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.probing import ProbeKey, ProbeTarget, Reading
 from orchestrator.domain.service_record import State
-from orchestrator.usecases.ports import Clock
-from orchestrator.usecases.probing_ports import Prepared, ProbeCounts, Watcher
+from orchestrator.ports.figures import ProbeCounts
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.probing import Prepared, Watcher
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from orchestrator.domain.catalog import ProbeKind
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.probing import ProbeTarget, Reading, believe
 from orchestrator.domain.service_record import State
-from orchestrator.usecases.ports import Clock
-from orchestrator.usecases.probing_ports import Prepared
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.probing import Prepared
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import paramiko
 
 from orchestrator.adapters.probes.answers import CannotProbe, ProbeFailed, host_and_port
 from orchestrator.domain.probing import ProbeKey
-from orchestrator.usecases.probing_ports import Prepared
+from orchestrator.ports.probing import Prepared
 
 PORT = 22
 KEPT = 200

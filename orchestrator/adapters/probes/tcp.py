@@ -3,7 +3,7 @@
 import asyncio
 
 from orchestrator.adapters.probes.answers import host_and_port
-from orchestrator.usecases.probing_ports import Prepared
+from orchestrator.ports.probing import Prepared
 
 
 async def ask(prepared: Prepared, seconds: float) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 
 from orchestrator.adapters.probes.answers import ProbeFailed, host_and_port
-from orchestrator.usecases.probing_ports import Prepared
+from orchestrator.ports.probing import Prepared
 
 PORT = 5060
 SEND_AGAIN_SECONDS = 0.5

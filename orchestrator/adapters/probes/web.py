@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from orchestrator.adapters.probes.answers import CannotProbe, ProbeFailed, tls_trusting
-from orchestrator.usecases.probing_ports import Prepared
+from orchestrator.ports.probing import Prepared
 
 KEPT_SECONDS = 300
 """How long a connection is kept for the next probe; servers mostly hang up before."""

@@ -19,7 +19,7 @@ from orchestrator.domain.run import RunState, StepState
 from orchestrator.entrypoints.cli.output import progress, say
 from orchestrator.entrypoints.cli.showing import run_table
 from orchestrator.entrypoints.failures import INTERRUPTED
-from orchestrator.usecases.driving_ports import Errand
+from orchestrator.ports.runs import Errand
 from orchestrator.usecases.observing import RunView, is_open
 
 POLL_SECONDS = 0.25

@@ -18,10 +18,10 @@ from orchestrator.files import is_folder
 
 if TYPE_CHECKING:
     from orchestrator.bootstrap import Application
+    from orchestrator.domain.agency import StoredPlan
     from orchestrator.domain.agreement import CallOff
     from orchestrator.domain.plan import PlanOptions
     from orchestrator.domain.run import Run
-    from orchestrator.usecases.ports import StoredPlan
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue the run and return at once.")]

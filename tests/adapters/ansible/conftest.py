@@ -19,8 +19,8 @@ from orchestrator.domain.catalog import Verb
 from orchestrator.domain.events import Happening, TaskFinished
 from orchestrator.domain.run import StepOutcome
 from orchestrator.domain.site import Host, Site
-from orchestrator.usecases.driving_ports import Assignment
-from orchestrator.usecases.ports import SiteAccess
+from orchestrator.ports.outside import SiteAccess
+from orchestrator.ports.runs import Assignment
 from tests.conftest import WORLD
 from tests.entrypoints.cli.conftest import PATIENCE
 

@@ -22,9 +22,9 @@ from orchestrator.domain.assignment import passwords, secrets_variable
 from orchestrator.domain.catalog import Component, Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.schema import call_off_schema
-from orchestrator.usecases.driving_ports import Assignment
+from orchestrator.ports.outside import SiteAccess
+from orchestrator.ports.runs import Assignment
 from orchestrator.usecases.ordering import Ordering
-from orchestrator.usecases.ports import SiteAccess
 from tests.adapters.ansible.hostile import hostile
 from tests.conftest import ROOT
 from tests.databases import SqliteDatabases

@@ -12,8 +12,8 @@ from orchestrator.adapters.ansible.workspace import workspace
 from orchestrator.domain.assignment import writer_of
 from orchestrator.domain.catalog import Verb
 from orchestrator.domain.site import Host, Site
-from orchestrator.usecases.driving_ports import Assignment
-from orchestrator.usecases.ports import SiteAccess
+from orchestrator.ports.outside import SiteAccess
+from orchestrator.ports.runs import Assignment
 
 KEPT = {"writer_password": "one secret", "repository_password": "another secret"}
 HOSTS = {name: Host(name=name, address="192.0.2.1", groups=("g",)) for name in ("a1", "a2", "keeper1")}

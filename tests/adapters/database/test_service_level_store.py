@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from orchestrator.adapters.database.store import SqlStore
+from orchestrator.domain.agency import StoredPlan
 from orchestrator.domain.agreement import FrameworkAgreement
 from orchestrator.domain.calendar_month import CalendarMonth
 from orchestrator.domain.catalog import Verb
@@ -19,7 +20,6 @@ from orchestrator.domain.plan import Purpose
 from orchestrator.domain.run import RunState, StepState
 from orchestrator.domain.service_month import MonthRecord, Onboarding
 from orchestrator.domain.service_record import Acceptance, Exclusion, Maintenance, Outage
-from orchestrator.usecases.ports import StoredPlan
 from tests.adapters.database.test_store_contract import NOW, agreement, catalog, order, plan, site, store
 
 __all__ = ["agreement", "catalog", "order", "plan", "site", "store"]

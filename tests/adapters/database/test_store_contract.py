@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from orchestrator.adapters.database.connection import connect
 from orchestrator.adapters.database.store import SqlStore
+from orchestrator.domain.agency import AgencyRecord, StoredPlan
 from orchestrator.domain.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.allocation import Allocation, Holding
 from orchestrator.domain.canary import next_canary
@@ -26,8 +27,8 @@ from orchestrator.domain.run import Counts, RunState, StepState
 from orchestrator.domain.service_record import State, Transition
 from orchestrator.domain.site import Site
 from orchestrator.domain.verdict import Moment, Verdict
-from orchestrator.usecases.ports import AgencyRecord, StoredPlan, Transaction
-from orchestrator.usecases.probing_ports import KeptStanding
+from orchestrator.ports.probing import KeptStanding
+from orchestrator.ports.store import Transaction
 from tests.domain.conftest import agreement, allocate, basis, call_off, catalog, site
 from tests.probed import timelines
 

@@ -16,7 +16,7 @@ from orchestrator.adapters.engine import queueing
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import PlanMade
 from orchestrator.domain.run import RunState, StepOutcome, StepState
-from orchestrator.usecases.ports import Transaction
+from orchestrator.ports.store import Transaction
 from tests.databases import PostgresDatabases
 from tests.usecases.conftest import House, house, order
 

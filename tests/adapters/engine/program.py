@@ -30,11 +30,11 @@ from orchestrator.domain.events import Happening, TaskFinished
 from orchestrator.domain.run import Counts, RunState, StepOutcome, StepState
 from orchestrator.entrypoints.cli.operating import stop_on_signals
 from orchestrator.entrypoints.http.server import serve_forever
+from orchestrator.ports.outside import SiteAccess
+from orchestrator.ports.runs import Assignment, Interrupted
 from orchestrator.settings import Settings
 from orchestrator.usecases.admitting import Admitting
 from orchestrator.usecases.driving import Driving
-from orchestrator.usecases.driving_ports import Assignment, Interrupted
-from orchestrator.usecases.ports import SiteAccess
 
 SCRIPT = """
 journal=$1 what=$2 seconds=$3

@@ -17,10 +17,7 @@ from prometheus_client.registry import Collector
 
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.run import OPEN_RUN
-from orchestrator.usecases.figure_ports import BOUNDS, Histogram, Snapshot
-from orchestrator.usecases.probing_ports import ProbingFigures
-from orchestrator.usecases.recovery_ports import RecoveryFigures
-from orchestrator.usecases.service_level_ports import ServiceLevelFigures
+from orchestrator.ports.figures import BOUNDS, Histogram, ProbingFigures, RecoveryFigures, ServiceLevelFigures, Snapshot
 
 SERVICE = ("agency", "component")
 Gauge, Counter = GaugeMetricFamily, CounterMetricFamily

@@ -3,10 +3,15 @@
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.service_record import State
 from orchestrator.domain.verdict import Verdict
-from orchestrator.usecases.figure_ports import BOUNDS, Histogram, Snapshot
-from orchestrator.usecases.probing_ports import ProbingFigures
-from orchestrator.usecases.recovery_ports import Labelled, RecoveryFigures
-from orchestrator.usecases.service_level_ports import ServiceLevelFigures
+from orchestrator.ports.figures import (
+    BOUNDS,
+    Histogram,
+    Labelled,
+    ProbingFigures,
+    RecoveryFigures,
+    ServiceLevelFigures,
+    Snapshot,
+)
 
 COMPONENTS = ("network", "service-desk", "desktop", "thin-client", "disaster-recovery")
 ENDS = (Verdict.PASS.value, Verdict.FAIL.value)

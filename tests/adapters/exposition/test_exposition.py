@@ -13,10 +13,7 @@ from orchestrator.adapters.exposition.negotiated import Exposition
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.service_record import State
-from orchestrator.usecases.figure_ports import BOUNDS, Snapshot
-from orchestrator.usecases.probing_ports import ProbingFigures
-from orchestrator.usecases.recovery_ports import RecoveryFigures
-from orchestrator.usecases.service_level_ports import ServiceLevelFigures
+from orchestrator.ports.figures import BOUNDS, ProbingFigures, RecoveryFigures, ServiceLevelFigures, Snapshot
 from tests.adapters.exposition.snapshots import COMPONENTS, SERIES_AN_AGENCY, histogram
 from tests.adapters.exposition.snapshots import snapshot as whole
 

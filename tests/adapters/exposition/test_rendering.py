@@ -15,10 +15,7 @@ from orchestrator.adapters.exposition.rendering import SLICE, Renderer
 from orchestrator.domain.instance import InstanceState
 from orchestrator.domain.run import RunState
 from orchestrator.domain.service_record import State
-from orchestrator.usecases.figure_ports import BOUNDS, Histogram, Snapshot
-from orchestrator.usecases.probing_ports import ProbingFigures
-from orchestrator.usecases.recovery_ports import RecoveryFigures
-from orchestrator.usecases.service_level_ports import ServiceLevelFigures
+from orchestrator.ports.figures import BOUNDS, Histogram, ProbingFigures, RecoveryFigures, ServiceLevelFigures, Snapshot
 from tests.adapters.exposition.reference import rendered
 from tests.adapters.exposition.snapshots import snapshot as whole
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from orchestrator.adapters.exposition.shared import FRESH_SECONDS, REST, SharedSnapshot
-from orchestrator.usecases.figure_ports import Snapshot
+from orchestrator.ports.figures import Snapshot
 from tests.adapters.exposition.snapshots import snapshot
 
 

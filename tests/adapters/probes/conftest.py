@@ -12,7 +12,7 @@ from orchestrator.adapters.probes.asking import probes
 from orchestrator.adapters.probes.reading import read
 from orchestrator.domain.catalog import ProbeKind
 from orchestrator.domain.probing import ProbeKey, ProbeTarget, Reading
-from orchestrator.usecases.probing_ports import Person, Prepared
+from orchestrator.ports.probing import Person, Prepared
 from tests.adapters.probes.servers import Authority
 
 Probe = Callable[..., list[Reading]]

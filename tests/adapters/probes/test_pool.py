@@ -18,7 +18,8 @@ from orchestrator.adapters.probes.pool import ProbePool
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.probing import ProbeTarget, Reading
 from orchestrator.domain.service_record import State
-from orchestrator.usecases.probing_ports import Prepared, ProbeCounts
+from orchestrator.ports.figures import ProbeCounts
+from orchestrator.ports.probing import Prepared
 from tests.adapters.probes.conftest import target
 
 HERE = "127.0.0.1"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.domain.service_record import State
-from orchestrator.usecases.probing_ports import Person
+from orchestrator.ports.probing import Person
 from tests.adapters.probes import servers
 from tests.adapters.probes.conftest import Probe
 from tests.adapters.probes.servers import HERE, Authority, free_port

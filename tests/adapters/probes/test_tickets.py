@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from orchestrator.domain.service_record import State
-from orchestrator.usecases.probing_ports import Person
+from orchestrator.ports.probing import Person
 from tests.adapters.probes.conftest import Probe
 
 AGENT = Person("a1.agent1", "s3cret")

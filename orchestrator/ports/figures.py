@@ -1,13 +1,71 @@
 """What metrics are made of, and how it is read from the records."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from orchestrator.domain.service_record import State
 from orchestrator.domain.value import Value
-from orchestrator.usecases.probing_ports import ProbingFigures
-from orchestrator.usecases.recovery_ports import Labelled, RecoveryFigures
-from orchestrator.usecases.service_level_ports import ServiceLevelFigures
+
+Labelled = tuple[str, str, float]
+"""Agency, component, and a figure."""
+
+
+class RecoveryFigures(NamedTuple):
+    """What the metrics of recovery are made of. Timestamps are seconds since 1970."""
+
+    drills: Sequence[tuple[str, str, str, int]]
+    """(agency, component, outcome, how many): the verdict of reported drills, the final state of others."""
+    last_success: Sequence[Labelled]
+    next_scheduled: Sequence[Labelled]
+    rto: Sequence[Labelled]
+    rpo: Sequence[Labelled]
+    rto_objective: Sequence[Labelled]
+    rpo_objective: Sequence[Labelled]
+    recovery_point: Sequence[Labelled]
+    """Start of the newest backup that succeeded: what is older than that is safe."""
+
+
+class ServiceLevelFigures(NamedTuple):
+    """Of agencies in service, by agency and component. Empty until somebody measures.
+
+    The two totals advance only in service hours and outside agreed maintenance, so whatever is computed from their
+    increases keeps to the hours of each contract by itself. They never fall while an agency is in service. Figures are
+    tuples rather than lists, for the reason that `Snapshot` gives.
+    """
+
+    eligible_seconds: Sequence[Labelled] = ()
+    """Seconds the figure rests on, since the service began."""
+    bad_seconds: Sequence[Labelled] = ()
+    """Eligible seconds in which the service was down."""
+    availability: Sequence[Labelled] = ()
+    """Of the running month so far, 0 to 1."""
+    target: Sequence[Labelled] = ()
+    """Availability promised, 0 to 1."""
+    coverage: Sequence[Labelled] = ()
+    """Share of the time due in the running month that was measured, 0 to 1."""
+    eligible_period: Sequence[Labelled] = ()
+    """Service seconds of an average month of the contract: what its budget of downtime is spread over."""
+
+
+@dataclass
+class ProbeCounts:
+    """What this process has probed since it began, for its metrics."""
+
+    readings: dict[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
+    late_seconds: float | None = None
+    """How late the latest probe of the last seconds began. None while another process probes."""
+
+
+class ProbingFigures(NamedTuple):
+    """What the metrics of probing are made of."""
+
+    up: Sequence[tuple[str, str, float]]
+    """(agency, component, 1 or 0). Services of which nobody knows are not among them."""
+    readings: Mapping[State, int]
+    late_seconds: float | None
+
 
 BOUNDS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 """Upper bounds of the duration histograms, in seconds."""

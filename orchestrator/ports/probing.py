@@ -1,12 +1,12 @@
 """What probing needs from the world, as protocols: its records, the one lease to probe, and what probes."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from orchestrator.domain.probing import Change, ProbeKey, ProbeTarget, Reading, Standing
-from orchestrator.domain.service_record import State, Timeline
+from orchestrator.domain.service_record import Timeline
 
 
 class KeptStanding(NamedTuple):
@@ -102,21 +102,3 @@ class Watcher(Protocol):
         ...
 
     def leave(self) -> None: ...
-
-
-@dataclass
-class ProbeCounts:
-    """What this process has probed since it began, for its metrics."""
-
-    readings: dict[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
-    late_seconds: float | None = None
-    """How late the latest probe of the last seconds began. None while another process probes."""
-
-
-class ProbingFigures(NamedTuple):
-    """What the metrics of probing are made of."""
-
-    up: Sequence[tuple[str, str, float]]
-    """(agency, component, 1 or 0). Services of which nobody knows are not among them."""
-    readings: Mapping[State, int]
-    late_seconds: float | None

@@ -1,6 +1,6 @@
-"""What service levels need of the records, as protocols, and what their metrics are made of."""
+"""The records of service levels, as protocols: periods of service, declarations, incidents, months."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -10,7 +10,6 @@ from orchestrator.domain.incident_clock import Incident
 from orchestrator.domain.month import ClosedMonth
 from orchestrator.domain.service_meter import Meter
 from orchestrator.domain.service_month import MonthRecord, Onboarding
-from orchestrator.usecases.recovery_ports import Labelled
 
 
 class ServicePeriod(NamedTuple):
@@ -110,25 +109,3 @@ class ServiceFacts(Protocol):
     def backups(self, agency: str, start: datetime, end: datetime) -> tuple[int, int]:
         """(succeeded, failed) of those that ended between two instants."""
         ...
-
-
-class ServiceLevelFigures(NamedTuple):
-    """Of agencies in service, by agency and component. Empty until somebody measures.
-
-    The two totals advance only in service hours and outside agreed maintenance, so whatever is computed from their
-    increases keeps to the hours of each contract by itself. They never fall while an agency is in service. Figures are
-    tuples rather than lists, for the reason that `Snapshot` gives.
-    """
-
-    eligible_seconds: Sequence[Labelled] = ()
-    """Seconds the figure rests on, since the service began."""
-    bad_seconds: Sequence[Labelled] = ()
-    """Eligible seconds in which the service was down."""
-    availability: Sequence[Labelled] = ()
-    """Of the running month so far, 0 to 1."""
-    target: Sequence[Labelled] = ()
-    """Availability promised, 0 to 1."""
-    coverage: Sequence[Labelled] = ()
-    """Share of the time due in the running month that was measured, 0 to 1."""
-    eligible_period: Sequence[Labelled] = ()
-    """Service seconds of an average month of the contract: what its budget of downtime is spread over."""

@@ -1,0 +1,88 @@
+"""What a drill needs from the world, as protocols: the recovery host, somebody who uses a service, a stopwatch."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+from orchestrator.domain.drill import Drill
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.recovery_time import Reading
+from orchestrator.domain.site import Site
+
+
+class Stopwatch(Protocol):
+    def read(self) -> Reading: ...
+
+
+class DrillGoneError(OrchestratorError):
+    """The recovery host no longer has the drill: its lease ran out, it was cleaned up, or the host was restarted."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Kind.UNAVAILABLE, message)
+
+
+class TooSlowError(OrchestratorError):
+    """The recovery host answers, and what it was asked takes longer than it may."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Kind.UNAVAILABLE, message)
+
+
+class User(Protocol):
+    """Somebody who uses a service, over one kept connection."""
+
+    def ask(self, request: Mapping[str, Any], *, within: timedelta) -> dict[str, Any]:
+        """The answer. Raises UNAVAILABLE when there is none in time."""
+        ...
+
+
+class RecoveryHost(Protocol):
+    """A connected recovery host. What it is asked and answers: playbooks/README.md, section Drills."""
+
+    def operate(
+        self,
+        operation: str,
+        document: Mapping[str, Any],
+        *,
+        within: timedelta,
+        cancelled: Callable[[], bool] = ...,
+    ) -> dict[str, Any]:
+        """Raises FAILED with what went wrong, UNAVAILABLE when it did not answer, CONFLICT when it was cancelled;
+        DrillGoneError when it has no such drill, TooSlowError when time ran out."""
+        ...
+
+    def user(self, component: str, introduction: Mapping[str, Any]) -> AbstractContextManager[User]: ...
+    def read(self, file: str) -> str:
+        """A text file of the host. Raises FAILED when it cannot be read."""
+        ...
+
+
+class RecoveryHosts(Protocol):
+    def connect(self, site: Site, host: str) -> AbstractContextManager[RecoveryHost]:
+        """One connection, kept, to any host of the site. Raises UNAVAILABLE."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a phase of a drill needs besides its assignment.
+
+    `earlier` holds the results of the phases before it. `user` is what a user of the service is told first, `trust` the
+    file it checks the service against. `limit` is how long the service may take to come back, `targets` what must not
+    be reached from the copy: {name, place, address, port}.
+    """
+
+    drill: Drill
+    host: str
+    earlier: Mapping[str, Mapping[str, Any]]
+    user: Mapping[str, Any]
+    trust: str | None
+    limit: timedelta
+    targets: tuple[Mapping[str, Any], ...]
+
+    @property
+    def rehearsed_host(self) -> str:
+        """Of a component on many hosts the one that is rehearsed: that its canaries are written to."""
+        return str(next(iter(self.user["hosts"].values()))[0]["name"])
