@@ -27,6 +27,10 @@ KEEPER_PORTS = 9000
 """An agency's repositories answer on the port this much above its number."""
 
 
+DESK = "service-desk"
+"""The component whose records incidents come from, and whose hours they are judged by."""
+
+
 class Verb(StrEnum):
     """What a step does with a component. The first six are playbooks and task files of the component's role, `compare`
     is its `provision` in check mode, and the others are the phases of a drill."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from orchestrator.domain.catalog import Verb
+from orchestrator.domain.catalog import DESK, Verb
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.instance import ServiceInstance
 from orchestrator.domain.loss import Loss, LossKind
@@ -14,7 +14,6 @@ from orchestrator.domain.value import Value
 from orchestrator.ports.catalog import CatalogSource
 from orchestrator.ports.outside import Clock, Hosts
 from orchestrator.ports.store import Store, Transaction
-from orchestrator.usecases.judging import DESK
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 KEPT = 10_000

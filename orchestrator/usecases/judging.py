@@ -9,7 +9,7 @@ from decimal import Decimal
 from orchestrator.domain.agency import AgencyRecord
 from orchestrator.domain.availability import Availability
 from orchestrator.domain.calendar_month import CalendarMonth
-from orchestrator.domain.catalog import KEEPER, Tier
+from orchestrator.domain.catalog import DESK, KEEPER, Tier
 from orchestrator.domain.charges import charges
 from orchestrator.domain.declaration import Declaration, service_record
 from orchestrator.domain.drill import Drill, DrillState
@@ -34,9 +34,6 @@ from orchestrator.ports.catalog import CatalogSource
 from orchestrator.ports.outside import Clock
 from orchestrator.ports.service_levels import ServicePeriod
 from orchestrator.ports.store import Transaction
-
-DESK = "service-desk"
-"""The component whose records incidents come from, and whose hours they are judged by."""
 
 COUNTED = (
     DrillState.REPORTED, DrillState.MISFIRED, DrillState.FAILED, DrillState.ABORTED, DrillState.BLOCKED,
