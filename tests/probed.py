@@ -4,8 +4,8 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
-from orchestrator.domain.service_record import Timeline
-from orchestrator.domain.spans import EPOCH
+from orchestrator.domain.calendars.spans import EPOCH
+from orchestrator.domain.service_levels.record import Timeline
 from orchestrator.ports.store import Transaction
 from tests.conftest import WORLD
 

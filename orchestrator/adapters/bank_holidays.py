@@ -5,7 +5,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from orchestrator.domain.working_days import SATURDAY, working_days_after
+from orchestrator.domain.calendars.working_days import SATURDAY, working_days_after
 
 if TYPE_CHECKING:
     from holidays import HolidayBase

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from orchestrator.domain.recovery_time import Reading
+from orchestrator.domain.recovery.recovery_time import Reading
 
 
 class SystemClock:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.evidence_seal import read_sealed
+from orchestrator.domain.recovery.evidence_seal import read_sealed
 from orchestrator.files import read_text
 
 MAX_BYTES = 20_000_000

@@ -10,11 +10,11 @@ from typing import Any
 
 from icalendar import Calendar, Event
 
-from orchestrator.domain.drill_calendar import drill_key
-from orchestrator.domain.drill_policy import Blackout
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.fleet_calendar import Placed
-from orchestrator.domain.verdict import Moment
+from orchestrator.domain.recovery.drill_calendar import drill_key
+from orchestrator.domain.recovery.fleet_calendar import Placed
+from orchestrator.domain.recovery.verdict import Moment
+from orchestrator.domain.selling.drill_policy import Blackout
 from orchestrator.files import read_file
 
 PRODUCT = "-//shared service orchestrator//drills//EN"

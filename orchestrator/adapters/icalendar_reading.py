@@ -15,7 +15,7 @@ from typing import Any
 import recurring_ical_events
 from icalendar import Calendar
 
-from orchestrator.domain.drill_policy import Blackout
+from orchestrator.domain.selling.drill_policy import Blackout
 
 PROCESSOR_SECONDS = 2
 MEMORY = 512 * 1024 * 1024

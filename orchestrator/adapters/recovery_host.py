@@ -13,7 +13,7 @@ from typing import Any
 import paramiko
 
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.site import Site
+from orchestrator.domain.estate.site import Site
 from orchestrator.ports.drilling import DrillGoneError, TooSlowError
 from orchestrator.ports.outside import SiteAccess
 

@@ -22,25 +22,25 @@ if TYPE_CHECKING:  # a command that only reads the catalog should not wait for t
     from orchestrator.adapters.exposition.negotiated import Exposition
     from orchestrator.adapters.recovery_host import SshRecoveryHosts
     from orchestrator.adapters.scheduler import Schedule
-    from orchestrator.domain.drill_policy import Blackout
-    from orchestrator.domain.fleet_calendar import Placed
-    from orchestrator.domain.probing import ProbeTarget, Reading
+    from orchestrator.domain.probing.readings import ProbeTarget, Reading
+    from orchestrator.domain.recovery.fleet_calendar import Placed
+    from orchestrator.domain.selling.drill_policy import Blackout
     from orchestrator.ports.runs import Errand, PlaybookRunner
-    from orchestrator.usecases.admitting import Admitting
-    from orchestrator.usecases.comparing import Comparing
-    from orchestrator.usecases.concluding import Concluding
-    from orchestrator.usecases.drilling import Drilling
-    from orchestrator.usecases.driving import Driving
     from orchestrator.usecases.examining import Examining, Finding
-    from orchestrator.usecases.gathering import Gathering
     from orchestrator.usecases.observing import Crew, Observing
-    from orchestrator.usecases.protecting import Protecting
-    from orchestrator.usecases.recalling import Recalling
-    from orchestrator.usecases.retaining import Retaining
-    from orchestrator.usecases.scheduling import Scheduling
-    from orchestrator.usecases.targeting import Targeting
-    from orchestrator.usecases.verifying import Verifying
-    from orchestrator.usecases.witnessing import Witnessing
+    from orchestrator.usecases.ordering.comparing import Comparing
+    from orchestrator.usecases.ordering.verifying import Verifying
+    from orchestrator.usecases.probing.targeting import Targeting
+    from orchestrator.usecases.recovery.concluding import Concluding
+    from orchestrator.usecases.recovery.drilling import Drilling
+    from orchestrator.usecases.recovery.protecting import Protecting
+    from orchestrator.usecases.recovery.recalling import Recalling
+    from orchestrator.usecases.recovery.scheduling import Scheduling
+    from orchestrator.usecases.recovery.witnessing import Witnessing
+    from orchestrator.usecases.runs.admitting import Admitting
+    from orchestrator.usecases.runs.driving import Driving
+    from orchestrator.usecases.runs.retaining import Retaining
+    from orchestrator.usecases.service_levels.gathering import Gathering
 
 FORESEEN = timedelta(days=730)
 """How far ahead somebody's calendar of closures is read."""
@@ -51,8 +51,8 @@ class Application(EvidenceKeys):
 
     @cached_property
     def driving(self) -> "Driving":
-        from orchestrator.domain.plan import Purpose
-        from orchestrator.usecases.driving import Consequences, Driving
+        from orchestrator.domain.ordering.plan import Purpose
+        from orchestrator.usecases.runs.driving import Consequences, Driving
 
         consequences: dict[Purpose, Consequences] = {
             Purpose.ONBOARD: self.provisioning,
@@ -68,25 +68,25 @@ class Application(EvidenceKeys):
 
     @cached_property
     def protecting(self) -> "Protecting":
-        from orchestrator.usecases.protecting import Protecting
+        from orchestrator.usecases.recovery.protecting import Protecting
 
         return Protecting(source=self.source, store=self.store, clock=self.clock, assigning=self.assigning)
 
     @cached_property
     def comparing(self) -> "Comparing":
-        from orchestrator.usecases.comparing import Comparing
+        from orchestrator.usecases.ordering.comparing import Comparing
 
         return Comparing(source=self.source, store=self.store, clock=self.clock, assigning=self.assigning)
 
     @cached_property
     def verifying(self) -> "Verifying":
-        from orchestrator.usecases.verifying import Verifying
+        from orchestrator.usecases.ordering.verifying import Verifying
 
         return Verifying(source=self.source, store=self.store, clock=self.clock, assigning=self.assigning)
 
     @cached_property
     def drilling(self) -> "Drilling":
-        from orchestrator.usecases.drilling import Drilling
+        from orchestrator.usecases.recovery.drilling import Drilling
 
         wait = self.settings.recovery.wait_seconds
         limit = timedelta(seconds=wait) if wait else None
@@ -94,7 +94,7 @@ class Application(EvidenceKeys):
 
     @cached_property
     def drill_scheduling(self) -> "Scheduling":
-        from orchestrator.usecases.scheduling import Scheduling
+        from orchestrator.usecases.recovery.scheduling import Scheduling
 
         return Scheduling(
             source=self.source,
@@ -106,13 +106,13 @@ class Application(EvidenceKeys):
 
     @cached_property
     def recalling(self) -> "Recalling":
-        from orchestrator.usecases.recalling import Recalling
+        from orchestrator.usecases.recovery.recalling import Recalling
 
         return Recalling(store=self.store)
 
     @cached_property
     def witnessing(self) -> "Witnessing":
-        from orchestrator.usecases.witnessing import Witnessing
+        from orchestrator.usecases.recovery.witnessing import Witnessing
 
         return Witnessing(
             source=self.source,
@@ -132,7 +132,7 @@ class Application(EvidenceKeys):
     @cached_property
     def concluding(self) -> "Concluding":
         from orchestrator.adapters.bank_holidays import report_due
-        from orchestrator.usecases.concluding import Concluding
+        from orchestrator.usecases.recovery.concluding import Concluding
 
         return Concluding(
             source=self.source,
@@ -160,7 +160,7 @@ class Application(EvidenceKeys):
 
     @cached_property
     def targeting(self) -> "Targeting":
-        from orchestrator.usecases.targeting import Targeting
+        from orchestrator.usecases.probing.targeting import Targeting
 
         secrets, hosts = self.assigning.secrets, self.recovery_hosts
         return Targeting(source=self.source, store=self.store, clock=self.clock, secrets=secrets, hosts=hosts)
@@ -168,14 +168,14 @@ class Application(EvidenceKeys):
     @cached_property
     def gathering(self) -> "Gathering":
         from orchestrator.adapters.probes.incidents import read_incidents
-        from orchestrator.usecases.gathering import Gathering
+        from orchestrator.usecases.service_levels.gathering import Gathering
 
         return Gathering(store=self.store, clock=self.clock, targeting=self.targeting, read=read_incidents)
 
     def probe(self, until: Callable[[], bool]) -> None:
         """Probe live services until told otherwise, whenever no other process does."""
         from orchestrator.adapters.probes.pool import ProbePool
-        from orchestrator.usecases.probing import Probing
+        from orchestrator.usecases.probing.watching import Probing
 
         counts, holder = self.observing.probe_counts, f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
         watcher = Probing(self.store, self.clock, self.targeting, holder, counts)
@@ -201,15 +201,15 @@ class Application(EvidenceKeys):
 
     @cached_property
     def admitting(self) -> "Admitting":
-        from orchestrator.domain.admission import Limits
-        from orchestrator.usecases.admitting import Admitting
+        from orchestrator.domain.runs.admission import Limits
+        from orchestrator.usecases.runs.admitting import Admitting
 
         limits = Limits.model_validate(self.settings.limits.model_dump())
         return Admitting(store=self.store, limits=limits, lease=self.lease)
 
     @cached_property
     def retaining(self) -> "Retaining":
-        from orchestrator.usecases.retaining import Retaining
+        from orchestrator.usecases.runs.retaining import Retaining
 
         kept = self.settings.retention
         return Retaining(
@@ -284,7 +284,7 @@ class Application(EvidenceKeys):
         """What carries out steps: phases of drills by ssh, everything else by Ansible."""
         from orchestrator.adapters.ansible.runner import AnsibleRunner
         from orchestrator.adapters.ansible.warm import WarmStart
-        from orchestrator.usecases.rehearsing import Rehearsing
+        from orchestrator.usecases.recovery.rehearsing import Rehearsing
 
         knobs = self.settings.worker
         playbooks = AnsibleRunner(
@@ -336,7 +336,7 @@ class Application(EvidenceKeys):
     def calendar_file(self, drills: "Iterable[Placed]") -> bytes:
         """Drills for people's calendars."""
         from orchestrator.adapters.icalendar_files import write_calendar
-        from orchestrator.domain.drill_policy import DrillPolicy
+        from orchestrator.domain.selling.drill_policy import DrillPolicy
 
         return write_calendar(drills, lasts=DrillPolicy().lasts, stamped=self.clock.now())
 

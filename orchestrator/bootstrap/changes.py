@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.bootstrap.service_levels import ServiceLevels
-from orchestrator.usecases.ordering import Ordering
+from orchestrator.usecases.ordering.planning import Ordering
 
 if TYPE_CHECKING:
-    from orchestrator.usecases.appraising import Appraising
-    from orchestrator.usecases.assigning import Assigning
-    from orchestrator.usecases.batching import Batching
-    from orchestrator.usecases.holding import Holding
-    from orchestrator.usecases.provisioning import Provisioning
-    from orchestrator.usecases.renewing import Renewing
+    from orchestrator.usecases.keys.renewing import Renewing
+    from orchestrator.usecases.ordering.appraising import Appraising
+    from orchestrator.usecases.ordering.batching import Batching
+    from orchestrator.usecases.ordering.holding import Holding
+    from orchestrator.usecases.ordering.provisioning import Provisioning
+    from orchestrator.usecases.runs.assigning import Assigning
 
 
 class Changes(ServiceLevels):
@@ -24,7 +24,7 @@ class Changes(ServiceLevels):
     @cached_property
     def assigning(self) -> "Assigning":
         from orchestrator.adapters.keys.secret_box import SecretBox
-        from orchestrator.usecases.assigning import Assigning
+        from orchestrator.usecases.runs.assigning import Assigning
 
         return Assigning(source=self.source, clock=self.clock, secrets=SecretBox(self.settings.key_file))
 
@@ -32,7 +32,7 @@ class Changes(ServiceLevels):
     def appraising(self) -> "Appraising":
         from orchestrator.adapters import home_weights
         from orchestrator.adapters.recovery_host import SshRecoveryHosts
-        from orchestrator.usecases.appraising import Appraising
+        from orchestrator.usecases.ordering.appraising import Appraising
 
         program = Path(home_weights.__file__).read_text(encoding="utf-8")
         hosts = SshRecoveryHosts(self.access_of)
@@ -40,25 +40,25 @@ class Changes(ServiceLevels):
 
     @cached_property
     def provisioning(self) -> "Provisioning":
-        from orchestrator.usecases.provisioning import Provisioning
+        from orchestrator.usecases.ordering.provisioning import Provisioning
 
         return Provisioning(store=self.store, clock=self.clock, ordering=self.ordering, assigning=self.assigning)
 
     @cached_property
     def batching(self) -> "Batching":
-        from orchestrator.usecases.batching import Batching
+        from orchestrator.usecases.ordering.batching import Batching
 
         return Batching(store=self.store, ordering=self.ordering)
 
     @cached_property
     def holding(self) -> "Holding":
-        from orchestrator.usecases.holding import Holding
+        from orchestrator.usecases.ordering.holding import Holding
 
         return Holding(source=self.source, store=self.store, clock=self.clock, assigning=self.assigning)
 
     @cached_property
     def renewing(self) -> "Renewing":
-        from orchestrator.usecases.renewing import Renewing
+        from orchestrator.usecases.keys.renewing import Renewing
 
         return Renewing(
             source=self.source,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.bootstrap.changes import Changes
 
 if TYPE_CHECKING:
-    from orchestrator.domain.evidence import Evidence
+    from orchestrator.domain.recovery.evidence import Evidence
 
 TO_COPY = timedelta(days=1)
 """How long other machines may go on signing with the key before."""
@@ -19,7 +19,7 @@ class EvidenceKeys(Changes):
     def seal(self, evidence: "Evidence") -> tuple[str, str]:
         """The signed document, as it is kept and handed over, and its digest."""
         from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
-        from orchestrator.domain.evidence_seal import seal
+        from orchestrator.domain.recovery.evidence_seal import seal
 
         sealed = seal(evidence, EvidenceSigner(self.settings.signing_key_file))
         return json.dumps(sealed.document(), indent=1, ensure_ascii=False), sealed.digest
@@ -27,7 +27,7 @@ class EvidenceKeys(Changes):
     def evidence_head(self) -> str:
         """How much evidence there is and which is the last, signed, as JSON."""
         from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
-        from orchestrator.domain.evidence_head import Head, seal_head
+        from orchestrator.domain.recovery.evidence_head import Head, seal_head
 
         with self.store.read() as tx:
             head = Head(count=tx.drills.count_evidence(), last=tx.drills.last_evidence(), at=self.clock.now())
@@ -45,8 +45,8 @@ class EvidenceKeys(Changes):
         from orchestrator.adapters.evidence_files import read_evidence
         from orchestrator.adapters.keys.evidence_keys import read_retired, read_trusted
         from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
-        from orchestrator.domain.evidence_head import verify_head
-        from orchestrator.domain.evidence_seal import verify_evidence
+        from orchestrator.domain.recovery.evidence_head import verify_head
+        from orchestrator.domain.recovery.evidence_seal import verify_evidence
 
         if key:
             trusted, retired = read_trusted(key)
@@ -82,6 +82,6 @@ class EvidenceKeys(Changes):
     def draw(self, document: str) -> str:
         """The page of a signed document, for people."""
         from orchestrator.adapters.pages.evidence.page import draw
-        from orchestrator.domain.evidence_seal import SealedEvidence, read_sealed
+        from orchestrator.domain.recovery.evidence_seal import SealedEvidence, read_sealed
 
         return draw(SealedEvidence.model_validate(read_sealed(document)))

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from orchestrator.adapters.database.store import SqlStore
     from orchestrator.ports.outside import SiteAccess
-    from orchestrator.usecases.rekeying import Rekeying
-    from orchestrator.usecases.rotating import Rotating
+    from orchestrator.usecases.keys.rekeying import Rekeying
+    from orchestrator.usecases.keys.rotating import Rotating
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Records:
     def rotating(self) -> "Rotating":
         from orchestrator.adapters.database.marking import reseal_mark
         from orchestrator.adapters.keys.secret_box import SecretBox
-        from orchestrator.usecases.rotating import Rotating
+        from orchestrator.usecases.keys.rotating import Rotating
 
         keys = SecretBox(self.settings.key_file)
         return Rotating(store=self.store, keys=keys, mark=partial(reseal_mark, self.database))
@@ -73,7 +73,7 @@ class Records:
         from orchestrator.adapters import authorized_keys
         from orchestrator.adapters.keys.site_keys import SiteKeyFiles, next_key
         from orchestrator.adapters.recovery_host import SshRecoveryHosts
-        from orchestrator.usecases.rekeying import Rekeying
+        from orchestrator.usecases.keys.rekeying import Rekeying
 
         return Rekeying(
             source=self.source,

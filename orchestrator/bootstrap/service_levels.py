@@ -6,52 +6,52 @@ from typing import TYPE_CHECKING
 from orchestrator.bootstrap.records import Records
 
 if TYPE_CHECKING:
-    from orchestrator.domain.service_report import Report
-    from orchestrator.usecases.closing import MonthEnd
-    from orchestrator.usecases.declaring import Declaring
-    from orchestrator.usecases.judging import Judging
-    from orchestrator.usecases.metering import Metering
-    from orchestrator.usecases.reporting import Reporting
+    from orchestrator.domain.service_levels.report import Report
+    from orchestrator.usecases.service_levels.closing import MonthEnd
+    from orchestrator.usecases.service_levels.declaring import Declaring
+    from orchestrator.usecases.service_levels.judging import Judging
+    from orchestrator.usecases.service_levels.metering import Metering
+    from orchestrator.usecases.service_levels.reporting import Reporting
 
 
 class ServiceLevels(Records):
     @cached_property
     def judging(self) -> "Judging":
         from orchestrator.adapters.bank_holidays import is_bank_holiday
-        from orchestrator.usecases.judging import Judging
+        from orchestrator.usecases.service_levels.judging import Judging
 
         return Judging(source=self.source, clock=self.clock, is_bank_holiday=is_bank_holiday)
 
     @cached_property
     def metering(self) -> "Metering":
         from orchestrator.adapters.bank_holidays import edition, is_bank_holiday
-        from orchestrator.usecases.contracts import Contracts
-        from orchestrator.usecases.metering import Metering
+        from orchestrator.usecases.service_levels.contracts import Contracts
+        from orchestrator.usecases.service_levels.metering import Metering
 
         return Metering(Contracts(self.source, is_bank_holiday, holidays=edition()))
 
     @cached_property
     def month_end(self) -> "MonthEnd":
-        from orchestrator.usecases.closing import MonthEnd
+        from orchestrator.usecases.service_levels.closing import MonthEnd
 
         return MonthEnd(store=self.store, judging=self.judging)
 
     @cached_property
     def declaring(self) -> "Declaring":
-        from orchestrator.usecases.declaring import Declaring
+        from orchestrator.usecases.service_levels.declaring import Declaring
 
         return Declaring(source=self.source, store=self.store, clock=self.clock)
 
     @cached_property
     def reporting(self) -> "Reporting":
-        from orchestrator.usecases.reporting import Reporting
+        from orchestrator.usecases.service_levels.reporting import Reporting
 
         return Reporting(store=self.store, judging=self.judging)
 
     def openslo(self, agency: str | None = None) -> str:
         """What is promised, as OpenSLO documents in YAML."""
         from orchestrator.adapters.yaml_stream import write_stream
-        from orchestrator.domain.openslo import openslo
+        from orchestrator.domain.service_levels.openslo import openslo
 
         return write_stream(openslo(self.reporting.promises(agency)))
 

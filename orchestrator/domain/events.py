@@ -5,9 +5,9 @@ from typing import Any, Literal, cast
 
 from pydantic import TypeAdapter
 
-from orchestrator.domain.drill import DrillState
-from orchestrator.domain.instance import InstanceState
-from orchestrator.domain.run import Counts, RunState, StepState
+from orchestrator.domain.ordering.instance import InstanceState
+from orchestrator.domain.recovery.drills import DrillState
+from orchestrator.domain.runs.run import Counts, RunState, StepState
 from orchestrator.domain.value import Value
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from orchestrator.domain.agreement import FrameworkAgreement
-from orchestrator.domain.catalog import Catalog
-from orchestrator.domain.site import Site
+from orchestrator.domain.estate.site import Site
+from orchestrator.domain.selling.agreement import FrameworkAgreement
+from orchestrator.domain.selling.catalog import Catalog
 from orchestrator.domain.value import Value
 
 

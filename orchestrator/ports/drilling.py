@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
-from orchestrator.domain.drill import Drill
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.recovery_time import Reading
-from orchestrator.domain.site import Site
+from orchestrator.domain.estate.site import Site
+from orchestrator.domain.recovery.drills import Drill
+from orchestrator.domain.recovery.recovery_time import Reading
 
 
 class Stopwatch(Protocol):

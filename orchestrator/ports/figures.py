@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from orchestrator.domain.service_record import State
+from orchestrator.domain.service_levels.record import State
 from orchestrator.domain.value import Value
 
 Labelled = tuple[str, str, float]

@@ -5,11 +5,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from orchestrator.domain.agency import AgencyRecord, StoredPlan
-from orchestrator.domain.agreement import CallOff
-from orchestrator.domain.allocation import Allocation
-from orchestrator.domain.instance import ServiceInstance
-from orchestrator.domain.plan import Plan
+from orchestrator.domain.estate.allocation import Allocation
+from orchestrator.domain.ordering.agency import AgencyRecord, StoredPlan
+from orchestrator.domain.ordering.instance import ServiceInstance
+from orchestrator.domain.ordering.plan import Plan
+from orchestrator.domain.selling.agreement import CallOff
 
 
 class Agencies(Protocol):

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from orchestrator.domain.site import Site
+from orchestrator.domain.estate.site import Site
 
 
 class Clock(Protocol):

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
-from orchestrator.domain.probing import Change, ProbeKey, ProbeTarget, Reading, Standing
-from orchestrator.domain.service_record import Timeline
+from orchestrator.domain.probing.readings import Change, ProbeKey, ProbeTarget, Reading, Standing
+from orchestrator.domain.service_levels.record import Timeline
 
 
 class KeptStanding(NamedTuple):

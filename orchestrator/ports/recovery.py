@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
-from orchestrator.domain.canary import Canary
-from orchestrator.domain.drill import Drill, DrillState
-from orchestrator.domain.held_backups import HeldBackups
+from orchestrator.domain.recovery.canary import Canary
+from orchestrator.domain.recovery.drills import Drill, DrillState
+from orchestrator.domain.recovery.held_backups import HeldBackups
 
 
 class TakenBackup(NamedTuple):

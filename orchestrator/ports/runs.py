@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from orchestrator.domain.admission import Place
-from orchestrator.domain.agency import StoredPlan
-from orchestrator.domain.catalog import Verb
+from orchestrator.domain.estate.site import Site
 from orchestrator.domain.events import Event, Happening
-from orchestrator.domain.run import Busy, Run, RunState, StepOutcome, StepRecord
-from orchestrator.domain.run_options import OnFailure, Priority
-from orchestrator.domain.site import Site
+from orchestrator.domain.ordering.agency import StoredPlan
+from orchestrator.domain.runs.admission import Place
+from orchestrator.domain.runs.run import Busy, Run, RunState, StepOutcome, StepRecord
+from orchestrator.domain.runs.run_options import OnFailure, Priority
+from orchestrator.domain.selling.catalog import Verb
 from orchestrator.domain.value import Value
 from orchestrator.ports.drilling import Rehearsal
 

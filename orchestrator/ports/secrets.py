@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from orchestrator.domain.catalog import SecretKind
+from orchestrator.domain.selling.catalog import SecretKind
 
 SecretPlace = tuple[str, str, str]
 """Agency, component and name of a secret."""

@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from orchestrator.domain.calendar_month import CalendarMonth
-from orchestrator.domain.declaration import Declaration
-from orchestrator.domain.incident_clock import Incident
-from orchestrator.domain.month import ClosedMonth
-from orchestrator.domain.service_meter import Meter
-from orchestrator.domain.service_month import MonthRecord, Onboarding
+from orchestrator.domain.calendars.months import CalendarMonth
+from orchestrator.domain.service_levels.closed_month import ClosedMonth
+from orchestrator.domain.service_levels.declaration import Declaration
+from orchestrator.domain.service_levels.incidents import Incident
+from orchestrator.domain.service_levels.meter import Meter
+from orchestrator.domain.service_levels.month_record import MonthRecord, Onboarding
 
 
 class ServicePeriod(NamedTuple):

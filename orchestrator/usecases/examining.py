@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.instance import InstanceState
-from orchestrator.domain.site import Host, Site
+from orchestrator.domain.estate.site import Host, Site
+from orchestrator.domain.ordering.instance import InstanceState
 from orchestrator.domain.value import Value
 from orchestrator.ports.catalog import CatalogSource
 from orchestrator.ports.drilling import RecoveryHosts

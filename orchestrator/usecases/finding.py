@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from orchestrator.domain.agency import AgencyRecord, StoredPlan
-from orchestrator.domain.drill import Drill
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Event
-from orchestrator.domain.instance import ServiceInstance
-from orchestrator.domain.run import Run
+from orchestrator.domain.ordering.agency import AgencyRecord, StoredPlan
+from orchestrator.domain.ordering.instance import ServiceInstance
+from orchestrator.domain.recovery.drills import Drill
+from orchestrator.domain.runs.run import Run
 from orchestrator.ports.store import Store, Transaction
 
 NAMED = 20

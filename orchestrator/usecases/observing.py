@@ -6,31 +6,31 @@ from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from orchestrator.domain.agency import StoredPlan
-from orchestrator.domain.allocation import Allocation
-from orchestrator.domain.assignment import by_host, endpoint_facts
-from orchestrator.domain.catalog import Component, Verb
-from orchestrator.domain.cost import Cost
+from orchestrator.domain.charging.cost import Cost
 from orchestrator.domain.difference import FieldChange
+from orchestrator.domain.estate.allocation import Allocation
+from orchestrator.domain.estate.site import Site, hosts_in
 from orchestrator.domain.events import Event
-from orchestrator.domain.held_backups import HeldBackups
-from orchestrator.domain.instance import InstanceState, ServiceInstance, display_status
-from orchestrator.domain.loss import Loss
-from orchestrator.domain.plan import Effect, Purpose
-from orchestrator.domain.run import OPEN_RUN, Run, RunState, StepRecord, StepState
-from orchestrator.domain.run_options import OnFailure, Priority
-from orchestrator.domain.service_record import State
-from orchestrator.domain.site import Site, hosts_in
+from orchestrator.domain.ordering.agency import StoredPlan
+from orchestrator.domain.ordering.instance import InstanceState, ServiceInstance, display_status
+from orchestrator.domain.ordering.loss import Loss
+from orchestrator.domain.ordering.plan import Effect, Purpose
+from orchestrator.domain.recovery.held_backups import HeldBackups
+from orchestrator.domain.runs.assignment import by_host, endpoint_facts
+from orchestrator.domain.runs.run import OPEN_RUN, Run, RunState, StepRecord, StepState
+from orchestrator.domain.runs.run_options import OnFailure, Priority
+from orchestrator.domain.selling.catalog import Component, Verb
+from orchestrator.domain.service_levels.record import State
 from orchestrator.domain.value import Value
 from orchestrator.ports.catalog import CatalogSource
 from orchestrator.ports.figures import ProbeCounts, Snapshot
 from orchestrator.ports.outside import Clock
 from orchestrator.ports.store import Store, Transaction
-from orchestrator.usecases.admitting import Admitting, next_steps
-from orchestrator.usecases.diagnosing import UNPROBED, Health, diagnose, first_reading
 from orchestrator.usecases.finding import events_of, find_agency, find_run
-from orchestrator.usecases.measuring import probing_figures, recovery_figures
-from orchestrator.usecases.metering import Metering
+from orchestrator.usecases.probing.diagnosing import UNPROBED, Health, diagnose, first_reading
+from orchestrator.usecases.recovery.measuring import probing_figures, recovery_figures
+from orchestrator.usecases.runs.admitting import Admitting, next_steps
+from orchestrator.usecases.service_levels.metering import Metering
 
 NOBODY_PROBES = "nobody probes"
 RECENTLY = timedelta(minutes=1)

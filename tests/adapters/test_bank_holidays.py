@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from orchestrator.adapters.bank_holidays import is_bank_holiday, report_due
-from orchestrator.domain.service_hours import ServiceHours, service_spans
-from orchestrator.domain.spans import between, total
+from orchestrator.domain.calendars.spans import between, total
+from orchestrator.domain.service_levels.hours import ServiceHours, service_spans
 
 
 @pytest.mark.parametrize(

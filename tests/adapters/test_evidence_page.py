@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from orchestrator.adapters.pages.evidence.page import draw
 from orchestrator.adapters.pages.wording import length
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.domain.evidence_seal import SealedEvidence, seal
-from orchestrator.domain.verdict import Moment, Verdict
-from tests.domain.drills import at, evidence, newer_evidence, phase
-from tests.domain.test_evidence_seal import PlainKey
+from orchestrator.domain.recovery.evidence_seal import SealedEvidence, seal
+from orchestrator.domain.recovery.verdict import Moment, Verdict
+from tests.domain.recovery.drills import at, evidence, newer_evidence, phase
+from tests.domain.recovery.test_evidence_seal import PlainKey
 
 
 def page(**changes: Any) -> str:

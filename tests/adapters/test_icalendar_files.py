@@ -12,10 +12,10 @@ from icalendar import Calendar
 
 from orchestrator.adapters.icalendar_files import MAX_BYTES, read_blackouts, write_calendar
 from orchestrator.adapters.icalendar_reading import RefusedError, closures
-from orchestrator.domain.drill_calendar import Occurrence, drill_key, occurrences
-from orchestrator.domain.drill_policy import Blackout, DrillPolicy
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.fleet_calendar import Placed
+from orchestrator.domain.recovery.drill_calendar import Occurrence, drill_key, occurrences
+from orchestrator.domain.recovery.fleet_calendar import Placed
+from orchestrator.domain.selling.drill_policy import Blackout, DrillPolicy
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 YEAR = {"first": date(2027, 1, 1), "until": date(2028, 1, 1)}

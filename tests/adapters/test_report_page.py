@@ -9,10 +9,17 @@ import pytest
 
 from orchestrator.adapters.pages.report import pictures
 from orchestrator.adapters.pages.report.page import draw
-from orchestrator.domain.incident_clock import Outcome
-from orchestrator.domain.performance_rating import Rating
-from orchestrator.domain.service_report import DayLine, IncidentLine, MeasureLine, Report, ServiceLine, TrendPoint
-from orchestrator.domain.service_terms import Indicator
+from orchestrator.domain.service_levels.incidents import Outcome
+from orchestrator.domain.service_levels.rating import Rating
+from orchestrator.domain.service_levels.report import (
+    DayLine,
+    IncidentLine,
+    MeasureLine,
+    Report,
+    ServiceLine,
+    TrendPoint,
+)
+from orchestrator.domain.service_levels.terms import Indicator
 from tests.adapters.test_evidence_page import Reader
 from tests.domain.service_levels.vectors import london
 

@@ -9,7 +9,7 @@ import typer
 import yaml
 from typer.main import get_command
 
-from orchestrator.domain.drill_policy import RecoveryTerms
+from orchestrator.domain.selling.drill_policy import RecoveryTerms
 from orchestrator.entrypoints.cli.app import app, run
 from orchestrator.entrypoints.failures import CHANGES_PENDING, INTERRUPTED, MEANING, OUR_BUG
 

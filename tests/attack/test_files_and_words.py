@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from orchestrator.entrypoints.cli.app import run
 from orchestrator.entrypoints.failures import CHANGES_PENDING, MEANING
 from tests.conftest import ROOT, WORLD
-from tests.domain.test_evidence_seal import sealed
+from tests.domain.recovery.test_evidence_seal import sealed
 
 CODES = {0, CHANGES_PENDING, *(meaning.exit_code for meaning in MEANING.values())}
 SECONDS = 5.0

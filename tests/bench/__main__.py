@@ -22,8 +22,8 @@ from orchestrator.adapters.ansible.guarded import Guards
 from orchestrator.adapters.ansible.runner import AnsibleRunner
 from orchestrator.adapters.ansible.warm import WarmStart
 from orchestrator.adapters.catalog_files.source import CatalogFiles
-from orchestrator.domain.catalog import Verb
-from orchestrator.domain.run import StepState
+from orchestrator.domain.runs.run import StepState
+from orchestrator.domain.selling.catalog import Verb
 from orchestrator.ports.outside import SiteAccess
 from orchestrator.ports.runs import Assignment
 from tests.conftest import ROOT, WORLD

@@ -8,7 +8,7 @@ from datetime import date
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.domain.fleet_calendar import plan_calendar
+from orchestrator.domain.recovery.fleet_calendar import plan_calendar
 from tests.bench.fleet import fleet
 
 SIZES = ((1_000, 1), (10_000, 1), (10_000, 3), (10_000, 40))

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from orchestrator.bootstrap import Application, initialise
 from orchestrator.domain.events import TaskFinished
-from orchestrator.domain.run import OPEN_RUN, StepState
+from orchestrator.domain.runs.run import OPEN_RUN, StepState
 from orchestrator.settings import Settings
 from orchestrator.usecases.observing import RunView
 from tests.bench import world

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from orchestrator.domain.drill_policy import Blackout, DrillPolicy, Window
-from orchestrator.domain.fleet_calendar import DrillRequest
+from orchestrator.domain.recovery.fleet_calendar import DrillRequest
+from orchestrator.domain.selling.drill_policy import Blackout, DrillPolicy, Window
 
 ZONES = ("Europe/London", "Europe/Paris", "Europe/Athens", "America/St_Johns")
 HOURS = (

@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.adapters.bank_holidays import is_bank_holiday
-from orchestrator.domain.calendar_month import CalendarMonth
-from orchestrator.usecases.closing import MonthEnd
-from orchestrator.usecases.contracts import Contracts
-from orchestrator.usecases.judging import Judging
-from orchestrator.usecases.metering import Metering
+from orchestrator.domain.calendars.months import CalendarMonth
 from orchestrator.usecases.observing import Observing
+from orchestrator.usecases.service_levels.closing import MonthEnd
+from orchestrator.usecases.service_levels.contracts import Contracts
+from orchestrator.usecases.service_levels.judging import Judging
+from orchestrator.usecases.service_levels.metering import Metering
 from tests.bench.records import filled
 
 SIZES = (100, 1_000, 10_000)

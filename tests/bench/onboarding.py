@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.bootstrap import build, initialise
-from orchestrator.domain.agreement import CallOff
-from orchestrator.domain.run import RunState
+from orchestrator.domain.runs.run import RunState
+from orchestrator.domain.selling.agreement import CallOff
 from orchestrator.settings import Settings
 from tests.bench.scale import environment
 from tests.conftest import ROOT

@@ -21,11 +21,11 @@ from orchestrator.adapters.clock import SystemClock
 from orchestrator.adapters.database.connection import connect
 from orchestrator.adapters.database.store import SqlStore
 from orchestrator.adapters.probes.pool import ProbePool
-from orchestrator.domain.catalog import ProbeKind
-from orchestrator.domain.probing import ProbeKey, ProbeTarget
+from orchestrator.domain.probing.readings import ProbeKey, ProbeTarget
+from orchestrator.domain.selling.catalog import ProbeKind
 from orchestrator.ports.figures import ProbeCounts
 from orchestrator.ports.probing import Prepared
-from orchestrator.usecases.probing import Probing
+from orchestrator.usecases.probing.watching import Probing
 from tests.adapters.probes.servers import free_port, listens, program, running
 from tests.databases import migrate
 

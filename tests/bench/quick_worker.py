@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from orchestrator.adapters.ansible import runner
 from orchestrator.bootstrap import build
 from orchestrator.domain.events import Happening, TaskFinished
-from orchestrator.domain.run import OPEN_RUN, Counts, StepOutcome, StepState
+from orchestrator.domain.runs.run import OPEN_RUN, Counts, StepOutcome, StepState
 from orchestrator.ports.runs import Assignment
 from orchestrator.settings import Settings
 

@@ -29,11 +29,11 @@ from orchestrator.adapters.database.tables import (
     StepRow,
     TransitionRow,
 )
-from orchestrator.domain.admission import Limits
-from orchestrator.usecases.admitting import Admitting
-from orchestrator.usecases.contracts import Contracts
-from orchestrator.usecases.metering import Metering
+from orchestrator.domain.runs.admission import Limits
 from orchestrator.usecases.observing import Observing
+from orchestrator.usecases.runs.admitting import Admitting
+from orchestrator.usecases.service_levels.contracts import Contracts
+from orchestrator.usecases.service_levels.metering import Metering
 from tests.adapters.exposition.snapshots import COMPONENTS
 from tests.conftest import ROOT
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.bootstrap import Application, initialise
-from orchestrator.domain.run import StepState
+from orchestrator.domain.runs.run import StepState
 from orchestrator.settings import Settings
 from tests.bench import world
 from tests.bench.quick_worker import EVENTS_A_STEP

@@ -19,8 +19,8 @@ from rich.table import Table
 
 from orchestrator.adapters.ansible.runner import AnsibleRunner
 from orchestrator.adapters.ansible.warm import WarmStart
-from orchestrator.domain.catalog import Verb
-from orchestrator.domain.run import StepState
+from orchestrator.domain.runs.run import StepState
+from orchestrator.domain.selling.catalog import Verb
 from orchestrator.ports.runs import Assignment
 from tests.conftest import ROOT
 from tests.playbooks.conftest import MISSING, Steps, steps_on

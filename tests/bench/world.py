@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.domain.agreement import CallOff
+from orchestrator.domain.selling.agreement import CallOff
 from tests.conftest import WORLD
 
 COMPONENTS = tuple(f"part-{n}" for n in range(1, 9))

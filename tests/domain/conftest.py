@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.domain.agreement import CallOff, FrameworkAgreement
-from orchestrator.domain.allocation import Allocation, HostPool, NetworkPool, NumberPool, lowest_free
-from orchestrator.domain.catalog import Catalog, Component
-from orchestrator.domain.plan import Basis
-from orchestrator.domain.requests import requests
-from orchestrator.domain.site import Host, Site
+from orchestrator.domain.estate.allocation import Allocation, HostPool, NetworkPool, NumberPool, lowest_free
+from orchestrator.domain.estate.site import Host, Site
+from orchestrator.domain.ordering.plan import Basis
+from orchestrator.domain.ordering.pool_requests import requests
+from orchestrator.domain.selling.agreement import CallOff, FrameworkAgreement
+from orchestrator.domain.selling.catalog import Catalog, Component
 from tests.conftest import WORLD
 
 TRIAL = WORLD / "catalog/frameworks/trial.yml"

@@ -18,16 +18,16 @@ from orchestrator.adapters.ansible.runner import AnsibleRunner
 from orchestrator.adapters.ansible.warm import WarmStart
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.practice.commands import PACKAGES
-from orchestrator.domain.agreement import Agency
-from orchestrator.domain.allocation import Allocation
-from orchestrator.domain.assignment import host_variables, passwords, roles_beside, secrets_variable, writer_of
-from orchestrator.domain.catalog import SecretKind, Tenancy, Verb
-from orchestrator.domain.certificates import certified
+from orchestrator.domain.estate.allocation import Allocation
+from orchestrator.domain.estate.site import Placement, Site
 from orchestrator.domain.events import TaskFinished
-from orchestrator.domain.instance import InstanceState, ServiceInstance
-from orchestrator.domain.reachability import Reachability
-from orchestrator.domain.run import StepOutcome, StepState
-from orchestrator.domain.site import Placement, Site
+from orchestrator.domain.ordering.certificates import certified
+from orchestrator.domain.ordering.instance import InstanceState, ServiceInstance
+from orchestrator.domain.ordering.reachability import Reachability
+from orchestrator.domain.runs.assignment import host_variables, passwords, roles_beside, secrets_variable, writer_of
+from orchestrator.domain.runs.run import StepOutcome, StepState
+from orchestrator.domain.selling.agreement import Agency
+from orchestrator.domain.selling.catalog import SecretKind, Tenancy, Verb
 from orchestrator.ports.outside import SiteAccess
 from orchestrator.ports.runs import Assignment
 from tests.budgets import counting

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from orchestrator.domain.site import Site
+from orchestrator.domain.estate.site import Site
 from tests.conftest import ROOT
 from tests.playbooks.conftest import Steps
 

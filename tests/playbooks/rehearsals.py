@@ -10,10 +10,10 @@ from typing import Any
 
 from orchestrator.adapters.ansible.guarded import Guards
 from orchestrator.bootstrap import Application
-from orchestrator.domain.catalog import Verb
-from orchestrator.domain.drill import Drill
-from orchestrator.domain.evidence import Evidence
-from orchestrator.domain.run import Run, RunState
+from orchestrator.domain.recovery.drills import Drill
+from orchestrator.domain.recovery.evidence import Evidence
+from orchestrator.domain.runs.run import Run, RunState
+from orchestrator.domain.selling.catalog import Verb
 from tests.playbooks.conftest import Steps
 
 AGENCY = "cabinet-office"

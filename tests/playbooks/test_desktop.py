@@ -12,8 +12,8 @@ import pytest
 
 from orchestrator.adapters import home_weights
 from orchestrator.adapters.recovery_host import SshRecoveryHosts
-from orchestrator.domain.certificates import PERIOD
-from orchestrator.domain.run import StepOutcome, StepState
+from orchestrator.domain.ordering.certificates import PERIOD
+from orchestrator.domain.runs.run import StepOutcome, StepState
 from orchestrator.ports.outside import SiteAccess
 from tests.playbooks.conftest import ALPHA, BRAVO, TODAY, Steps, Tenant, secrets_of
 from tests.playbooks.grounds import NETWORKS

@@ -22,12 +22,12 @@ import pytest
 from orchestrator.adapters.keys.secret_box import SecretBox
 from orchestrator.adapters.recovery_host import SshUser
 from orchestrator.bootstrap import build, initialise
-from orchestrator.domain.assignment import password_of, writer_of
-from orchestrator.domain.catalog import Verb
-from orchestrator.domain.drill import Drill, DrillState
-from orchestrator.domain.recovery_time import WAITING
-from orchestrator.domain.run import RunState
-from orchestrator.domain.verdict import Verdict
+from orchestrator.domain.recovery.drills import Drill, DrillState
+from orchestrator.domain.recovery.recovery_time import WAITING
+from orchestrator.domain.recovery.verdict import Verdict
+from orchestrator.domain.runs.assignment import password_of, writer_of
+from orchestrator.domain.runs.run import RunState
+from orchestrator.domain.selling.catalog import Verb
 from orchestrator.settings import RecoverySettings, Settings
 from tests.conftest import ROOT
 from tests.playbooks.conftest import Steps
@@ -465,7 +465,7 @@ class TestADrillThatTheHostNoLongerHas:
         self, rehearsals: Rehearsals, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """From the outside it only looks as if the service did not come."""
-        monkeypatch.setattr("orchestrator.usecases.leasing.RENEWED", timedelta(seconds=1))
+        monkeypatch.setattr("orchestrator.usecases.recovery.leasing.RENEWED", timedelta(seconds=1))
         asked = SshUser.ask
         gone = threading.Event()
 

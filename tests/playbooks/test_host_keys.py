@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.adapters.ansible.guarded import Guards
 from orchestrator.adapters.ansible.runner import AnsibleRunner
-from orchestrator.domain.run import StepState
+from orchestrator.domain.runs.run import StepState
 from orchestrator.ports.outside import SiteAccess
 from tests.conftest import ROOT
 from tests.playbooks.conftest import Steps

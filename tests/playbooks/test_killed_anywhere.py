@@ -6,7 +6,7 @@
 import pytest
 
 from orchestrator.domain.events import TaskFinished
-from orchestrator.domain.run import StepState
+from orchestrator.domain.runs.run import StepState
 from tests.playbooks.conftest import Steps
 
 COMPONENTS = ["network", "desktop", "service-desk", "thin-client", "disaster-recovery"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.domain.run import StepState
+from orchestrator.domain.runs.run import StepState
 from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant
 from tests.playbooks.grounds import NETWORKS
 

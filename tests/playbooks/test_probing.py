@@ -16,9 +16,9 @@ import pytest
 import uvicorn
 
 from orchestrator.bootstrap import Application, build, initialise
-from orchestrator.domain.incident_clock import IncidentPriority, Outcome
-from orchestrator.domain.run import RunState
-from orchestrator.domain.service_record import State, Timeline
+from orchestrator.domain.runs.run import RunState
+from orchestrator.domain.service_levels.incidents import IncidentPriority, Outcome
+from orchestrator.domain.service_levels.record import State, Timeline
 from orchestrator.entrypoints.http.server import configuration
 from orchestrator.settings import Settings
 from tests.conftest import ROOT

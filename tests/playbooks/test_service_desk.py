@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from orchestrator.domain.run import StepState
+from orchestrator.domain.runs.run import StepState
 from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, run_in_rt, secrets_of
 from tests.playbooks.desk_use import Seat
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator.domain.run import StepState
+from orchestrator.domain.runs.run import StepState
 from tests.playbooks.conftest import ALPHA, BOTH, BRAVO, Steps, Tenant
 from tests.playbooks.grounds import NETWORKS
 

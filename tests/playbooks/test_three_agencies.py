@@ -7,8 +7,8 @@ import paramiko
 import pytest
 
 from orchestrator.adapters.keys.secret_box import SecretBox
-from orchestrator.domain.assignment import password_of
-from orchestrator.domain.practice import HostState
+from orchestrator.domain.estate.practice import HostState
+from orchestrator.domain.runs.assignment import password_of
 from tests.conftest import ROOT
 from tests.playbooks import reach
 from tests.playbooks.command import Command

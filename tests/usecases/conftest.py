@@ -12,19 +12,19 @@ from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.database.connection import connect
 from orchestrator.adapters.database.store import SqlStore
 from orchestrator.adapters.keys.secret_box import SecretBox, make_key
-from orchestrator.domain.admission import Limits
-from orchestrator.domain.agreement import CallOff
-from orchestrator.domain.plan import Purpose
-from orchestrator.domain.run import Counts, Run, StepOutcome, StepState
+from orchestrator.domain.ordering.plan import Purpose
+from orchestrator.domain.runs.admission import Limits
+from orchestrator.domain.runs.run import Counts, Run, StepOutcome, StepState
+from orchestrator.domain.selling.agreement import CallOff
 from orchestrator.ports.runs import Assignment
-from orchestrator.usecases.admitting import Admitting
-from orchestrator.usecases.assigning import Assigning
-from orchestrator.usecases.contracts import Contracts
-from orchestrator.usecases.driving import Driving
-from orchestrator.usecases.metering import Metering
 from orchestrator.usecases.observing import Observing
-from orchestrator.usecases.ordering import Ordering
-from orchestrator.usecases.provisioning import Provisioning
+from orchestrator.usecases.ordering.planning import Ordering
+from orchestrator.usecases.ordering.provisioning import Provisioning
+from orchestrator.usecases.runs.admitting import Admitting
+from orchestrator.usecases.runs.assigning import Assigning
+from orchestrator.usecases.runs.driving import Driving
+from orchestrator.usecases.service_levels.contracts import Contracts
+from orchestrator.usecases.service_levels.metering import Metering
 from tests.conftest import WORLD
 from tests.domain.service_levels.vectors import is_bank_holiday
 

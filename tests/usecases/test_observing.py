@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.domain.run import StepState
+from orchestrator.domain.runs.run import StepState
 from tests.usecases.conftest import House, order
 
 

@@ -16,7 +16,7 @@ from orchestrator.adapters.ansible.redaction import Redactor
 from orchestrator.adapters.ansible.warm import WarmStart
 from orchestrator.adapters.ansible.workspace import Workspace, workspace
 from orchestrator.domain.events import Happening, StepPrinted, TaskFinished
-from orchestrator.domain.run import Counts, StepOutcome, StepState
+from orchestrator.domain.runs.run import Counts, StepOutcome, StepState
 from orchestrator.ports.outside import SiteAccess
 from orchestrator.ports.runs import Assignment, Interrupted
 

@@ -8,7 +8,7 @@ from orchestrator.adapters.ansible.difference import difference
 from orchestrator.adapters.ansible.hidden import HiddenResults, is_hidden
 from orchestrator.adapters.ansible.redaction import Redactor
 from orchestrator.domain.events import StepPrinted, TaskFinished
-from orchestrator.domain.run import Counts, StepOutcome, StepState
+from orchestrator.domain.runs.run import Counts, StepOutcome, StepState
 
 Outcome = Literal["ok", "changed", "skipped", "failed", "ignored", "unreachable"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from orchestrator.adapters.catalog_files.documents import YamlDocument
-from orchestrator.domain.catalog import Catalog, Component, SecretKind, Verb
-from orchestrator.domain.site import Site
+from orchestrator.domain.estate.site import Site
+from orchestrator.domain.selling.catalog import Catalog, Component, SecretKind, Verb
 from orchestrator.domain.text_types import DEFINITIONS
 from orchestrator.ports.catalog import Problem
 

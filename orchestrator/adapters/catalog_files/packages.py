@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from orchestrator.adapters.catalog_files.documents import YamlDocument
-from orchestrator.domain.catalog import Catalog, Component
+from orchestrator.domain.selling.catalog import Catalog, Component
 from orchestrator.ports.catalog import Problem
 
 PACKAGES = "meta/packages.yml"

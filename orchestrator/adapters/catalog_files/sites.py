@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from orchestrator.adapters.catalog_files.documents import YamlDocument, parse, read_yaml, refuse
-from orchestrator.domain.allocation import HostPool, NetworkPool, NumberPool, Pool, host_pool
-from orchestrator.domain.site import Host, Site
+from orchestrator.domain.estate.allocation import HostPool, NetworkPool, NumberPool, Pool, host_pool
+from orchestrator.domain.estate.site import Host, Site
 from orchestrator.ports.catalog import Problem
 
 

@@ -17,10 +17,10 @@ from orchestrator.adapters.catalog_files.linting import (
 )
 from orchestrator.adapters.catalog_files.packages import group_packages, package_problems
 from orchestrator.adapters.catalog_files.sites import read_site
-from orchestrator.domain.agreement import FrameworkAgreement
-from orchestrator.domain.catalog import Catalog, Component
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.site import Site
+from orchestrator.domain.estate.site import Site
+from orchestrator.domain.selling.agreement import FrameworkAgreement
+from orchestrator.domain.selling.catalog import Catalog, Component
 from orchestrator.domain.text_types import DEFINITIONS
 from orchestrator.ports.catalog import Problem
 

@@ -14,8 +14,8 @@ from sqlmodel import col, select
 from orchestrator.adapters.database import mapping
 from orchestrator.adapters.database.repository import Repository
 from orchestrator.adapters.database.tables import AllocationRow, metadata
-from orchestrator.domain.allocation import Allocation, Holding
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.estate.allocation import Allocation, Holding
 
 _ALLOCATION, _FREED = metadata.tables["allocation"], metadata.tables["freed_position"]
 

@@ -6,9 +6,9 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from orchestrator.adapters.database.tables import InstanceRow, RunRow, StepRow
-from orchestrator.domain.catalog import Verb
-from orchestrator.domain.plan import Purpose
-from orchestrator.domain.run import StepState
+from orchestrator.domain.ordering.plan import Purpose
+from orchestrator.domain.runs.run import StepState
+from orchestrator.domain.selling.catalog import Verb
 
 
 def standing_comparisons(*which: Any) -> Any:

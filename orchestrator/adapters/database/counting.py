@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from orchestrator.adapters.database.tables import RunRow, StepRow, metadata
-from orchestrator.domain.catalog import Verb
-from orchestrator.domain.run import StepState
+from orchestrator.domain.runs.run import StepState
+from orchestrator.domain.selling.catalog import Verb
 from orchestrator.ports.figures import BOUNDS, Histogram
 
 RUNS, RUN_DURATIONS, STEP_DURATIONS = "runs", "run_durations", "step_durations"

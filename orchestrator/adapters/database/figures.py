@@ -20,10 +20,10 @@ from orchestrator.adapters.database.tables import (
     RunRow,
     ServicePeriodRow,
 )
-from orchestrator.domain.drill import STOPPED, UNDER_WAY, DrillState
-from orchestrator.domain.plan import Purpose
-from orchestrator.domain.run import RunState
-from orchestrator.domain.verdict import Verdict
+from orchestrator.domain.ordering.plan import Purpose
+from orchestrator.domain.recovery.drills import STOPPED, UNDER_WAY, DrillState
+from orchestrator.domain.recovery.verdict import Verdict
+from orchestrator.domain.runs.run import RunState
 from orchestrator.ports.figures import BOUNDS, Histogram
 
 WAITING = (DrillState.APPROVAL_PENDING, DrillState.APPROVED)

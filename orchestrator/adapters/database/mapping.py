@@ -11,14 +11,14 @@ from orchestrator.adapters.database.tables import (
     RunRow,
     StepRow,
 )
-from orchestrator.domain.agency import AgencyRecord, StoredPlan
-from orchestrator.domain.agreement import CallOff
-from orchestrator.domain.allocation import Allocation
-from orchestrator.domain.drill import Drill
+from orchestrator.domain.estate.allocation import Allocation
 from orchestrator.domain.events import HAPPENING, Event
-from orchestrator.domain.instance import ServiceInstance
-from orchestrator.domain.plan import Plan, Step
-from orchestrator.domain.run import Counts, Run, StepRecord, StepState
+from orchestrator.domain.ordering.agency import AgencyRecord, StoredPlan
+from orchestrator.domain.ordering.instance import ServiceInstance
+from orchestrator.domain.ordering.plan import Plan, Step
+from orchestrator.domain.recovery.drills import Drill
+from orchestrator.domain.runs.run import Counts, Run, StepRecord, StepState
+from orchestrator.domain.selling.agreement import CallOff
 
 PENCE = 100
 

@@ -8,9 +8,9 @@ from sqlmodel import Session
 
 from orchestrator.adapters.database.repository import Repository
 from orchestrator.adapters.database.tables import metadata
-from orchestrator.domain.availability import Unmeasured
-from orchestrator.domain.service_meter import Meter, Tally
-from orchestrator.domain.service_record import State
+from orchestrator.domain.service_levels.availability import Unmeasured
+from orchestrator.domain.service_levels.meter import Meter, Tally
+from orchestrator.domain.service_levels.record import State
 from orchestrator.ports.service_levels import KeptMeter
 
 _METER = metadata.tables["meter"]

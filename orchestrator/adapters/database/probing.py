@@ -11,8 +11,8 @@ from sqlmodel import col, select
 from orchestrator.adapters.database.metering import forget_meters
 from orchestrator.adapters.database.repository import Repository
 from orchestrator.adapters.database.tables import ProberRow, StandingRow, TransitionRow
-from orchestrator.domain.probing import Change, ProbeKey, Standing
-from orchestrator.domain.service_record import State, Timeline, Transition
+from orchestrator.domain.probing.readings import Change, ProbeKey, Standing
+from orchestrator.domain.service_levels.record import State, Timeline, Transition
 from orchestrator.ports.probing import KeptStanding
 
 _KEY = (col(TransitionRow.agency), col(TransitionRow.component), col(TransitionRow.probe))

@@ -19,14 +19,14 @@ from orchestrator.adapters.database.tables import (
     StepRow,
     metadata,
 )
-from orchestrator.domain.canary import Canary
-from orchestrator.domain.catalog import Verb
-from orchestrator.domain.drill import STOPPED, Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.held_backups import HeldBackups
-from orchestrator.domain.plan import Purpose
-from orchestrator.domain.run import StepState
-from orchestrator.domain.verdict import Moment
+from orchestrator.domain.ordering.plan import Purpose
+from orchestrator.domain.recovery.canary import Canary
+from orchestrator.domain.recovery.drills import STOPPED, Drill, DrillState
+from orchestrator.domain.recovery.held_backups import HeldBackups
+from orchestrator.domain.recovery.verdict import Moment
+from orchestrator.domain.runs.run import StepState
+from orchestrator.domain.selling.catalog import Verb
 from orchestrator.ports.recovery import TakenBackup
 
 

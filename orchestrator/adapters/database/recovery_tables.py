@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from sqlmodel import Field
 
 from orchestrator.adapters.database.columns import BigId, Instant, Row, one_of
-from orchestrator.domain.drill import DrillState
-from orchestrator.domain.verdict import Moment, Verdict
+from orchestrator.domain.recovery.drills import DrillState
+from orchestrator.domain.recovery.verdict import Moment, Verdict
 
 
 class DrillRow(Row, table=True):

@@ -20,11 +20,11 @@ from orchestrator.adapters.database.tables import (
     WorkerRow,
     metadata,
 )
-from orchestrator.domain.agency import AgencyRecord, StoredPlan
-from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.events import Event, Happening
-from orchestrator.domain.instance import ServiceInstance
-from orchestrator.domain.plan import Plan
+from orchestrator.domain.ordering.agency import AgencyRecord, StoredPlan
+from orchestrator.domain.ordering.instance import ServiceInstance
+from orchestrator.domain.ordering.plan import Plan
+from orchestrator.domain.selling.agreement import CallOff
 from orchestrator.ports.secrets import MadeSecret, SecretPlace
 
 _AGENCY, _INSTANCE = metadata.tables["agency"], metadata.tables["service_instance"]

@@ -12,12 +12,12 @@ from orchestrator.adapters.database.comparisons import standing_comparisons
 from orchestrator.adapters.database.counting import note_backup, of_run, of_step, recount
 from orchestrator.adapters.database.repository import Repository
 from orchestrator.adapters.database.tables import RunRow, StepRow, metadata
-from orchestrator.domain.admission import Place
-from orchestrator.domain.agency import StoredPlan
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.run import CHANGING, OPEN_RUN, Busy, Run, RunState, StepRecord, StepState
-from orchestrator.domain.run_options import OnFailure, Priority
-from orchestrator.domain.site import hosts_in
+from orchestrator.domain.estate.site import hosts_in
+from orchestrator.domain.ordering.agency import StoredPlan
+from orchestrator.domain.runs.admission import Place
+from orchestrator.domain.runs.run import CHANGING, OPEN_RUN, Busy, Run, RunState, StepRecord, StepState
+from orchestrator.domain.runs.run_options import OnFailure, Priority
 
 _OPEN_OF = sa.select(RunRow).where(col(RunRow.agency) == sa.bindparam("agency"), col(RunRow.state).in_(OPEN_RUN))
 

@@ -18,15 +18,15 @@ from orchestrator.adapters.database.tables import (
     ServicePeriodRow,
     StepRow,
 )
-from orchestrator.domain.calendar_month import CalendarMonth
-from orchestrator.domain.catalog import Verb
-from orchestrator.domain.declaration import KINDS, Declaration
-from orchestrator.domain.incident_clock import Incident
-from orchestrator.domain.month import ClosedMonth, Statement
-from orchestrator.domain.plan import Purpose
-from orchestrator.domain.run import RunState, StepState
-from orchestrator.domain.service_month import MonthRecord, Onboarding
-from orchestrator.domain.service_record import Maintenance
+from orchestrator.domain.calendars.months import CalendarMonth
+from orchestrator.domain.ordering.plan import Purpose
+from orchestrator.domain.runs.run import RunState, StepState
+from orchestrator.domain.selling.catalog import Verb
+from orchestrator.domain.service_levels.closed_month import ClosedMonth, Statement
+from orchestrator.domain.service_levels.declaration import KINDS, Declaration
+from orchestrator.domain.service_levels.incidents import Incident
+from orchestrator.domain.service_levels.month_record import MonthRecord, Onboarding
+from orchestrator.domain.service_levels.record import Maintenance
 from orchestrator.ports.service_levels import ServicePeriod
 
 

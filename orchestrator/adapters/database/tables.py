@@ -12,14 +12,14 @@ from orchestrator.adapters.database.recovery_tables import CanaryRow as CanaryRo
 from orchestrator.adapters.database.recovery_tables import DrillRow as DrillRow
 from orchestrator.adapters.database.recovery_tables import HeldBackupRow as HeldBackupRow
 from orchestrator.adapters.database.recovery_tables import NewestBackupRow as NewestBackupRow
-from orchestrator.domain.allocation import Holding
-from orchestrator.domain.catalog import Verb
-from orchestrator.domain.declaration_kind import DeclarationKind
-from orchestrator.domain.instance import InstanceState
-from orchestrator.domain.plan import Purpose
-from orchestrator.domain.run import OPEN_RUN, RunState, StepState
-from orchestrator.domain.run_options import OnFailure, Priority
-from orchestrator.domain.service_record import State
+from orchestrator.domain.estate.allocation import Holding
+from orchestrator.domain.ordering.instance import InstanceState
+from orchestrator.domain.ordering.plan import Purpose
+from orchestrator.domain.runs.run import OPEN_RUN, RunState, StepState
+from orchestrator.domain.runs.run_options import OnFailure, Priority
+from orchestrator.domain.selling.catalog import Verb
+from orchestrator.domain.service_levels.declaration_kind import DeclarationKind
+from orchestrator.domain.service_levels.record import State
 
 _OPEN = f"state IN ({', '.join(repr(s.value) for s in OPEN_RUN)})"
 

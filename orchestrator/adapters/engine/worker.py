@@ -19,7 +19,7 @@ from orchestrator.adapters.engine.liveness import Lease
 from orchestrator.adapters.engine.presence import Presence
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening
-from orchestrator.domain.run import Run, StepOutcome, StepState
+from orchestrator.domain.runs.run import Run, StepOutcome, StepState
 from orchestrator.ports.runs import Errand, Interrupted, NextSteps, PlaybookRunner, StartedStep
 from orchestrator.ports.store import Store
 

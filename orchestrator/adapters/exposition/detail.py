@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 
 from orchestrator.adapters.exposition.families import AnyFamily, Family, HistogramFamily, Row, StateFamily
-from orchestrator.domain.instance import InstanceState
-from orchestrator.domain.run import OPEN_RUN
+from orchestrator.domain.ordering.instance import InstanceState
+from orchestrator.domain.runs.run import OPEN_RUN
 from orchestrator.ports.figures import Labelled, Snapshot
 
 SERVICE = ("agency", "component")

@@ -19,7 +19,7 @@ from orchestrator.adapters.keys.evidence_signing import (
 )
 from orchestrator.adapters.keys.files import replace_private
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.evidence_seal import RetiredKey
+from orchestrator.domain.recovery.evidence_seal import RetiredKey
 from orchestrator.domain.value import Value
 from orchestrator.files import read_file
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from orchestrator.adapters.keys.files import make_private, refuse_readable_by_others, replace_private
-from orchestrator.domain.catalog import SecretKind
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.selling.catalog import SecretKind
 
 PASSWORD_BYTES = 18
 """24 characters of base64, 144 bits."""

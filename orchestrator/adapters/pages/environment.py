@@ -7,7 +7,7 @@ import jinja2
 
 from orchestrator.adapters.pages import wording
 from orchestrator.domain.money import in_pounds
-from orchestrator.domain.month_figures import in_percent
+from orchestrator.domain.service_levels.figures import in_percent
 
 FILTERS = {
     "length": wording.length,

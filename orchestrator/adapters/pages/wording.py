@@ -3,8 +3,8 @@
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from orchestrator.domain.evidence import RecoveryPoint, RecoveryTime
-from orchestrator.domain.verdict import Moment, Verdict
+from orchestrator.domain.recovery.evidence import RecoveryPoint, RecoveryTime
+from orchestrator.domain.recovery.verdict import Moment, Verdict
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 

@@ -17,7 +17,7 @@ from orchestrator.adapters.practice.keys import key_pair
 from orchestrator.adapters.practice.processes import ProcessGroup
 from orchestrator.adapters.practice.ssh import answers, said
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.practice import HostState
+from orchestrator.domain.estate.practice import HostState
 
 _BOOT_SECONDS = 60.0
 _ANSWER_SECONDS = 15.0

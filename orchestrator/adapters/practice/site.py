@@ -27,7 +27,7 @@ from orchestrator.adapters.practice.machine import make_room
 from orchestrator.adapters.practice.processes import hosts_with_processes
 from orchestrator.adapters.practice.units import UNITS, unsteady_units
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.practice import PracticeHost, UnsteadyUnit
+from orchestrator.domain.estate.practice import PracticeHost, UnsteadyUnit
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from orchestrator.domain.practice import UnsteadyUnit
+from orchestrator.domain.estate.practice import UnsteadyUnit
 
 UNITS = "systemctl show --all --type=service --property=Id,ActiveState,NRestarts '*'"
 """Asked of a host, as a command of its shell."""

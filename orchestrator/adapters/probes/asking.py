@@ -8,7 +8,7 @@ from orchestrator.adapters.probes.answers import Ask
 from orchestrator.adapters.probes.directory import Directory
 from orchestrator.adapters.probes.secure_shell import SecureShell
 from orchestrator.adapters.probes.web import Web
-from orchestrator.domain.catalog import ProbeKind
+from orchestrator.domain.selling.catalog import ProbeKind
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import ldap3
 from ldap3.core.exceptions import LDAPException
 
 from orchestrator.adapters.probes.answers import CannotProbe, ProbeFailed
-from orchestrator.domain.probing import ProbeKey
+from orchestrator.domain.probing.readings import ProbeKey
 from orchestrator.ports.probing import Prepared
 
 

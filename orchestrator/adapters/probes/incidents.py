@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.adapters.probes.answers import CannotProbe, ProbeFailed
 from orchestrator.adapters.probes.web import Desk, Web, desk_of
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.incident_clock import Hold, Incident, IncidentPriority
+from orchestrator.domain.service_levels.incidents import Hold, Incident, IncidentPriority
 from orchestrator.ports.probing import Prepared
 
 FROM_PRIORITY = ((75, IncidentPriority.P1), (50, IncidentPriority.P2), (25, IncidentPriority.P3))

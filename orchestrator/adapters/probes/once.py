@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from orchestrator.adapters.probes.asking import probes
 from orchestrator.adapters.probes.reading import read
-from orchestrator.domain.probing import ProbeTarget, Reading
+from orchestrator.domain.probing.readings import ProbeTarget, Reading
 from orchestrator.ports.outside import Clock
 from orchestrator.ports.probing import Prepared
 

@@ -14,10 +14,10 @@ from orchestrator.adapters.probes.answers import Ask
 from orchestrator.adapters.probes.asking import probes
 from orchestrator.adapters.probes.reading import read
 from orchestrator.adapters.probes.timetable import Timetable
-from orchestrator.domain.catalog import ProbeKind
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.domain.probing import ProbeKey, ProbeTarget, Reading
-from orchestrator.domain.service_record import State
+from orchestrator.domain.probing.readings import ProbeKey, ProbeTarget, Reading
+from orchestrator.domain.selling.catalog import ProbeKind
+from orchestrator.domain.service_levels.record import State
 from orchestrator.ports.figures import ProbeCounts
 from orchestrator.ports.outside import Clock
 from orchestrator.ports.probing import Prepared, Watcher

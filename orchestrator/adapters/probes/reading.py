@@ -7,10 +7,10 @@ import traceback
 from collections.abc import Awaitable, Callable
 
 from orchestrator.adapters.probes.answers import OURS, Ask, CannotProbe, ProbeFailed
-from orchestrator.domain.catalog import ProbeKind
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.domain.probing import ProbeTarget, Reading, believe
-from orchestrator.domain.service_record import State
+from orchestrator.domain.probing.readings import ProbeTarget, Reading, believe
+from orchestrator.domain.selling.catalog import ProbeKind
+from orchestrator.domain.service_levels.record import State
 from orchestrator.ports.outside import Clock
 from orchestrator.ports.probing import Prepared
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 import paramiko
 
 from orchestrator.adapters.probes.answers import CannotProbe, ProbeFailed, host_and_port
-from orchestrator.domain.probing import ProbeKey
+from orchestrator.domain.probing.readings import ProbeKey
 from orchestrator.ports.probing import Prepared
 
 PORT = 22

@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Iterable
 from datetime import datetime
 
-from orchestrator.domain.probing import ProbeKey, ProbeTarget, slot_after
+from orchestrator.domain.probing.readings import ProbeKey, ProbeTarget, slot_after
 
 
 class Timetable:

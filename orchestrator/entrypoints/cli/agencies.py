@@ -78,7 +78,7 @@ def offboard(
 
     Example: orchestrator agency offboard cabinet-office --yes-destroy cabinet-office
     """
-    from orchestrator.domain.plan import PlanOptions
+    from orchestrator.domain.ordering.plan import PlanOptions
 
     with application() as application_:
         plan = application_.ordering.plan_offboarding(agency, PlanOptions(final_backup=not no_final_backup))

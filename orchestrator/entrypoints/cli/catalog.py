@@ -10,7 +10,7 @@ from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
 
 if TYPE_CHECKING:
-    from orchestrator.domain.catalog import Component
+    from orchestrator.domain.selling.catalog import Component
 
 app = typer.Typer(no_args_is_help=True, help="What is sold.")
 

@@ -12,8 +12,8 @@ from orchestrator.entrypoints.cli.output import console
 
 if TYPE_CHECKING:
     from orchestrator.bootstrap import Application
-    from orchestrator.domain.agency import StoredPlan
-    from orchestrator.usecases.appraising import Appraisal
+    from orchestrator.domain.ordering.agency import StoredPlan
+    from orchestrator.usecases.ordering.appraising import Appraisal
 
 YesDestroy = Annotated[
     list[str] | None,

@@ -11,8 +11,8 @@ from orchestrator.entrypoints.failures import MEANING
 
 if TYPE_CHECKING:
     from orchestrator.bootstrap import Application
-    from orchestrator.domain.run import Run
-    from orchestrator.usecases.comparing import DriftView
+    from orchestrator.domain.runs.run import Run
+    from orchestrator.usecases.ordering.comparing import DriftView
 
 app = typer.Typer(no_args_is_help=True, help="What is found on the hosts, beside what is recorded.")
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from rich.live import Live
 
 from orchestrator.bootstrap import Application
-from orchestrator.domain.admission import FOR_A_WORKER
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Event, RunMoved, StepFinished, StepPostponed, StepStarted, StepTold, TaskFinished
-from orchestrator.domain.plan import Purpose
-from orchestrator.domain.run import RunState, StepState
+from orchestrator.domain.ordering.plan import Purpose
+from orchestrator.domain.runs.admission import FOR_A_WORKER
+from orchestrator.domain.runs.run import RunState, StepState
 from orchestrator.entrypoints.cli.output import progress, say
 from orchestrator.entrypoints.cli.showing import run_table
 from orchestrator.entrypoints.failures import INTERRUPTED

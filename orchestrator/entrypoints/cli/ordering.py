@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.run_options import OnFailure, Priority
+from orchestrator.domain.runs.run_options import OnFailure, Priority
 from orchestrator.entrypoints.cli.asking import require_yes, says_yes, somebody_is_there
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.destroying import NoFinalBackup, YesDestroy, require_consent, show_losses
@@ -18,10 +18,10 @@ from orchestrator.files import is_folder
 
 if TYPE_CHECKING:
     from orchestrator.bootstrap import Application
-    from orchestrator.domain.agency import StoredPlan
-    from orchestrator.domain.agreement import CallOff
-    from orchestrator.domain.plan import PlanOptions
-    from orchestrator.domain.run import Run
+    from orchestrator.domain.ordering.agency import StoredPlan
+    from orchestrator.domain.ordering.plan import PlanOptions
+    from orchestrator.domain.runs.run import Run
+    from orchestrator.domain.selling.agreement import CallOff
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue the run and return at once.")]
@@ -142,7 +142,7 @@ def apply(
 
 
 def _options(target: list[str] | None, *, force: bool, no_final_backup: bool) -> "PlanOptions":
-    from orchestrator.domain.plan import PlanOptions
+    from orchestrator.domain.ordering.plan import PlanOptions
 
     return PlanOptions(target=tuple(sorted(set(target or ()))), force=force, final_backup=not no_final_backup)
 
@@ -226,8 +226,8 @@ def finish_open_run(app: "Application", agency: str, wishes: Wishes) -> None:
     run = app.observing.open_run(agency)
     if run is None:
         return
-    from orchestrator.domain.plan import Purpose
-    from orchestrator.domain.run import RunState
+    from orchestrator.domain.ordering.plan import Purpose
+    from orchestrator.domain.runs.run import RunState
     from orchestrator.entrypoints.cli.following import carry, failure
 
     if run.kind is Purpose.DRILL and wishes.priority is Priority.INCIDENT:

@@ -9,14 +9,14 @@ from rich.table import Table
 
 from orchestrator.bootstrap import Application
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.plan import Effect
-from orchestrator.domain.run import Run
+from orchestrator.domain.ordering.plan import Effect
+from orchestrator.domain.runs.run import Run
 from orchestrator.entrypoints.cli.asking import require_yes
 from orchestrator.entrypoints.cli.following import carry_all, failure
 from orchestrator.entrypoints.cli.ordering import Wishes
 from orchestrator.entrypoints.cli.output import console, print_json, say
-from orchestrator.usecases.batching import Batch, Refused
 from orchestrator.usecases.observing import RunView, plan_view
+from orchestrator.usecases.ordering.batching import Batch, Refused
 
 NOTHING_APPLIED = "nothing was applied; mend the files, or apply the others with --keep-going"
 

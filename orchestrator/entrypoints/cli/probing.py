@@ -10,7 +10,7 @@ from orchestrator.entrypoints.cli.output import AsJson, console, print_json
 from orchestrator.entrypoints.failures import MEANING
 
 if TYPE_CHECKING:
-    from orchestrator.domain.probing import ProbeTarget, Reading
+    from orchestrator.domain.probing.readings import ProbeTarget, Reading
 
 Component = Annotated[str | None, typer.Argument(help="Only this component.", metavar="COMPONENT")]
 
@@ -31,8 +31,8 @@ def probe(agency: AgencyId, component: Component = None, as_json: AsJson = False
 
 def _exit_code(readings: "list[Reading]") -> int:
     from orchestrator.domain.errors import Kind
-    from orchestrator.domain.probing import worst
-    from orchestrator.domain.service_record import State
+    from orchestrator.domain.probing.readings import worst
+    from orchestrator.domain.service_levels.record import State
 
     means = {
         State.UP: 0,

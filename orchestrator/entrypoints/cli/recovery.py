@@ -15,7 +15,7 @@ from orchestrator.files import make_folder, write_file
 
 if TYPE_CHECKING:
     from orchestrator.bootstrap import Application
-    from orchestrator.usecases.recalling import DrillView
+    from orchestrator.usecases.recovery.recalling import DrillView
 
 app = typer.Typer(no_args_is_help=True, help="Rehearsals of disaster recovery.")
 backup = typer.Typer(no_args_is_help=True, help="Backups, and how well they protect.")

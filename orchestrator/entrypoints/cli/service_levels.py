@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.domain.declaration_kind import DeclarationKind
+from orchestrator.domain.service_levels.declaration_kind import DeclarationKind
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.output import LARGEST_NUMBER, AsJson, print_json, say
 from orchestrator.files import write_file
 
 if TYPE_CHECKING:
-    from orchestrator.domain.calendar_month import CalendarMonth
+    from orchestrator.domain.calendars.months import CalendarMonth
 
 app = typer.Typer(no_args_is_help=True, help="Service levels by the contract's clock, and what missing them costs.")
 
@@ -69,7 +69,7 @@ def close(
 
     Example: orchestrator sla close 2026-04
     """
-    from orchestrator.domain.calendar_month import CalendarMonth
+    from orchestrator.domain.calendars.months import CalendarMonth
     from orchestrator.entrypoints.cli.showing_service_levels import show_closings
 
     with application() as built:
@@ -192,6 +192,6 @@ def openslo(agency: MaybeAgency = None) -> None:
 
 
 def _month(named: str | None) -> "CalendarMonth | None":
-    from orchestrator.domain.calendar_month import CalendarMonth
+    from orchestrator.domain.calendars.months import CalendarMonth
 
     return CalendarMonth.named(named) if named else None

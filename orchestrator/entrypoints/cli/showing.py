@@ -8,9 +8,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from orchestrator.domain.difference import FieldChange
-from orchestrator.domain.plan import Effect
-from orchestrator.domain.run import RunState, StepState
-from orchestrator.domain.service_record import State
+from orchestrator.domain.ordering.plan import Effect
+from orchestrator.domain.runs.run import RunState, StepState
+from orchestrator.domain.service_levels.record import State
 from orchestrator.entrypoints.cli.output import console
 from orchestrator.usecases.observing import (
     NOBODY_PROBES,

@@ -7,12 +7,12 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.domain.held_backups import HeldBackups
-from orchestrator.domain.verdict import Verdict
+from orchestrator.domain.recovery.held_backups import HeldBackups
+from orchestrator.domain.recovery.verdict import Verdict
 from orchestrator.entrypoints.cli.output import console
-from orchestrator.usecases.protecting import BackupView
-from orchestrator.usecases.recalling import DrillView
-from orchestrator.usecases.scheduling import Slot
+from orchestrator.usecases.recovery.protecting import BackupView
+from orchestrator.usecases.recovery.recalling import DrillView
+from orchestrator.usecases.recovery.scheduling import Slot
 
 VERDICT_STYLE = {
     Verdict.PASS: "bold green",

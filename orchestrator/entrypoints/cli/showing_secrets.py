@@ -6,7 +6,7 @@ from datetime import datetime
 from rich.table import Table
 
 from orchestrator.entrypoints.cli.output import console
-from orchestrator.usecases.renewing import SecretView
+from orchestrator.usecases.keys.renewing import SecretView
 
 
 def show_secrets(views: Iterable[SecretView], now: datetime) -> None:

@@ -6,16 +6,16 @@ from datetime import datetime
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.domain.incident_clock import Outcome
 from orchestrator.domain.money import in_pounds
-from orchestrator.domain.month_figures import in_percent
-from orchestrator.domain.performance_rating import Rating
-from orchestrator.domain.service_report import IncidentLine, MeasureLine, Report, ServiceLine
+from orchestrator.domain.service_levels.figures import in_percent
+from orchestrator.domain.service_levels.incidents import Outcome
+from orchestrator.domain.service_levels.rating import Rating
+from orchestrator.domain.service_levels.report import IncidentLine, MeasureLine, Report, ServiceLine
 from orchestrator.entrypoints.cli.output import console
 from orchestrator.entrypoints.cli.showing_recovery import span
-from orchestrator.usecases.closing import Closing
-from orchestrator.usecases.declaring import DeclarationView
-from orchestrator.usecases.reporting import AgencyLine
+from orchestrator.usecases.service_levels.closing import Closing
+from orchestrator.usecases.service_levels.declaring import DeclarationView
+from orchestrator.usecases.service_levels.reporting import AgencyLine
 
 RATING_STYLE = {
     Rating.GOOD: "green",

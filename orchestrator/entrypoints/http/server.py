@@ -16,7 +16,7 @@ from orchestrator.bootstrap import Application
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.failures import MEANING
 from orchestrator.entrypoints.http.limits import HEAD_BYTES, BodyLimit, PunctualProtocol
-from orchestrator.usecases.discovering import discover
+from orchestrator.usecases.probing.discovering import discover
 
 STOP_SECONDS = 10
 

@@ -15,10 +15,10 @@ import pytest
 from orchestrator.adapters.ansible.guarded import Guards
 from orchestrator.adapters.ansible.runner import AnsibleRunner
 from orchestrator.adapters.ansible.warm import WarmStart
-from orchestrator.domain.catalog import Verb
+from orchestrator.domain.estate.site import Host, Site
 from orchestrator.domain.events import Happening, TaskFinished
-from orchestrator.domain.run import StepOutcome
-from orchestrator.domain.site import Host, Site
+from orchestrator.domain.runs.run import StepOutcome
+from orchestrator.domain.selling.catalog import Verb
 from orchestrator.ports.outside import SiteAccess
 from orchestrator.ports.runs import Assignment
 from tests.conftest import WORLD

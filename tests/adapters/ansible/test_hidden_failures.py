@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from orchestrator.domain.events import StepPrinted, TaskFinished
-from orchestrator.domain.run import StepState
+from orchestrator.domain.runs.run import StepState
 from tests.adapters.ansible.conftest import Step, Steps
 
 LOOP = """

@@ -17,14 +17,14 @@ from orchestrator.adapters.ansible.warm import WarmStart
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.database.connection import connect
 from orchestrator.adapters.database.store import SqlStore
-from orchestrator.domain.agreement import CallOff
-from orchestrator.domain.assignment import passwords, secrets_variable
-from orchestrator.domain.catalog import Component, Verb
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.schema import call_off_schema
+from orchestrator.domain.runs.assignment import passwords, secrets_variable
+from orchestrator.domain.selling.agreement import CallOff
+from orchestrator.domain.selling.catalog import Component, Verb
+from orchestrator.domain.selling.schema import call_off_schema
 from orchestrator.ports.outside import SiteAccess
 from orchestrator.ports.runs import Assignment
-from orchestrator.usecases.ordering import Ordering
+from orchestrator.usecases.ordering.planning import Ordering
 from tests.adapters.ansible.hostile import hostile
 from tests.conftest import ROOT
 from tests.databases import SqliteDatabases

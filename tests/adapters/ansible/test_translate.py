@@ -7,7 +7,7 @@ import pytest
 from orchestrator.adapters.ansible.hidden import HiddenResults
 from orchestrator.adapters.ansible.redaction import Redactor
 from orchestrator.adapters.ansible.translate import counts, outcome, task_finished
-from orchestrator.domain.run import Counts, StepState
+from orchestrator.domain.runs.run import Counts, StepState
 
 PLAIN = Redactor(())
 

@@ -9,9 +9,9 @@ import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 
 from orchestrator.adapters.ansible.workspace import workspace
-from orchestrator.domain.assignment import writer_of
-from orchestrator.domain.catalog import Verb
-from orchestrator.domain.site import Host, Site
+from orchestrator.domain.estate.site import Host, Site
+from orchestrator.domain.runs.assignment import writer_of
+from orchestrator.domain.selling.catalog import Verb
 from orchestrator.ports.outside import SiteAccess
 from orchestrator.ports.runs import Assignment
 

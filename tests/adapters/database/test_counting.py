@@ -18,10 +18,10 @@ from orchestrator.adapters.database.connection import connect
 from orchestrator.adapters.database.migrating import upgrade
 from orchestrator.adapters.database.store import SqlStore
 from orchestrator.adapters.database.tables import RunRow, StepRow
-from orchestrator.domain.agency import StoredPlan
-from orchestrator.domain.catalog import Verb
-from orchestrator.domain.plan import Plan, Purpose
-from orchestrator.domain.run import OPEN_RUN, RunState, StepState
+from orchestrator.domain.ordering.agency import StoredPlan
+from orchestrator.domain.ordering.plan import Plan, Purpose
+from orchestrator.domain.runs.run import OPEN_RUN, RunState, StepState
+from orchestrator.domain.selling.catalog import Verb
 from orchestrator.ports.figures import BOUNDS
 from tests.adapters.database.test_store_contract import NOW, agreement, catalog, order, plan, record, site, store
 

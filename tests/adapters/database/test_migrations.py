@@ -17,7 +17,7 @@ from orchestrator.adapters.database.migrating import HEAD, current_revision, req
 from orchestrator.adapters.database.store import SqlStore
 from orchestrator.adapters.database.tables import metadata
 from orchestrator.adapters.engine import queueing
-from orchestrator.domain.charges import committed
+from orchestrator.domain.charging.charges import committed
 from orchestrator.domain.errors import Kind, OrchestratorError
 from tests.domain.conftest import call_off
 from tests.entrypoints.cli.conftest import InProcess

@@ -8,18 +8,18 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from orchestrator.adapters.database.store import SqlStore
-from orchestrator.domain.agency import StoredPlan
-from orchestrator.domain.agreement import FrameworkAgreement
-from orchestrator.domain.calendar_month import CalendarMonth
-from orchestrator.domain.catalog import Verb
-from orchestrator.domain.declaration import Declaration
-from orchestrator.domain.incident_clock import Incident
-from orchestrator.domain.month import ClosedMonth
-from orchestrator.domain.month_figures import Figures
-from orchestrator.domain.plan import Purpose
-from orchestrator.domain.run import RunState, StepState
-from orchestrator.domain.service_month import MonthRecord, Onboarding
-from orchestrator.domain.service_record import Acceptance, Exclusion, Maintenance, Outage
+from orchestrator.domain.calendars.months import CalendarMonth
+from orchestrator.domain.ordering.agency import StoredPlan
+from orchestrator.domain.ordering.plan import Purpose
+from orchestrator.domain.runs.run import RunState, StepState
+from orchestrator.domain.selling.agreement import FrameworkAgreement
+from orchestrator.domain.selling.catalog import Verb
+from orchestrator.domain.service_levels.closed_month import ClosedMonth
+from orchestrator.domain.service_levels.declaration import Declaration
+from orchestrator.domain.service_levels.figures import Figures
+from orchestrator.domain.service_levels.incidents import Incident
+from orchestrator.domain.service_levels.month_record import MonthRecord, Onboarding
+from orchestrator.domain.service_levels.record import Acceptance, Exclusion, Maintenance, Outage
 from tests.adapters.database.test_store_contract import NOW, agreement, catalog, order, plan, site, store
 
 __all__ = ["agreement", "catalog", "order", "plan", "site", "store"]

@@ -11,22 +11,22 @@ import sqlalchemy as sa
 
 from orchestrator.adapters.database.connection import connect
 from orchestrator.adapters.database.store import SqlStore
-from orchestrator.domain.agency import AgencyRecord, StoredPlan
-from orchestrator.domain.agreement import CallOff, FrameworkAgreement
-from orchestrator.domain.allocation import Allocation, Holding
-from orchestrator.domain.canary import next_canary
-from orchestrator.domain.catalog import Catalog, Verb
-from orchestrator.domain.drill import Drill, DrillState
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.estate.allocation import Allocation, Holding
+from orchestrator.domain.estate.site import Site
 from orchestrator.domain.events import TaskFinished
-from orchestrator.domain.evidence import Approval
-from orchestrator.domain.instance import InstanceState
-from orchestrator.domain.plan import make_plan
-from orchestrator.domain.probing import Change, ProbeKey, Standing
-from orchestrator.domain.run import Counts, RunState, StepState
-from orchestrator.domain.service_record import State, Transition
-from orchestrator.domain.site import Site
-from orchestrator.domain.verdict import Moment, Verdict
+from orchestrator.domain.ordering.agency import AgencyRecord, StoredPlan
+from orchestrator.domain.ordering.instance import InstanceState
+from orchestrator.domain.ordering.plan import make_plan
+from orchestrator.domain.probing.readings import Change, ProbeKey, Standing
+from orchestrator.domain.recovery.canary import next_canary
+from orchestrator.domain.recovery.drills import Drill, DrillState
+from orchestrator.domain.recovery.evidence import Approval
+from orchestrator.domain.recovery.verdict import Moment, Verdict
+from orchestrator.domain.runs.run import Counts, RunState, StepState
+from orchestrator.domain.selling.agreement import CallOff, FrameworkAgreement
+from orchestrator.domain.selling.catalog import Catalog, Verb
+from orchestrator.domain.service_levels.record import State, Transition
 from orchestrator.ports.probing import KeptStanding
 from orchestrator.ports.store import Transaction
 from tests.domain.conftest import agreement, allocate, basis, call_off, catalog, site

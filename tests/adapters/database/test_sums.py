@@ -16,9 +16,9 @@ from orchestrator.adapters.database import migrating
 from orchestrator.adapters.database.connection import connect
 from orchestrator.adapters.database.migrating import upgrade
 from orchestrator.adapters.database.store import SqlStore
-from orchestrator.domain.agency import AgencyRecord
-from orchestrator.domain.agreement import CallOff
-from orchestrator.domain.allocation import Allocation
+from orchestrator.domain.estate.allocation import Allocation
+from orchestrator.domain.ordering.agency import AgencyRecord
+from orchestrator.domain.selling.agreement import CallOff
 from tests.domain.conftest import call_off
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)

@@ -15,7 +15,7 @@ from orchestrator.adapters.database.tables import EventRow
 from orchestrator.adapters.engine import queueing
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import PlanMade
-from orchestrator.domain.run import RunState, StepOutcome, StepState
+from orchestrator.domain.runs.run import RunState, StepOutcome, StepState
 from orchestrator.ports.store import Transaction
 from tests.databases import PostgresDatabases
 from tests.usecases.conftest import House, house, order

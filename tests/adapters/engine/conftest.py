@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.bootstrap import Application
-from orchestrator.domain.agreement import CallOff
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import StepStarted
-from orchestrator.domain.run import OPEN_RUN, RunState
+from orchestrator.domain.runs.run import OPEN_RUN, RunState
+from orchestrator.domain.selling.agreement import CallOff
 from orchestrator.settings import DatabaseSettings, Settings, WorkerSettings
 from orchestrator.usecases.observing import RunView
 from tests.adapters.engine import program

@@ -25,16 +25,16 @@ from orchestrator.adapters.ansible import guard, runner
 from orchestrator.adapters.ansible.guarded import Guards
 from orchestrator.adapters.engine import queueing
 from orchestrator.bootstrap import build
-from orchestrator.domain.catalog import Verb
 from orchestrator.domain.events import Happening, TaskFinished
-from orchestrator.domain.run import Counts, RunState, StepOutcome, StepState
+from orchestrator.domain.runs.run import Counts, RunState, StepOutcome, StepState
+from orchestrator.domain.selling.catalog import Verb
 from orchestrator.entrypoints.cli.operating import stop_on_signals
 from orchestrator.entrypoints.http.server import serve_forever
 from orchestrator.ports.outside import SiteAccess
 from orchestrator.ports.runs import Assignment, Interrupted
 from orchestrator.settings import Settings
-from orchestrator.usecases.admitting import Admitting
-from orchestrator.usecases.driving import Driving
+from orchestrator.usecases.runs.admitting import Admitting
+from orchestrator.usecases.runs.driving import Driving
 
 SCRIPT = """
 journal=$1 what=$2 seconds=$3

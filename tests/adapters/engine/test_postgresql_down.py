@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.adapters.engine.liveness import FENCED
-from orchestrator.domain.run import RunState
+from orchestrator.domain.runs.run import RunState
 from orchestrator.settings import WorkerSettings
 from tests.adapters.engine.conftest import Engine, signalled
 from tests.databases import PostgresDatabases

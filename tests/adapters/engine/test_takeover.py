@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.adapters.engine.liveness import FENCED
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.run import RunState
+from orchestrator.domain.runs.run import RunState
 from tests.adapters.engine.conftest import Engine, signalled
 from tests.adapters.engine.program import Mishap
 from tests.entrypoints.cli.conftest import PATIENCE, eventually

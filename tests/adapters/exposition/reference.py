@@ -15,8 +15,8 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from orchestrator.domain.instance import InstanceState
-from orchestrator.domain.run import OPEN_RUN
+from orchestrator.domain.ordering.instance import InstanceState
+from orchestrator.domain.runs.run import OPEN_RUN
 from orchestrator.ports.figures import BOUNDS, Histogram, ProbingFigures, RecoveryFigures, ServiceLevelFigures, Snapshot
 
 SERVICE = ("agency", "component")

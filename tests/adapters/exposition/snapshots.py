@@ -1,8 +1,8 @@
 """Snapshots of any size for tests and the bench."""
 
-from orchestrator.domain.instance import InstanceState
-from orchestrator.domain.service_record import State
-from orchestrator.domain.verdict import Verdict
+from orchestrator.domain.ordering.instance import InstanceState
+from orchestrator.domain.recovery.verdict import Verdict
+from orchestrator.domain.service_levels.record import State
 from orchestrator.ports.figures import (
     BOUNDS,
     Histogram,

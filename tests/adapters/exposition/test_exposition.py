@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from orchestrator.adapters.exposition.detail import DETAIL
 from orchestrator.adapters.exposition.negotiated import Exposition
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.instance import InstanceState
-from orchestrator.domain.service_record import State
+from orchestrator.domain.ordering.instance import InstanceState
+from orchestrator.domain.service_levels.record import State
 from orchestrator.ports.figures import BOUNDS, ProbingFigures, RecoveryFigures, ServiceLevelFigures, Snapshot
 from tests.adapters.exposition.snapshots import COMPONENTS, SERIES_AN_AGENCY, histogram
 from tests.adapters.exposition.snapshots import snapshot as whole

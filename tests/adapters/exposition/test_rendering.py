@@ -12,9 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from orchestrator.adapters.exposition.detail import DETAIL
 from orchestrator.adapters.exposition.families import Family
 from orchestrator.adapters.exposition.rendering import SLICE, Renderer
-from orchestrator.domain.instance import InstanceState
-from orchestrator.domain.run import RunState
-from orchestrator.domain.service_record import State
+from orchestrator.domain.ordering.instance import InstanceState
+from orchestrator.domain.runs.run import RunState
+from orchestrator.domain.service_levels.record import State
 from orchestrator.ports.figures import BOUNDS, Histogram, ProbingFigures, RecoveryFigures, ServiceLevelFigures, Snapshot
 from tests.adapters.exposition.reference import rendered
 from tests.adapters.exposition.snapshots import snapshot as whole

@@ -11,9 +11,9 @@ import pytest
 from orchestrator.adapters.evidence_files import read_evidence
 from orchestrator.adapters.keys.evidence_signing import EvidenceSigner, make_signing_key, read_public_key
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.evidence_seal import seal, verify_evidence
+from orchestrator.domain.recovery.evidence_seal import seal, verify_evidence
 from orchestrator.domain.value import canonical_json
-from tests.domain.drills import evidence
+from tests.domain.recovery.drills import evidence
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.adapters.keys.secret_box import SecretBox, make_key
-from orchestrator.domain.catalog import SecretKind
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.selling.catalog import SecretKind
 
 
 @pytest.fixture

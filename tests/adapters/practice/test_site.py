@@ -17,7 +17,7 @@ import pytest
 from orchestrator.adapters.practice import PracticeSite
 from orchestrator.adapters.practice.commands import PACKAGES
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.practice import HostState
+from orchestrator.domain.estate.practice import HostState
 
 Test = TypeVar("Test", bound=Callable[..., Any])
 

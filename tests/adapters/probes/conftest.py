@@ -10,8 +10,8 @@ import pytest
 from orchestrator.adapters.clock import SystemClock
 from orchestrator.adapters.probes.asking import probes
 from orchestrator.adapters.probes.reading import read
-from orchestrator.domain.catalog import ProbeKind
-from orchestrator.domain.probing import ProbeKey, ProbeTarget, Reading
+from orchestrator.domain.probing.readings import ProbeKey, ProbeTarget, Reading
+from orchestrator.domain.selling.catalog import ProbeKind
 from orchestrator.ports.probing import Person, Prepared
 from tests.adapters.probes.servers import Authority
 

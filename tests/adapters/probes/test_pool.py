@@ -16,8 +16,8 @@ from orchestrator.adapters.clock import SystemClock
 from orchestrator.adapters.probes import pool
 from orchestrator.adapters.probes.pool import ProbePool
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.probing import ProbeTarget, Reading
-from orchestrator.domain.service_record import State
+from orchestrator.domain.probing.readings import ProbeTarget, Reading
+from orchestrator.domain.service_levels.record import State
 from orchestrator.ports.figures import ProbeCounts
 from orchestrator.ports.probing import Prepared
 from tests.adapters.probes.conftest import target

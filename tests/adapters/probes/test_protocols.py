@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.domain.service_record import State
+from orchestrator.domain.service_levels.record import State
 from orchestrator.ports.probing import Person
 from tests.adapters.probes import servers
 from tests.adapters.probes.conftest import Probe

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from orchestrator.domain.service_record import State
+from orchestrator.domain.service_levels.record import State
 from orchestrator.ports.probing import Person
 from tests.adapters.probes.conftest import Probe
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.adapters.probes.timetable import Timetable
-from orchestrator.domain.probing import slot_after
+from orchestrator.domain.probing.readings import slot_after
 from tests.adapters.probes.conftest import target
 
 START = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

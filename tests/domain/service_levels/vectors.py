@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
-from orchestrator.domain.local_time import stated_instant
-from orchestrator.domain.service_hours import ServiceHours
+from orchestrator.domain.calendars.local_time import stated_instant
+from orchestrator.domain.service_levels.hours import ServiceHours
 
 VECTORS: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("vectors.yml").read_text())
 LONDON = ZoneInfo(VECTORS["time_zone"])

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator import bootstrap
-from orchestrator.domain.practice import HostState, PracticeHost, UnsteadyUnit
+from orchestrator.domain.estate.practice import HostState, PracticeHost, UnsteadyUnit
 from tests.entrypoints.cli.conftest import InProcess
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
 from orchestrator.bootstrap import build
-from orchestrator.domain.evidence_head import Head, seal_head
-from orchestrator.domain.evidence_seal import seal
+from orchestrator.domain.recovery.evidence_head import Head, seal_head
+from orchestrator.domain.recovery.evidence_seal import seal
 from orchestrator.settings import Settings
-from orchestrator.usecases.recalling import Recalling
-from tests.domain.drills import evidence
+from orchestrator.usecases.recovery.recalling import Recalling
+from tests.domain.recovery.drills import evidence
 from tests.entrypoints.cli.conftest import CommandLine, InProcess
 
 

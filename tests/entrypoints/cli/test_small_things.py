@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.domain.plan import Purpose
-from orchestrator.domain.run import RunState
-from orchestrator.domain.run_options import OnFailure, Priority
+from orchestrator.domain.ordering.plan import Purpose
+from orchestrator.domain.runs.run import RunState
+from orchestrator.domain.runs.run_options import OnFailure, Priority
 from orchestrator.entrypoints.cli.following import failure
 from orchestrator.usecases.observing import RunView
 from tests.entrypoints.cli.conftest import InProcess

@@ -11,11 +11,11 @@ import yaml
 from fastapi.testclient import TestClient
 
 from orchestrator.bootstrap import build
-from orchestrator.domain.agency import AgencyRecord, StoredPlan
-from orchestrator.domain.instance import InstanceState
+from orchestrator.domain.ordering.agency import AgencyRecord, StoredPlan
+from orchestrator.domain.ordering.instance import InstanceState
 from orchestrator.entrypoints.http.server import http_application
 from orchestrator.settings import Settings
-from orchestrator.usecases.discovering import MODULES
+from orchestrator.usecases.probing.discovering import MODULES
 from tests.entrypoints.cli.conftest import InProcess, swift
 from tests.probed import probed_catalog
 

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.adapters.database.connection import connect
 from orchestrator.adapters.database.store import SqlStore
-from orchestrator.domain.service_record import State, Timeline
+from orchestrator.domain.service_levels.record import State, Timeline
 from tests.entrypoints.cli.conftest import CommandLine, eventually, orchestrator
 from tests.entrypoints.http.test_serve import answers, free_port, get
 from tests.probed import probed_catalog, timelines

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.domain.run import StepState
-from orchestrator.domain.site import Placement
+from orchestrator.domain.estate.site import Placement
+from orchestrator.domain.runs.run import StepState
 from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, run_in_rt
 
 PLACEMENTS: dict[str, Placement] = {"desktop": {"desktop": ("pc1",)}}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.domain.run import StepState
+from orchestrator.domain.runs.run import StepState
 from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, run_in_rt
 from tests.playbooks.grounds import NETWORKS
 from tests.playbooks.recovery.conftest import PLACEMENTS, Drills, sql

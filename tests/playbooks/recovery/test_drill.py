@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.domain.assignment import passwords
+from orchestrator.domain.runs.assignment import passwords
 from tests.playbooks.conftest import ALPHA, secrets_of
 from tests.playbooks.recovery.conftest import Drills
 

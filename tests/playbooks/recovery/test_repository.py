@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.domain.assignment import of_writer, writer_of
+from orchestrator.domain.runs.assignment import of_writer, writer_of
 from playbooks.filter_plugins.credentials import htpasswd
 from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, secrets_of
 from tests.playbooks.recovery.conftest import Drills

@@ -10,8 +10,8 @@ from orchestrator.adapters.pages import wording
 from orchestrator.adapters.pages.environment import environment
 from orchestrator.adapters.pages.evidence import timeline
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.evidence import Evidence
-from orchestrator.domain.evidence_seal import SealedEvidence
+from orchestrator.domain.recovery.evidence import Evidence
+from orchestrator.domain.recovery.evidence_seal import SealedEvidence
 
 LEVELS = (
     (1, "the backup can be read"),

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from orchestrator.adapters.pages.wording import length
-from orchestrator.domain.evidence import Evidence, Phase
+from orchestrator.domain.recovery.evidence import Evidence, Phase
 
 LEFT, RIGHT = 96.0, 700.0
 ROW = 20.0

@@ -2,8 +2,8 @@
 
 from orchestrator.adapters.pages.environment import environment
 from orchestrator.adapters.pages.report import pictures
-from orchestrator.domain.service_report import Report
-from orchestrator.domain.service_terms import Indicator
+from orchestrator.domain.service_levels.report import Report
+from orchestrator.domain.service_levels.terms import Indicator
 
 TITLES = {
     Indicator.AVAILABILITY: "Availability",

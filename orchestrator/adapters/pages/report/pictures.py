@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from orchestrator.adapters.pages.wording import length
-from orchestrator.domain.service_report import DayLine, MeasureLine, ServiceLine, TrendPoint
-from orchestrator.domain.service_terms import Indicator, indicator_of
+from orchestrator.domain.service_levels.report import DayLine, MeasureLine, ServiceLine, TrendPoint
+from orchestrator.domain.service_levels.terms import Indicator, indicator_of
 
 WIDTH = 700.0
 LEFT = 150.0

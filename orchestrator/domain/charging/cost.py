@@ -1,0 +1,81 @@
+"""What an order costs: its price a year, and what the agency commits to with it."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from orchestrator.domain.charging.charges import Agreed, Rate, amended, committed
+from orchestrator.domain.money import to_pence
+from orchestrator.domain.selling.agreement import CallOff, FrameworkAgreement
+from orchestrator.domain.selling.catalog import Catalog
+from orchestrator.domain.value import Value
+
+
+class CostLine(Value):
+    item: str
+    quantity: int
+    unit_per_year: Decimal
+    per_year: Decimal
+
+
+class Commitment(Value):
+    """Pounds a year, and pounds for all months that are charged."""
+
+    per_year: Decimal
+    term_total: Decimal
+
+
+class Cost(Value):
+    """Pounds, by today's prices. `term_total` is all that the agency commits to: what is charged by other prices counts
+    by those. `rates` are what it is charged by from then on; `before` is what it was committed to, where that
+    differs."""
+
+    lines: tuple[CostLine, ...]
+    per_year: Decimal
+    term_total: Decimal
+    rates: tuple[Rate, ...] = ()
+    before: Commitment | None = None
+
+    @property
+    def charged_per_year(self) -> Decimal:
+        return to_pence(self.rates[-1].per_year) if self.rates else self.per_year
+
+
+def cost_of(call_off: CallOff | None, agreement: FrameworkAgreement, catalog: Catalog, agreed: Agreed | None) -> Cost:
+    """Nothing for an agency that leaves. What was agreed on stays its price until an order changes what is bought."""
+    if call_off is None:
+        return Cost(lines=(), per_year=Decimal(0), term_total=Decimal(0))
+    lines = (*_seat_lines(agreement, call_off), *_tier_lines(catalog, call_off))
+    per_year = sum((line.per_year for line in lines), Decimal(0))
+    recorded = agreed.rates if agreed else ()
+    if agreed and recorded and _bought(agreed.call_off) == _bought(call_off):
+        return Cost(lines=lines, per_year=per_year, term_total=committed(recorded), rates=recorded)
+    rates = amended(recorded, call_off.term, per_year, on=agreed.on if agreed else call_off.term.start)
+    before = Commitment(per_year=to_pence(recorded[-1].per_year), term_total=committed(recorded)) if recorded else None
+    return Cost(lines=lines, per_year=per_year, term_total=committed(rates), rates=rates, before=before)
+
+
+def _bought(call_off: CallOff) -> tuple[Any, ...]:
+    """What prices are counted from."""
+    ordered = {name: (service.tier, service.quantity) for name, service in call_off.services.items()}
+    return call_off.term, call_off.agency.seats, ordered
+
+
+def _seat_lines(agreement: FrameworkAgreement, call_off: CallOff) -> Iterator[CostLine]:
+    core = agreement.lots["core"].components if "core" in agreement.lots else ()
+    if any(component in core for component in call_off.services):
+        seats, price = call_off.agency.seats, agreement.seat_price
+        yield _line(f"{price.title}, per seat", seats, price.per_year(seats))
+
+
+def _tier_lines(catalog: Catalog, call_off: CallOff) -> Iterator[CostLine]:
+    for component_id in catalog.in_order(call_off.services):
+        component, ordered = catalog.components[component_id], call_off.services[component_id]
+        price = component.tiers[ordered.tier].price
+        if price.per_year:
+            quantity = ordered.quantity if price.per == "unit" else 1
+            yield _line(f"{component.title}, {ordered.tier}", quantity, price.per_year)
+
+
+def _line(item: str, quantity: int, each: Decimal) -> CostLine:
+    return CostLine(item=item, quantity=quantity, unit_per_year=each, per_year=each * quantity)

@@ -1,0 +1,44 @@
+"""What a change destroys: the data of components, people and hosts that an agency no longer has."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from orchestrator.domain.ordering.instance import InstanceState, ServiceInstance
+from orchestrator.domain.selling.catalog import Component
+from orchestrator.domain.value import Value
+
+
+class LossKind(StrEnum):
+    COMPONENT = "component"
+    """All that it keeps for the agency."""
+    PEOPLE = "people"
+    """Their accounts and homes."""
+    HOSTS = "hosts"
+    """What it keeps on them."""
+
+
+class Loss(Value):
+    """`names` are those of people or hosts."""
+
+    kind: LossKind
+    names: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join([self.kind.value, ", ".join(self.names)]).strip()
+
+
+def losses(before: ServiceInstance, after: ServiceInstance | None, component: Component) -> Iterator[Loss]:
+    """Of a component that goes, or of one that stays. What was never built has nothing to lose."""
+    if before.state is InstanceState.PENDING:
+        return
+    if after is None:
+        yield Loss(kind=LossKind.COMPONENT)
+        return
+    for listed in component.people:
+        if gone := [p for p in before.parameters.get(listed, ()) if p not in after.parameters.get(listed, ())]:
+            yield Loss(kind=LossKind.PEOPLE, names=tuple(gone))
+    left = {
+        host for function, hosts in before.hosts.items() for host in hosts if host not in after.hosts.get(function, ())
+    }
+    if left:
+        yield Loss(kind=LossKind.HOSTS, names=tuple(sorted(left)))

@@ -1,0 +1,42 @@
+"""A part of an order: only some of its components, the others as they are."""
+
+from collections.abc import Collection
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.selling.agreement import CallOff
+from orchestrator.domain.selling.catalog import Catalog
+
+
+def part_of(
+    order: CallOff, recorded: CallOff | None, target: Collection[str], *, served: Collection[str], catalog: Catalog
+) -> CallOff:
+    """The order as it would read if only the components of `target` had been changed since the recorded one. All of it
+    without a target.
+
+    Raises NOT_FOUND for a component that is neither ordered nor served, CONFLICT for one that needs another which is
+    not, and while something else waits to be removed.
+    """
+    if not target:
+        return order
+    if left := [c for c in served if recorded and c not in recorded.services and c not in target]:
+        raise OrchestratorError(
+            Kind.CONFLICT, f"{left[0]} of {order.agency.id} is still to be removed", hint="apply without --target first"
+        )
+    if unknown := [c for c in target if c not in order.services and c not in served]:
+        raise OrchestratorError(
+            Kind.NOT_FOUND,
+            f"--target {unknown[0]}: {order.agency.id} neither orders nor has it",
+            hint=f"components of the order: {', '.join(sorted(order.services))}",
+        )
+    for component in order.services.keys() & set(target):
+        for need in catalog.components[component].needs:
+            if need not in served and need not in target:
+                raise OrchestratorError(
+                    Kind.CONFLICT,
+                    f"{component!r} needs {need!r}, which {order.agency.id} does not have yet",
+                    hint=f"add --target {need}",
+                )
+    before = recorded or order.model_copy(update={"services": {}})
+    others = {c: service for c, service in before.services.items() if c not in target}
+    chosen = {c: service for c, service in order.services.items() if c in target}
+    return before.model_copy(update={"services": {**others, **chosen}})

@@ -1,0 +1,34 @@
+"""What an order needs from the pools of a site."""
+
+from collections.abc import Iterator
+
+from orchestrator.domain.estate.allocation import NUMBER, NUMBERS, host_pool
+from orchestrator.domain.selling.agreement import CallOff
+from orchestrator.domain.selling.catalog import Catalog, Tenancy
+from orchestrator.domain.value import Value
+
+
+class Request(Value):
+    """A block the order needs from a pool of the site."""
+
+    name: str
+    pool: str
+
+
+def requests(call_off: CallOff, catalog: Catalog) -> tuple[Request, ...]:
+    """Everything the order needs from the site's pools, in a fixed order."""
+    return (Request(name=NUMBER, pool=NUMBERS), *_component_requests(call_off, catalog))
+
+
+def _component_requests(call_off: CallOff, catalog: Catalog) -> Iterator[Request]:
+    for component_id in catalog.in_order(call_off.services):
+        component = catalog.components[component_id]
+        yield from (Request(name=name, pool=pool) for name, pool in sorted(component.allocates.items()))
+        if component.tenancy is Tenancy.DEDICATED:
+            for function, group in sorted(component.hosts.items()):
+                for unit in range(1, call_off.services[component_id].quantity + 1):
+                    yield Request(name=_host_name(component_id, function, unit), pool=host_pool(group))
+
+
+def _host_name(component: str, function: str, unit: int) -> str:
+    return f"host:{component}:{function}:{unit:04d}"

@@ -1,0 +1,164 @@
+"""Who may reach what of an agency's services: the catalog's declarations, worked out to addresses and ports.
+
+Hosts keep to it by firewalls of their own, and the agency's gateway by what it lets out of the agency's network.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Network
+
+from orchestrator.domain.estate.allocation import Allocation, values
+from orchestrator.domain.estate.site import Site
+from orchestrator.domain.ordering.instance import ServiceInstance
+from orchestrator.domain.selling.catalog import (
+    GATEWAY,
+    KEEPER,
+    KEEPER_PORTS,
+    NETWORK,
+    Audience,
+    Catalog,
+    Component,
+    Reach,
+    Tenancy,
+)
+from orchestrator.domain.value import Value
+
+ANYWHERE = "0.0.0.0/0"
+
+
+class Admission(Value):
+    """A port at an address of a host, and the networks whose packets it takes."""
+
+    host: str
+    address: str
+    protocol: str
+    port: int
+    sources: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.host} {self.address} {self.protocol}/{self.port} from {', '.join(self.sources)}"
+
+
+class Way(Value):
+    """A port that somebody may reach beyond the host through which they come.
+
+    `direct` leads to a host of the agency's own, which sees the addresses of devices on the agency's network.
+    """
+
+    address: str
+    protocol: str
+    port: int
+    direct: bool
+
+    def __str__(self) -> str:
+        return f"way to {self.address} {self.protocol}/{self.port}"
+
+
+class Reachability:
+    """What one agency's services, as they are or will be, make of the catalog's declarations."""
+
+    def __init__(
+        self,
+        services: Mapping[str, ServiceInstance],
+        *,
+        catalog: Catalog,
+        allocations: Mapping[str, Allocation],
+        site: Site,
+    ) -> None:
+        self._services, self._catalog, self._site = services, catalog, site
+        self._blocks = values(allocations)
+
+    def admissions(self, component: Component) -> tuple[Admission, ...]:
+        """What the component's hosts answer to, and whom."""
+        found = [
+            Admission(host=host, address=address, protocol=protocol, port=port, sources=sources)
+            for reach in component.reachability
+            for host, address in self._places(component, reach)
+            for protocol, port in self._ports(reach)
+            if (sources := self._sources(component, reach))
+        ]
+        return tuple(sorted(found, key=str))
+
+    def ways(self, component: Component) -> tuple[Way, ...]:
+        """What those may reach who come through the component's hosts: devices, and people who work there."""
+        audience = Audience.DEVICES if component.component == NETWORK else Audience.WORKPLACES
+        if audience is Audience.WORKPLACES and not component.workplaces:
+            return ()
+        found = [
+            Way(address=address, protocol=protocol, port=port, direct=other.tenancy is Tenancy.DEDICATED)
+            for other in self._components()
+            for reach in other.reachability
+            if audience in reach.admits and (reach.at == "host" or audience is Audience.WORKPLACES)
+            for _, address in self._places(other, reach)
+            for protocol, port in self._ports(reach)
+        ]
+        return tuple(sorted(found, key=str))
+
+    def described(self, component: Component) -> list[str]:
+        """The same in words, so that a plan can tell what changes."""
+        return [str(one) for one in (*self.admissions(component), *self.ways(component))]
+
+    # Inside
+
+    def _components(self) -> Iterator[Component]:
+        return (self._catalog.components[name] for name in sorted(self._services))
+
+    def _places(self, component: Component, reach: Reach) -> Iterator[tuple[str, str]]:
+        """(host, address) of each host of the function; of a service that is leaving there is none."""
+        service = self._services.get(component.component)
+        for host in service.hosts.get(reach.function, ()) if service else ():
+            if reach.at == "network" and (subnet := self._subnet()):
+                yield host, str(subnet[1])
+            elif reach.at == "host" and host in self._site.hosts:
+                yield host, self._site.hosts[host].address
+
+    def _ports(self, reach: Reach) -> Iterator[tuple[str, int]]:
+        number = self._blocks.get("number")
+        known = {**self._blocks, "repository_port": KEEPER_PORTS + int(number) if number else 0}
+        for port in reach.ports:
+            protocol, _, at = port.partition("/")
+            yield protocol, int(at.format(**known))
+
+    def _sources(self, component: Component, reach: Reach) -> tuple[str, ...]:
+        """Networks and addresses that the audiences come from, as a host sees them."""
+        found = {source for audience in reach.admits for source in self._of(audience, component, reach)}
+        return (ANYWHERE,) if ANYWHERE in found else tuple(sorted(found))
+
+    def _of(self, audience: Audience, component: Component, reach: Reach) -> Iterator[str]:
+        match audience:
+            case Audience.ANYONE:
+                yield ANYWHERE
+            case Audience.PROVIDER:
+                yield from map(str, self._site.management)
+            case Audience.DEVICES if reach.at == "host":
+                yield from self._devices(component)
+            case Audience.WORKPLACES | Audience.BACKUPS | Audience.RECOVERY:
+                for one in self._components():
+                    yield from self._addresses(one.component, *_functions(one, audience))
+
+    def _devices(self, component: Component) -> Iterator[str]:
+        """Only an agency's own hosts know the way back to its network. Others see its gateway's address."""
+        if NETWORK not in self._services:
+            return
+        if component.tenancy is Tenancy.DEDICATED and (subnet := self._subnet()):
+            yield str(subnet)
+        else:
+            yield from self._addresses(NETWORK, GATEWAY)
+
+    def _addresses(self, component: str, *functions: str) -> Iterator[str]:
+        """Where the hosts of these functions are, as far as the agency has the component."""
+        hosts = self._services[component].hosts if component in self._services else {}
+        for name in (host for function in functions for host in hosts.get(function, ())):
+            if name in self._site.hosts:
+                yield self._site.hosts[name].address
+
+    def _subnet(self) -> IPv4Network | None:
+        block = self._blocks.get("subnet")
+        return IPv4Network(block) if block else None
+
+
+def _functions(component: Component, audience: Audience) -> Iterable[str]:
+    """Those functions of a component whose hosts belong to the audience."""
+    if audience is Audience.WORKPLACES:
+        return component.workplaces
+    belongs = component.recovery.data if audience is Audience.BACKUPS else component.component == KEEPER
+    return component.hosts if belongs else ()

@@ -1,0 +1,158 @@
+"""What a role is told: the host variables of one step (playbooks/README.md is the contract)."""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Network
+from typing import Any
+
+from orchestrator.domain.estate.allocation import Allocation, values
+from orchestrator.domain.estate.site import Placement, Site, hosts_in
+from orchestrator.domain.ordering.certificates import Certified
+from orchestrator.domain.ordering.instance import ServiceInstance
+from orchestrator.domain.ordering.reachability import Reachability
+from orchestrator.domain.selling.agreement import Agency
+from orchestrator.domain.selling.catalog import Component, Tenancy
+
+
+def secrets_variable(component: Component) -> str:
+    """The variable under which a role finds its secrets."""
+    return f"{component.role}_secrets"
+
+
+def password_of(person: str, secret: str) -> str:
+    """The password of one of many people, so that one secret is kept for all of them: 24 digits of SHA-256, 96 bits."""
+    return hashlib.sha256(f"{secret}/{person}".encode()).hexdigest()[:24]
+
+
+def passwords(
+    component: Component, parameters: Mapping[str, Any], secrets: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """`users_passwords` -> person -> password, for each list of people in the parameters."""
+    return {
+        f"{listed}_passwords": {person: password_of(person, secrets[secret]) for person in parameters.get(listed, ())}
+        for listed, secret in component.people.items()
+    }
+
+
+def writer_of(component: str, host: str, secrets: Mapping[str, str]) -> dict[str, str]:
+    """Who writes a component's backups on a host: its `name` for the recovery host, the `writer_password` that lets it
+    in, the `repository_password` of its own repository. Both passwords are derived from the keeper's secrets of these
+    names by HMAC-SHA-256: who has one pair can compute no other."""
+    derived = {name: of_writer(component, host, secrets[name]) for name in ("writer_password", "repository_password")}
+    return {"name": f"{component}.{host}", **derived}
+
+
+def of_writer(component: str, host: str, secret: str) -> str:
+    """A writer's own part of one of the keeper's secrets: HMAC-SHA-256 over component and host, in hexadecimal."""
+    return hmac.new(secret.encode(), f"{component}/{host}".encode(), hashlib.sha256).hexdigest()
+
+
+def host_variables(
+    component: Component,
+    instance: ServiceInstance,
+    *,
+    placement: Placement,
+    agency: Agency,
+    allocations: Mapping[str, Allocation],
+    needed: Mapping[str, Placement],
+    site: Site,
+    reachability: Reachability,
+    beside: Mapping[str, Sequence[str]],
+    namesakes: Sequence[str],
+    certified: Certified | None = None,
+    described: Placement | None = None,
+    besides: Mapping[str, Any] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """host -> its variables. Secrets are not among them: they travel by another way.
+
+    `described` are the hosts the role is told of where they are not those of the step: what is restored elsewhere keeps
+    its names. `beside` are the roles of the agency's other services by host, `namesakes` the agencies whose names hold
+    this one's. `certified` is how long certificates are good, if there are any; `besides`, what only some verbs need.
+    """
+    allocated = values(allocations)
+    number = allocated.pop("number", None)
+    shared = {
+        "agency": agency_facts(agency, number=number, site=site),
+        "tier": instance.tier,
+        "quantity": instance.quantity,
+        "hosts": addresses(described or placement, site),
+        "needs": {name: addresses(hosts, site) for name, hosts in needed.items()},
+        "allocation": allocated,
+        **instance.parameters,
+        "namesakes": list(namesakes),
+        "ways": [way.model_dump() for way in reachability.ways(component)],
+        **({"certified": certified.document} if certified else {}),
+        **(besides or {}),
+    }
+    admitted = reachability.admissions(component)
+    return {
+        name: {
+            **{f"{component.role}_{key}": value for key, value in shared.items()},
+            f"{component.role}_functions": [f for f, hosts in sorted(placement.items()) if name in hosts],
+            f"{component.role}_admits": [one.model_dump(exclude={"host"}) for one in admitted if one.host == name],
+            f"{component.role}_beside": list(beside.get(name, ())),
+        }
+        for name in hosts_in(placement)
+    }
+
+
+def roles_beside(
+    component: Component, services: Mapping[str, ServiceInstance], components: Mapping[str, Component]
+) -> dict[str, list[str]]:
+    """host -> roles of the agency's other services there."""
+    found: dict[str, list[str]] = {}
+    for name, service in sorted(services.items()):
+        for host in hosts_in(service.hosts) if name != component.component else ():
+            found.setdefault(host, []).append(components[name].role)
+    return found
+
+
+def names_with(agency: str, agencies: Iterable[str]) -> list[str]:
+    """Of other agencies, those whose names hold this one's, so that what is theirs is not taken for its own."""
+    return sorted(other for other in agencies if agency in other and other != agency)
+
+
+def agency_facts(agency: Agency, *, number: Any, site: Site) -> dict[str, Any]:
+    """What roles know of an agency."""
+    return {
+        "id": agency.id,
+        "name": agency.name,
+        "number": number,
+        "domain": f"{agency.id}.{site.domain}",
+        "seats": agency.seats,
+        "email": agency.contacts[0].email,
+    }
+
+
+def addresses(placement: Placement, site: Site) -> dict[str, list[dict[str, str]]]:
+    """function -> the name and address of each host of it that is still part of the site."""
+    return {
+        function: [{"name": h, "address": site.hosts[h].address} for h in hosts if h in site.hosts]
+        for function, hosts in sorted(placement.items())
+    }
+
+
+def by_host(
+    template: str, component: Component, instance: ServiceInstance, facts: Mapping[str, str], *, site: Site
+) -> list[tuple[str | None, dict[str, str]]]:
+    """The names as `endpoint_facts` has them, for each host that the template means: all those of the function that it
+    names, where the agency has them to itself. Otherwise for one, without a name."""
+    named = [function for function in instance.hosts if f"{{{function}_address}}" in template]
+    hosts = [h for h in instance.hosts[named[0]] if h in site.hosts] if len(named) == 1 else []
+    if component.tenancy is not Tenancy.DEDICATED or len(hosts) < 2:
+        return [(None, dict(facts))]
+    return [(host, {**facts, f"{named[0]}_address": site.hosts[host].address}) for host in hosts]
+
+
+def endpoint_facts(
+    instance: ServiceInstance, *, agency: str, site: Site, allocations: Mapping[str, Allocation]
+) -> dict[str, str]:
+    """The names that endpoint and probe templates of a component may use."""
+    facts = {name: str(value) for name, value in values(allocations).items()}
+    if subnet := facts.get("subnet"):
+        facts["subnet_gateway"] = str(next(IPv4Network(subnet).hosts()))
+    for function, hosts in instance.hosts.items():
+        known = [site.hosts[h].address for h in hosts if h in site.hosts]
+        facts[f"{function}_address"] = known[0] if known else ""
+    return facts | {"agency_id": agency, "agency_domain": f"{agency}.{site.domain}", "site_domain": site.domain}

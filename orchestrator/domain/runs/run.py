@@ -1,0 +1,228 @@
+"""Runs and their steps: how far an execution of a plan has come, and what may happen next."""
+
+from collections.abc import Container, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.domain.lifecycle import Lifecycle
+from orchestrator.domain.ordering.plan import Purpose, Step
+from orchestrator.domain.runs.run_options import PATIENCE, OnFailure, Priority
+from orchestrator.domain.selling.catalog import Retry, Verb
+from orchestrator.domain.value import Value
+
+
+class RunState(StrEnum):
+    QUEUED = "queued"
+    ADMITTED = "admitted"
+    """A worker may take it: handed to the engine."""
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+OPEN_RUN = (RunState.QUEUED, RunState.ADMITTED, RunState.RUNNING)
+"""An agency has at most one run in these states."""
+
+
+class RunEvent(StrEnum):
+    ADMIT = "admit"
+    START = "start"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    CANCEL = "cancel"
+    RESUME = "resume"
+
+
+_R, _E = RunState, RunEvent
+
+RUN_LIFE = Lifecycle(
+    "run",
+    {
+        (_R.QUEUED, _E.ADMIT): _R.ADMITTED,
+        (_R.QUEUED, _E.CANCEL): _R.CANCELLED,
+        (_R.ADMITTED, _E.START): _R.RUNNING,
+        (_R.ADMITTED, _E.CANCEL): _R.CANCELLED,
+        (_R.RUNNING, _E.START): _R.RUNNING,
+        (_R.RUNNING, _E.SUCCEED): _R.SUCCEEDED,
+        (_R.RUNNING, _E.FAIL): _R.FAILED,
+        (_R.RUNNING, _E.CANCEL): _R.CANCELLED,
+        (_R.FAILED, _E.RESUME): _R.QUEUED,
+        (_R.CANCELLED, _E.RESUME): _R.QUEUED,
+    },
+)
+
+
+class StepState(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    """A task failed."""
+    UNREACHABLE = "unreachable"
+    """A host did not answer."""
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    ERRORED = "errored"
+    """Our own bug, or a tool that could not be started."""
+
+
+class StepEvent(StrEnum):
+    START = "start"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    LOSE_HOST = "lose_host"
+    TIME_OUT = "time_out"
+    CANCEL = "cancel"
+    BREAK = "break"
+    RETRY = "retry"
+
+
+_P, _V = StepState, StepEvent
+_UNFINISHED = (_P.FAILED, _P.UNREACHABLE, _P.TIMED_OUT, _P.CANCELLED, _P.ERRORED)
+
+STEP_LIFE = Lifecycle(
+    "step",
+    {
+        (_P.PENDING, _V.START): _P.RUNNING,
+        (_P.PENDING, _V.CANCEL): _P.CANCELLED,
+        (_P.RUNNING, _V.START): _P.RUNNING,
+        (_P.RUNNING, _V.SUCCEED): _P.SUCCEEDED,
+        (_P.RUNNING, _V.FAIL): _P.FAILED,
+        (_P.RUNNING, _V.LOSE_HOST): _P.UNREACHABLE,
+        (_P.RUNNING, _V.TIME_OUT): _P.TIMED_OUT,
+        (_P.RUNNING, _V.CANCEL): _P.CANCELLED,
+        (_P.RUNNING, _V.BREAK): _P.ERRORED,
+        **{(state, _V.RETRY): _P.PENDING for state in _UNFINISHED},
+    },
+)
+
+EVENT_OF: Mapping[StepState, StepEvent] = {
+    _P.SUCCEEDED: _V.SUCCEED,
+    _P.FAILED: _V.FAIL,
+    _P.UNREACHABLE: _V.LOSE_HOST,
+    _P.TIMED_OUT: _V.TIME_OUT,
+    _P.CANCELLED: _V.CANCEL,
+    _P.ERRORED: _V.BREAK,
+}
+
+
+class Counts(Value):
+    """Ansible's recap, summed over the hosts of the step."""
+
+    ok: int = 0
+    changed: int = 0
+    failed: int = 0
+    unreachable: int = 0
+
+
+class StepOutcome(Value):
+    """How one attempt of a step ended. `error` is one line or more of what a person needs to know, `result` what the
+    step found out, JSON-compatible."""
+
+    state: StepState
+    counts: Counts = Counts()
+    error: str | None = None
+    result: Mapping[str, Any] | None = None
+
+
+class StepRecord(Step):
+    """A step as the run's records hold it. `attempt` counts every start, `tries` those since the run was opened or
+    resumed; `not_before` is when a step that is tried again may start."""
+
+    state: StepState = StepState.PENDING
+    attempt: int = 0
+    tries: int = 0
+    not_before: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    counts: Counts = Counts()
+    error: str | None = None
+    result: Mapping[str, Any] | None = None
+
+
+class Run(Value):
+    """One execution of a plan. `attempt` counts how often it was opened or resumed; `cause` is the failed run that this
+    one rolls back, `worker` who worked on it last."""
+
+    id: int
+    agency: str
+    site: str
+    purpose: Purpose
+    plan: int
+    state: RunState
+    priority: Priority = Priority.CHANGE
+    on_failure: OnFailure = OnFailure.KEEP
+    cause: int | None = None
+    hosts: tuple[str, ...] = ()
+    attempt: int = 1
+    cancel_requested: bool = False
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error: str | None = None
+    worker: str | None = None
+
+    @property
+    def due_at(self) -> datetime:
+        """Its place in the queue."""
+        return self.created_at + PATIENCE[self.priority]
+
+
+def ready(steps: Sequence[StepRecord], *, stopping: bool = False) -> tuple[StepRecord, ...]:
+    """Steps that may start now: their needs have succeeded, and nothing of the run has gone wrong or is to stop.
+
+    A step found running was interrupted by the death of its worker and starts again. When no other step may start any
+    more, those that always happen do, one after another.
+    """
+    waiting = [s for s in steps if s.state in (StepState.PENDING, StepState.RUNNING)]
+    due: list[StepRecord] = []
+    if not stopping and not any(s.state in _UNFINISHED for s in steps if not s.always):
+        done = {s.id for s in steps if s.state is StepState.SUCCEEDED}
+        due = [s for s in waiting if not s.always and set(s.needs) <= done]
+    return tuple(due or [s for s in waiting if s.always][:1])
+
+
+CHANGING = (Verb.PROVISION, Verb.RESTORE, Verb.RETIRE)
+"""Verbs that change a host. Two of the same component never do so on one host at the same time."""
+
+
+class Busy(Value):
+    """A step of another run that is changing hosts now."""
+
+    run: int
+    agency: str
+    component: str
+    hosts: tuple[str, ...]
+
+
+def obstacle(step: StepRecord, elsewhere: Sequence[Busy], *, exclusive: Container[str], now: datetime) -> str | None:
+    """What a step whose needs have succeeded waits for, None when it may start. `exclusive` are the components that no
+    two steps may change on the same host at the same time."""
+    if step.not_before and step.not_before > now:
+        return f"until {step.not_before:%H:%M:%S}Z, to be tried again"
+    for other in elsewhere if step.verb in CHANGING and step.component in exclusive else ():
+        shared = [host for host in step.hosts if host in other.hosts]
+        if other.component == step.component and shared:
+            return f"for run {other.run} of {other.agency} on {shared[0]}"
+    return None
+
+
+def tried_again(step: StepRecord, retry: Retry, *, now: datetime) -> StepRecord | None:
+    """The step as it waits for another try; None when it has had all it gets, or another would not help."""
+    if step.state not in (StepState.UNREACHABLE, StepState.TIMED_OUT) or step.tries >= retry.attempts:
+        return None
+    pause = retry.pause * 2 ** (step.tries - 1)
+    again = STEP_LIFE.after(step.state, StepEvent.RETRY)
+    return step.model_copy(update={"state": again, "not_before": now + pause})
+
+
+def conclusion(steps: Sequence[StepRecord]) -> tuple[RunEvent, str | None]:
+    """How a run with nothing left to start ends, and its one-line reason."""
+    broken = [s for s in steps if s.state in _UNFINISHED and s.started_at]
+    if failed := [s for s in broken if s.state is not StepState.CANCELLED]:
+        return RunEvent.FAIL, f"{failed[0].id} {failed[0].state.value.replace('_', ' ')}"
+    if any(s.state is not StepState.SUCCEEDED for s in steps):
+        return RunEvent.CANCEL, "cancelled on request"
+    return RunEvent.SUCCEED, None

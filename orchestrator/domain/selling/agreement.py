@@ -1,0 +1,153 @@
+"""Who may buy what, on which terms, for how long and up to how much."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from orchestrator.domain.identifiers import AgencyId, Identifier, Name
+from orchestrator.domain.selling.catalog import Catalog
+from orchestrator.domain.selling.drill_policy import RecoveryTerms
+from orchestrator.domain.service_levels.terms import ServiceTerms
+from orchestrator.domain.text_types import EMAIL_ADDRESS, LINE
+from orchestrator.domain.value import Value
+
+HELD = timedelta(days=30)
+"""How long backups are kept after the end where an agreement says nothing of it."""
+
+
+class Term(Value):
+    """From `start`, for `months` whole months."""
+
+    start: date
+    months: Annotated[int, Field(ge=1, le=240)]
+
+    @property
+    def end(self) -> date:
+        """The first day after the term: the day of the month on which it started, by the corresponding date rule. In a
+        month that has no such day, the term covers the month to its end (Dodds v Walker [1981] 1 WLR 1027)."""
+        years, month = divmod(self.start.month - 1 + self.months, 12)
+        first = date(self.start.year + years, month + 1, 1)
+        same_day = first + timedelta(days=self.start.day - 1)
+        following = (first + timedelta(days=31)).replace(day=1)
+        return min(same_day, following)
+
+
+class Lot(Value):
+    """`scope` is the contract's wording; `components` are the ones of the catalog that deliver it."""
+
+    title: str
+    scope: tuple[str, ...]
+    components: tuple[Identifier, ...] = ()
+
+
+class Band(Value):
+    """From `seats` upward, each seat costs `per_year` pounds."""
+
+    seats: Annotated[int, Field(ge=1)]
+    per_year: Annotated[Decimal, Field(ge=0, decimal_places=2)]
+
+
+class SeatPrice(Value):
+    """The price of the core lot per seat and year; the highest band reached prices every seat."""
+
+    title: str
+    bands: Annotated[tuple[Band, ...], Field(min_length=1)]
+
+    def per_year(self, seats: int) -> Decimal:
+        reached = [b for b in self.bands if b.seats <= seats] or [self.bands[0]]
+        return max(reached, key=lambda b: b.seats).per_year
+
+
+class FrameworkAgreement(Value):
+    framework: Identifier
+    title: str
+    description: str
+    authority: str
+    supplier: str
+    term: Term
+    first_call_off: str
+    ceiling: Annotated[Decimal, Field(gt=0, decimal_places=2)]
+    eligible_classes: Annotated[tuple[Identifier, ...], Field(min_length=1)]
+    lots: Mapping[Name, Lot]
+    seat_price: SeatPrice
+    service_levels: ServiceTerms
+    backups_held: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=3660))] = Field(
+        default=HELD, exclude_if=lambda held: held == HELD
+    )
+    """How long backups are kept after the service has ended."""
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """JSON-compatible form. Every plan's digest is made of it."""
+        return self.model_dump(mode="json")
+
+    @property
+    def offered(self) -> dict[str, str]:
+        """component -> the lot it is bought under."""
+        return {component: lot for lot, terms in self.lots.items() for component in terms.components}
+
+    def refuse_class(self, agency_class: str) -> str | None:
+        if agency_class in self.eligible_classes:
+            return None
+        return f"class {agency_class!r} may not buy under {self.title}; eligible: {', '.join(self.eligible_classes)}"
+
+    def refuse_term(self, term: Term) -> str | None:
+        if term.start < self.term.start or term.start >= self.term.end:
+            return f"the term starts {term.start}, outside the framework's {self.term.start} to {self.term.end}"
+        if term.end > self.term.end:
+            return f"the term ends {term.end}, after the framework ends on {self.term.end}; shorten months"
+        return None
+
+    def refuse_component(self, component: str, *, ordered: set[str], catalog: Catalog) -> list[str]:
+        """Why this component cannot be part of this order, if anything."""
+        offered = self.offered
+        refusals = []
+        if component not in offered:
+            refusals.append(f"{self.framework} does not offer {component!r}; it offers: {', '.join(sorted(offered))}")
+        missing = [need for need in catalog.components[component].needs if need not in ordered]
+        refusals += [f"{component!r} needs {need!r}, which is not ordered; add it to services" for need in missing]
+        return refusals
+
+
+class Contact(Value):
+    role: Annotated[str, LINE.up_to(60).field]
+    name: Annotated[str, LINE.field]
+    email: Annotated[str, EMAIL_ADDRESS.field]
+
+
+class Agency(Value):
+    id: AgencyId
+    name: Annotated[str, LINE.field]
+    agency_class: Annotated[Identifier, Field(alias="class")]
+    seats: Annotated[int, Field(ge=1, le=1_000_000)]
+    contacts: Annotated[tuple[Contact, ...], Field(min_length=1)]
+
+
+class ServiceOrder(Value):
+    """One component as ordered. `parameters` holds only what the agency chose."""
+
+    tier: Identifier
+    quantity: Annotated[int, Field(ge=1, le=10_000)] = 1
+    parameters: Mapping[str, Any] = {}
+
+
+class CallOff(Value):
+    """One agency's contract under a framework agreement: the file an engineer writes.
+
+    Without terms of recovery it is written down without them, as it was before there were any.
+    """
+
+    framework: Identifier
+    agency: Agency
+    site: Identifier
+    term: Term
+    services: Mapping[Identifier, ServiceOrder]
+    recovery: RecoveryTerms | None = Field(default=None, exclude_if=lambda terms: terms is None)
+
+    def document(self) -> dict[str, Any]:
+        """JSON-compatible form, as the file spells it."""
+        return self.model_dump(mode="json", by_alias=True)

@@ -1,0 +1,86 @@
+"""Checking: a call-off file against its schema and its agreement. Everything wrong is told at once, with its line."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.selling.agreement import CallOff, FrameworkAgreement, Term
+from orchestrator.domain.selling.catalog import Catalog
+from orchestrator.domain.selling.drill_policy import RecoveryTerms
+from orchestrator.ports.catalog import Problem, SourceDocument
+
+Place = tuple[str | int, ...]
+
+
+def checked(
+    path: Path,
+    document: SourceDocument,
+    schema: Mapping[str, Any],
+    agreements: Mapping[str, FrameworkAgreement],
+    catalog: Catalog,
+) -> CallOff:
+    """The call-off. Raises INVALID for what is no call-off, NOT_COVERED for what its agreement does not allow."""
+    shape = document.check(schema)
+    broken = {at[:depth] for at, _ in shape for depth in range(len(at) + 1)}
+    shape += _wrong_terms(document, broken)
+    problems = [*(problem for _, problem in shape), *_uncovered(document, broken, agreements, catalog)]
+    if problems:
+        raise refused(path, problems, kind=Kind.INVALID if shape else Kind.NOT_COVERED)
+    return CallOff.model_validate(document.data)
+
+
+def refused(path: Path, problems: list[Problem], *, kind: Kind, hint: str | None = None) -> OrchestratorError:
+    """One error for all that is wrong with a file."""
+    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    ordered = sorted(problems, key=lambda p: (p.line or 0, p.path))
+    return OrchestratorError(kind, f"{path} is refused: {count}", details=tuple(str(p) for p in ordered), hint=hint)
+
+
+def _wrong_terms(document: SourceDocument, broken: set[Place]) -> list[tuple[Place, Problem]]:
+    """What a schema cannot say of the terms of recovery: zones that there are, blackouts that end after their start."""
+    terms = document.data.get("recovery") if isinstance(document.data, dict) else None
+    if terms is None or ("recovery",) in broken:
+        return []
+    try:
+        RecoveryTerms.model_validate(terms)
+    except ValidationError as error:
+        found = [(("recovery", *e["loc"]), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+        return [(at, document.problem(at, message)) for at, message in found]
+    return []
+
+
+def _uncovered(
+    document: SourceDocument,
+    broken: set[Place],
+    agreements: Mapping[str, FrameworkAgreement],
+    catalog: Catalog,
+) -> Iterator[Problem]:
+    """What the agreement does not allow, in the parts of the file whose shape is right."""
+    data = document.data if isinstance(document.data, dict) else {}
+    agreement = agreements.get(str(data.get("framework")))
+    if agreement is None:
+        return
+    if ("agency", "class") not in broken and (refusal := agreement.refuse_class(_at(data, "agency", "class"))):
+        yield document.problem(("agency", "class"), refusal)
+    if ("term",) not in broken and (refusal := agreement.refuse_term(Term.model_validate(data.get("term")))):
+        yield document.problem(("term",), refusal)
+    if isinstance(data.get("services"), dict):
+        yield from _uncovered_services(document, agreement, catalog)
+
+
+def _at(data: Mapping[str, Any], *path: str) -> str:
+    value: Any = data
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return str(value)
+
+
+def _uncovered_services(document: SourceDocument, agreement: FrameworkAgreement, catalog: Catalog) -> Iterator[Problem]:
+    ordered = set(document.data["services"])
+    for component in document.data["services"]:
+        if component in catalog.components:
+            for refusal in agreement.refuse_component(component, ordered=ordered, catalog=catalog):
+                yield document.problem(("services", component), refusal)

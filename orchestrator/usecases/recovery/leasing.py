@@ -1,0 +1,143 @@
+"""Leasing: a drill stays on the recovery host for as long as somebody works on it.
+
+What the host has not heard of for as long as a lease lasts, it removes by itself. So a host that does not answer is
+asked again for that long and no longer: after that there is nothing to go on with.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.estate.site import Site
+from orchestrator.domain.recovery.recovery_time import Reading
+from orchestrator.ports.drilling import DrillGoneError, RecoveryHost, RecoveryHosts, Stopwatch
+
+LEASE = timedelta(minutes=2)
+"""What the recovery host keeps for a drill it has not heard of for so long, it removes by itself."""
+
+RENEWED = LEASE / 8
+SHORT = timedelta(seconds=30)
+AGAIN = timedelta(seconds=2)
+CANCELLED = "cancelled on request"
+
+
+@dataclass
+class Reach:
+    """The way to one recovery host, and how many seconds it took until it could be asked. Nobody waits for it once
+    `cancelled`."""
+
+    hosts: RecoveryHosts
+    site: Site
+    host: str
+    stopwatch: Stopwatch
+    pause: Callable[[float], None]
+    cancelled: Callable[[], bool]
+    waited_seconds: float = 0.0
+
+    @contextmanager
+    def once(self) -> Iterator[RecoveryHost]:
+        """A connection. Raises UNAVAILABLE."""
+        with self.hosts.connect(self.site, self.host) as connected:
+            yield connected
+
+    @contextmanager
+    def patiently(self) -> Iterator[RecoveryHost]:
+        """A connection. A host that does not answer is tried again until a lease would have run out."""
+        began = self.stopwatch.read()
+        with ExitStack() as stack:
+            connected = self._connected(stack, began)
+            self.waited_seconds += self.stopwatch.read().since(began) or 0.0
+            yield connected
+
+    def is_away(self, since: Reading) -> bool:
+        """Whether the host has been silent for longer than it keeps anything."""
+        took = self.stopwatch.read().since(since)
+        return took is None or took > LEASE.total_seconds()
+
+    def _connected(self, stack: ExitStack, began: Reading) -> RecoveryHost:
+        while True:
+            try:
+                return stack.enter_context(self.once())
+            except OrchestratorError as error:
+                if error.kind is not Kind.UNAVAILABLE or self.is_away(began):
+                    raise
+                if self.cancelled():
+                    raise OrchestratorError(Kind.CONFLICT, CANCELLED) from error
+                self.pause(AGAIN.total_seconds())
+
+
+@dataclass
+class Lease:
+    """The place of one drill on its recovery host. `lost` says why it is no more, once that is so. One that has yet to
+    be `begun` is given time for that."""
+
+    reach: Reach
+    drill: int
+    renewed: Reading
+    begun: bool = True
+    lost: OrchestratorError | None = None
+    _done: threading.Event = field(default_factory=threading.Event)
+
+    def renew(self, host: RecoveryHost) -> None:
+        """Raises DrillGoneError when the host no longer has the drill, UNAVAILABLE when it does not answer."""
+        began = self.reach.stopwatch.read()
+        try:
+            host.operate("renew", {"drill": self.drill, **lease()}, within=SHORT)
+        except OrchestratorError as error:
+            if error.kind is Kind.UNAVAILABLE:
+                raise
+            raise DrillGoneError(error.message) from error  # whatever the reason, it cannot be kept
+        self.renewed, self.begun = began, True
+
+    def confirm(self) -> None:
+        """Look whether the drill is still there. A host that does not answer may be back in a moment; raises when it
+        has been away for too long, and DrillGoneError."""
+        try:
+            with self.reach.once() as host:
+                self.renew(host)
+        except OrchestratorError as error:
+            if isinstance(error, DrillGoneError) and self.begun:
+                raise
+            if self.reach.is_away(self.renewed):
+                raise self._away(error) from error
+
+    @contextmanager
+    def kept(self) -> Iterator["Lease"]:
+        """Renewed for as long as the context lasts, by a connection of its own. What goes wrong inside because the
+        drill is no longer there is raised as that."""
+        keeper = threading.Thread(target=self._keep, name="drill-lease", daemon=True)
+        keeper.start()
+        try:
+            yield self
+        except OrchestratorError:
+            if self.lost:
+                raise self.lost from None
+            raise
+        finally:
+            self._done.set()
+            keeper.join()
+        if self.lost:
+            raise self.lost
+
+    def _keep(self) -> None:
+        rest = RENEWED
+        while not self._done.wait(rest.total_seconds()):
+            before = self.renewed
+            try:
+                self.confirm()
+                rest = AGAIN if self.renewed is before else RENEWED
+            except OrchestratorError as error:
+                self.lost = error
+                return
+
+    def _away(self, error: OrchestratorError) -> OrchestratorError:
+        silent = f"{self.reach.host} has not answered for {LEASE.total_seconds():.0f} s, and keeps no drill for longer"
+        return OrchestratorError(Kind.UNAVAILABLE, silent, details=(error.message,))
+
+
+def lease() -> dict[str, float]:
+    """How long a lease lasts, as the recovery host is told."""
+    return {"lease_seconds": LEASE.total_seconds()}

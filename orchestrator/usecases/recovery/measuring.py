@@ -1,0 +1,62 @@
+"""Measuring: the figures of recovery and of probing, for dashboards and alerts."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
+
+from orchestrator.domain.ordering.instance import InstanceState
+from orchestrator.domain.ordering.protection import protected
+from orchestrator.domain.selling.catalog import Catalog
+from orchestrator.domain.service_levels.record import State
+from orchestrator.ports.figures import Figures, ProbeCounts, ProbingFigures, RecoveryFigures
+from orchestrator.ports.store import Transaction
+from orchestrator.usecases.probing.diagnosing import diagnose
+
+KNOWN = (State.UP, State.DOWN)
+
+Service = tuple[str, str, str, str]
+"""Agency, component, tier, state."""
+
+
+class _Recorded(NamedTuple):
+    tier: str
+    state: InstanceState
+
+
+def recovery_figures(figures: Figures, catalog: Catalog, services: Sequence[Service]) -> RecoveryFigures:
+    """Of agencies in service: what was drilled, what came of it, what was promised, and what is backed up."""
+    measured = figures.drills_measured()
+    targets = list(_targets(services, catalog))
+    return RecoveryFigures(
+        drills=tuple(figures.drill_outcomes()),
+        last_success=tuple((a, c, at.timestamp()) for a, c, at in figures.drills_passed()),
+        next_scheduled=tuple((a, c, at.timestamp()) for a, c, at in figures.drills_due()),
+        rto=tuple((a, c, rto) for a, c, rto, _ in measured if rto is not None),
+        rpo=tuple((a, c, rpo) for a, c, _, rpo in measured if rpo is not None),
+        rto_objective=tuple((a, c, rto) for a, c, rto, _ in targets),
+        rpo_objective=tuple((a, c, rpo) for a, c, _, rpo in targets),
+        recovery_point=tuple((a, c, at.timestamp()) for a, c, at in figures.recovery_points()),
+    )
+
+
+def _targets(services: Sequence[Service], catalog: Catalog) -> Iterator[tuple[str, str, float, float]]:
+    """Recovery time and point that every protected component was promised, in seconds. Services are in the order of
+    their agencies.
+    """
+    for agency, rows in groupby(services, itemgetter(0)):
+        recorded = {component: _Recorded(tier, InstanceState(state)) for _, component, tier, state in rows}
+        for component in protected(recorded, catalog):
+            target = catalog.components[component].tiers[recorded[component].tier].recovery
+            yield agency, component, target.rto.total_seconds(), target.rpo.total_seconds()
+
+
+def probing_figures(tx: Transaction, catalog: Catalog, counts: ProbeCounts, *, now: datetime) -> ProbingFigures:
+    """Who is up and who is down; of whom nobody knows is neither. The counts are this process's own."""
+    health = diagnose(tx, catalog, now=now)
+    return ProbingFigures(
+        up=tuple((*service, float(h.state is State.UP)) for service, h in sorted(health.items()) if h.state in KNOWN),
+        readings=dict(counts.readings),
+        late_seconds=counts.late_seconds,
+    )

@@ -1,0 +1,65 @@
+"""Admitting: which queued runs the workers may take next, and what the others wait for."""
+
+from collections.abc import Callable, Collection, Container
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from orchestrator.domain.runs.admission import FOR_A_WORKER, Limits, Place, admissible, review
+from orchestrator.domain.runs.run import RUN_LIFE, Run, RunEvent, RunState, obstacle, ready
+from orchestrator.ports.runs import NextSteps
+from orchestrator.ports.store import Store, Transaction
+from orchestrator.usecases.finding import find_run
+
+
+@dataclass(frozen=True)
+class Admitting:
+    """`lease` is how long a worker that was heard of counts as alive: no more is admitted than the living can take."""
+
+    store: Store
+    limits: Limits
+    lease: timedelta
+
+    def admit(self, hand_over: Callable[[Transaction, Run], None], *, only: Collection[int] | None = None) -> int:
+        """Hand the queued runs that may start to the engine, each together with its change of state; of some, if it is
+        `only` they that the worker is there for. How many."""
+        with self.store.read() as tx:
+            if not tx.runs.count(RunState.QUEUED) or not self._admissible(tx, only):
+                return 0
+        with self.store.begin() as tx:
+            places = self._admissible(tx, only)
+            for place in places:
+                run = find_run(tx, place.run)
+                admitted = run.model_copy(update={"state": RUN_LIFE.after(run.state, RunEvent.ADMIT)})
+                tx.runs.put(admitted)
+                hand_over(tx, admitted)
+            return len(places)
+
+    def waits_for(self, tx: Transaction, run: Run) -> str | None:
+        """What a queued or admitted run waits for; None for any other."""
+        if run.state is RunState.ADMITTED:
+            return FOR_A_WORKER
+        if run.state is not RunState.QUEUED:
+            return None
+        reviewed = review(tx.runs.queue(), tx.runs.active(), self._limits(tx))
+        return next((reason or FOR_A_WORKER for place, reason in reviewed if place.run == run.id), None)
+
+    def _admissible(self, tx: Transaction, only: Collection[int] | None) -> tuple[Place, ...]:
+        """Who works for some runs alone waits for no other that is queued, which nobody may be there to work on."""
+        queue, active = tx.runs.queue(), tx.runs.active()
+        if only is None:
+            return admissible(queue, active, self._limits(tx))
+        return admissible([place for place in queue if place.run in only], active, self.limits)
+
+    def _limits(self, tx: Transaction) -> Limits:
+        capacity = tx.workers.capacity(lease=self.lease)
+        return self.limits.model_copy(update={"runs": min(self.limits.runs, capacity)})
+
+
+def next_steps(tx: Transaction, run: Run, *, exclusive: Container[str], now: datetime) -> NextSteps:
+    """Steps of a run whose needs have succeeded: those that may start, and those that something is in the way of."""
+    candidates, elsewhere = ready(tx.runs.steps(run.id), stopping=run.cancel_requested), tx.runs.changing_elsewhere(run)
+    found = {step.id: obstacle(step, elsewhere, exclusive=exclusive, now=now) for step in candidates}
+    return NextSteps(
+        ready=tuple(step for step in candidates if found[step.id] is None),
+        waiting={step: reason for step, reason in found.items() if reason},
+    )

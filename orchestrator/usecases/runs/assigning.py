@@ -1,0 +1,169 @@
+"""Assigning: everything one step needs to be carried out, secrets included, in the clear and never stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from orchestrator.domain.estate.allocation import values
+from orchestrator.domain.estate.site import hosts_in
+from orchestrator.domain.ordering.certificates import certified
+from orchestrator.domain.ordering.instance import ServiceInstance, existing
+from orchestrator.domain.ordering.reachability import Reachability
+from orchestrator.domain.runs.assignment import (
+    addresses,
+    agency_facts,
+    host_variables,
+    names_with,
+    passwords,
+    roles_beside,
+    secrets_variable,
+    writer_of,
+)
+from orchestrator.domain.runs.run import Run, StepRecord
+from orchestrator.domain.selling.catalog import KEEPER, KEEPER_PORTS, Component
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.runs import Assignment
+from orchestrator.ports.secrets import Secrets
+from orchestrator.ports.store import Transaction
+from orchestrator.usecases.finding import find_agency
+
+
+@dataclass(frozen=True)
+class Assigning:
+    source: CatalogSource
+    clock: Clock
+    secrets: Secrets
+
+    def assignment(
+        self,
+        tx: Transaction,
+        run: Run,
+        step: StepRecord,
+        instance: ServiceInstance,
+        *,
+        services: Mapping[str, ServiceInstance] | None = None,
+        besides: Mapping[str, Any] | None = None,
+    ) -> Assignment:
+        """What one step is told, with the secrets that hosts are to have. `services` are what the agency will have, if
+        that differs from what is recorded; `besides` is what only some verbs need."""
+        component = self.source.catalog().components[step.component]
+        secrets = self.component_secrets(tx, run.agency, component, newest=True)
+        assignment = self._assignment(tx, run, step, instance, secrets=secrets, services=services, besides=besides)
+        if step.component != KEEPER:
+            return assignment
+        # It uses the repository itself, to verify it.
+        return replace(assignment, writers={h: writer_of(KEEPER, h, secrets) for h in hosts_in(step.placement)})
+
+    def recovery_assignment(
+        self,
+        tx: Transaction,
+        run: Run,
+        step: StepRecord,
+        instance: ServiceInstance,
+        *,
+        rehearsed: str | None = None,
+        bubble: Mapping[str, Any] | None = None,
+    ) -> Assignment:
+        """The same for a step that takes or restores a backup: the role is also told where backups are kept, each host
+        how to get at its own, and `bubble`, where to restore to when it is not the component's own hosts but, in a
+        drill, the recovery host: it is told how to get at those of the host that is `rehearsed`."""
+        component, kept = self.source.catalog().components[step.component], self.keeper_secrets(tx, run.agency)
+        secrets = self.component_secrets(tx, run.agency, component)
+        if authority := kept.get("authority_key"):
+            secrets["recovery_authority_key"] = authority
+        besides: dict[str, Any] = {"recovery": self._recovery(tx, run, component)}
+        if bubble is not None:
+            besides["bubble"] = dict(bubble)
+        assignment = self._assignment(tx, run, step, instance, secrets=secrets, besides=besides)
+        writers = {h: writer_of(step.component, rehearsed or h, kept) for h in hosts_in(step.placement)}
+        keeper = None if rehearsed else hosts_in(tx.instances.of(run.agency)[KEEPER].hosts)[0]
+        return replace(assignment, writers=writers, keeper=keeper)
+
+    def keeper_secrets(self, tx: Transaction, agency: str) -> dict[str, str]:
+        """What opens the agency's backups."""
+        return self.component_secrets(tx, agency, self.source.catalog().components[KEEPER])
+
+    def introduction(self, tx: Transaction, instance: ServiceInstance) -> dict[str, Any]:
+        """What somebody who uses the component is told: whose it is, where it is, and how to get in."""
+        record = find_agency(tx, instance.agency)
+        component, site = self.source.catalog().components[instance.component], self.source.site(record.site)
+        allocated = values(tx.allocations.of(instance.agency, site=site.name))
+        hosts = addresses(instance.hosts, site)
+        secrets = self.component_secrets(tx, instance.agency, component)
+        return {
+            "address": next(host["address"] for function in hosts.values() for host in function),
+            "agency": agency_facts(record.call_off.agency, number=allocated.pop("number", None), site=site),
+            "parameters": dict(instance.parameters),
+            "secrets": {**secrets, **passwords(component, instance.parameters, secrets)},
+            "hosts": hosts,
+            "allocation": allocated,
+        }
+
+    def _recovery(self, tx: Transaction, run: Run, component: Component) -> dict[str, Any]:
+        """Where the agency's backups are kept."""
+        site, number = self.source.site(run.site), tx.allocations.of(run.agency, site=run.site)["number"].block
+        keeper = tx.instances.of(run.agency)[KEEPER]
+        address = site.hosts[hosts_in(keeper.hosts)[0]].address
+        port = KEEPER_PORTS + int(number)
+        repository = f"rest:https://{address}:{port}/"
+        return {"address": address, "port": port, "repository": repository, "tag": component.component}
+
+    def _assignment(
+        self,
+        tx: Transaction,
+        run: Run,
+        step: StepRecord,
+        instance: ServiceInstance,
+        *,
+        secrets: Mapping[str, str],
+        services: Mapping[str, ServiceInstance] | None = None,
+        besides: Mapping[str, Any] | None = None,
+    ) -> Assignment:
+        record, recorded = find_agency(tx, run.agency), tx.instances.of(run.agency)
+        catalog, site = self.source.catalog(), self.source.site(run.site)
+        component, allocations = catalog.components[step.component], tx.allocations.of(run.agency, site=run.site)
+        needed = {n: i.hosts for n, i in recorded.items() if n in component.needs}
+        present = existing(recorded) if services is None else services
+        return Assignment(
+            run=run.id,
+            step=step.id,
+            role=component.role,
+            verb=step.verb,
+            site=site,
+            variables=host_variables(
+                component,
+                instance,
+                placement=step.placement,
+                agency=record.call_off.agency,
+                allocations=allocations,
+                needed=needed,
+                site=site,
+                reachability=Reachability(present, catalog=catalog, allocations=allocations, site=site),
+                beside=roles_beside(component, existing(recorded), catalog.components),
+                namesakes=names_with(run.agency, (other.id for other in tx.agencies.all())),
+                certified=certified(f"{run.agency}.{site.domain}", run.created_at) if component.certified else None,
+                described=instance.hosts if besides else None,
+                besides=besides,
+            ),
+            secrets=secrets,
+            passwords=passwords(component, instance.parameters, secrets),
+            secrets_variable=secrets_variable(component),
+            timeout=component.timeout(step.verb),
+        )
+
+    def component_secrets(
+        self, tx: Transaction, agency: str, component: Component, *, newest: bool = False
+    ) -> dict[str, str]:
+        """The component's secrets for the agency, in the clear; those that do not exist yet are made. The `newest` are
+        those that hosts are to have, the others those that they had when they were last verified."""
+        sealed = tx.secrets.of(agency, component.component)
+        if newest:
+            sealed |= tx.secrets.proposed(agency).get(component.component, {})
+        clear = {name: self.secrets.open(token) for name, token in sealed.items() if name in component.secrets}
+        for name, kind in component.secrets.items():
+            if name not in clear:
+                clear[name] = self.secrets.generate(kind)
+                token = self.secrets.seal(clear[name])
+                tx.secrets.add(agency, component.component, name, token, at=self.clock.now())
+        return clear

@@ -1,0 +1,261 @@
+"""Driving: carrying a run from step to step, whatever it is for, and stopping or resuming it.
+
+The step table is the checkpoint: a step's outcome, what it means for the thing the run is about, and the events that
+tell of it are committed together, so a run that is driven again after a crash goes on from exactly what was finished.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.events import Happening, RunMoved, StepFinished, StepPostponed, StepStarted
+from orchestrator.domain.ordering.agency import StoredPlan
+from orchestrator.domain.ordering.plan import Purpose
+from orchestrator.domain.runs.run import (
+    EVENT_OF,
+    OPEN_RUN,
+    RUN_LIFE,
+    STEP_LIFE,
+    Run,
+    RunEvent,
+    RunState,
+    StepEvent,
+    StepOutcome,
+    StepRecord,
+    StepState,
+    conclusion,
+    obstacle,
+    tried_again,
+)
+from orchestrator.domain.runs.run_options import OnFailure, Priority
+from orchestrator.ports.catalog import CatalogSource
+from orchestrator.ports.outside import Clock
+from orchestrator.ports.runs import Assignment, Interrupted, NextSteps, StartedStep
+from orchestrator.ports.store import Store, Transaction
+from orchestrator.usecases.finding import find_run
+from orchestrator.usecases.runs.admitting import next_steps
+
+
+class Consequences(Protocol):
+    """What the steps of a run mean for what the run is about. Called inside the transaction that records the step;
+    `happenings` takes what else is to be told."""
+
+    def refuse_resuming(self, run: Run) -> None:
+        """Raise when a run of this kind is not to be gone on with."""
+        ...
+
+    def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Assignment:
+        """The step is being worked on from now; what it is to do."""
+        ...
+
+    def end_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> None:
+        """The step has come to an end and is not tried again."""
+        ...
+
+    def end_run(self, tx: Transaction, run: Run, happenings: list[Happening]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Driving:
+    source: CatalogSource
+    store: Store
+    clock: Clock
+    consequences: Mapping[Purpose, Consequences]
+
+    # Stopping and resuming
+
+    def cancel(self, run_id: int) -> Run:
+        """Ask for a run to stop. What nobody works on is cancelled at once; a running step is stopped by its worker."""
+        with self.store.begin() as tx:
+            run = find_run(tx, run_id)
+            if not RUN_LIFE.allows(run.state, RunEvent.CANCEL):
+                raise OrchestratorError(Kind.CONFLICT, f"run {run_id} is already {run.state.value}")
+            run = run.model_copy(update={"cancel_requested": True})
+            tx.runs.put(run)
+            if run.state is not RunState.QUEUED:
+                return run
+            return self._end(tx, run, RunEvent.CANCEL, "cancelled on request")
+
+    def resume(self, run_id: int) -> Run:
+        """Queue a failed or cancelled run again; finished steps stay finished."""
+        with self.store.begin() as tx:
+            run = find_run(tx, run_id)
+            self.consequences[run.purpose].refuse_resuming(run)
+            state = RUN_LIFE.after(run.state, RunEvent.RESUME)
+            if newer := [r.id for r in tx.runs.newest(agency=run.agency, limit=1) if r.id != run.id]:
+                raise OrchestratorError(
+                    Kind.CONFLICT,
+                    f"run {run_id} is not the agency's last: run {newer[0]} came after it",
+                    hint="plan again",
+                )
+            for step in tx.runs.steps(run_id):
+                if STEP_LIFE.allows(step.state, StepEvent.RETRY):
+                    again = {"state": StepState.PENDING, "tries": 0, "not_before": None, "error": None}
+                    tx.runs.put_step(run_id, step.model_copy(update=again))
+            reopened = {"state": state, "attempt": run.attempt + 1, "cancel_requested": False, "worker": None}
+            run = run.model_copy(update={**reopened, "finished_at": None, "error": None})
+            tx.runs.put(run)
+            tx.events.add([_moved(run)], agency=run.agency, at=self.clock.now(), run=run.id)
+            return run
+
+    # Driving a run: called by the engine
+
+    def begin(self, run_id: int, attempt: int, *, worker: str | None = None) -> bool:
+        """The run is being worked on, for the first time or again after its worker died.
+
+        False when there is nothing left to drive: this attempt has ended, though its worker died before the queue knew.
+        """
+        with self.store.begin() as tx:
+            run = find_run(tx, run_id)
+            if run.attempt != attempt or not RUN_LIFE.allows(run.state, RunEvent.START):
+                return False
+            if run.state is RunState.RUNNING:
+                tx.runs.put(run.model_copy(update={"worker": worker}))
+                return True
+            now = self.clock.now()
+            run = run.model_copy(
+                update={
+                    "state": RUN_LIFE.after(run.state, RunEvent.START),
+                    "started_at": run.started_at or now,
+                    "worker": worker,
+                }
+            )
+            tx.runs.put(run)
+            tx.events.add([_moved(run)], agency=run.agency, at=now, run=run_id)
+            return True
+
+    def next_steps(self, run_id: int) -> NextSteps:
+        """What may start now or later; nothing when the run is finished, has failed, or is to be cancelled."""
+        with self.store.read() as tx:
+            exclusive = self.source.catalog().exclusive
+            return next_steps(tx, find_run(tx, run_id), exclusive=exclusive, now=self.clock.now())
+
+    def cancel_requested(self, run_id: int) -> bool:
+        with self.store.read() as tx:
+            return find_run(tx, run_id).cancel_requested
+
+    def start(self, run_id: int, step_id: str, *, worker: str) -> StartedStep | None:
+        """Record that a step is being worked on, and say what it is to do. None when it has to wait after all. Nothing
+        a worker declared dead may start."""
+        with self.store.begin() as tx:
+            run, now = find_run(tx, run_id), self.clock.now()
+            if run.state is not RunState.RUNNING or not tx.workers.beat(worker):
+                raise Interrupted  # the worker slept: the run is over, or another may be in this very step
+            found = tx.runs.step(run_id, step_id)
+            exclusive = self.source.catalog().exclusive
+            if obstacle(found, tx.runs.changing_elsewhere(run), exclusive=exclusive, now=now):
+                return None
+            step = found.model_copy(
+                update={
+                    "state": STEP_LIFE.after(found.state, StepEvent.START),
+                    "attempt": found.attempt + 1,
+                    "tries": found.tries + 1,
+                    "not_before": None,
+                    "started_at": now,
+                    "finished_at": None,
+                }
+            )
+            tx.runs.put_step(run_id, step)
+            happenings: list[Happening] = [StepStarted(attempt=step.attempt, worker=worker)]
+            assignment = self.consequences[run.purpose].begin_step(tx, run, step, happenings)
+            tx.events.add(happenings, agency=run.agency, at=now, run=run_id, step=step_id)
+            return StartedStep(run=run, step=step, assignment=assignment)
+
+    def note(self, started: StartedStep, happenings: Sequence[Happening]) -> None:
+        """Keep what a running step tells."""
+        run, step = started.run, started.step
+        with self.store.begin() as tx:
+            tx.events.add(happenings, agency=run.agency, at=self.clock.now(), run=run.id, step=step.id)
+
+    def finish(self, started: StartedStep, outcome: StepOutcome) -> None:
+        """Record how the attempt ended, and what that means for the instance."""
+        run, step = started.run, started.step
+        with self.store.begin() as tx:
+            recorded = tx.runs.step(run.id, step.id)
+            if recorded.attempt != step.attempt or recorded.state is not StepState.RUNNING:
+                raise Interrupted  # started again by another worker, or recorded already: this no longer counts
+            now = self.clock.now()
+            done = step.model_copy(
+                update={
+                    "state": STEP_LIFE.after(step.state, EVENT_OF[outcome.state]),
+                    "finished_at": now,
+                    "counts": outcome.counts,
+                    "error": outcome.error,
+                    "result": outcome.result,
+                }
+            )
+            happenings: list[Happening] = [
+                StepFinished(state=done.state, attempt=done.attempt, counts=done.counts, error=done.error)
+            ]
+            again = tried_again(done, self.source.catalog().components[step.component].retry(step.verb), now=now)
+            tx.runs.put_step(run.id, again or done)
+            if again and again.not_before:
+                happenings.append(StepPostponed(until=again.not_before, tries=again.tries))
+            else:
+                self.consequences[run.purpose].end_step(tx, run, done, happenings)
+            tx.events.add(happenings, agency=run.agency, at=now, run=run.id, step=step.id)
+
+    def conclude(self, run_id: int, attempt: int) -> Run:
+        """Close a run in which nothing more may start, unless it has ended or been resumed meanwhile."""
+        with self.store.begin() as tx:
+            run = find_run(tx, run_id)
+            if _is_over(run, attempt):
+                return run
+            self._stop_steps(tx, run_id, StepEvent.CANCEL, "stopped when its worker died, and not to be started again")
+            event, reason = conclusion(tx.runs.steps(run_id))
+            return self._end(tx, run, event, reason)
+
+    def give_up(self, run_id: int, attempt: int, reason: str) -> Run:
+        """Close a run that could not be driven: our own bug, said plainly."""
+        with self.store.begin() as tx:
+            run = find_run(tx, run_id)
+            if _is_over(run, attempt):
+                return run
+            self._stop_steps(tx, run_id, StepEvent.BREAK, reason)
+            return self._end(tx, run, RunEvent.FAIL, reason)
+
+    # Inside
+
+    def _stop_steps(self, tx: Transaction, run_id: int, event: StepEvent, reason: str) -> None:
+        """No step is left running in a run that ends, whatever became of the worker it ran on."""
+        for step in tx.runs.steps(run_id):
+            if step.state is StepState.RUNNING:
+                ended = {"state": STEP_LIFE.after(step.state, event), "finished_at": self.clock.now(), "error": reason}
+                tx.runs.put_step(run_id, step.model_copy(update=ended))
+
+    def _end(self, tx: Transaction, run: Run, event: RunEvent, reason: str | None) -> Run:
+        now = self.clock.now()
+        state = RUN_LIFE.after(run.state, event)
+        ended = run.model_copy(update={"state": state, "finished_at": now, "error": reason})
+        tx.runs.put(ended)
+        happenings: list[Happening] = [_moved(ended)]
+        self.consequences[run.purpose].end_run(tx, ended, happenings)
+        tx.events.add(happenings, agency=run.agency, at=now, run=run.id)
+        return ended
+
+
+def _is_over(run: Run, attempt: int) -> bool:
+    """Whether an attempt no longer counts: the run has ended, or has been resumed since."""
+    return run.state not in OPEN_RUN or run.attempt != attempt
+
+
+def queue_run(
+    tx: Transaction,
+    plan: StoredPlan,
+    *,
+    at: datetime,
+    priority: Priority = Priority.CHANGE,
+    on_failure: OnFailure = OnFailure.KEEP,
+    cause: int | None = None,
+) -> Run:
+    """Open the run of a plan, and tell of it."""
+    run = tx.runs.open(plan, at=at, priority=priority, on_failure=on_failure, cause=cause)
+    tx.events.add([_moved(run)], agency=run.agency, at=at, run=run.id)
+    return run
+
+
+def _moved(run: Run) -> RunMoved:
+    """What is told of a run that entered its state."""
+    return RunMoved(state=run.state, attempt=run.attempt, reason=run.error)

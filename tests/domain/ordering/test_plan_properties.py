@@ -1,0 +1,155 @@
+"""What must hold for every plan, allocation and life cycle, not only for the ones we thought of."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.estate.allocation import NetworkPool, NumberPool, Pool, lowest_free
+from orchestrator.domain.estate.site import Site
+from orchestrator.domain.lifecycle import Lifecycle
+from orchestrator.domain.ordering.instance import INSTANCE_LIFE, InstanceState
+from orchestrator.domain.ordering.plan import Plan, make_plan
+from orchestrator.domain.runs.run import EVENT_OF, RUN_LIFE, STEP_LIFE, StepState
+from orchestrator.domain.selling.agreement import FrameworkAgreement
+from orchestrator.domain.selling.catalog import Catalog, Verb
+from tests.domain.conftest import allocate, basis, call_off
+from tests.domain.ordering.test_plan import recorded_instances
+
+tiers = st.sampled_from(["standard", "premium"])
+shared = st.fixed_dictionaries(
+    {"tier": tiers, "parameters": st.just({}) | st.fixed_dictionaries({"size": st.integers(1, 9)})}
+)
+dedicated = st.fixed_dictionaries({"tier": tiers, "quantity": st.integers(1, 4)})
+orders = st.fixed_dictionaries({"network": shared}, optional={"desk": shared, "desktop": dedicated})
+
+
+def instance(hosts: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {
+            "tier": tiers,
+            "quantity": st.just(len(hosts)),
+            "hosts": st.just({"main": hosts}),
+            "state": st.sampled_from([s.value for s in InstanceState]),
+        }
+    )
+
+
+records = st.fixed_dictionaries(
+    {}, optional={"network": instance(("gw1",)), "desk": instance(("desk1",)), "desktop": instance(("pc1", "pc2"))}
+)
+
+
+class TestEveryPlan:
+    @pytest.fixture(scope="class")
+    def make(self, catalog: Catalog, agreement: FrameworkAgreement, site: Site) -> Any:
+        def make(wanted: dict[str, Any] | None, recorded: dict[str, Any]) -> Plan:
+            order = call_off(wanted) if wanted else None
+            given = allocate(order, catalog=catalog, site=site) if order else {}
+            world = {"catalog": catalog, "agreement": agreement, "site": site}
+            return make_plan(basis(order, **world, recorded=recorded_instances(recorded), allocations=given))
+
+        return make
+
+    @given(wanted=st.none() | orders, recorded=records)
+    def test_is_the_same_for_the_same_input(self, make: Any, wanted: Any, recorded: Any) -> None:
+        backwards = dict(reversed(wanted.items())) if wanted else None
+        first, second = make(wanted, recorded), make(backwards, dict(reversed(recorded.items())))
+        assert first.model_dump_json() == second.model_dump_json()
+        assert first.digest == second.digest
+
+    @given(wanted=st.none() | orders, recorded=records)
+    def test_has_steps_that_can_be_run_to_the_end(self, make: Any, wanted: Any, recorded: Any) -> None:
+        plan = make(wanted, recorded)
+        done: set[str] = set()
+        left = list(plan.steps)
+        while left:
+            startable = [s for s in left if set(s.needs) <= done]
+            assert startable, f"nothing can start of {[s.id for s in left]}"
+            done |= {s.id for s in startable}
+            left = [s for s in left if s.id not in done]
+
+    @given(wanted=orders, recorded=records)
+    def test_changes_nothing_before_every_precheck(self, make: Any, wanted: Any, recorded: Any) -> None:
+        plan = make(wanted, recorded)
+        prechecks = {s.id for s in plan.steps if s.verb is Verb.PRECHECK}
+        assert all(prechecks <= set(s.needs) for s in plan.steps if s.verb is Verb.PROVISION)
+
+    @given(wanted=orders)
+    def test_is_empty_once_it_was_carried_out(
+        self, catalog: Catalog, agreement: FrameworkAgreement, site: Site, wanted: Any
+    ) -> None:
+        order = call_off(wanted)
+        given_ = allocate(order, catalog=catalog, site=site)
+        world = {"catalog": catalog, "agreement": agreement, "site": site, "allocations": given_}
+        plan = make_plan(basis(order, **world))
+        recorded = {
+            name: wish.model_copy(update={"state": InstanceState.IN_SERVICE})
+            for name, wish in plan.desired.items()
+            if wish
+        }
+        assert make_plan(basis(order, **world, recorded=recorded)).empty
+
+    @given(first=orders, second=orders)
+    def test_has_another_digest_when_something_differs(self, make: Any, first: Any, second: Any) -> None:
+        same = call_off(first).document() == call_off(second).document()
+        assert (make(first, {}).digest == make(second, {}).digest) is same
+
+
+pools = st.one_of(
+    st.builds(NumberPool, first=st.integers(0, 50), last=st.integers(51, 90)),
+    st.integers(24, 28).map(lambda p: NetworkPool.model_validate({"network": "10.1.0.0/22", "prefix": p})),
+)
+
+
+class TestEveryAllocation:
+    @given(pool=pools)
+    def test_gives_every_block_once_and_then_says_full(self, pool: Pool) -> None:
+        taken: set[str] = set()
+        for _ in pool.blocks():
+            block = lowest_free(pool, taken=taken, named="p").block
+            assert block not in taken
+            taken.add(block)
+        with pytest.raises(OrchestratorError) as full:
+            lowest_free(pool, taken=taken, named="the pool")
+        assert full.value.kind is Kind.CONFLICT
+        assert "the pool is full" in full.value.message
+
+    @given(pool=pools, data=st.data())
+    def test_gives_back_what_was_returned(self, pool: Pool, data: st.DataObject) -> None:
+        blocks = list(pool.blocks())
+        returned = data.draw(st.sampled_from(blocks))
+        spot = lowest_free(pool, taken=set(blocks) - {returned}, named="p")
+        assert spot.block == returned == pool.block(spot.position)
+        assert pool.block(len(blocks)) is None
+
+
+@pytest.mark.parametrize("life", [INSTANCE_LIFE, RUN_LIFE, STEP_LIFE], ids=lambda life: life.subject)
+class TestEveryLifeCycle:
+    def test_allows_what_is_in_the_table_and_refuses_the_rest(self, life: Lifecycle[Any, Any]) -> None:
+        states = {s for s, _ in life.table}
+        events = {e for _, e in life.table}
+        for state in states:
+            for event in events:
+                if life.allows(state, event):
+                    assert life.after(state, event) == life.table[state, event]
+                else:
+                    with pytest.raises(OrchestratorError) as refused:
+                        life.after(state, event)
+                    assert refused.value.kind is Kind.CONFLICT
+                    assert life.subject in refused.value.message
+
+    def test_reaches_every_state(self, life: Lifecycle[Any, Any]) -> None:
+        every = type(next(iter(life.table))[0])
+        first = next(iter(every))
+        reached, new = {first}, {first}
+        while new:
+            new = {after for (before, _), after in life.table.items() if before in new} - reached
+            reached |= new
+        assert reached == set(every)
+
+
+def test_every_end_of_a_step_has_its_event() -> None:
+    assert set(EVENT_OF) == set(StepState) - {StepState.PENDING, StepState.RUNNING}

@@ -1,0 +1,135 @@
+"""Who may reach what: the catalog's declarations, worked out for an agency's hosts."""
+
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+
+from orchestrator.domain.estate.site import Host, Site
+from orchestrator.domain.ordering.instance import InstanceState, ServiceInstance
+from orchestrator.domain.ordering.plan import Effect, Plan, make_plan
+from orchestrator.domain.ordering.reachability import Reachability
+from orchestrator.domain.selling.agreement import FrameworkAgreement
+from orchestrator.domain.selling.catalog import Catalog
+from tests.domain.conftest import allocate, basis, call_off, component
+
+HOSTS = {"gw1": "network_hosts", "desk1": "desk_hosts", "pc1": "desktop_hosts", "r1": "disaster_recovery_hosts"}
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    everybody = ["provider", "devices", "workplaces", "recovery"]
+    components = [
+        component(
+            "network",
+            allocates={"subnet": "networks"},
+            hosts={"gateway": "network_hosts"},
+            reachability=[
+                {"function": "gateway", "at": "network", "ports": ["udp/53"], "admits": everybody},
+                {"function": "gateway", "ports": ["udp/51820"], "admits": ["anyone"]},
+            ],
+        ),
+        component(
+            "desk", needs=("network",), reachability=[{"function": "main", "ports": ["tcp/443"], "admits": everybody}]
+        ),
+        component(
+            "desktop",
+            needs=("network",),
+            dedicated=True,
+            workplaces=["main"],
+            reachability=[{"function": "main", "ports": ["tcp/22"], "admits": ["provider", "devices"]}],
+        ),
+        component(
+            "disaster-recovery",
+            recovery={"data": []},
+            reachability=[{"function": "main", "ports": ["tcp/{repository_port}"], "admits": ["backups"]}],
+        ),
+    ]
+    return Catalog(components={c.component: c for c in components})
+
+
+@pytest.fixture(scope="module")
+def site(site: Site) -> Site:
+    hosts = {
+        name: Host(name=name, address=f"192.0.2.{n}", groups=(group,))
+        for n, (name, group) in enumerate(HOSTS.items(), 1)
+    }
+    return site.model_copy(update={"hosts": hosts, "management": (IPv4Network("198.51.100.9"),)})
+
+
+def _plan(services: dict[str, Any], *, catalog: Catalog, agreement: FrameworkAgreement, site: Site,
+          recorded: dict[str, ServiceInstance] | None = None) -> Plan:  # fmt: skip
+    lots = {"core": agreement.lots["core"].model_copy(update={"components": tuple(catalog.components)})}
+    order, covering = call_off(services), agreement.model_copy(update={"lots": lots})
+    given = allocate(order, catalog=catalog, site=site)
+    return make_plan(basis(order, catalog=catalog, agreement=covering, site=site, allocations=given, recorded=recorded))
+
+
+def _in_service(plan: Plan) -> dict[str, ServiceInstance]:
+    """What is recorded when the plan has been carried out."""
+    return {c: i.model_copy(update={"state": InstanceState.IN_SERVICE}) for c, i in plan.desired.items() if i}
+
+
+def _reachability(services: dict[str, Any], **world: Any) -> Reachability:
+    given = allocate(call_off(services), catalog=world["catalog"], site=world["site"])
+    found = _in_service(_plan(services, **world))
+    return Reachability(found, catalog=world["catalog"], allocations=given, site=world["site"])
+
+
+ALL: dict[str, Any] = {name: {"tier": "standard"} for name in ("network", "desk", "desktop", "disaster-recovery")}
+
+
+def test_each_port_admits_whom_the_catalog_names_and_nobody_else(
+    catalog: Catalog, agreement: FrameworkAgreement, site: Site
+) -> None:
+    reachability = _reachability(ALL, catalog=catalog, agreement=agreement, site=site)
+    admitted = {c: [str(one) for one in reachability.admissions(catalog.components[c])] for c in ALL}
+    assert admitted == {
+        "network": [
+            "gw1 10.64.1.1 udp/53 from 192.0.2.3, 192.0.2.4, 198.51.100.9/32",
+            "gw1 192.0.2.1 udp/51820 from 0.0.0.0/0",
+        ],
+        "desk": ["desk1 192.0.2.2 tcp/443 from 192.0.2.1, 192.0.2.3, 192.0.2.4, 198.51.100.9/32"],
+        "desktop": ["pc1 192.0.2.3 tcp/22 from 10.64.1.0/24, 198.51.100.9/32"],
+        "disaster-recovery": ["r1 192.0.2.4 tcp/9001 from 192.0.2.1, 192.0.2.2, 192.0.2.3"],
+    }
+
+
+def test_devices_leave_their_network_for_what_admits_them_only(
+    catalog: Catalog, agreement: FrameworkAgreement, site: Site
+) -> None:
+    reachability = _reachability(ALL, catalog=catalog, agreement=agreement, site=site)
+    ways = {c: [(way.address, way.port, way.direct) for way in reachability.ways(catalog.components[c])] for c in ALL}
+    assert ways == {
+        "network": [("192.0.2.2", 443, False), ("192.0.2.3", 22, True)],
+        "desktop": [("10.64.1.1", 53, False), ("192.0.2.2", 443, False)],
+        "desk": [],
+        "disaster-recovery": [],
+    }
+
+
+def test_a_service_that_leaves_lets_nobody_in(catalog: Catalog, agreement: FrameworkAgreement, site: Site) -> None:
+    few = {name: ALL[name] for name in ("network", "desk")}
+    reachability = _reachability(few, catalog=catalog, agreement=agreement, site=site)
+    assert reachability.admissions(catalog.components["disaster-recovery"]) == ()
+
+
+def test_a_service_that_comes_later_opens_the_others_to_itself(
+    catalog: Catalog, agreement: FrameworkAgreement, site: Site
+) -> None:
+    world: Any = {"catalog": catalog, "agreement": agreement, "site": site}
+    few = {name: ALL[name] for name in ("network", "desk")}
+    recorded = _in_service(_plan(few, **world))
+    assert _plan(few, **world, recorded=recorded).empty
+    later = _plan({**few, "desktop": ALL["desktop"]}, **world, recorded=recorded)
+    changes = {c.component: c for c in later.changes}
+    assert changes["network"].effect is changes["desk"].effect is Effect.UPDATE
+    (reached,) = changes["desk"].fields
+    assert reached.path == "reachability"
+    assert "192.0.2.3" in str(reached.after)
+    assert "192.0.2.3" not in str(reached.before)
+
+
+def test_a_service_that_is_leaving_admits_nobody(catalog: Catalog, site: Site) -> None:
+    nothing = Reachability({}, catalog=catalog, allocations={}, site=site)
+    assert {nothing.admissions(component) for component in catalog.components.values()} == {()}

@@ -1,0 +1,44 @@
+"""What roles are told of people."""
+
+import pytest
+
+from orchestrator.domain.runs.assignment import password_of, passwords, writer_of
+from tests.domain.conftest import component
+
+DESK = component("desk", secrets={"token": "password"}, people={"users": "token"})
+
+
+def test_each_person_has_a_password_of_their_own_and_nobody_who_is_not_listed() -> None:
+    made = passwords(DESK, {"users": ["ann", "bob"]}, {"token": "a secret"})
+    assert made == {"users_passwords": {name: password_of(name, "a secret") for name in ("ann", "bob")}}
+    assert len(set(made["users_passwords"].values())) == 2
+
+
+@pytest.mark.parametrize("parameters", [{}, {"users": []}])
+def test_nobody_is_nobody(parameters: dict[str, list[str]]) -> None:
+    assert passwords(DESK, parameters, {"token": "a secret"}) == {"users_passwords": {}}
+
+
+def test_a_password_tells_nothing_of_its_secret_and_changes_with_it() -> None:
+    assert password_of("ann", "one") != password_of("ann", "two")
+    assert "one" not in password_of("ann", "one")
+    assert len(password_of("ann", "one")) == 24
+
+
+KEPT = {"writer_password": "one secret", "repository_password": "another secret"}
+
+
+def test_each_component_on_each_host_writes_backups_with_credentials_of_its_own() -> None:
+    places = [("desk", "a1"), ("desk", "a2"), ("desktop", "a1"), ("desk-a", "1")]
+    made = [writer_of(*place, KEPT) for place in places]
+    assert [one["name"] for one in made] == ["desk.a1", "desk.a2", "desktop.a1", "desk-a.1"]
+    words = [one[name] for one in made for name in KEPT]
+    assert len(set(words)) == 2 * len(places)
+    assert {len(word) for word in words} == {64}
+    assert made == [writer_of(*place, KEPT) for place in places]
+
+
+@pytest.mark.parametrize("changed", KEPT)
+def test_a_writer_s_credentials_change_with_the_secret_they_come_from_and_with_no_other(changed: str) -> None:
+    before, after = writer_of("desk", "a1", KEPT), writer_of("desk", "a1", {**KEPT, changed: "a new secret"})
+    assert {name for name in before if before[name] != after[name]} == {changed}

@@ -1,0 +1,48 @@
+"""What of a run may start, and how a run ends."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from orchestrator.domain.runs.run import RunEvent, StepRecord, StepState, conclusion, ready
+from orchestrator.domain.selling.catalog import Verb
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def step(name: str, state: str = "pending", needs: str = "") -> StepRecord:
+    started = None if state == "pending" else NOW
+    return StepRecord(
+        id=name, component=name, verb=Verb.PROVISION, placement={"main": ("h",)}, needs=tuple(needs.split()),
+        because="test", state=StepState(state), started_at=started,
+    )  # fmt: skip
+
+
+class TestWhatMayStart:
+    def test_is_everything_whose_needs_have_succeeded(self) -> None:
+        steps = [step("a", "succeeded"), step("b", needs="a"), step("c", needs="a"), step("d", needs="b c")]
+        assert [s.id for s in ready(steps)] == ["b", "c"]
+
+    def test_includes_a_step_whose_worker_died(self) -> None:
+        assert [s.id for s in ready([step("a", "running"), step("b", needs="a")])] == ["a"]
+
+    @pytest.mark.parametrize("broken", ["failed", "unreachable", "timed_out", "cancelled", "errored"])
+    def test_is_nothing_once_a_step_went_wrong(self, broken: str) -> None:
+        assert ready([step("a", broken), step("b")]) == ()
+
+
+class TestARunEnds:
+    def test_succeeded_when_every_step_did(self) -> None:
+        assert conclusion([step("a", "succeeded"), step("b", "succeeded")]) == (RunEvent.SUCCEED, None)
+
+    @pytest.mark.parametrize("how", ["failed", "unreachable", "timed_out", "errored"])
+    def test_failed_by_the_step_that_went_wrong(self, how: str) -> None:
+        steps = [step("a", "succeeded"), step("b", how), step("c", needs="b")]
+        assert conclusion(steps) == (RunEvent.FAIL, f"b {how.replace('_', ' ')}")
+
+    def test_cancelled_when_it_was_stopped(self) -> None:
+        assert conclusion([step("a", "cancelled"), step("b")])[0] is RunEvent.CANCEL
+        assert conclusion([step("a", "succeeded"), step("b")])[0] is RunEvent.CANCEL
+
+    def test_failed_even_when_it_was_being_cancelled(self) -> None:
+        assert conclusion([step("a", "cancelled"), step("b", "failed")])[0] is RunEvent.FAIL

@@ -1,0 +1,216 @@
+"""What the records of a month come to, measure by measure."""
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from orchestrator.domain.calendars.months import CalendarMonth
+from orchestrator.domain.selling.agreement import FrameworkAgreement
+from orchestrator.domain.service_levels.availability import Availability
+from orchestrator.domain.service_levels.figures import Achieved
+from orchestrator.domain.service_levels.incidents import Incident
+from orchestrator.domain.service_levels.month_record import (
+    DrillDue,
+    MonthRecord,
+    Onboarding,
+    ServedComponent,
+    availabilities,
+    days,
+)
+from orchestrator.domain.service_levels.month_record import achieved as achieved_by
+from orchestrator.domain.service_levels.record import ServiceRecord
+from orchestrator.domain.service_levels.terms import ServiceTerms
+from tests.domain.conftest import agreement
+from tests.domain.service_levels.vectors import OFFICE, is_bank_holiday, london
+
+__all__ = ["agreement"]
+
+APRIL = CalendarMonth.named("2026-04")
+START, END = london("2026-04-01T00:00"), london("2026-05-01T00:00")
+
+
+@pytest.fixture(scope="module")
+def terms(agreement: FrameworkAgreement) -> ServiceTerms:
+    return agreement.service_levels
+
+
+def record(terms: ServiceTerms, **known: Any) -> MonthRecord:
+    return MonthRecord(agency="a-one", month=APRIL, terms=terms, **{"until": END, **known})
+
+
+def served(*down: tuple[str, str], start: datetime = START, end: datetime = END, **known: Any) -> ServedComponent:
+    """Up but for some stretches."""
+    timeline = [{"at": START, "state": "up"}]
+    for begins, ends in down:
+        timeline += [{"at": london(begins), "state": "down"}, {"at": london(ends), "state": "up"}]
+    found = ServiceRecord.model_validate({"parts": {"tcp": timeline}, **known})
+    return ServedComponent(component="desk", hours=None, start=start, end=end, record=found)
+
+
+def achieved(found: MonthRecord) -> dict[str, Achieved]:
+    available = availabilities(found, is_bank_holiday=is_bank_holiday)
+    return achieved_by(found, available, is_bank_holiday=is_bank_holiday)
+
+
+def percents(found: MonthRecord) -> dict[str, Decimal | None]:
+    return {m: a.percent for m, a in achieved(found).items()}
+
+
+class TestAvailability:
+    def test_is_judged_apart_for_each_service(self, terms: ServiceTerms) -> None:
+        overnight = served(("2026-04-09T17:30", "2026-04-10T08:45"))
+        other = served().model_copy(update={"component": "network"})
+        found = percents(record(terms, services=(overnight, other)))
+        assert found["availability/desk"] == Decimal("99.375")
+        assert found["availability/network"] == 100
+
+    def test_by_the_hours_of_a_tier_that_has_its_own(self, terms: ServiceTerms) -> None:
+        overnight = served(("2026-04-09T17:30", "2026-04-10T08:45"))
+        at_any_time = {"hours": OFFICE.model_copy(update={"opening": "24x7"})}
+        found = percents(record(terms, services=(overnight.model_copy(update=at_any_time),)))
+        assert found["availability/desk"] == Decimal(2592000 - 54900) / 2592000 * 100
+
+    def test_leaves_out_the_time_in_which_the_agency_did_not_have_the_service(self, terms: ServiceTerms) -> None:
+        """Retired on the 10th at noon, back on the 20th: eleven days of ten hours, less an afternoon and a morning."""
+        first = served(("2026-04-09T10:00", "2026-04-09T11:00"), end=london("2026-04-10T12:00"))
+        again = served(start=london("2026-04-20T09:00"))
+        found = percents(record(terms, services=(first, again)))
+        hours = 5 * 10 + 4 + 9 + 8 * 10
+        assert found["availability/desk"] == pytest.approx(Decimal(hours - 1) / hours * 100)
+
+    def test_day_by_day_adds_up_to_the_month(self, terms: ServiceTerms) -> None:
+        down = served(("2026-04-09T17:30", "2026-04-10T08:45"))
+        whole = record(terms, services=(down,))
+        strip = list(days(whole, down, is_bank_holiday=is_bank_holiday))
+        assert [day.day for day in strip] == [date(2026, 4, n) for n in range(1, 31)]
+        total: Availability = strip[0].figure
+        for day in strip[1:]:
+            total = total.plus(day.figure)
+        assert (total.eligible, total.bad) == (720_000, 4_500)
+        assert {day.day.day: day.figure.bad for day in strip if day.figure.bad} == {9: 1800, 10: 2700}
+
+
+class TestIncidents:
+    def test_count_once_in_the_month_in_which_their_clock_stopped_or_ran_out(self, terms: ServiceTerms) -> None:
+        """Four hours to fix, in service hours."""
+        told = {
+            "before": ("2026-03-31T16:00", "2026-04-01T09:00"),  # three hours: in time, in April
+            "long ago": ("2026-03-02T09:00", "2026-04-02T09:00"),  # late in March already
+            "late": ("2026-04-07T09:00", "2026-04-08T09:00"),
+            "not yet": ("2026-04-30T17:00", None),  # one hour has run
+            "next": ("2026-04-30T17:00", "2026-05-01T09:00"),
+        }
+        incidents = {name: incident(*given).as_of(END) for name, given in told.items()}
+        found = achieved(record(terms, incidents=incidents))["incident-fix/p1"]
+        assert found.percent == 50
+        assert found.forgiven, "one late of so few"
+
+    def test_of_none_there_is_nothing_to_judge(self, terms: ServiceTerms) -> None:
+        assert percents(record(terms))["incident-fix/p1"] is None
+
+    def test_beyond_the_few_that_may_be_late_miss_the_target(self, terms: ServiceTerms) -> None:
+        late = {str(n): incident("2026-04-07T09:00", "2026-04-08T09:00") for n in range(3)}
+        found = achieved(record(terms, incidents=late))
+        figures = terms.judge(found, charges=Decimal(1000), missed_before=frozenset())
+        assert figures.missed == {"incident-fix/p1", "incident-response/p1"}
+        assert figures.credit == Decimal("10.00")
+
+
+def incident(reported: str, fixed: str | None) -> Incident:
+    return Incident.model_validate(
+        {"priority": "p1", "reported_at": london(reported), "fixed_at": fixed and london(fixed)}
+    )
+
+
+class TestTheOtherMeasures:
+    @pytest.mark.parametrize(("served_on", "percent"), [("2026-04-16", 100), ("2026-04-17", 0)])
+    def test_lead_time_is_in_working_days(self, terms: ServiceTerms, served_on: str, percent: int) -> None:
+        """Ten of them from Tuesday 31 March, over Easter."""
+        ordered = Onboarding(ordered_at=london("2026-03-31T17:00"), in_service_at=london(f"{served_on}T23:00"))
+        assert percents(record(terms, onboardings=(ordered,)))["onboarding-lead-time"] == percent
+
+    def test_backups_that_failed_count(self, terms: ServiceTerms) -> None:
+        assert percents(record(terms, backups=19, backups_failed=1))["backups"] == 95
+
+    def test_of_backups_that_were_due_none_is_worse_than_some_that_failed(self, terms: ServiceTerms) -> None:
+        assert percents(record(terms, no_backup_ended=True))["backups"] == 0
+        assert percents(record(terms))["backups"] is None, "none was due"
+
+    def test_backups_that_are_on_record_no_longer_stay_counted(self, terms: ServiceTerms) -> None:
+        closed, later = record(terms, backups=5), record(terms, no_backup_ended=True)
+        assert percents(later.agreed_as_in(closed))["backups"] == 100
+
+    def test_a_drill_is_kept_or_not_and_so_are_its_objectives(self, terms: ServiceTerms) -> None:
+        drills = (drill(1, rto=60, rpo=60), drill(2, rto=61, rpo=60), drill(3, passed=False))
+        found = percents(record(terms, drills=drills))
+        assert found["drills"] == Decimal(200) / 3
+        assert (found["recovery-time"], found["recovery-point"]) == (50, 100)
+
+    def test_never_recovering_costs_what_recovering_late_does(self, terms: ServiceTerms) -> None:
+        late = (drill(1, rto=60, rpo=60), drill(2, passed=False, rto=61, rpo=61))
+        never = (late[0], drill(2, passed=False, never_recovered=True, all_lost=True))
+        found = percents(record(terms, drills=never))
+        assert found == percents(record(terms, drills=late))
+        assert (found["recovery-time"], found["recovery-point"]) == (50, 50)
+
+    @given(
+        st.lists(
+            st.tuples(st.none() | st.integers(0, 120), st.none() | st.integers(0, 120), st.booleans(), st.booleans()),
+            max_size=6,
+        )
+    )
+    def test_one_that_never_came_back_is_no_better_than_any(
+        self, terms: ServiceTerms, found: list[tuple[int | None, int | None, bool, bool]]
+    ) -> None:
+        """Counted by hand: missed are those beyond the objective and those that never came back."""
+        drills = [
+            drill(number, rto=rto, rpo=rpo, never_recovered=never and rto is None, all_lost=lost and rpo is None)
+            for number, (rto, rpo, never, lost) in enumerate(found)
+        ]
+        shares = percents(record(terms, drills=tuple(drills)))
+        for measure, figure, gone in (("recovery-time", 0, 2), ("recovery-point", 1, 3)):
+            kept = sum(1 for one in found if one[figure] is not None and one[figure] <= 60)  # type: ignore[operator]
+            missed = sum(1 for one in found if (one[figure] is None and one[gone]) or (one[figure] or 0) > 60)
+            assert shares[measure] == (Decimal(kept * 100) / (kept + missed) if kept + missed else None)
+
+
+def drill(
+    number: int, *, passed: bool = True, rto: float | None = None, rpo: float | None = None, **known: bool
+) -> DrillDue:
+    return DrillDue(
+        drill=number, component="desk", due_at=START + timedelta(days=number), passed=passed, rto_seconds=rto,
+        rto_objective_seconds=60, rpo_seconds=rpo, rpo_objective_seconds=60, **known,
+    )  # fmt: skip
+
+
+class TestTerms:
+    def test_measures_without_a_promise_cost_nothing(self, terms: ServiceTerms) -> None:
+        only = terms.model_copy(update={"measures": terms.measures[:1]})
+        found = achieved(record(only, backups_failed=9))
+        assert only.judge(found, charges=Decimal(1000), missed_before=frozenset()).results == {}
+
+    @pytest.mark.parametrize(
+        ("change", "complaint"),
+        [
+            ({"credits": None}, "credits say what a point costs"),
+            ({"measures": [{"of": ["drills"], "ratings": {}}]}, "needs either points or shortfall"),
+        ],
+    )
+    def test_that_contradict_themselves_are_refused(
+        self, terms: ServiceTerms, change: dict[str, Any], complaint: str
+    ) -> None:
+        ratings = {"good": 99, "approaching_target": 98, "requires_improvement": 96}
+        for measure in change.get("measures") or ():
+            measure["ratings"] = ratings
+        with pytest.raises(ValidationError, match=complaint):
+            ServiceTerms.model_validate(terms.model_dump(mode="json") | change)
+
+    def test_promised_twice_are_refused(self, terms: ServiceTerms) -> None:
+        twice = [*terms.model_dump(mode="json")["measures"], terms.measures[0].model_dump(mode="json")]
+        with pytest.raises(ValidationError, match="promised twice: availability"):
+            ServiceTerms.model_validate(terms.model_dump(mode="json") | {"measures": twice})

@@ -1,0 +1,451 @@
+"""Drills whose measurement cannot be relied on: they end, as inconclusive, and leave evidence that says why."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import cycle
+from typing import Any
+
+import pytest
+
+from orchestrator.domain.errors import OrchestratorError
+from orchestrator.domain.recovery.drills import Drill, DrillState
+from orchestrator.domain.recovery.recovery_time import WAITING
+from orchestrator.domain.recovery.verdict import Verdict
+from orchestrator.domain.runs.run import Run, StepState
+from orchestrator.ports.drilling import DrillGoneError, TooSlowError
+from orchestrator.usecases.recovery import leasing
+from orchestrator.usecases.recovery.leasing import LEASE, Lease, Reach
+from tests.databases import Databases, SqliteDatabases
+from tests.usecases.recovery.memory_host.memory_host import MemoryHost, Service, no_answer, refusal
+from tests.usecases.recovery.memory_host.test_drilling import AGENCY, RecoveryHouse, ready, recovery
+
+__all__ = ["ready", "recovery"]
+
+
+@pytest.fixture
+def databases(sqlite_databases: SqliteDatabases) -> Databases:
+    """One kind is enough here: the store's contract is held on both."""
+    return sqlite_databases
+
+
+def drill_in_which(house: RecoveryHouse, before: str, happens: Callable[[], object]) -> Drill:
+    """A drill to its end, and something that happens before one of its phases."""
+    drill, run = opened(house)
+    while house.driving.next_steps(run.id).ready[0].verb != before:
+        house.step(run)
+    happens()
+    while house.step(run):
+        pass
+    house.driving.conclude(run.id, run.attempt)
+    return house.stored(drill)
+
+
+def opened(house: RecoveryHouse) -> tuple[Drill, Run]:
+    drill = house.drilling.request(AGENCY, "alpha", by="ann")
+    run = house.drilling.start(drill.id)
+    house.house.admit()
+    house.driving.begin(run.id, run.attempt)
+    return drill, run
+
+
+def stop_after(house: RecoveryHouse, run: Run, phase: str) -> None:
+    """Have a drill do as far as this phase, stop it, and let what always comes last come."""
+    while house.step(run) != phase:
+        pass
+    house.driving.cancel(run.id)
+    while house.step(run):
+        pass
+    house.driving.conclude(run.id, run.attempt)
+
+
+def in_doubt(house: RecoveryHouse, drill: Drill, *reasons: str) -> None:
+    assert (drill.state, drill.verdict) == (DrillState.REPORTED, Verdict.INCONCLUSIVE), drill.reason
+    for reason in reasons:
+        assert reason in str(drill.reason)
+        assert reason in "; ".join(house.evidence(drill).reasons)
+
+
+class TestADrillThatShowedNothing:
+    def test_that_looked_at_no_level(self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(MemoryHost, "check", lambda *_: {})
+        levels = [f"on level {level}" for level in (1, 2, 3, 5)]
+        in_doubt(ready, ready.drill(), *levels)
+
+    def test_that_tried_nothing(self, ready: RecoveryHouse) -> None:
+        ready.host.answers["leaks"] = {"attempts": []}
+        in_doubt(ready, ready.drill(), "nobody tried to get out to the outside, 1.1.1.1:443")
+
+    def test_that_tried_one_thing_of_three(self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+        all_of_them = MemoryHost.leaks
+        monkeypatch.setattr(MemoryHost, "leaks", lambda *asked: {"attempts": all_of_them(*asked)["attempts"][-1:]})
+        in_doubt(ready, ready.drill(), "nobody tried to get out to production host")
+
+    def test_whose_attempts_fail_from_everywhere(self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+        all_of_them = MemoryHost.leaks
+        shut = {"control": False}
+        monkeypatch.setattr(
+            MemoryHost, "leaks", lambda *asked: {"attempts": [one | shut for one in all_of_them(*asked)["attempts"]]}
+        )
+        in_doubt(ready, ready.drill(), "that nothing got out to the outside proves nothing")
+
+    def test_whose_copy_takes_no_canaries(self, ready: RecoveryHouse) -> None:
+        ready.host.copy.keeps = False
+        drill = ready.drill()
+        in_doubt(ready, drill, "the restored copy takes no canaries, and 5 are in the ledger")
+        assert "has no canaries" not in str(ready.evidence(drill).findings)
+
+    def test_whose_backup_is_from_after_the_disaster(self, ready: RecoveryHouse) -> None:
+        later = ready.house.clock.now() + timedelta(minutes=5)
+        ready.host.backups[-1] = (later.isoformat(), ready.host.backups[-1][1])
+        drill = ready.drill()
+        assert drill.verdict is Verdict.INVALID
+        assert "is from after the disaster" in str(drill.reason)
+
+
+class TestAClock:
+    @pytest.mark.parametrize("since_its_start", [5.0, 90_000_000_000.0])
+    @pytest.mark.parametrize("phase", ["prepare", "restore", "start", "probe"])
+    def test_that_began_anew_after_the_disaster(self, ready: RecoveryHouse, since_its_start: float, phase: str) -> None:
+        """The machine was restarted, or another took over: the seconds of another start say nothing."""
+
+        def restart() -> None:
+            ready.stopwatch.boot = "another"
+            ready.stopwatch.ahead = since_its_start - ready.house.clock.now().timestamp()
+
+        drill = drill_in_which(ready, phase, restart)
+        in_doubt(ready, drill, "were read from clocks that do not compare")
+        assert ready.evidence(drill).rto.seconds is None
+
+    def test_that_began_anew_does_not_wait_for_ever(self, ready: RecoveryHouse) -> None:
+        def restart() -> None:
+            ready.stopwatch.boot = "another"
+            ready.stopwatch.ahead = 5.0 - ready.house.clock.now().timestamp()
+            ready.host.broken["user"] = refusal("nobody there")
+
+        drill = drill_in_which(ready, "probe", restart)
+        assert ready.evidence(drill).rto.censored_limit_seconds == 300
+        assert "do not compare" in str(ready.evidence(drill).findings)
+
+    def test_that_was_set_back_between_a_record_and_the_disaster(self, ready: RecoveryHouse) -> None:
+        truly = ready.house.clock.now()
+        with ready.house.store.read() as tx:
+            last = tx.canaries.of(AGENCY, "alpha")[2].acknowledged_at
+        ready.stopwatch.set_clock(-90)
+        ready.host.fast = 90
+        drill = ready.drill()
+        in_doubt(ready, drill, "our clock was set by -90.0 s between the last record that came back and the disaster")
+        evidence = ready.evidence(drill)
+        assert last is not None
+        assert evidence.rpo.seconds == pytest.approx((truly - last).total_seconds(), abs=30)
+        assert (evidence.rpo.acknowledged, evidence.rpo.lost) == (5, 2)
+
+    def test_that_was_set_along_with_the_recovery_hosts(self, ready: RecoveryHouse) -> None:
+        ready.stopwatch.set_clock(-90)
+        in_doubt(ready, ready.drill(), "our clock was set by -90.0 s")
+
+    def test_of_a_machine_that_was_restarted_is_held_against_the_recovery_hosts(self, ready: RecoveryHouse) -> None:
+        ready.stopwatch.boot = "another"
+        drill = ready.drill()
+        assert drill.verdict is Verdict.PASS, drill.reason
+
+    def test_of_a_machine_that_was_restarted_and_set(self, ready: RecoveryHouse) -> None:
+        ready.stopwatch.boot = "another"
+        ready.stopwatch.set_clock(-90)
+        ready.host.fast = 90
+        in_doubt(ready, ready.drill(), "our clock was set by -90.0 s")
+
+    def test_that_nobody_compared(self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The recovery host's programs are older than the question what time it is there."""
+        with ready.house.store.begin() as tx:
+            for canary in tx.canaries.of(AGENCY, "alpha"):
+                tx.canaries.put(AGENCY, "alpha", canary.model_copy(update={"host_offset_seconds": None}))
+        ready.stopwatch.boot = "another"
+        in_doubt(ready, ready.drill(), "whether our clock was set")
+
+    @pytest.mark.parametrize("seconds", [-4_000.0, 4_000.0])
+    def test_that_was_set_during_the_drill(self, ready: RecoveryHouse, seconds: float) -> None:
+        drill = drill_in_which(ready, "check", lambda: ready.stopwatch.set_clock(seconds))
+        in_doubt(ready, drill, f"our clock was set by {seconds:+.1f} s during the drill")
+        assert ready.evidence(drill).rto.seconds is not None
+
+    def test_that_was_set_back_does_not_break_the_chain(self, ready: RecoveryHouse) -> None:
+        drills = []
+        for _ in range(3):
+            drills.append(ready.drill())
+            ready.stopwatch.set_clock(-7_200)
+        assert [ready.evidence(drill).previous for drill in drills] == [None, *(f"{d.id:064}" for d in drills[:2])]
+        with ready.house.store.read() as tx:
+            assert tx.drills.count_evidence() == 3
+
+    def test_that_was_set_back_between_two_backups_makes_no_exposure_of_less_than_nothing(
+        self, recovery: RecoveryHouse
+    ) -> None:
+        recovery.canaries(2)
+        recovery.back_up()
+        recovery.stopwatch.set_clock(-50_000)
+        recovery.back_up()
+        exposure = recovery.evidence(recovery.drill()).rpo.worst_exposure_seconds
+        assert exposure is None or exposure >= 0
+
+
+class TestARecoveryHostThatIsAway:
+    def away(self, house: RecoveryHouse, **how_long: float) -> Callable[[], None]:
+        def go() -> None:
+            house.host.away_until = house.house.clock.now() + timedelta(**how_long)
+
+        return go
+
+    @pytest.fixture
+    def goes_away(self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+        """While the first user tries."""
+
+        def arrange(after: Callable[[], object] = lambda: None, **how_long: float) -> None:
+            answering, first = Service.ask, iter([True])
+
+            def ask(service: Service, request: Mapping[str, Any], *, within: timedelta) -> dict[str, Any]:
+                if request["op"] == "probe" and next(first, False):
+                    self.away(ready, **how_long)()
+                    after()
+                    raise no_answer()
+                return answering(service, request, within=within)
+
+            monkeypatch.setattr(Service, "ask", ask)
+
+        return arrange
+
+    @pytest.mark.parametrize("phase", ["pin", "prepare", "restore", "start", "check"])
+    def test_for_a_moment_is_waited_for(self, ready: RecoveryHouse, phase: str) -> None:
+        drill = drill_in_which(ready, phase, self.away(ready, seconds=65))
+        assert drill.verdict is Verdict.PASS, drill.reason
+        waited = ready.evidence(drill).rto.parts[WAITING]
+        assert waited == pytest.approx(20 if phase in ("pin", "check") else 80, abs=3), "five seconds before each phase"
+
+    @pytest.mark.parametrize("phase", ["pin", "prepare", "restore", "start", "probe", "check"])
+    def test_for_longer_than_a_lease_ends_the_drill(self, ready: RecoveryHouse, phase: str) -> None:
+        drill = drill_in_which(ready, phase, self.away(ready, seconds=LEASE.total_seconds() + 10))
+        in_doubt(ready, drill, f"{phase}: recovery host: no answer")
+        assert not ready.evidence(drill).never_recovered
+
+    def test_for_longer_than_a_lease_while_users_try(self, ready: RecoveryHouse, goes_away: Any) -> None:
+        goes_away(seconds=LEASE.total_seconds() + 10)
+        drill = ready.drill()
+        in_doubt(ready, drill, "has not answered for 120 s, and keeps no drill for longer")
+        assert "could work" not in str(ready.evidence(drill).reasons)
+        [run] = [r for r in [drill.run] if r]
+        with ready.house.store.read() as tx:
+            assert tx.runs.open_of(AGENCY) is None
+        assert run
+
+    def test_that_comes_back_without_the_drill_ends_it_at_once(self, ready: RecoveryHouse, goes_away: Any) -> None:
+        goes_away(seconds=40, after=lambda: ready.host.bubbles.clear())
+        began = ready.house.clock.now()
+        in_doubt(ready, ready.drill(), "no such drill")
+        assert (ready.house.clock.now() - began).total_seconds() < 40 + 60, "long before anybody gives up"
+
+    def test_for_a_moment_while_users_try_leaves_a_doubt(self, ready: RecoveryHouse, goes_away: Any) -> None:
+        goes_away(seconds=60)
+        in_doubt(ready, ready.drill(), "s nobody tried the service")
+
+    @pytest.mark.parametrize("phase", ["prepare", "restore", "start", "probe", "check"])
+    def test_and_has_the_drill_no_longer_ends_it_at_once(self, ready: RecoveryHouse, phase: str) -> None:
+        drill = drill_in_which(ready, phase, lambda: ready.host.bubbles.clear())
+        in_doubt(ready, drill, f"{phase}: recovery host: no such drill")
+
+    def test_is_found_out_about_while_the_service_only_does_not_come(
+        self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The host answers, as does the user program: only who keeps the lease notices that the drill is gone."""
+        monkeypatch.setattr(leasing, "RENEWED", timedelta(milliseconds=1))
+
+        def ask(service: Service, request: Mapping[str, Any], *, within: timedelta) -> dict[str, Any]:
+            ready.host.bubbles.clear()
+            while any(thread.name == "drill-lease" for thread in threading.enumerate()):
+                time.sleep(0.001)
+            return {"ok": False, "detail": "connection refused"}
+
+        monkeypatch.setattr(Service, "ask", ask)
+        in_doubt(ready, ready.drill(), "probe: recovery host: no such drill")
+
+    def test_at_the_end_leaves_it_open_whether_anything_is_left(self, ready: RecoveryHouse) -> None:
+        drill = drill_in_which(ready, "cleanup", self.away(ready, minutes=10))
+        assert (drill.state, drill.verdict) == (DrillState.CLEANUP_FAILED, Verdict.INCONCLUSIVE), drill.reason
+        assert "cleanup: recovery host: no answer" in str(drill.reason)
+
+    def test_is_told_from_one_that_is_too_slow(self, ready: RecoveryHouse) -> None:
+        ready.host.broken["start"] = TooSlowError("recovery host: drill start took longer than 2 minutes")
+        drill = ready.drill()
+        assert drill.verdict is Verdict.FAIL
+        assert "start timed out" in str(drill.reason)
+
+
+class TestALease:
+    @pytest.fixture
+    def lease(self, ready: RecoveryHouse) -> Lease:
+        site = ready.drilling.source.site("bench")
+        reach = Reach(
+            ready.host, site, "any", ready.stopwatch, lambda seconds: ready.turn(seconds=seconds), lambda: False
+        )
+        return Lease(reach, 7, renewed=ready.stopwatch.read())
+
+    def test_of_what_has_yet_to_be_begun_waits_for_that(self, ready: RecoveryHouse, lease: Lease) -> None:
+        lease.begun = False
+        lease.confirm()
+        ready.host.bubbles.add(7)
+        lease.confirm()
+        ready.host.bubbles.clear()
+        with pytest.raises(DrillGoneError):
+            lease.confirm()
+
+    def test_of_what_is_never_begun_ends_in_time(self, ready: RecoveryHouse, lease: Lease) -> None:
+        lease.begun = False
+        ready.turn(seconds=LEASE.total_seconds() + 1)
+        with pytest.raises(OrchestratorError, match="has not answered for 120 s"):
+            lease.confirm()
+
+    def test_that_is_refused_is_no_more_whatever_the_reason(self, ready: RecoveryHouse, lease: Lease) -> None:
+        """Programs of before do not tell one error from another."""
+        ready.host.bubbles.add(7)
+        ready.host.broken["renew"] = refusal("drill 7 has no lease any more; start another drill")
+        with pytest.raises(DrillGoneError, match="no lease any more"):
+            lease.confirm()
+
+
+class TestADrillThatWasStopped:
+    @pytest.mark.parametrize("phase", ["prepare", "restore", "start", "probe", "check"])
+    def test_leaves_evidence_in_the_chain(self, ready: RecoveryHouse, phase: str) -> None:
+        before = ready.drill()
+        drill, run = opened(ready)
+        while ready.driving.next_steps(run.id).ready[0].verb != phase:
+            ready.step(run)
+        ready.driving.cancel(run.id)
+        while ready.step(run):
+            pass
+        ready.driving.conclude(run.id, run.attempt)
+        stopped = ready.stored(drill)
+        assert (stopped.state, stopped.verdict) == (DrillState.ABORTED, Verdict.INCONCLUSIVE)
+        evidence = ready.evidence(drill)
+        assert evidence.stopped == "cancelled on request"
+        assert evidence.reasons == ("the drill was stopped: cancelled on request",)
+        assert evidence.previous == f"{before.id:064}"
+        assert not evidence.never_recovered
+        assert "canaries" not in str(evidence.findings), "nobody came to reading any"
+        assert ready.evidence(ready.drill()).previous == f"{drill.id:064}"
+
+    def test_while_it_waits_for_the_recovery_host_waits_no_longer(self, ready: RecoveryHouse) -> None:
+        _, run = opened(ready)
+        while ready.step(run) != "pin":
+            pass
+        ready.host.away_until = ready.house.clock.now() + timedelta(seconds=60)
+        started = ready.driving.start(run.id, ready.driving.next_steps(run.id).ready[0].id, worker="w")
+        assert started is not None
+        ready.driving.cancel(run.id)
+        outcome = ready.rehearsing.run(started.assignment, on_events=lambda _: None, cancelled=lambda: True)
+        assert (outcome.state, outcome.error) == (StepState.CANCELLED, "cancelled on request")
+        assert ready.house.clock.now() < ready.host.away_until
+
+    def test_for_an_incident_says_so(self, ready: RecoveryHouse) -> None:
+        drill, run = opened(ready)
+        while ready.step(run) != "pin":
+            pass
+        ready.drilling.preempt(run.id, ready.driving)
+        while ready.step(run):
+            pass
+        ready.driving.conclude(run.id, run.attempt)
+        stopped = ready.stored(drill)
+        assert (stopped.state, stopped.reason) == (DrillState.PREEMPTED, "made way for an incident")
+        assert ready.evidence(drill).stopped == "made way for an incident"
+
+    def test_before_its_disaster_leaves_none(self, ready: RecoveryHouse) -> None:
+        drill, run = opened(ready)
+        ready.step(run)
+        ready.driving.cancel(run.id)
+        while ready.step(run):
+            pass
+        ready.driving.conclude(run.id, run.attempt)
+        with ready.house.store.read() as tx:
+            assert tx.drills.evidence(drill.id) is None
+
+    def test_when_everything_was_measured_is_judged_as_ever(self, ready: RecoveryHouse) -> None:
+        drill, run = opened(ready)
+        stop_after(ready, run, "check")
+        assert (ready.stored(drill).state, ready.stored(drill).verdict) == (DrillState.REPORTED, Verdict.PASS)
+
+    def test_tells_nothing_of_how_long_drills_take(self, ready: RecoveryHouse) -> None:
+        _, run = opened(ready)
+        stop_after(ready, run, "pin")
+        with ready.house.store.read() as tx:
+            assert tx.drills.durations(AGENCY) == {}
+
+
+class TestWhoWaits:
+    def test_is_told_who_could_not_work_and_why(self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Some can, but never three in a row."""
+        turns, answering = cycle([False, True, True, False, True, False, True]), Service.ask
+
+        def ask(service: Service, request: Mapping[str, Any], *, within: timedelta) -> dict[str, Any]:
+            if request["op"] != "probe":
+                return answering(service, request, within=within)
+            if next(turns):
+                return {"ok": True, "detail": "ticket 5 opened, read and resolved"}
+            return {"ok": False, "detail": "connection refused"}
+
+        monkeypatch.setattr(Service, "ask", ask)
+        assert ready.drill().verdict is Verdict.FAIL
+        assert ready.said
+        assert not [said for said in ready.said if "resolved" in said]
+        waiting, working = ([said for said in ready.said if ("nobody" in said) is it] for it in (True, False))
+        assert {said.partition(": ")[2] for said in waiting} == {"connection refused"}
+        assert set(working) == {"1 of 3 in a row could work", "2 of 3 in a row could work"}
+
+    def test_beyond_the_limit_sees_whether_others_follow(
+        self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first could work just in time; the next is kept waiting until after."""
+        began = ready.house.clock.now()
+
+        def ask(service: Service, request: Mapping[str, Any], *, within: timedelta) -> dict[str, Any]:
+            if request["op"] != "probe":
+                return {"ok": True, "canary": True, "records": list(service.records)}
+            if ready.house.clock.now() - began < timedelta(seconds=290):
+                return {"ok": False, "detail": "connection refused"}
+            ready.turn(seconds=9)
+            return {"ok": True}
+
+        monkeypatch.setattr(Service, "ask", ask)
+        rto = ready.evidence(ready.drill()).rto
+        assert rto.censored_limit_seconds is None
+        assert rto.seconds is not None
+        assert 280 < rto.seconds <= 300
+
+
+def test_a_recovery_time_is_told_in_parts_that_add_up(ready: RecoveryHouse) -> None:
+    rto = ready.evidence(ready.drill()).rto
+    assert list(rto.parts) == ["pin", "prepare", "restore", "start", "verify", WAITING]
+    assert sum(rto.parts.values()) == pytest.approx(rto.seconds)
+
+
+class TestWitnesses:
+    def test_are_named_in_the_evidence(self, ready: RecoveryHouse) -> None:
+        drill = ready.drilling.request(AGENCY, "alpha", by="ann", witnesses=["eve"])
+        run = ready.drilling.start(drill.id)
+        ready.house.admit()
+        ready.driving.begin(run.id, run.attempt)
+        ready.step(run)
+        for _ in range(2):
+            ready.drilling.witness(drill.id, by="bob")
+        while ready.step(run):
+            pass
+        ready.driving.conclude(run.id, run.attempt)
+        named = ready.evidence(drill).witnesses
+        assert [witness.who for witness in named] == ["eve", "bob"]
+        assert all(isinstance(witness.at, datetime) and witness.at.tzinfo == UTC for witness in named)
+
+    def test_are_others_than_who_asked_and_come_before_the_end(self, ready: RecoveryHouse) -> None:
+        drill = ready.drilling.request(AGENCY, "alpha", by="ann")
+        with pytest.raises(Exception, match="ann asked for the drill and cannot witness it"):
+            ready.drilling.witness(drill.id, by="ann")
+        ready.drive(ready.drilling.start(drill.id))
+        with pytest.raises(Exception, match="is over, and its evidence stays as it is"):
+            ready.drilling.witness(drill.id, by="bob")

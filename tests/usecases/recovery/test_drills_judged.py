@@ -1,0 +1,92 @@
+"""What a drill comes to in its month, also when nothing came back."""
+
+from decimal import Decimal
+
+import pytest
+
+from orchestrator.domain.calendars.months import CalendarMonth
+from orchestrator.domain.recovery.drills import Drill
+from orchestrator.domain.recovery.verdict import Moment
+from orchestrator.usecases.service_levels.judging import Judging
+from tests.databases import Databases, SqliteDatabases
+from tests.domain.service_levels.vectors import LONDON, is_bank_holiday
+from tests.usecases.recovery.memory_host.memory_host import no_answer, refusal
+from tests.usecases.recovery.memory_host.test_drilling import AGENCY, RecoveryHouse, ready, recovery
+
+__all__ = ["ready", "recovery"]
+
+
+@pytest.fixture
+def databases(sqlite_databases: SqliteDatabases) -> Databases:
+    """One kind is enough here: the store's contract is held on both."""
+    return sqlite_databases
+
+
+def judged(house: RecoveryHouse, drill: Drill) -> dict[str, Decimal | None]:
+    """The measures of drills in the drill's month, as if the calendar had asked for it."""
+    clock, source = house.house.clock, house.house.ordering.source
+    with house.house.store.begin() as tx:
+        tx.drills.put(drill.model_copy(update={"moment": Moment.RANDOM}))
+        month = CalendarMonth.of(drill.scheduled_at.astimezone(LONDON).date())
+        judging, agency = Judging(source, clock, is_bank_holiday), tx.agencies.get(AGENCY)
+        assert agency is not None
+        results = judging.judged(tx, agency, judging.records(tx, agency, month)).figures.results
+    return {measure: results[measure].achieved.percent for measure in ("drills", "recovery-time", "recovery-point")}
+
+
+def test_one_that_passed_kept_everything(ready: RecoveryHouse) -> None:
+    drill = ready.drill()
+    ready.turn(minutes=1)
+    assert judged(ready, drill) == {"drills": 100, "recovery-time": 100, "recovery-point": 100}
+
+
+@pytest.mark.parametrize("phase", ["pin", "prepare", "restore", "start"])
+def test_what_never_came_back_missed_every_objective(ready: RecoveryHouse, phase: str) -> None:
+    ready.host.broken[phase] = refusal("disk full")
+    drill = ready.drill()
+    ready.turn(minutes=1)
+    assert judged(ready, drill) == {"drills": 0, "recovery-time": 0, "recovery-point": 0}
+
+
+def test_a_censored_recovery_time_is_missed(ready: RecoveryHouse) -> None:
+    ready.host.broken["user"] = no_answer()
+    drill = ready.drill()
+    ready.turn(minutes=1)
+    assert judged(ready, drill)["recovery-time"] == 0
+
+
+def test_a_total_loss_is_missed(recovery: RecoveryHouse) -> None:
+    """Users could work, with none of what they had written."""
+    recovery.back_up()
+    recovery.canaries(3)
+    drill = recovery.drill()
+    recovery.turn(minutes=1)
+    assert judged(recovery, drill) == {"drills": 0, "recovery-time": 100, "recovery-point": 0}
+
+
+def test_what_nobody_wrote_cannot_be_lost_and_nothing_is_shown_by_it(recovery: RecoveryHouse) -> None:
+    recovery.back_up()
+    drill = recovery.drill()
+    recovery.turn(minutes=1)
+    assert judged(recovery, drill) == {"drills": 0, "recovery-time": 100, "recovery-point": None}
+
+
+def test_backups_that_nobody_took_are_missed(recovery: RecoveryHouse) -> None:
+    """A day's work may be lost; after a day and an hour without a backup more than that was at stake."""
+    clock, source = recovery.house.clock, recovery.house.ordering.source
+
+    def backups() -> Decimal | None:
+        with recovery.house.store.read() as tx:
+            agency = tx.agencies.get(AGENCY)
+            assert agency is not None
+            judging = Judging(source, clock, is_bank_holiday)
+            found = judging.judged(tx, agency, judging.records(tx, agency, judging.this_month(agency)))
+        return found.figures.results["backups"].achieved.percent
+
+    recovery.turn(hours=23)
+    assert backups() is None
+    recovery.turn(hours=2)
+    assert backups() == 0
+    recovery.back_up()
+    recovery.turn(minutes=1)
+    assert backups() == 100
