@@ -1,7 +1,5 @@
 """`orchestrator plan` and `orchestrator apply`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +10,16 @@ from orchestrator.domain.runs.run_options import OnFailure, Priority
 from orchestrator.entrypoints.cli.asking import require_yes, says_yes, somebody_is_there
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.destroying import NoFinalBackup, YesDestroy, require_consent, show_losses
+from orchestrator.entrypoints.cli.options import (
+    AskedOnFailure,
+    AskedPriority,
+    Force,
+    NoFollow,
+    Renamed,
+    Target,
+    Wishes,
+    Yes,
+)
 from orchestrator.entrypoints.cli.output import LARGEST_NUMBER, AsJson, console, print_json, progress, say
 from orchestrator.entrypoints.failures import CHANGES_PENDING
 from orchestrator.files import is_folder
@@ -22,36 +30,6 @@ if TYPE_CHECKING:
     from orchestrator.domain.ordering.plan import PlanOptions
     from orchestrator.domain.runs.run import Run
     from orchestrator.domain.selling.agreement import CallOff
-
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue the run and return at once.")]
-
-
-AskedPriority = Annotated[Priority, typer.Option("--priority", help="What it gives way to in the queue.")]
-AskedOnFailure = Annotated[
-    OnFailure,
-    typer.Option("--on-failure", help="Of an onboarding that fails: keep what was built, or remove it again."),
-]
-
-
-Target = Annotated[
-    list[str] | None,
-    typer.Option("--target", help="Only this component; the others stay as they are. May be given again."),
-]
-Force = Annotated[bool, typer.Option("--force", help="Provision again also what is as it should be.")]
-Renamed = Annotated[bool, typer.Option("--renamed", help="The agency of this id has taken another name.")]
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """How a run is to be carried out and reported."""
-
-    priority: Priority = Priority.CHANGE
-    on_failure: OnFailure = OnFailure.KEEP
-    no_follow: bool = False
-    as_json: bool = False
-    destroy: Sequence[str] = ()
-    """What may be destroyed: components, or the agency's id for all of it."""
 
 
 def plan(

@@ -13,7 +13,7 @@ from orchestrator.domain.ordering.plan import Effect
 from orchestrator.domain.runs.run import Run
 from orchestrator.entrypoints.cli.asking import require_yes
 from orchestrator.entrypoints.cli.following import carry_all, failure
-from orchestrator.entrypoints.cli.ordering import Wishes
+from orchestrator.entrypoints.cli.options import Wishes
 from orchestrator.entrypoints.cli.output import console, print_json, say
 from orchestrator.usecases.observing import RunView, plan_view
 from orchestrator.usecases.ordering.batching import Batch, Refused

@@ -7,7 +7,8 @@ import typer
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.cli.asking import require_yes
 from orchestrator.entrypoints.cli.context import application
-from orchestrator.entrypoints.cli.ordering import NoFollow, Wishes, Yes, finish_open_run, follow
+from orchestrator.entrypoints.cli.options import NoFollow, Wishes, Yes
+from orchestrator.entrypoints.cli.ordering import finish_open_run, follow
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
 
 if TYPE_CHECKING:
