@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.adapters import state_directory
 from orchestrator.bootstrap import installing
+from orchestrator.bootstrap.schedules import schedules
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.installation import require_whole
 from orchestrator.usecases.examining import CannotTellError, Check, Finding, examine, examine_catalog
@@ -19,7 +20,7 @@ def findings(app: "Application") -> list[Finding]:
             "state directory": lambda: _private(app),
             "installation": lambda: _whole(app),
             "database": lambda: _sound(app),
-            "catalog": lambda: examine_catalog(app.source),
+            "catalog": lambda: examine_catalog(app.base.source),
             "workers": _with_records(app, lambda: _workers(app)),
             "schedules": _with_records(app, lambda: _schedules(app)),
             "hosts": _with_records(app, lambda: app.examining.sites()),
@@ -28,7 +29,7 @@ def findings(app: "Application") -> list[Finding]:
 
 
 def _private(app: "Application") -> str:
-    home = app.settings.home
+    home = app.base.settings.home
     if not home.is_dir():
         raise OrchestratorError(Kind.NOT_FOUND, f"there is no {home}", hint="run: orchestrator init")
     tightened = state_directory.tighten(home)
@@ -38,9 +39,9 @@ def _private(app: "Application") -> str:
 
 
 def _whole(app: "Application") -> str:
-    parts = installing.examine(app.settings, app.database)
+    parts = installing.examine(app.base.settings, app.base.database)
     require_whole(parts)
-    app.require_installation()
+    app.base.require_installation()
     return f"state directory, keys and database are of installation {parts.home}"
 
 
@@ -48,19 +49,19 @@ def _sound(app: "Application") -> str:
     from orchestrator.adapters.database.connection import is_there
     from orchestrator.adapters.database.soundness import require_sound
 
-    if not is_there(app.database):
+    if not is_there(app.base.database):
         raise CannotTellError("there is no database yet")
-    return require_sound(app.database)
+    return require_sound(app.base.database)
 
 
 def _workers(app: "Application") -> str:
-    if not (alive := app.live_workers()):
+    if not (alive := app.engine.live_workers()):
         raise CannotTellError("no worker runs; a command that needs a run done does it itself")
     return f"{len(alive)} at work"
 
 
 def _schedules(app: "Application") -> str:
-    return app.examining.schedules({schedule.name: schedule.interval for schedule in app.schedules()})
+    return app.examining.schedules({schedule.name: schedule.interval for schedule in schedules(app)})
 
 
 def _with_records(app: "Application", check: Check) -> Check:
@@ -68,7 +69,7 @@ def _with_records(app: "Application", check: Check) -> Check:
 
     def checked() -> str:
         try:
-            app.require_installation()
+            app.base.require_installation()
         except OrchestratorError:
             raise CannotTellError("the installation comes first") from None
         return check()

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.bootstrap.changes import Changes
+from orchestrator.bootstrap.base import Base
 
 if TYPE_CHECKING:
     from orchestrator.domain.recovery.evidence import Evidence
@@ -15,31 +16,34 @@ TO_COPY = timedelta(days=1)
 """How long other machines may go on signing with the key before."""
 
 
-class EvidenceKeys(Changes):
+@dataclass(frozen=True)
+class EvidenceParts:
+    base: Base
+
     def seal(self, evidence: "Evidence") -> tuple[str, str]:
         """The signed document, as it is kept and handed over, and its digest."""
         from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
         from orchestrator.domain.recovery.evidence_seal import seal
 
-        sealed = seal(evidence, EvidenceSigner(self.settings.signing_key_file))
+        sealed = seal(evidence, EvidenceSigner(self.base.settings.signing_key_file))
         return json.dumps(sealed.document(), indent=1, ensure_ascii=False), sealed.digest
 
-    def evidence_head(self) -> str:
+    def head(self) -> str:
         """How much evidence there is and which is the last, signed, as JSON."""
         from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
         from orchestrator.domain.recovery.evidence_head import Head, seal_head
 
-        with self.store.read() as tx:
-            head = Head(count=tx.drills.count_evidence(), last=tx.drills.last_evidence(), at=self.clock.now())
-        return seal_head(head, EvidenceSigner(self.settings.signing_key_file)).model_dump_json(indent=1) + "\n"
+        with self.base.store.read() as tx:
+            head = Head(count=tx.drills.count_evidence(), last=tx.drills.last_evidence(), at=self.base.clock.now())
+        return seal_head(head, EvidenceSigner(self.base.settings.signing_key_file)).model_dump_json(indent=1) + "\n"
 
-    def keep_evidence_head(self) -> None:
+    def keep_head(self) -> None:
         """Where whoever copies files elsewhere finds it."""
         from orchestrator.adapters.keys.files import replace_private
 
-        replace_private(self.settings.evidence_head_file, self.evidence_head().encode())
+        replace_private(self.base.settings.evidence_head_file, self.head().encode())
 
-    def verify_evidence(self, files: Sequence[Path], key: Path | None = None, head: Path | None = None) -> list[str]:
+    def verify(self, files: Sequence[Path], key: Path | None = None, head: Path | None = None) -> list[str]:
         """What does not hold of documents in files, oldest first. `key` holds the public key to trust, or a list of
         them, if not ours; `head` says how many there have to be."""
         from orchestrator.adapters.evidence_files import read_evidence
@@ -51,8 +55,8 @@ class EvidenceKeys(Changes):
         if key:
             trusted, retired = read_trusted(key)
         else:
-            trusted = EvidenceSigner(self.settings.signing_key_file).public
-            retired = read_retired(self.settings.signing_keys_file).retired
+            trusted = EvidenceSigner(self.base.settings.signing_key_file).public
+            retired = read_retired(self.base.settings.signing_keys_file).retired
         documents = [read_evidence(file) for file in files]
         found = verify_evidence(documents, trusted, retired)
         if found or head is None:
@@ -63,21 +67,21 @@ class EvidenceKeys(Changes):
         """The key that evidence is checked against, PEM."""
         from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
 
-        return EvidenceSigner(self.settings.signing_key_file).public.pem
+        return EvidenceSigner(self.base.settings.signing_key_file).public.pem
 
     def public_keys(self) -> str:
         """The same and those before it, with the instants until which they signed, JSON."""
         from orchestrator.adapters.keys.evidence_keys import all_keys
 
-        return all_keys(self.settings.signing_key_file, self.settings.signing_keys_file).text
+        return all_keys(self.base.settings.signing_key_file, self.base.settings.signing_keys_file).text
 
-    def rotate_signing_key(self) -> None:
+    def rotate(self) -> None:
         """Sign with a new key from now on."""
         from orchestrator.adapters.keys.evidence_keys import rotate_signing_key
 
-        self.require_installation()
-        until = self.clock.now() + (TO_COPY if self.many_machines else timedelta(0))
-        rotate_signing_key(self.settings.signing_key_file, self.settings.signing_keys_file, until=until)
+        self.base.require_installation()
+        until = self.base.clock.now() + (TO_COPY if self.base.many_machines else timedelta(0))
+        rotate_signing_key(self.base.settings.signing_key_file, self.base.settings.signing_keys_file, until=until)
 
     def draw(self, document: str) -> str:
         """The page of a signed document, for people."""

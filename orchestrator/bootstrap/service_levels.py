@@ -1,9 +1,10 @@
 """Service levels: what is declared, judged, closed and reported."""
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from orchestrator.bootstrap.records import Records
+from orchestrator.bootstrap.base import Base
 
 if TYPE_CHECKING:
     from orchestrator.domain.service_levels.report import Report
@@ -14,13 +15,16 @@ if TYPE_CHECKING:
     from orchestrator.usecases.service_levels.reporting import Reporting
 
 
-class ServiceLevels(Records):
+@dataclass(frozen=True)
+class ServiceLevelParts:
+    base: Base
+
     @cached_property
     def judging(self) -> "Judging":
         from orchestrator.adapters.bank_holidays import is_bank_holiday
         from orchestrator.usecases.service_levels.judging import Judging
 
-        return Judging(source=self.source, clock=self.clock, is_bank_holiday=is_bank_holiday)
+        return Judging(source=self.base.source, clock=self.base.clock, is_bank_holiday=is_bank_holiday)
 
     @cached_property
     def metering(self) -> "Metering":
@@ -28,25 +32,25 @@ class ServiceLevels(Records):
         from orchestrator.usecases.service_levels.contracts import Contracts
         from orchestrator.usecases.service_levels.metering import Metering
 
-        return Metering(Contracts(self.source, is_bank_holiday, holidays=edition()))
+        return Metering(Contracts(self.base.source, is_bank_holiday, holidays=edition()))
 
     @cached_property
     def month_end(self) -> "MonthEnd":
         from orchestrator.usecases.service_levels.closing import MonthEnd
 
-        return MonthEnd(store=self.store, judging=self.judging)
+        return MonthEnd(store=self.base.store, judging=self.judging)
 
     @cached_property
     def declaring(self) -> "Declaring":
         from orchestrator.usecases.service_levels.declaring import Declaring
 
-        return Declaring(source=self.source, store=self.store, clock=self.clock)
+        return Declaring(source=self.base.source, store=self.base.store, clock=self.base.clock)
 
     @cached_property
     def reporting(self) -> "Reporting":
         from orchestrator.usecases.service_levels.reporting import Reporting
 
-        return Reporting(store=self.store, judging=self.judging)
+        return Reporting(store=self.base.store, judging=self.judging)
 
     def openslo(self, agency: str | None = None) -> str:
         """What is promised, as OpenSLO documents in YAML."""

@@ -34,10 +34,10 @@ PAIRS = 31
 def accept(first: int, count: int) -> None:
     """Tell when it began and ended: starting the process does not count."""
     app = Application(Settings())
-    app.ordering.plan(world.call_off(first))
+    app.ordering.planning.plan(world.call_off(first))
     sys.stdout.write(f"{time.time()}\n")
     for number in range(first, first + count):
-        app.provisioning.open_run(app.ordering.plan(world.call_off(number)).id)
+        app.ordering.provisioning.open_run(app.ordering.planning.plan(world.call_off(number)).id)
     sys.stdout.write(f"{time.time()}\n")
     app.close()
 
@@ -55,18 +55,19 @@ def together(first: int, processes: int) -> float:
 
 def filled(app: Application, agencies: int) -> None:
     """So many agencies that hold a number and a network each."""
-    with app.store.begin() as tx:
+    with app.base.store.begin() as tx:
         order = world.call_off(0).document()
         served = [
             {"id": f"old-{number}", "name": "", "framework": "trial", "site": "bench", "committed_pence": 100,
-             "call_off": order, "created_at": app.clock.now()}
+             "call_off": order, "created_at": app.base.clock.now()}
             for number in range(agencies)
         ]  # fmt: skip
         tx.session.execute(sa.insert(metadata.tables["agency"]), served)
         tx.session.execute(sa.insert(metadata.tables["commitment"]), {"framework": "trial", "pence": 100 * agencies})
+        pools = app.base.source.site("bench").pools
         held = [
-            {"site": "bench", "pool": pool, "block": app.source.site("bench").pools[pool].block(position), "name": name,
-             "agency": f"old-{position}", "holding": "held", "at": app.clock.now(), "position": position}
+            {"site": "bench", "pool": pool, "block": pools[pool].block(position), "name": name,
+             "agency": f"old-{position}", "holding": "held", "at": app.base.clock.now(), "position": position}
             for name, pool in (("number", "agency_numbers"), ("subnet", "agency_networks"))
             for position in range(agencies)
         ]  # fmt: skip
@@ -76,7 +77,7 @@ def filled(app: Application, agencies: int) -> None:
 def milliseconds(app: Application, number: int) -> float:
     order = world.call_off(number)
     began = time.perf_counter()
-    app.ordering.plan(order)
+    app.ordering.planning.plan(order)
     return (time.perf_counter() - began) * 1000
 
 

@@ -51,7 +51,7 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def open_run(app: Application, number: int) -> int:
-    return app.provisioning.open_run(app.ordering.plan(world.call_off(number)).id).id
+    return app.ordering.provisioning.open_run(app.ordering.planning.plan(world.call_off(number)).id).id
 
 
 def ended(app: Application, run: int) -> RunView:
@@ -83,7 +83,7 @@ def takeover(app: Application) -> float:
         run = open_run(app, 100)
         until(lambda: any(s.state is StepState.RUNNING for s in app.observing.run(run).steps))
         with worker():
-            until(lambda: len(app.live_workers()) == 2)
+            until(lambda: len(app.engine.live_workers()) == 2)
             killed = time.time()
             victim.send_signal(signal.SIGKILL)
             until(lambda: any(s.attempt > 1 for s in app.observing.run(run).steps))
@@ -96,8 +96,8 @@ def events_stored(app: Application, run: int) -> tuple[float, float]:
     told = [TaskFinished(host="h", task=f"Task {n}", outcome="ok", seconds=0.1) for n in range(BATCH)]
     began = time.perf_counter()
     for _ in range(BATCHES):
-        with app.store.begin() as tx:
-            tx.events.add(told, agency="agency-0", at=app.clock.now(), run=run)
+        with app.base.store.begin() as tx:
+            tx.events.add(told, agency="agency-0", at=app.base.clock.now(), run=run)
     stored = time.perf_counter() - began
     began = time.perf_counter()
     read = sum(1 for _ in app.observing.events(run=run))

@@ -53,14 +53,14 @@ def by_orchestrator(agencies: Iterable[str], *, leave: bool = False) -> float:
     """Seconds from the first plan to the last agency in service, or to the last that has left."""
     began = time.perf_counter()
     with build(Settings()) as app:
-        ordering = app.ordering
+        ordering = app.ordering.planning
         plans = [ordering.plan_offboarding(a) if leave else ordering.plan(call_off(a)) for a in agencies]
-        runs = [app.provisioning.open_run(plan.id).id for plan in plans]
+        runs = [app.ordering.provisioning.open_run(plan.id).id for plan in plans]
 
         def done() -> bool:
             return all(app.observing.run(run).state is RunState.SUCCEEDED for run in runs)
 
-        app.work(done)
+        app.engine.work(done)
     return time.perf_counter() - began
 
 
@@ -105,9 +105,9 @@ def by_loops(steps: Steps, *, at_once: int, verbs: Iterable[str] = VERBS) -> flo
 def again() -> float:
     """Seconds to find that an agency has everything that it orders, which is all that applying it again does."""
     with build(Settings()) as app:
-        app.ordering.plan(call_off("first"))  # reads the catalog
+        app.ordering.planning.plan(call_off("first"))  # reads the catalog
         began = time.perf_counter()
-        assert app.ordering.plan(call_off("first")).plan.empty
+        assert app.ordering.planning.plan(call_off("first")).plan.empty
         return time.perf_counter() - began
 
 

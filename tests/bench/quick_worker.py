@@ -45,11 +45,11 @@ def main(seconds: float, *, stay: bool) -> None:
     with build(Settings()) as app:
 
         def done() -> bool:
-            with app.store.read() as tx:
+            with app.base.store.read() as tx:
                 idle = not stay and not any(tx.runs.count(state) for state in OPEN_RUN)
                 return idle or time.monotonic() > until
 
-        app.work(done)
+        app.engine.work(done)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def accept(app: Application, agencies: int) -> float:
     """Plan, store and queue one run an agency; how many a second."""
     began = time.perf_counter()
     for number in range(agencies):
-        app.provisioning.open_run(app.ordering.plan(world.call_off(number)).id)
+        app.ordering.provisioning.open_run(app.ordering.planning.plan(world.call_off(number)).id)
     return agencies / (time.perf_counter() - began)
 
 
@@ -73,7 +73,7 @@ def plan_one(app: Application, agencies: int) -> float:
     for number in range(PLANS):
         order = world.call_off(agencies + number)
         began = time.perf_counter()
-        app.ordering.plan(order)
+        app.ordering.planning.plan(order)
         took.append(time.perf_counter() - began)
     return statistics.median(took) * 1000
 
@@ -83,7 +83,7 @@ def drive(app: Application) -> tuple[float, float, int]:
     command = [sys.executable, "-m", "tests.bench.quick_worker", str(DRIVING_SECONDS)]
     workers = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(WORKERS)]
     memory = [os.wait4(worker.pid, 0)[2].ru_maxrss // 1024 for worker in workers]
-    with app.store.read() as tx:
+    with app.base.store.read() as tx:
         finished = [
             step.finished_at
             for run in tx.runs.newest(limit=100_000)

@@ -36,27 +36,27 @@ class Rehearsals:
     def canary(self) -> int:
         """Write one into the desk, and note when that came back."""
         before = datetime.now(UTC)
-        written = next(w for w in self.app.witnessing.write(AGENCY) if w.watch.component == DESK)
+        written = next(w for w in self.app.recovery.witnessing.write(AGENCY) if w.watch.component == DESK)
         assert written.number is not None, written.error
         self.acknowledged[written.number] = before, datetime.now(UTC)
         return written.number
 
     def back_up(self) -> None:
-        run = self.carry(self.app.protecting.open_run(AGENCY, DESK))
+        run = self.carry(self.app.recovery.protecting.open_run(AGENCY, DESK))
         assert run.state is RunState.SUCCEEDED, run.error
 
     def drill(self, meanwhile: Meanwhile | None = None, *, component: str = DESK) -> Drill:
         """One to its end."""
-        drill = self.app.drilling.request(AGENCY, component, by="the test")
-        self.carry(self.app.drilling.start(drill.id), meanwhile=meanwhile, drill=drill.id)
+        drill = self.app.recovery.drilling.request(AGENCY, component, by="the test")
+        self.carry(self.app.recovery.drilling.start(drill.id), meanwhile=meanwhile, drill=drill.id)
         return self.stored(drill.id)
 
     def carry(self, run: Run, *, meanwhile: Meanwhile | None = None, drill: int = 0) -> Run:
         """A run to its end, as a worker would, with the real runner."""
-        driving, runner = self.app.driving, self.app.runner(Guards(lease_seconds=7200))
-        with self.app.store.begin() as tx:
+        driving, runner = self.app.engine.driving, self.app.engine.runner(Guards(lease_seconds=7200))
+        with self.app.base.store.begin() as tx:
             tx.workers.join(WORKER, host="here", runs=1)
-        self.app.admitting.admit(lambda _tx, _run: None)
+        self.app.engine.admitting.admit(lambda _tx, _run: None)
         assert driving.begin(run.id, run.attempt)
         while ready := driving.next_steps(run.id).ready:
             if ready[0].verb in (meanwhile or {}):
@@ -67,13 +67,13 @@ class Rehearsals:
         return driving.conclude(run.id, run.attempt)
 
     def stored(self, drill: int) -> Drill:
-        with self.app.store.read() as tx:
+        with self.app.base.store.read() as tx:
             found = tx.drills.get(drill)
         assert found is not None
         return found
 
     def evidence(self, drill: Drill) -> Evidence:
-        return Evidence.model_validate(json.loads(self.app.recalling.evidence(drill.id))["evidence"])
+        return Evidence.model_validate(json.loads(self.app.recovery.recalling.evidence(drill.id))["evidence"])
 
     def left(self) -> Any:
         """What of drills is on the recovery host."""
@@ -82,7 +82,7 @@ class Rehearsals:
     def forget_canaries(self) -> None:
         """Begin a new chain, in the desk and in the ledger."""
         self.sql("delete from attachments where content like 'canary %'")
-        with self.app.store.begin() as tx:
+        with self.app.base.store.begin() as tx:
             tx.canaries.forget(AGENCY, DESK)
         self.acknowledged.clear()
 

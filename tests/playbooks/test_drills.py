@@ -86,8 +86,8 @@ def rehearsals(practice: PracticeHome, steps: Steps, settings: Settings) -> Iter
     call_off.write_text(CALL_OFF)
     with build(settings) as app:
         made = Rehearsals(app, steps)
-        plan = app.ordering.plan(app.ordering.read(call_off))
-        onboarded = made.carry(app.provisioning.open_run(plan.id))
+        plan = app.ordering.planning.plan(app.ordering.planning.read(call_off))
+        onboarded = made.carry(app.ordering.provisioning.open_run(plan.id))
         assert onboarded.state is RunState.SUCCEEDED, onboarded.error
         made.canary()
         made.back_up()
@@ -157,12 +157,12 @@ class TestACleanDrill:
         for step in (evidence.clocks.set_before_seconds, evidence.clocks.set_after_seconds):
             assert step is not None
             assert abs(step) < 0.5
-        with rehearsals.app.store.read() as tx:
+        with rehearsals.app.base.store.read() as tx:
             ahead = [canary.host_offset_seconds for canary in tx.canaries.of(AGENCY, DESK)]
         assert all(offset is not None and abs(offset) < 1 for offset in ahead)
 
     def test_of_a_network_promises_no_canaries(self, rehearsals: Rehearsals) -> None:
-        run = rehearsals.carry(rehearsals.app.protecting.open_run(AGENCY, "network"))
+        run = rehearsals.carry(rehearsals.app.recovery.protecting.open_run(AGENCY, "network"))
         assert run.state is RunState.SUCCEEDED, run.error
         drill = rehearsals.drill(component="network")
         assert drill.verdict is Verdict.PASS_WITH_FINDINGS, drill.reason
@@ -226,9 +226,9 @@ class OwnUser:
                 time.sleep(0.1)
 
     def _login(self) -> str:
-        with self._rehearsals.app.store.begin() as tx:
+        with self._rehearsals.app.base.store.begin() as tx:
             instance = tx.instances.of(AGENCY)[DESK]
-            secrets = self._rehearsals.app.assigning.introduction(tx, instance)["secrets"]
+            secrets = self._rehearsals.app.base.assigning.introduction(tx, instance)["secrets"]
         password = secrets["agents_passwords"]["agent2"]
         return base64.b64encode(f"{AGENCY}.agent2:{password}".encode()).decode()
 
@@ -322,8 +322,8 @@ class TestSabotage:
             self.fails(rehearsals.drill(), "newest backup on record is not in the repository")
 
     def test_the_wrong_key(self, rehearsals: Rehearsals) -> None:
-        box = SecretBox(rehearsals.app.settings.key_file)
-        with rehearsals.app.store.begin() as tx:
+        box = SecretBox(rehearsals.app.base.settings.key_file)
+        with rehearsals.app.base.store.begin() as tx:
             right = tx.secrets.of(AGENCY, "disaster-recovery")
             tx.secrets.forget(AGENCY, "disaster-recovery")
             for name, token in {**right, "repository_password": box.seal("not the password")}.items():
@@ -331,7 +331,7 @@ class TestSabotage:
         try:
             self.fails(rehearsals.drill(), "pin failed", "wrong password")
         finally:
-            with rehearsals.app.store.begin() as tx:
+            with rehearsals.app.base.store.begin() as tx:
                 tx.secrets.forget(AGENCY, "disaster-recovery")
                 for name, token in right.items():
                     tx.secrets.add(AGENCY, "disaster-recovery", name, token, at=datetime.now(UTC))
@@ -500,7 +500,7 @@ class TestAKilledOrchestrator:
     def environment(self, rehearsals: Rehearsals, practice: PracticeHome) -> dict[str, str]:
         return {
             **practice.environment,
-            "ORCHESTRATOR_HOME": str(rehearsals.app.settings.home),
+            "ORCHESTRATOR_HOME": str(rehearsals.app.base.settings.home),
             "ORCHESTRATOR_RECOVERY__WAIT_SECONDS": str(PATIENCE),
         }
 
@@ -510,15 +510,15 @@ class TestAKilledOrchestrator:
     def test_is_followed_by_one_that_cleans_up(
         self, rehearsals: Rehearsals, environment: dict[str, str], state: str
     ) -> None:
-        drill = rehearsals.app.drilling.request(AGENCY, DESK, by="the test")
-        run = rehearsals.app.drilling.start(drill.id)
+        drill = rehearsals.app.recovery.drilling.request(AGENCY, DESK, by="the test")
+        run = rehearsals.app.recovery.drilling.start(drill.id)
         with worker(environment) as doomed:
             wait_until(
                 lambda: rehearsals.stored(drill.id).state.value in STATES[STATES.index(state) :], seconds=PATIENCE
             )
             doomed.send_signal(signal.SIGKILL)
             doomed.wait()
-        rehearsals.app.driving.cancel(run.id)
+        rehearsals.app.engine.driving.cancel(run.id)
         with worker(environment):
             wait_until(lambda: rehearsals.stored(drill.id).state is DrillState.ABORTED, seconds=PATIENCE)
         assert rehearsals.left() == {"drills": [], "leftovers": []}
@@ -526,8 +526,8 @@ class TestAKilledOrchestrator:
     def test_is_taken_over_in_the_middle_and_the_drill_proves_nothing(
         self, rehearsals: Rehearsals, environment: dict[str, str]
     ) -> None:
-        drill = rehearsals.app.drilling.request(AGENCY, DESK, by="the test")
-        rehearsals.app.drilling.start(drill.id)
+        drill = rehearsals.app.recovery.drilling.request(AGENCY, DESK, by="the test")
+        rehearsals.app.recovery.drilling.start(drill.id)
         with worker(environment) as doomed:
             wait_until(lambda: rehearsals.stored(drill.id).state is DrillState.PROBING, seconds=PATIENCE)
             doomed.send_signal(signal.SIGKILL)
@@ -540,8 +540,8 @@ class TestAKilledOrchestrator:
 
     def test_that_never_comes_back_is_cleaned_up_after_by_the_host_itself(self, rehearsals: Rehearsals) -> None:
         steps, number = rehearsals.steps, 999_983
-        with rehearsals.app.store.begin() as tx:
-            writer = writer_of(DESK, "desk1", rehearsals.app.assigning.keeper_secrets(tx, AGENCY))
+        with rehearsals.app.base.store.begin() as tx:
+            writer = writer_of(DESK, "desk1", rehearsals.app.base.assigning.keeper_secrets(tx, AGENCY))
         access = {"host": "desk1", "password": writer["repository_password"]}
         asked = {"drill": number, "agency": AGENCY, "component": DESK, **access, "lease_seconds": 5}
         for operation in ("pin", "prepare"):
@@ -557,17 +557,17 @@ class TestSecrets:
     def test_were_on_no_command_line_in_no_environment_and_in_no_journal(
         self, rehearsals: Rehearsals, watch: ProcessWatch
     ) -> None:
-        before, renewing = self.secrets(rehearsals), rehearsals.app.renewing
+        before, renewing = self.secrets(rehearsals), rehearsals.app.keys.renewing
         replaced = {f"{view.component} {view.name}" for view in renewing.propose(AGENCY)}
         assert rehearsals.carry(renewing.open_run(AGENCY)).state is RunState.SUCCEEDED
         after = self.secrets(rehearsals)
         assert {name for name in before if after[name] != before[name]} >= replaced > {f"{DESK} agents_password"}
         secrets = after | {f"old {name}": secret for name, secret in before.items()}
-        plan = rehearsals.app.ordering.plan_offboarding(AGENCY)
-        assert rehearsals.carry(rehearsals.app.provisioning.open_run(plan.id)).state is RunState.SUCCEEDED
-        assert [held.host for held in rehearsals.app.holding.held(AGENCY)] == ["recover1"]
+        plan = rehearsals.app.ordering.planning.plan_offboarding(AGENCY)
+        assert rehearsals.carry(rehearsals.app.ordering.provisioning.open_run(plan.id)).state is RunState.SUCCEEDED
+        assert [held.host for held in rehearsals.app.ordering.holding.held(AGENCY)] == ["recover1"]
         assert rehearsals.steps.on("recover1", f"ls /srv/recovery/{AGENCY}/repositories/{DESK}.desk1/snapshots") != ""
-        run = rehearsals.app.holding.open_run(AGENCY, early="the tests are over")
+        run = rehearsals.app.ordering.holding.open_run(AGENCY, early="the tests are over")
         assert rehearsals.carry(run).state is RunState.SUCCEEDED
         assert rehearsals.steps.on("recover1", "ls /srv/recovery") == ""
         marker = "a-word-that-is-nowhere-else"
@@ -581,10 +581,10 @@ class TestSecrets:
     def secrets(self, rehearsals: Rehearsals) -> dict[str, str]:
         """The agency's, by name, and the passwords of its people."""
         found = {}
-        with rehearsals.app.store.read() as tx:
-            for component in rehearsals.app.source.catalog().components:
+        with rehearsals.app.base.store.read() as tx:
+            for component in rehearsals.app.base.source.catalog().components:
                 for name, token in tx.secrets.of(AGENCY, component).items():
-                    found[f"{component} {name}"] = rehearsals.app.assigning.secrets.open(token)
+                    found[f"{component} {name}"] = rehearsals.app.base.assigning.secrets.open(token)
         agents = found[f"{DESK} agents_password"]
         kept = {name: found[f"disaster-recovery {name}"] for name in ("writer_password", "repository_password")}
         writers = {f"{c}.{h}": writer_of(c, h, kept) for c, h in ((DESK, "desk1"), ("disaster-recovery", "recover1"))}

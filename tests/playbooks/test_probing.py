@@ -61,10 +61,10 @@ def probed(practice: PracticeHome, steps: Steps, tmp_path_factory: pytest.TempPa
     done = threading.Event()
     with build(settings) as app:
         made = Rehearsals(app, steps)
-        plan = app.ordering.plan(app.ordering.read(home / "call-off.yml"))
-        onboarded = made.carry(app.provisioning.open_run(plan.id))
+        plan = app.ordering.planning.plan(app.ordering.planning.read(home / "call-off.yml"))
+        onboarded = made.carry(app.ordering.provisioning.open_run(plan.id))
         assert onboarded.state is RunState.SUCCEEDED, onboarded.error
-        prober = threading.Thread(target=app.probe, args=(done.is_set,))
+        prober = threading.Thread(target=app.probing.probe, args=(done.is_set,))
         prober.start()
         yield app
         done.set()
@@ -72,7 +72,7 @@ def probed(practice: PracticeHome, steps: Steps, tmp_path_factory: pytest.TempPa
 
 
 def timeline(app: Application, probe: str) -> Timeline:
-    with app.store.read() as tx:
+    with app.base.store.read() as tx:
         return timelines(tx, AGENCY, DESK).get(probe, ())
 
 
@@ -130,7 +130,7 @@ def serving(app: Application) -> Iterator[int]:
 
 
 def read_until(app: Application) -> datetime:
-    with app.store.read() as tx:
+    with app.base.store.read() as tx:
         reached = tx.prober.read_until()
     assert reached is not None
     return reached

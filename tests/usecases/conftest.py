@@ -18,7 +18,7 @@ from orchestrator.domain.runs.run import Counts, Run, StepOutcome, StepState
 from orchestrator.domain.selling.agreement import CallOff
 from orchestrator.ports.runs import Assignment
 from orchestrator.usecases.observing import Observing
-from orchestrator.usecases.ordering.planning import Ordering
+from orchestrator.usecases.ordering.planning import Planning
 from orchestrator.usecases.ordering.provisioning import Provisioning
 from orchestrator.usecases.runs.admitting import Admitting
 from orchestrator.usecases.runs.assigning import Assigning
@@ -46,7 +46,7 @@ class House:
 
     store: SqlStore
     clock: TurnableClock
-    ordering: Ordering
+    planning: Planning
     provisioning: Provisioning
     driving: Driving
     observing: Observing
@@ -73,7 +73,7 @@ class House:
         return self.driving.conclude(run.id, run.attempt)
 
     def apply(self, order: CallOff, **ends: StepState) -> Run:
-        return self.drive(self.provisioning.open_run(self.ordering.plan(order).id), **ends)
+        return self.drive(self.provisioning.open_run(self.planning.plan(order).id), **ends)
 
     def states(self, agency: str) -> dict[str, str]:
         return {s.component: s.status for s in self.observing.agency(agency).services}
@@ -87,10 +87,10 @@ def house(url: str, tmp_path: Path) -> Iterator[House]:
     source = CatalogFiles(
         catalog_dir=WORLD / "catalog", inventories_dir=WORLD / "inventories", playbooks_dir=WORLD / "playbooks"
     )
-    ordering = Ordering(source=source, store=store, clock=clock)
+    planning = Planning(source=source, store=store, clock=clock)
     secrets = SecretBox(tmp_path / "key")
     assigning = Assigning(source=source, clock=clock, secrets=secrets)
-    provisioning = Provisioning(store=store, clock=clock, ordering=ordering, assigning=assigning)
+    provisioning = Provisioning(store=store, clock=clock, planning=planning, assigning=assigning)
     changes = dict.fromkeys((Purpose.ONBOARD, Purpose.CHANGE, Purpose.OFFBOARD), provisioning)
     driving = Driving(source=source, store=store, clock=clock, consequences=changes)
     limits = Limits(runs=4, site=3, host=2)
@@ -100,7 +100,7 @@ def house(url: str, tmp_path: Path) -> Iterator[House]:
     with store.begin() as tx:
         for worker in ("w", "v"):
             tx.workers.join(worker, host="here", runs=100)
-    yield House(store, clock, ordering, provisioning, driving, observing, admitting)
+    yield House(store, clock, planning, provisioning, driving, observing, admitting)
     engine.dispose()
 
 

@@ -49,7 +49,7 @@ class TestExamine:
 class TestHosts:
     def of(self, house: House, offset: float | None) -> Examining:
         hosts: Any = Hosts(house.clock, offset)
-        return Examining(source=house.ordering.source, store=house.store, clock=house.clock, hosts=hosts)
+        return Examining(source=house.planning.source, store=house.store, clock=house.clock, hosts=hosts)
 
     def test_that_serve_nobody_are_not_asked(self, house: House) -> None:
         with pytest.raises(CannotTellError, match="no agency is in service"):
@@ -74,7 +74,7 @@ class TestHosts:
 class TestSchedules:
     def test_tick_are_behind_or_were_not_due_yet(self, house: House) -> None:
         hosts: Any = Hosts(house.clock, 0)
-        examining = Examining(source=house.ordering.source, store=house.store, clock=house.clock, hosts=hosts)
+        examining = Examining(source=house.planning.source, store=house.store, clock=house.clock, hosts=hosts)
         intervals = {"often": timedelta(minutes=1), "nightly": timedelta(days=1)}
         with pytest.raises(CannotTellError, match="nothing was ever due"):
             examining.schedules(intervals)

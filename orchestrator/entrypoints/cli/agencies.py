@@ -25,8 +25,8 @@ def list_agencies(
     """
     from orchestrator.entrypoints.cli.showing import show_agency
 
-    with application() as application_:
-        agencies = application_.observing.agencies(offboarded=everyone)
+    with application() as app:
+        agencies = app.observing.agencies(offboarded=everyone)
     if as_json:
         print_json({"agencies": [a.model_dump(mode="json") for a in agencies]})
         return
@@ -44,8 +44,8 @@ def show(agency: AgencyId, as_json: AsJson = False) -> None:
     """
     from orchestrator.entrypoints.cli.showing import show_agency
 
-    with application() as application_:
-        view = application_.observing.agency(agency)
+    with application() as app:
+        view = app.observing.agency(agency)
     print_json(view) if as_json else show_agency(view)
 
 
@@ -60,9 +60,9 @@ def verify(
 
     Example: orchestrator agency verify cabinet-office network
     """
-    with application() as application_:
-        run = application_.verifying.open_run(agency, component)
-        follow(application_, run, Wishes(no_follow=no_follow, as_json=as_json))
+    with application() as app:
+        run = app.ordering.verifying.open_run(agency, component)
+        follow(app, run, Wishes(no_follow=no_follow, as_json=as_json))
 
 
 @app.command()
@@ -81,9 +81,9 @@ def offboard(
     """
     from orchestrator.domain.ordering.plan import PlanOptions
 
-    with application() as application_:
-        plan = application_.ordering.plan_offboarding(agency, PlanOptions(final_backup=not no_final_backup))
+    with application() as app:
+        plan = app.ordering.planning.plan_offboarding(agency, PlanOptions(final_backup=not no_final_backup))
         wishes = Wishes(no_follow=no_follow, as_json=as_json, destroy=tuple(yes_destroy or ()))
-        plan_and_carry_out(application_, plan, wishes, yes=yes)
-        if not as_json and (held := application_.holding.held(agency)):
+        plan_and_carry_out(app, plan, wishes, yes=yes)
+        if not as_json and (held := app.ordering.holding.held(agency)):
             console.print(f"Its backups are held until {held[-1].until:%Y-%m-%d}: orchestrator backup held")

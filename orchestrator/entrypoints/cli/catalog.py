@@ -23,9 +23,9 @@ def list_components(as_json: AsJson = False) -> None:
     """
     from rich.table import Table
 
-    with application() as application_:
-        components = list(application_.source.catalog().components.values())
-        offered = {f: a.offered for f, a in application_.source.agreements().items()}
+    with application() as app:
+        components = list(app.base.source.catalog().components.values())
+        offered = {f: a.offered for f, a in app.base.source.agreements().items()}
     if as_json:
         print_json({"components": [c.model_dump(mode="json") for c in components]})
         return
@@ -47,8 +47,8 @@ def show(
 
     Example: orchestrator catalog show network
     """
-    with application() as application_:
-        components = application_.source.catalog().components
+    with application() as app:
+        components = app.base.source.catalog().components
     if component not in components:
         hint = f"components: {', '.join(sorted(components))}"
         raise OrchestratorError(Kind.NOT_FOUND, f"there is no component {component!r}", hint=hint)
@@ -94,9 +94,9 @@ def lint() -> None:
     """
     from orchestrator.usecases.examining import require_consistent
 
-    with application() as application_:
-        require_consistent(application_.source)
-        count = len(application_.source.catalog().components)
+    with application() as app:
+        require_consistent(app.base.source)
+        count = len(app.base.source.catalog().components)
     console.print(f"{count} components, no problems")
 
 
@@ -106,6 +106,6 @@ def schema() -> None:
 
     Example: orchestrator catalog schema > call-off.schema.json
     """
-    with application() as application_:
-        document = application_.ordering.schema()
+    with application() as app:
+        document = app.ordering.planning.schema()
     print_json(document)

@@ -32,5 +32,5 @@ def read_settings() -> "Settings":
 def application() -> "Iterator[Application]":
     from orchestrator.bootstrap import build
 
-    with build(read_settings()) as built:
-        yield built
+    with build(read_settings()) as app:
+        yield app

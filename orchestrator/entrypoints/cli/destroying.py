@@ -31,9 +31,9 @@ NoFinalBackup = Annotated[
 def show_losses(app: "Application", stored: "StoredPlan") -> None:
     """Tell what a plan destroys, if anything."""
     if any(change.destroys for change in stored.plan.changes):
-        now = app.clock.now()
+        now = app.base.clock.now()
         console.print("\n[bold red]Destroyed for good:[/]")
-        for one in app.appraising.losses(stored.plan):
+        for one in app.ordering.appraising.losses(stored.plan):
             _show(one, now)
 
 

@@ -28,14 +28,14 @@ def check(agency: MaybeAgency = None, no_follow: NoFollow = False, as_json: AsJs
 
     Example: orchestrator drift check cabinet-office
     """
-    with application() as built:
-        runs = [built.comparing.open_run(agency)] if agency else built.comparing.open_for_all()
+    with application() as app:
+        runs = [app.ordering.comparing.open_run(agency)] if agency else app.ordering.comparing.open_for_all()
         if not runs:
             say("Nobody to look at: nothing is in service, or a run is open for everybody.")
         if no_follow:
             _tell_queued(runs, as_json=as_json)
             return
-        found, failures = _carried(built, runs)
+        found, failures = _carried(app, runs)
     if as_json:
         print_json({"drift": [view.model_dump(mode="json") for view in found]})
     else:
@@ -53,12 +53,12 @@ def _tell_queued(runs: "list[Run]", *, as_json: bool) -> None:
         say(f"Queued {len(runs)} run{'' if len(runs) == 1 else 's'}; see: orchestrator run list")
 
 
-def _carried(built: "Application", runs: "list[Run]") -> "tuple[list[DriftView], list[OrchestratorError]]":
+def _carried(app: "Application", runs: "list[Run]") -> "tuple[list[DriftView], list[OrchestratorError]]":
     """What the runs have found, and why some could not tell."""
     from orchestrator.entrypoints.cli.following import carry, failure
 
-    ended = [carry(built, run.id) for run in runs]
-    found = [view for run in runs for view in built.comparing.found(run.id)]
+    ended = [carry(app, run.id) for run in runs]
+    found = [view for run in runs for view in app.ordering.comparing.found(run.id)]
     return found, [error for run in ended if (error := failure(run))]
 
 

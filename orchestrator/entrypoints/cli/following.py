@@ -43,15 +43,15 @@ def carry(app: Application, run_id: int, *, on_event: Callable[[Event], None] | 
 
 def _is_cared_for(app: Application, run_id: int) -> bool:
     """Whether there are workers for it, or another command works it."""
-    return bool(app.live_workers()) or app.is_worked(run_id)
+    return bool(app.engine.live_workers()) or app.engine.is_worked(run_id)
 
 
 def carry_all(app: Application, run_ids: Sequence[int]) -> list[RunView]:
     """Follow runs to their ends, tell each, and return them as they ended. Worked as in `carry`."""
     gc.enable()
     ended: dict[int, RunView] = {}
-    if run_ids and app.live_workers():
-        _ends(app, run_ids, ended, alive=lambda: bool(app.live_workers()))
+    if run_ids and app.engine.live_workers():
+        _ends(app, run_ids, ended, alive=lambda: bool(app.engine.live_workers()))
     if len(ended) < len(run_ids):
         with _working(app, run_ids) as alive:
             try:
@@ -93,7 +93,7 @@ def _working(app: Application, run_ids: Sequence[int]) -> Iterator[Callable[[], 
 
     def work() -> None:
         try:
-            app.work(done.is_set, Errand(frozenset(run_ids), hurry))
+            app.engine.work(done.is_set, Errand(frozenset(run_ids), hurry))
         except BaseException as error:  # handed to the thread that waits for it
             broken.append(error)
 
@@ -140,7 +140,7 @@ def _watched(follower: "_Follower", *, mine: bool, alive: Callable[[], bool]) ->
 
 def _cancel(app: Application, run_id: int) -> None:
     try:
-        app.driving.cancel(run_id)
+        app.engine.driving.cancel(run_id)
     except OrchestratorError as error:
         if error.kind is not Kind.CONFLICT:
             raise
@@ -160,7 +160,7 @@ class _Follower:
         """Until the run has ended or nobody is left to end it."""
         if self.on_event is None and progress.is_terminal:
             with Live(console=progress.console, refresh_per_second=8) as live:
-                return self._watch(alive, lambda run: live.update(run_table(run, self.app.clock.now())))
+                return self._watch(alive, lambda run: live.update(run_table(run, self.app.base.clock.now())))
         return self._watch(alive, self._tell)
 
     def _watch(self, alive: Callable[[], bool], show: Callable[[RunView], None]) -> RunView:
@@ -211,7 +211,7 @@ def carry_back(app: Application, run: RunView) -> RunView | None:
     undoing = app.observing.rolling_back(run.run) if run.state is RunState.FAILED else None
     if undoing is None:
         return None
-    say(f"Run {run.run} failed; run {undoing.run} removes what it has built.")
+    say(f"Run {run.run} failed; run {undoing.run} removes what it has app.")
     return carry(app, undoing.run)
 
 

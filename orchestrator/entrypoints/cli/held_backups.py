@@ -24,8 +24,8 @@ def held(
     """
     from orchestrator.entrypoints.cli.showing_recovery import show_held
 
-    with application() as built:
-        found, now = built.holding.held(agency), built.clock.now()
+    with application() as app:
+        found, now = app.ordering.holding.held(agency), app.base.clock.now()
     if as_json:
         print_json({"held": [one.model_dump(mode="json") for one in found]})
     else:
@@ -47,11 +47,11 @@ def destroy(
 
     Example: orchestrator backup destroy cabinet-office
     """
-    with application() as built:
-        reason = built.holding.reason(agency, early=early)
+    with application() as app:
+        reason = app.ordering.holding.reason(agency, early=early)
         if not yes:
             _ask(agency, reason)
-        follow(built, built.holding.open_run(agency, early=early), Wishes(no_follow=no_follow, as_json=as_json))
+        follow(app, app.ordering.holding.open_run(agency, early=early), Wishes(no_follow=no_follow, as_json=as_json))
 
 
 def password(
@@ -68,8 +68,8 @@ def password(
 
     Example: orchestrator backup password cabinet-office service-desk.desk1 /dev/shm/password
     """
-    with application() as built:
-        write_new_file(file, built.holding.password(agency, repository))
+    with application() as app:
+        write_new_file(file, app.ordering.holding.password(agency, repository))
     console.print(f"Written: {file}. Remove it when you have restored what you need.")
 
 

@@ -55,7 +55,7 @@ def worker() -> None:
     gc.enable()
     with application() as app:
         say("Working; Ctrl-C to stop.")
-        app.work(stopping.is_set)
+        app.engine.work(stopping.is_set)
 
 
 def serve(
@@ -70,7 +70,7 @@ def serve(
     from orchestrator.entrypoints.http.server import serve_forever
 
     with application() as app:
-        http = app.settings.http
+        http = app.base.settings.http
         serve_forever(app, host=host or http.host, port=http.port if port is None else port, with_worker=not no_worker)
 
 
@@ -105,5 +105,5 @@ def prune() -> None:
     Example: orchestrator db prune
     """
     with application() as app:
-        gone = app.retaining.prune()
+        gone = app.engine.retaining.prune()
     console.print(f"{gone:,} rows forgotten")

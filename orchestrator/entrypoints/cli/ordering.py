@@ -58,12 +58,12 @@ def plan(
     from orchestrator.usecases.observing import plan_view
 
     with application() as app:
-        call_off = app.ordering.read(file)
+        call_off = app.ordering.planning.read(file)
         options = _options(target, force=force, no_final_backup=no_final_backup)
-        stored = app.ordering.plan(call_off, options, renamed=renamed or says_renamed(app, call_off))
+        stored = app.ordering.planning.plan(call_off, options, renamed=renamed or says_renamed(app, call_off))
         view = plan_view(stored)
         if as_json:
-            losses = app.appraising.losses(stored.plan) if stored.plan.unconfirmed(()) else []
+            losses = app.ordering.appraising.losses(stored.plan) if stored.plan.unconfirmed(()) else []
             print_json({**view.model_dump(mode="json"), "losses": [one.model_dump(mode="json") for one in losses]})
         else:
             show_plan(view)
@@ -103,7 +103,7 @@ def apply(
     wishes = Wishes(priority, on_failure, no_follow, as_json, tuple(yes_destroy or ()))
     with application() as app:
         if (number := plan_number(what)) and not Path(what).exists():
-            require_consent(app.ordering.stored(number), wishes.destroy)
+            require_consent(app.ordering.planning.stored(number), wishes.destroy)
             carry_out(app, number, wishes)
             return
         if is_folder(Path(what)):
@@ -112,11 +112,11 @@ def apply(
 
             apply_folder(app, Path(what), wishes, yes=yes, keep_going=keep_going, renamed=renamed)
             return
-        call_off = app.ordering.read(Path(what))
+        call_off = app.ordering.planning.read(Path(what))
         renamed = renamed or says_renamed(app, call_off)
         finish_open_run(app, call_off.agency.id, wishes)
         options = _options(target, force=force, no_final_backup=no_final_backup)
-        plan_and_carry_out(app, app.ordering.plan(call_off, options, renamed=renamed), wishes, yes=yes)
+        plan_and_carry_out(app, app.ordering.planning.plan(call_off, options, renamed=renamed), wishes, yes=yes)
 
 
 def _options(target: list[str] | None, *, force: bool, no_final_backup: bool) -> "PlanOptions":
@@ -133,7 +133,7 @@ def _refuse_for_folders(*, target: list[str] | None, force: bool, no_final_backu
 
 def says_renamed(app: "Application", call_off: "CallOff") -> bool:
     """Whether somebody says that an agency has another name now. Where nobody can be asked, planning refuses."""
-    name = app.ordering.another_name(call_off)
+    name = app.ordering.planning.another_name(call_off)
     if name is None or not somebody_is_there():
         return False
     say(f"The id {call_off.agency.id} is that of {name}; the file is for {call_off.agency.name}.")
@@ -165,14 +165,14 @@ def plan_and_carry_out(app: "Application", stored: "StoredPlan", wishes: Wishes,
 
 
 def carry_out(app: "Application", plan_id: int, wishes: Wishes) -> None:
-    run = app.provisioning.open_run(plan_id, priority=wishes.priority, on_failure=wishes.on_failure)
+    run = app.ordering.provisioning.open_run(plan_id, priority=wishes.priority, on_failure=wishes.on_failure)
     follow(app, run, wishes)
 
 
 def follow(app: "Application", run: "Run", wishes: Wishes) -> None:
     """Follow a queued run to its end, or say that it is queued."""
     if wishes.no_follow:
-        if not app.live_workers():
+        if not app.engine.live_workers():
             say("No worker is running; the run starts with the next: orchestrator worker, or orchestrator serve")
         print_json(app.observing.run(run.id)) if wishes.as_json else console.print(f"Run {run.id} is queued")
         return
@@ -191,7 +191,7 @@ def finish(app: "Application", run_id: int, *, as_json: bool) -> None:
     elif progress.is_terminal:
         show_run_line(ended)  # its table stands above, as it was when the run ended
     elif error is None:
-        show_run(ended, app.clock.now())
+        show_run(ended, app.base.clock.now())
     if error:
         raise error
 
@@ -210,7 +210,7 @@ def finish_open_run(app: "Application", agency: str, wishes: Wishes) -> None:
 
     if run.kind is Purpose.DRILL and wishes.priority is Priority.INCIDENT:
         say(f"Run {run.run} of {agency} is a drill, which makes way for the incident.")
-        app.drilling.preempt(run.run, app.driving)
+        app.recovery.drilling.preempt(run.run, app.engine.driving)
     else:
         say(f"Run {run.run} of {agency} is still {run.state}; going on with it first.")
     ended = carry(app, run.run)

@@ -27,7 +27,7 @@ SHOWN = 40
 def plan_folder(app: Application, folder: Path, *, as_json: bool, renamed: bool) -> bool:
     """Show what applying every call-off in a folder would change; whether that is anything. Raises when one is
     refused."""
-    batch = app.batching.plan(folder, renamed=renamed)
+    batch = app.ordering.batching.plan(folder, renamed=renamed)
     if as_json:
         print_json(_document(batch) | {"plans": [_plan(one.file, plan_view(one.stored)) for one in batch.planned]})
     else:
@@ -40,8 +40,8 @@ def plan_folder(app: Application, folder: Path, *, as_json: bool, renamed: bool)
 def apply_folder(app: Application, folder: Path, wishes: Wishes, *, yes: bool, keep_going: bool, renamed: bool) -> None:
     """Plan every call-off in a folder, ask once, and carry all out. When one is refused nothing is applied, unless the
     others are to be."""
-    batch = app.batching.without_those_in_the_way(app.batching.plan(folder, renamed=renamed))
-    batch = app.batching.without_losses(batch, wishes.destroy)
+    batch = app.ordering.batching.without_those_in_the_way(app.ordering.batching.plan(folder, renamed=renamed))
+    batch = app.ordering.batching.without_losses(batch, wishes.destroy)
     if not wishes.as_json:
         _show(batch)
     if not keep_going and (error := _refusal(folder, batch.refused, hint=NOTHING_APPLIED)):
@@ -50,7 +50,9 @@ def apply_folder(app: Application, folder: Path, wishes: Wishes, *, yes: bool, k
         raise error
     if batch.to_do and not yes:
         require_yes(f"Apply {_counted(len(batch.to_do), 'plan')}?")
-    runs, late = app.batching.open_runs(batch, app.provisioning, priority=wishes.priority, on_failure=wishes.on_failure)
+    runs, late = app.ordering.batching.open_runs(
+        batch, app.ordering.provisioning, priority=wishes.priority, on_failure=wishes.on_failure
+    )
     ended = _carried(app, list(runs.values()), wishes)
     refused = (*batch.refused, *late)
     if wishes.as_json:
@@ -65,7 +67,7 @@ def _carried(app: Application, runs: list[Run], wishes: Wishes) -> list[RunView]
     """Runs as they ended, or as they were queued."""
     if not wishes.no_follow:
         return carry_all(app, [run.id for run in runs])
-    if runs and not app.live_workers():
+    if runs and not app.engine.live_workers():
         say("No worker is running; the runs start with the next: orchestrator worker, or orchestrator serve")
     say(f"Queued: {_counted(len(runs), 'run')}")
     return [app.observing.run(run.id) for run in runs]

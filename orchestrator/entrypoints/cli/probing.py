@@ -20,8 +20,8 @@ def probe(agency: AgencyId, component: Component = None, as_json: AsJson = False
 
     Example: orchestrator probe cabinet-office service-desk
     """
-    with application() as application_:
-        found = application_.probe_now(agency, component)
+    with application() as app:
+        found = app.probing.probe_now(agency, component)
     if as_json:
         print_json({"agency": agency, "probes": [_plain(target, reading) for target, reading in found]})
     else:

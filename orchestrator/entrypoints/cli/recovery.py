@@ -44,8 +44,8 @@ def list_drills(
     """
     from orchestrator.entrypoints.cli.showing_recovery import show_drills
 
-    with application() as built:
-        drills = built.recalling.drills(agency=agency, limit=limit)
+    with application() as app:
+        drills = app.recovery.recalling.drills(agency=agency, limit=limit)
     if as_json:
         print_json({"drills": [d.model_dump(mode="json") for d in drills]})
     else:
@@ -70,13 +70,13 @@ def start(
 
     Example: orchestrator drill start cabinet-office service-desk
     """
-    with application() as built:
-        drill = built.drilling.request(agency, component, by=who or getpass.getuser(), witnesses=witnesses or ())
+    with application() as app:
+        drill = app.recovery.drilling.request(agency, component, by=who or getpass.getuser(), witnesses=witnesses or ())
         if drill.state == "approval_pending":
             say(f"Drill {drill.id} waits for somebody else: orchestrator drill approve {drill.id} --live-data")
-            _show(built, drill.id, as_json=as_json)
+            _show(app, drill.id, as_json=as_json)
             return
-        _run(built, drill.id, no_follow=no_follow, as_json=as_json, page=page)
+        _run(app, drill.id, no_follow=no_follow, as_json=as_json, page=page)
 
 
 @app.command()
@@ -93,13 +93,13 @@ def approve(
 
     Example: orchestrator drill approve 7 --live-data --as jane
     """
-    with application() as built:
-        approved = built.drilling.approve(drill, by=who or getpass.getuser(), live_data=live_data)
-        if approved.scheduled_at > built.clock.now():
+    with application() as app:
+        approved = app.recovery.drilling.approve(drill, by=who or getpass.getuser(), live_data=live_data)
+        if approved.scheduled_at > app.base.clock.now():
             say(f"Drill {drill} is due at {approved.scheduled_at:%Y-%m-%d %H:%M}Z; serve starts it then")
-            _show(built, drill, as_json=as_json)
+            _show(app, drill, as_json=as_json)
             return
-        _run(built, drill, no_follow=no_follow, as_json=as_json)
+        _run(app, drill, no_follow=no_follow, as_json=as_json)
 
 
 @app.command()
@@ -108,9 +108,9 @@ def witness(drill: DrillId, who: Who = None, as_json: AsJson = False) -> None:
 
     Example: orchestrator drill witness 7 --as "Eve Marsham"
     """
-    with application() as built:
-        built.drilling.witness(drill, by=who or getpass.getuser())
-        _show(built, drill, as_json=as_json)
+    with application() as app:
+        app.recovery.drilling.witness(drill, by=who or getpass.getuser())
+        _show(app, drill, as_json=as_json)
 
 
 @app.command()
@@ -124,10 +124,10 @@ def reject(
 
     Example: orchestrator drill reject 7 --reason "the desk moves that week"
     """
-    with application() as built:
+    with application() as app:
         why = reason or typed("Why", otherwise="say why: --reason")
-        built.drilling.reject(drill, by=who or getpass.getuser(), reason=why)
-        _show(built, drill, as_json=as_json)
+        app.recovery.drilling.reject(drill, by=who or getpass.getuser(), reason=why)
+        _show(app, drill, as_json=as_json)
 
 
 @app.command()
@@ -136,8 +136,8 @@ def show(drill: DrillId, as_json: AsJson = False) -> None:
 
     Example: orchestrator drill show 7 --json
     """
-    with application() as built:
-        _show(built, drill, as_json=as_json)
+    with application() as app:
+        _show(app, drill, as_json=as_json)
 
 
 @app.command()
@@ -155,10 +155,10 @@ def calendar(
     """
     from orchestrator.entrypoints.cli.showing_recovery import show_calendar
 
-    with application() as built:
-        slots = built.drill_scheduling.calendar(agency, count=count)
+    with application() as app:
+        slots = app.recovery.scheduling.calendar(agency, count=count)
         if ics:
-            write_file(ics, built.calendar_file(placed for slot in slots if (placed := slot.placed)))
+            write_file(ics, app.recovery.calendar_file(placed for slot in slots if (placed := slot.placed)))
             say(f"Written: {ics}")
     print_json({"slots": [s.model_dump(mode="json") for s in slots]}) if as_json else show_calendar(slots)
 
@@ -169,8 +169,8 @@ def blackouts(file: Annotated[Path, typer.Argument(help="An iCalendar file.", me
 
     Example: orchestrator drill blackouts closures.ics
     """
-    with application() as built:
-        found = built.blackouts(file)
+    with application() as app:
+        found = app.recovery.blackouts(file)
     console.print("recovery:\n  blackouts:" + ("" if found else " []"))
     for blackout in found:
         console.print(f"    - {json.dumps(blackout.model_dump(mode='json'), ensure_ascii=False)}", markup=False)
@@ -189,15 +189,15 @@ def report(
 
     Example: orchestrator drill report 7 --out drill-7.html
     """
-    with application() as built:
-        document = built.recalling.evidence(drill)
+    with application() as app:
+        document = app.recovery.recalling.evidence(drill)
         if as_json:
             typer.echo(document)
             return
-        file = out or built.settings.home / "reports" / f"drill-{drill}.html"
+        file = out or app.base.settings.home / "reports" / f"drill-{drill}.html"
         if out is None:
             make_folder(file.parent)
-        write_file(file, built.draw(document))
+        write_file(file, app.evidence.draw(document))
     console.print(f"Written: {file}")
 
 
@@ -218,8 +218,8 @@ def verify(
 
     Example: orchestrator drill verify drill-7.json
     """
-    with application() as built:
-        problems = built.verify_evidence(files, key, head)
+    with application() as app:
+        problems = app.evidence.verify(files, key, head)
     if as_json:
         print_json({"files": [str(f) for f in files], "problems": problems})
     elif not problems:
@@ -234,8 +234,8 @@ def head() -> None:
 
     Example: orchestrator drill head > head.json
     """
-    with application() as built:
-        typer.echo(built.evidence_head(), nl=False)
+    with application() as app:
+        typer.echo(app.evidence.head(), nl=False)
 
 
 @app.command()
@@ -248,8 +248,8 @@ def key(
 
     Example: orchestrator drill key > public.pem
     """
-    with application() as built:
-        typer.echo(built.public_keys() if every else built.public_key(), nl=False)
+    with application() as app:
+        typer.echo(app.evidence.public_keys() if every else app.evidence.public_key(), nl=False)
 
 
 @backup.command("start")
@@ -265,13 +265,13 @@ def start_backup(
     """
     from orchestrator.entrypoints.cli.ordering import finish
 
-    with application() as built:
-        built.witnessing.write(agency)
-        run = built.protecting.open_run(agency, component)
+    with application() as app:
+        app.recovery.witnessing.write(agency)
+        run = app.recovery.protecting.open_run(agency, component)
         if no_follow:
-            print_json(built.observing.run(run.id)) if as_json else console.print(f"Run {run.id} is queued")
+            print_json(app.observing.run(run.id)) if as_json else console.print(f"Run {run.id} is queued")
             return
-        finish(built, run.id, as_json=as_json)
+        finish(app, run.id, as_json=as_json)
 
 
 @backup.command("list")
@@ -284,33 +284,33 @@ def list_backups(
     """
     from orchestrator.entrypoints.cli.showing_recovery import show_backups
 
-    with application() as built:
-        views = built.protecting.protection(agency)
-        now = built.clock.now()
+    with application() as app:
+        views = app.recovery.protecting.protection(agency)
+        now = app.base.clock.now()
     print_json({"backups": [v.model_dump(mode="json") for v in views]}) if as_json else show_backups(views, now)
 
 
-def _run(built: "Application", drill: int, *, no_follow: bool, as_json: bool, page: Path | None = None) -> None:
+def _run(app: "Application", drill: int, *, no_follow: bool, as_json: bool, page: Path | None = None) -> None:
     """Open the drill's run and follow it; a drill that does not pass is an error."""
     from orchestrator.entrypoints.cli.following import carry
 
-    run = built.drilling.start(drill)
+    run = app.recovery.drilling.start(drill)
     if no_follow:
-        _show(built, drill, as_json=as_json)
+        _show(app, drill, as_json=as_json)
         return
-    carry(built, run.id)
-    view = _show(built, drill, as_json=as_json)
+    carry(app, run.id)
+    view = _show(app, drill, as_json=as_json)
     if page and view.verdict:
-        write_file(page, built.draw(built.recalling.evidence(drill)))
+        write_file(page, app.evidence.draw(app.recovery.recalling.evidence(drill)))
         say(f"Written: {page}")
     if error := _failure(view):
         raise error
 
 
-def _show(built: "Application", drill: int, *, as_json: bool) -> "DrillView":
+def _show(app: "Application", drill: int, *, as_json: bool) -> "DrillView":
     from orchestrator.entrypoints.cli.showing_recovery import show_drill
 
-    view = built.recalling.drill(drill)
+    view = app.recovery.recalling.drill(drill)
     print_json(view) if as_json else show_drill(view)
     return view
 

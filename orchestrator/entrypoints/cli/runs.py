@@ -27,9 +27,9 @@ def list_runs(
 
     Example: orchestrator run list --agency cabinet-office
     """
-    with application() as application_:
-        runs = application_.observing.runs(agency=agency, limit=limit)
-        now = application_.clock.now()
+    with application() as app:
+        runs = app.observing.runs(agency=agency, limit=limit)
+        now = app.base.clock.now()
     if as_json:
         print_json({"runs": [run.model_dump(mode="json", exclude={"steps"}) for run in runs]})
     else:
@@ -46,8 +46,8 @@ def show(run: RunId, as_json: AsJson = False) -> None:
     """
     from orchestrator.entrypoints.cli.showing import show_run
 
-    with application() as application_:
-        view, now = application_.observing.run(run), application_.clock.now()
+    with application() as app:
+        view, now = app.observing.run(run), app.base.clock.now()
     print_json(view) if as_json else show_run(view, now)
 
 
@@ -65,11 +65,11 @@ def follow(
     """
     from orchestrator.entrypoints.cli.following import carry, failure
 
-    with application() as application_:
+    with application() as app:
         if not as_json:
-            finish(application_, run, as_json=False)
+            finish(app, run, as_json=False)
             return
-        ended = carry(application_, run, on_event=_json_line, after=after)
+        ended = carry(app, run, on_event=_json_line, after=after)
         if error := failure(ended):
             raise error
 
@@ -92,17 +92,17 @@ def logs(
     from orchestrator.entrypoints.cli.following import carry, failure
     from orchestrator.entrypoints.cli.logs import Pages
 
-    with application() as application_:
-        view = application_.observing.run(run)
+    with application() as app:
+        view = app.observing.run(run)
         if step is not None and step not in [one.id for one in view.steps]:
             known = ", ".join(one.id for one in view.steps) or "none"
             raise OrchestratorError(Kind.NOT_FOUND, f"run {run} has no step {step!r}", hint=f"steps: {known}")
         tell = Pages(step, as_json=as_json).tell
         if not go_on:
-            for event in application_.observing.events(run=run):
+            for event in app.observing.events(run=run):
                 tell(event)
             return
-        if error := failure(carry(application_, run, on_event=tell)):
+        if error := failure(carry(app, run, on_event=tell)):
             raise error
 
 
@@ -115,13 +115,13 @@ def cancel(run: RunId, as_json: AsJson = False) -> None:
     """
     from orchestrator.usecases.observing import is_open
 
-    with application() as application_:
-        application_.driving.cancel(run)
-        view = application_.observing.run(run)
-        if is_open(view) and not application_.live_workers() and not application_.is_worked(run):
+    with application() as app:
+        app.engine.driving.cancel(run)
+        view = app.observing.run(run)
+        if is_open(view) and not app.engine.live_workers() and not app.engine.is_worked(run):
             from orchestrator.entrypoints.cli.following import carry
 
-            view = carry(application_, run)
+            view = carry(app, run)
     if as_json:
         print_json(view)
     else:
@@ -138,10 +138,10 @@ def resume(
     """
     from orchestrator.usecases.observing import is_open
 
-    with application() as application_:
-        if not is_open(application_.observing.run(run)):
-            application_.driving.resume(run)
+    with application() as app:
+        if not is_open(app.observing.run(run)):
+            app.engine.driving.resume(run)
         if no_follow:
-            print_json(application_.observing.run(run)) if as_json else console.print(f"Run {run} is queued")
+            print_json(app.observing.run(run)) if as_json else console.print(f"Run {run} is queued")
             return
-        finish(application_, run, as_json=as_json)
+        finish(app, run, as_json=as_json)

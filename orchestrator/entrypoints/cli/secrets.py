@@ -28,8 +28,8 @@ def list_secrets(
     """
     from orchestrator.entrypoints.cli.showing_secrets import show_secrets
 
-    with application() as built:
-        views, now = built.renewing.listed(agency), built.clock.now()
+    with application() as app:
+        views, now = app.keys.renewing.listed(agency), app.base.clock.now()
     if as_json:
         print_json({"secrets": [view.model_dump(mode="json") for view in views]})
     else:
@@ -69,28 +69,28 @@ def rotate(
     Example: orchestrator secret rotate cabinet-office desktop users_password
     """
     _refuse_two([agency is not None, site is not None, evidence])
-    with application() as built:
+    with application() as app:
         if site is not None:
-            _rotate_site(built, site, copied=copied, as_json=as_json)
+            _rotate_site(app, site, copied=copied, as_json=as_json)
             return
         if evidence:
-            built.rotate_signing_key()
-            _tell_signing_key(built, as_json=as_json)
+            app.evidence.rotate()
+            _tell_signing_key(app, as_json=as_json)
             return
         if agency is None:
-            _rotate_key(built, copied=copied, as_json=as_json)
+            _rotate_key(app, copied=copied, as_json=as_json)
             return
-        named = built.renewing.named(agency, component, name)
+        named = app.keys.renewing.named(agency, component, name)
         begun = [view for view in named if view.replaced]
         if not yes and not begun:
             console.print("\n".join(f"  {view.component} {view.name}" for view in named))
             require_yes(f"Give {agency} others in their places? Its people are told the new passwords by you.")
         wishes = Wishes(no_follow=no_follow, as_json=as_json)
         if begun:
-            finish_open_run(built, agency, wishes)
-        if begun != named or any(view.replaced for view in built.renewing.named(agency, component, name)):
-            built.renewing.propose(agency, component, name)
-            follow(built, built.renewing.open_run(agency), wishes)
+            finish_open_run(app, agency, wishes)
+        if begun != named or any(view.replaced for view in app.keys.renewing.named(agency, component, name)):
+            app.keys.renewing.propose(agency, component, name)
+            follow(app, app.keys.renewing.open_run(agency), wishes)
         elif as_json:
             print_json({"run": None, "steps": []})
 
@@ -104,9 +104,9 @@ def _refuse_two(asked: list[bool]) -> None:
         )
 
 
-def _rotate_site(built: "Application", site: str, *, copied: bool, as_json: bool) -> None:
-    done = built.rekeying.rotate(site, many=built.many_machines, copied=copied)
-    key = built.access_of(site).key
+def _rotate_site(app: "Application", site: str, *, copied: bool, as_json: bool) -> None:
+    done = app.keys.rekeying.rotate(site, many=app.base.many_machines, copied=copied)
+    key = app.base.access_of(site).key
     if as_json:
         print_json({"site": site, "finished": done, "key_file": str(key)})
     elif done:
@@ -116,23 +116,23 @@ def _rotate_site(built: "Application", site: str, *, copied: bool, as_json: bool
         console.print(f"orchestrator secret rotate --site {site} --copied")
 
 
-def _tell_signing_key(built: "Application", *, as_json: bool) -> None:
-    key, keys = built.settings.signing_key_file, built.settings.signing_keys_file
+def _tell_signing_key(app: "Application", *, as_json: bool) -> None:
+    key, keys = app.base.settings.signing_key_file, app.base.settings.signing_keys_file
     if as_json:
         print_json({"key_file": str(key), "keys_file": str(keys)})
         return
     console.print(f"Evidence is signed by a new key, {key}; back it up, and {keys} with it.")
-    if built.many_machines:
+    if app.base.many_machines:
         console.print(
             "Copy both to every machine's state directory within a day: until then the key before signs, too."
         )
     console.print("Whoever checks evidence needs the new list: orchestrator drill key --all")
 
 
-def _rotate_key(built: "Application", *, copied: bool, as_json: bool) -> None:
-    made, file = built.rotating.begin(), built.settings.key_file
-    waits = built.many_machines and (made or not copied)
-    resealed = None if waits else built.rotating.finish()
+def _rotate_key(app: "Application", *, copied: bool, as_json: bool) -> None:
+    made, file = app.keys.rotating.begin(), app.base.settings.key_file
+    waits = app.base.many_machines and (made or not copied)
+    resealed = None if waits else app.keys.rotating.finish()
     if as_json:
         print_json({"begun": made, "finished": not waits, "resealed": resealed})
     elif waits:

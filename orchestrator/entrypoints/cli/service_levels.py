@@ -44,14 +44,14 @@ def show(
     """
     from orchestrator.entrypoints.cli.showing_service_levels import show_agencies, show_report
 
-    with application() as built:
+    with application() as app:
         if agency is None:
-            lines = built.reporting.overview(_month(month))
+            lines = app.service_levels.reporting.overview(_month(month))
             print_json({"agencies": [one.model_dump(mode="json") for one in lines]}) if as_json else show_agencies(
                 lines
             )
             return
-        report = built.reporting.report(agency, _month(month))
+        report = app.service_levels.reporting.report(agency, _month(month))
     print_json(report) if as_json else show_report(report)
 
 
@@ -72,9 +72,9 @@ def close(
     from orchestrator.domain.calendars.months import CalendarMonth
     from orchestrator.entrypoints.cli.showing_service_levels import show_closings
 
-    with application() as built:
+    with application() as app:
         closings = []
-        for closing in built.month_end.close(CalendarMonth.named(month), agency, why=why):
+        for closing in app.service_levels.month_end.close(CalendarMonth.named(month), agency, why=why):
             closings.append(closing)
             same = "" if closing.changed else ", as it was"
             say(f"{closing.month} of {closing.agency}: version {closing.version}{same}")
@@ -94,10 +94,10 @@ def report(
     """
     from orchestrator.entrypoints.cli.showing_service_levels import show_report
 
-    with application() as built:
-        found = built.reporting.report(agency, _month(month))
+    with application() as app:
+        found = app.service_levels.reporting.report(agency, _month(month))
         if page:
-            write_file(page, built.draw_report(found))
+            write_file(page, app.service_levels.draw_report(found))
             say(f"Written: {page}")
     print_json(found) if as_json else show_report(found)
 
@@ -121,8 +121,8 @@ def declare(
     """
     from orchestrator.entrypoints.cli.showing_service_levels import show_declarations
 
-    with application() as built:
-        view = built.declaring.declare(kind, agency, component, start=start, end=end, why=why)
+    with application() as app:
+        view = app.service_levels.declaring.declare(kind, agency, component, start=start, end=end, why=why)
     print_json(view) if as_json else show_declarations([view])
     if view.kind is not DeclarationKind.OUTAGE:
         say(f'When the agency has accepted it: orchestrator sla accept {view.declaration} --as "WHO"')
@@ -140,8 +140,8 @@ def accept(
     """
     from orchestrator.entrypoints.cli.showing_service_levels import show_declarations
 
-    with application() as built:
-        view = built.declaring.accept(declaration, by=who or getpass.getuser())
+    with application() as app:
+        view = app.service_levels.declaring.accept(declaration, by=who or getpass.getuser())
     print_json(view) if as_json else show_declarations([view])
 
 
@@ -159,8 +159,8 @@ def end(
     """
     from orchestrator.entrypoints.cli.showing_service_levels import show_declarations
 
-    with application() as built:
-        view = built.declaring.end(declaration, at=at)
+    with application() as app:
+        view = app.service_levels.declaring.end(declaration, at=at)
     print_json(view) if as_json else show_declarations([view])
 
 
@@ -176,8 +176,8 @@ def declarations(
     """
     from orchestrator.entrypoints.cli.showing_service_levels import show_declarations
 
-    with application() as built:
-        views = built.declaring.newest(agency, limit=limit)
+    with application() as app:
+        views = app.service_levels.declaring.newest(agency, limit=limit)
     print_json({"declarations": [v.model_dump(mode="json") for v in views]}) if as_json else show_declarations(views)
 
 
@@ -187,8 +187,8 @@ def openslo(agency: MaybeAgency = None) -> None:
 
     Example: orchestrator sla openslo --agency cabinet-office > slo.yml
     """
-    with application() as built:
-        typer.echo(built.openslo(agency), nl=False)
+    with application() as app:
+        typer.echo(app.service_levels.openslo(agency), nl=False)
 
 
 def _month(named: str | None) -> "CalendarMonth | None":

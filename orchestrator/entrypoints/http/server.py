@@ -26,7 +26,9 @@ def http_application(app: Application, *names: str) -> FastAPI:
     words of the command line."""
     http = FastAPI(title="Shared service orchestrator", openapi_url=None)
     http.add_middleware(BodyLimit)
-    http.add_middleware(TrustedHostMiddleware, allowed_hosts=[*app.settings.http.hosts, *names], www_redirect=False)
+    http.add_middleware(
+        TrustedHostMiddleware, allowed_hosts=[*app.base.settings.http.hosts, *names], www_redirect=False
+    )
 
     @http.get("/healthz")
     def healthz() -> dict[str, str]:
@@ -37,8 +39,8 @@ def http_application(app: Application, *names: str) -> FastAPI:
     def readyz() -> dict[str, object] | JSONResponse:
         """The database answers too, and keys and state directory are where they belong; how many workers live."""
         try:
-            app.require_installation()
-            return {"status": "ready", "workers": len(app.live_workers())}
+            app.base.require_installation()
+            return {"status": "ready", "workers": len(app.engine.live_workers())}
         except OrchestratorError as error:
             return problem_document(error, status=503)
 
@@ -64,7 +66,7 @@ def http_application(app: Application, *names: str) -> FastAPI:
                     "__param_module": found.module,
                 },
             }
-            for found in discover(app.targeting.targets(), kind)
+            for found in discover(app.probing.targeting.targets(), kind)
         ]
 
     @http.exception_handler(OrchestratorError)
@@ -106,7 +108,7 @@ def configuration(app: Application, host: str, port: int) -> uvicorn.Config:
         http=PunctualProtocol,
         ws="none",
         h11_max_incomplete_event_size=HEAD_BYTES,
-        limit_concurrency=app.settings.http.connections,
+        limit_concurrency=app.base.settings.http.connections,
         timeout_graceful_shutdown=STOP_SECONDS,
         log_level="error",
         access_log=False,
@@ -118,12 +120,12 @@ def serve_forever(app: Application, *, host: str, port: int, with_worker: bool) 
     probing."""
     server = _Server(configuration(app, host, port))
     done = threading.Event()
-    app.store, app.exposition  # noqa: B018 - a database that cannot be used is an error now, not at the first scrape
+    app.base.store, app.exposition  # noqa: B018 - a database that cannot be used is an error now, not at the first scrape
     gc.enable()
     gc.freeze()  # what was imported stays: walking it for garbage would hold up every thread for a tenth of a second
     wanted = {
-        "worker": app.work if with_worker else None,
-        "prober": app.probe if app.settings.probing.enabled else None,
+        "worker": app.engine.work if with_worker else None,
+        "prober": app.probing.probe if app.base.settings.probing.enabled else None,
     }
     beside = [
         threading.Thread(target=work, args=(done.is_set,), name=name, daemon=True)

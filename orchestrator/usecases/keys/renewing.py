@@ -24,7 +24,7 @@ from orchestrator.ports.outside import Clock
 from orchestrator.ports.secrets import MadeSecret, Secrets
 from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import find_agency, in_service
-from orchestrator.usecases.ordering.planning import CERTIFICATES, Ordering
+from orchestrator.usecases.ordering.planning import CERTIFICATES, Planning
 from orchestrator.usecases.ordering.provisioning import Provisioning
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Renewing:
     store: Store
     clock: Clock
     secrets: Secrets
-    ordering: Ordering
+    planning: Planning
     provisioning: Provisioning
 
     def listed(self, agency: str | None = None) -> list[SecretView]:
@@ -91,7 +91,7 @@ class Renewing:
         """A queued run that gives hosts what they do not have yet: it carries out the order that is recorded."""
         with self.store.read() as tx:
             order = find_agency(tx, agency).call_off
-        return self.provisioning.open_run(self.ordering.plan(order).id)
+        return self.provisioning.open_run(self.planning.plan(order).id)
 
     def renew_certificates(self) -> list[Run]:
         """Queue runs of agencies whose certificates have half a year to go. A plan that would change anything else is
@@ -127,7 +127,7 @@ class Renewing:
 
     def _renew(self, record: AgencyRecord) -> Run | None:
         try:
-            stored = self.ordering.plan(record.call_off)
+            stored = self.planning.plan(record.call_off)
             if _renews_certificates_alone(stored.plan):
                 return self.provisioning.open_run(stored.id, priority=Priority.DRIFT)
             log.warning("certificates of %s are to be renewed, and more: orchestrator apply its call-off", record.id)

@@ -14,7 +14,7 @@ from orchestrator.domain.runs.run_options import OnFailure, Priority
 from orchestrator.domain.selling.agreement import FrameworkAgreement
 from orchestrator.domain.value import Value
 from orchestrator.ports.store import Store
-from orchestrator.usecases.ordering.planning import Ordering
+from orchestrator.usecases.ordering.planning import Planning
 from orchestrator.usecases.ordering.provisioning import Provisioning
 
 PATTERNS = ("*.yml", "*.yaml")
@@ -74,7 +74,7 @@ class Batch(Value):
 @dataclass(frozen=True)
 class Batching:
     store: Store
-    ordering: Ordering
+    planning: Planning
 
     def plan(self, folder: Path, *, renamed: bool = False) -> Batch:
         """Plan every call-off in a folder, in the order of the files' names. Files are refused one by one; what one
@@ -138,15 +138,15 @@ class Batching:
     # Inside
 
     def _plan(self, file: Path, ahead: "_Ahead", *, renamed: bool) -> StoredPlan:
-        call_off = self.ordering.read(file)
-        agency, document = call_off.agency.id, self.ordering.source.document(file)
+        call_off = self.planning.read(file)
+        agency, document = call_off.agency.id, self.planning.source.document(file)
         if other := ahead.files.get(agency):
             problem = document.problem(("agency", "id"), f"{agency!r} is ordered in {other} already")
             raise OrchestratorError(Kind.INVALID, str(problem))
         ahead.files[agency] = file
         try:
-            stored = self.ordering.plan(call_off, renamed=renamed)
-            self._check_ceiling(stored, self.ordering.agreement(call_off.framework), ahead)
+            stored = self.planning.plan(call_off, renamed=renamed)
+            self._check_ceiling(stored, self.planning.agreement(call_off.framework), ahead)
         except OrchestratorError as error:
             raise OrchestratorError(error.kind, str(document.problem(("agency",), error.message))) from error
         return stored
@@ -166,7 +166,7 @@ class Batching:
         ahead.added[framework] += ordered - own
 
     def _refused_at(self, one: Planned, error: OrchestratorError) -> Refused:
-        problem = self.ordering.source.document(one.file).problem(("agency",), error.message)
+        problem = self.planning.source.document(one.file).problem(("agency",), error.message)
         return Refused(file=one.file, kind=error.kind, problems=(str(problem),))
 
 

@@ -1,4 +1,4 @@
-"""Ordering: reading a call-off, checking it against the agreement, and planning it."""
+"""Planning: reading a call-off, checking it against the agreement, and planning it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Known(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ordering:
+class Planning:
     source: CatalogSource
     store: Store
     clock: Clock

@@ -22,7 +22,7 @@ from orchestrator.ports.runs import Assignment
 from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import find_agency, find_plan
 from orchestrator.usecases.ordering.holding import HOLD, forget_secrets, note_held
-from orchestrator.usecases.ordering.planning import TRIES, Known, Ordering, changed_meanwhile, check_ceiling
+from orchestrator.usecases.ordering.planning import TRIES, Known, Planning, changed_meanwhile, check_ceiling
 from orchestrator.usecases.runs.assigning import Assigning
 from orchestrator.usecases.runs.driving import queue_run
 
@@ -31,7 +31,7 @@ from orchestrator.usecases.runs.driving import queue_run
 class Provisioning:
     store: Store
     clock: Clock
-    ordering: Ordering
+    planning: Planning
     assigning: Assigning
 
     def open_run(
@@ -46,7 +46,7 @@ class Provisioning:
                 stored = find_plan(tx, plan)
                 if stored.plan.empty:
                     raise OrchestratorError(Kind.CONFLICT, f"plan {plan} has nothing to do")
-                before = None if tx.runs.open_of(stored.plan.agency) else self.ordering.known(tx, stored)
+                before = None if tx.runs.open_of(stored.plan.agency) else self.planning.known(tx, stored)
             if before:
                 self._refuse_stale(before, stored)
             with self.store.begin() as tx:
@@ -95,7 +95,7 @@ class Provisioning:
     # Inside
 
     def _refuse_stale(self, known: Known, stored: StoredPlan) -> None:
-        if not self.ordering.still_true(known, stored):
+        if not self.planning.still_true(known, stored):
             raise OrchestratorError(
                 Kind.CONFLICT,
                 f"plan {stored.id} is stale: what it was computed from has changed since",
@@ -106,14 +106,14 @@ class Provisioning:
         """Whether nothing has changed since. Before, there was another run in the way if nothing was looked at."""
         if before is None:
             return tx.runs.open_of(stored.plan.agency) is not None  # opening says which
-        if self.ordering.known(tx, stored) != before:
+        if self.planning.known(tx, stored) != before:
             return False
         self._check_ceiling(tx, stored)
         return True
 
     def _check_ceiling(self, tx: Transaction, stored: StoredPlan) -> None:
         if stored.order:
-            check_ceiling(tx, stored.plan, self.ordering.agreement(stored.order.framework))
+            check_ceiling(tx, stored.plan, self.planning.agreement(stored.order.framework))
 
     def _record_order(self, tx: Transaction, stored: StoredPlan) -> None:
         """The agency, its wanted instances, and its holdings, as the run will find them."""
@@ -152,12 +152,12 @@ class Provisioning:
         return moved
 
     def _note_held(self, tx: Transaction, run: Run, step: StepRecord) -> None:
-        now, agreement = self.clock.now(), self.ordering.agreement(find_agency(tx, run.agency).framework)
+        now, agreement = self.clock.now(), self.planning.agreement(find_agency(tx, run.agency).framework)
         note_held(tx, run, step, now=now, until=now + agreement.backups_held)
 
     def _roll_back(self, tx: Transaction, failed: Run) -> None:
         """Open the run that removes what a failed onboarding has built."""
-        plan = self.ordering.keep_offboarding(tx, failed.agency, PlanOptions(final_backup=False))
+        plan = self.planning.keep_offboarding(tx, failed.agency, PlanOptions(final_backup=False))
         queue_run(tx, plan, at=self.clock.now(), priority=failed.priority, cause=failed.id)
 
     def _settle(self, tx: Transaction, run: Run) -> None:
@@ -181,7 +181,7 @@ class Provisioning:
 
     def _served(self, tx: Transaction, left: AgencyRecord) -> set[CalendarMonth]:
         """The months in which an agency that left had anything in service, by the clocks of its agreement."""
-        zone = self.ordering.agreement(left.framework).service_levels.hours.zone
+        zone = self.planning.agreement(left.framework).service_levels.hours.zone
         assert left.offboarded_at is not None
         months = set[CalendarMonth]()
         for period in tx.service_periods.within(left.created_at, left.offboarded_at, agency=left.id):

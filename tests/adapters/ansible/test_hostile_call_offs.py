@@ -24,7 +24,7 @@ from orchestrator.domain.selling.catalog import Component, Verb
 from orchestrator.domain.selling.schema import call_off_schema
 from orchestrator.ports.outside import SiteAccess
 from orchestrator.ports.runs import Assignment
-from orchestrator.usecases.ordering.planning import Ordering
+from orchestrator.usecases.ordering.planning import Planning
 from tests.adapters.ansible.hostile import hostile
 from tests.conftest import ROOT
 from tests.databases import SqliteDatabases
@@ -121,7 +121,7 @@ def accepted(
     """For each place in the call-off the hostile texts that may stand there. Others are refused with their place."""
     file = tmp_path_factory.mktemp("call-offs") / "call-off.yml"
     store = SqlStore(connect(sqlite_databases.current(file.parent)))
-    ordering = Ordering(source, store, None)  # type: ignore[arg-type] - reading takes no clock
+    ordering = Planning(source, store, None)  # type: ignore[arg-type] - reading takes no clock
     found: dict[str, set[str]] = {}
     for at in texts_in(call_off()):
         place = ".".join(map(str, at))

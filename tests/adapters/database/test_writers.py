@@ -108,7 +108,7 @@ class TestASignOfLife:
 
 class TestARun:
     def test_cancelled_while_it_is_admitted_is_admitted_and_to_be_cancelled(self, house: House, aside: Aside) -> None:
-        run = house.provisioning.open_run(house.ordering.plan(order()).id)
+        run = house.provisioning.open_run(house.planning.plan(order()).id)
         asked: list[Future[Any]] = []
 
         def cancel_meanwhile(_tx: Transaction, _run: object) -> None:
@@ -126,14 +126,14 @@ class TestARun:
 
     def test_admitted_by_many_at_once_is_handed_over_once(self, house: House, aside: Aside) -> None:
         for agency in ("a-one", "a-two"):
-            house.provisioning.open_run(house.ordering.plan(order(agency)).id)
+            house.provisioning.open_run(house.planning.plan(order(agency)).id)
         handed: list[int] = []
         tries = [aside(house.admitting.admit, lambda _tx, run: handed.append(run.id)) for _ in range(6)]
         assert sum(t.result(20) for t in tries) == 2
         assert sorted(handed) == [1, 2]
 
     def test_whose_step_is_started_twice_at_once_counts_both_attempts(self, house: House, aside: Aside) -> None:
-        run = house.provisioning.open_run(house.ordering.plan(order()).id)
+        run = house.provisioning.open_run(house.planning.plan(order()).id)
         house.admitting.admit(lambda _tx, _run: None)
         house.driving.begin(run.id, 1)
         starts = [aside(house.driving.start, run.id, "alpha.precheck", worker="w") for _ in range(4)]
@@ -141,7 +141,7 @@ class TestARun:
 
     def test_with_steps_that_finish_at_once_records_every_one(self, house: House, aside: Aside) -> None:
         services: dict[str, dict[str, Any]] = {"alpha": {}, "beta": {}, "gamma": {}, "delta": {}}
-        run = house.provisioning.open_run(house.ordering.plan(order(**services)).id)
+        run = house.provisioning.open_run(house.planning.plan(order(**services)).id)
         house.admitting.admit(lambda _tx, _run: None)
         house.driving.begin(run.id, 1)
 
@@ -166,7 +166,7 @@ class TestARun:
 class TestOrdersAtOnce:
     def test_never_pass_the_ceiling_together(self, house: House, aside: Aside) -> None:
         """£1,000,000 holds one of these orders for £496,100 a year beside another, and not three."""
-        plans = [house.ordering.plan(order(agency, seats=62_000)) for agency in ("a-one", "a-two", "a-three")]
+        plans = [house.planning.plan(order(agency, seats=62_000)) for agency in ("a-one", "a-two", "a-three")]
         opened = [aside(house.provisioning.open_run, plan.id) for plan in plans]
         refused = [o.exception(20) for o in opened if o.exception(20)]
         assert [e.kind for e in refused if isinstance(e, OrchestratorError)] == [Kind.NOT_COVERED]
@@ -174,7 +174,7 @@ class TestOrdersAtOnce:
 
 class TestARunThatIsHandedOver:
     def test_is_not_in_the_queue_when_its_transaction_is_rolled_back(self, house: House, url: str) -> None:
-        run = house.provisioning.open_run(house.ordering.plan(order()).id)
+        run = house.provisioning.open_run(house.planning.plan(order()).id)
         submitter = queueing.Submitter(url)
 
         def hand_over(tx: Any, _run: object) -> None:

@@ -71,7 +71,7 @@ class Engine:
 
         def opened() -> int | None:
             try:
-                return self.app.provisioning.open_run(self.app.ordering.plan(call_off).id).id
+                return self.app.ordering.provisioning.open_run(self.app.ordering.planning.plan(call_off).id).id
             except OrchestratorError as error:
                 if error.kind is not Kind.UNAVAILABLE:
                     raise

@@ -142,6 +142,6 @@ def main(settings: Settings, port: int | None, mishap: Mishap | None, version: s
         mishap.arm()
     with build(settings) as app:
         if port is None:
-            app.work(stop_on_signals().is_set)
+            app.engine.work(stop_on_signals().is_set)
         else:
             serve_forever(app, host="127.0.0.1", port=port, with_worker=True)

@@ -40,13 +40,13 @@ AT_ONCE = 4
 def killed(engine: Engine, mishap: Mishap) -> int:
     """Let a worker die and another take over. The run, when it is over."""
     run = engine.apply(engine.order(services="alpha beta"))
-    other = engine.app.ordering.plan(engine.order())
+    other = engine.app.ordering.planning.plan(engine.order())
     victim = engine.start(mishap=mishap)
     victim.join(PATIENCE)
     assert victim.exitcode == -signal.SIGKILL
     if str(mishap) != "after-conclude":
         with pytest.raises(OrchestratorError) as refused:
-            engine.app.provisioning.open_run(other.id)
+            engine.app.ordering.provisioning.open_run(other.id)
         assert refused.value.kind is Kind.CONFLICT, "the agency is still taken"
     engine.start()
     engine.ended(run)

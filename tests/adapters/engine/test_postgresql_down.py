@@ -64,7 +64,7 @@ class TestPostgresql:
     def test_away_buries_nobody_who_came_through_it(self, engine: Engine, postgres: Postgres) -> None:
         """Every lease looks old when the database comes back: nobody may be declared dead for that."""
         workers = [engine.start(lease=6) for _ in range(3)]
-        eventually(lambda: len(engine.app.live_workers()) == 3)
+        eventually(lambda: len(engine.app.engine.live_workers()) == 3)
         time.sleep(6.5)
         postgres.stop()
         time.sleep(2.5)
@@ -78,12 +78,12 @@ class TestADeadWorker:
         """An hour: only that its process has ended can tell."""
         engine.settings = engine.settings.model_copy(update={"worker": WorkerSettings(lease_seconds=3600)})
         workers = [engine.start(), engine.start()]
-        eventually(lambda: len(engine.app.live_workers()) == 2)
+        eventually(lambda: len(engine.app.engine.live_workers()) == 2)
         run = engine.apply(engine.order(seconds=3))
         engine.in_step()
         victim = next(w for w in workers if f"-{w.pid}-" in engine.at_work(run))
         signalled(victim, signal.SIGKILL)
-        eventually(lambda: len(engine.app.live_workers()) == 1)
+        eventually(lambda: len(engine.app.engine.live_workers()) == 1)
         engine.in_step(times=2)
         engine.check_succeeded(run, again=STEP)
 

@@ -78,14 +78,14 @@ class TestCancel:
         """The step ignores TERM, so that it takes the guard a second to kill it."""
         engine.start()
         run = engine.apply(engine.order(seconds=60))
-        other = engine.app.ordering.plan(engine.order())
+        other = engine.app.ordering.planning.plan(engine.order())
         engine.in_step()
-        engine.app.driving.cancel(run)
+        engine.app.engine.driving.cancel(run)
         seen = 0
         while engine.left():
             before = engine.run(run).state
             with pytest.raises(OrchestratorError) as refused:
-                engine.app.provisioning.open_run(other.id)
+                engine.app.ordering.provisioning.open_run(other.id)
             if engine.left():
                 assert before is RunState.RUNNING
                 assert refused.value.kind is Kind.CONFLICT
@@ -100,12 +100,12 @@ class TestCancel:
         engine.in_step()
         signalled(victim, signal.SIGKILL)
         victim.join(PATIENCE)
-        assert engine.app.driving.cancel(run).state is RunState.RUNNING, "nobody knows yet that it is dead"
+        assert engine.app.engine.driving.cancel(run).state is RunState.RUNNING, "nobody knows yet that it is dead"
         engine.start()
         view = engine.ended(run)
         assert view.state is RunState.CANCELLED
         assert {s.state for s in view.steps if s.id == STEP} == {"cancelled"}
-        engine.app.driving.resume(run)
+        engine.app.engine.driving.resume(run)
         eventually(lambda: engine.count("starts", STEP) == 2)
         assert engine.run(run).attempt == 2
 

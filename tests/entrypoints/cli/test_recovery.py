@@ -133,7 +133,7 @@ class TestTheHead:
 
     def test_is_kept_in_the_state_directory(self, swift: InProcess) -> None:
         with build(Settings(home=swift.home)) as built:
-            built.keep_evidence_head()
+            built.evidence.keep_head()
         assert json.loads((swift.home / "evidence.head").read_text())["head"]["last"] is None
 
     def test_that_is_none_is_refused(self, swift: InProcess, document: Path) -> None:

@@ -37,7 +37,7 @@ def test_tells_targets_with_their_labels(swift: InProcess, monkeypatch: pytest.M
         monkeypatch.setenv(name, value)
     plan = swift.json("plan", swift.order(services={"alpha": {}}), expect=0)
     with build(Settings()) as app:
-        with app.store.begin() as tx:
+        with app.base.store.begin() as tx:
             stored = tx.plans.get(plan["plan"])
             assert stored is not None
             wish = stored.plan.desired["alpha"]

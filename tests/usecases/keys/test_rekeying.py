@@ -65,7 +65,7 @@ def bench(tmp_path: Path) -> Bench:
 def rekeying(house: House, bench: Bench) -> Rekeying:
     files, key = SiteKeyFiles(lambda _: bench.key), bench.key
     doors = {"by_key": bench.door(key), "by_next": bench.door(next_key(key))}
-    return Rekeying(source=house.ordering.source, keys=files, program="the program", **doors)
+    return Rekeying(source=house.planning.source, keys=files, program="the program", **doors)
 
 
 def left(bench: Bench) -> list[str]:

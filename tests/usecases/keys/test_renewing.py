@@ -43,11 +43,11 @@ class RenewingHouse:
 
 @pytest.fixture
 def renewed(house: House) -> RenewingHouse:
-    parts: dict[str, Any] = {"source": house.ordering.source, "store": house.store, "clock": house.clock}
+    parts: dict[str, Any] = {"source": house.planning.source, "store": house.store, "clock": house.clock}
     assigning = house.provisioning.assigning
     protecting = Protecting(assigning=assigning, **parts)
     consequences = {**house.driving.consequences, Purpose.BACKUP: protecting}
-    renewing = Renewing(secrets=assigning.secrets, ordering=house.ordering, provisioning=house.provisioning, **parts)
+    renewing = Renewing(secrets=assigning.secrets, planning=house.planning, provisioning=house.provisioning, **parts)
     return RenewingHouse(
         replace(house, driving=replace(house.driving, consequences=consequences)), renewing, protecting
     )
@@ -62,7 +62,7 @@ class TestANewSecret:
         assert renewed.steps(run) == ["alpha.precheck", "alpha.provision", "alpha.verify"]
         assert renewed.given() == renewed.clear() != before
         assert renewed.clear("delta") == others
-        assert renewed.house.ordering.plan(order(alpha={}, delta={})).plan.empty
+        assert renewed.house.planning.plan(order(alpha={}, delta={})).plan.empty
 
     def test_leaves_the_old_one_until_it_was_verified(self, renewed: RenewingHouse) -> None:
         renewed.house.apply(order(alpha={}))
@@ -81,21 +81,21 @@ class TestANewSecret:
         renewed.renewing.propose(AGENCY)
         with renewed.house.store.read() as tx:
             proposed = tx.secrets.proposed(AGENCY)
-        [change] = renewed.house.ordering.plan(order(alpha={})).plan.changes
+        [change] = renewed.house.planning.plan(order(alpha={})).plan.changes
         assert [field.path for field in change.fields] == ["secrets.token"]
         renewed.rotate()
         assert renewed.clear() == {"token": renewed.renewing.secrets.open(proposed["alpha"]["token"])}
 
     def test_is_not_made_while_a_run_goes_on(self, renewed: RenewingHouse) -> None:
         renewed.house.apply(order(alpha={}))
-        renewed.house.provisioning.open_run(renewed.house.ordering.plan(order(alpha={"tier": "large"})).id)
+        renewed.house.provisioning.open_run(renewed.house.planning.plan(order(alpha={"tier": "large"})).id)
         with pytest.raises(OrchestratorError, match="is to end with the secrets it began with") as refused:
             renewed.renewing.propose(AGENCY)
         assert refused.value.kind is Kind.CONFLICT
 
     def test_makes_a_plan_from_before_stale(self, renewed: RenewingHouse) -> None:
         renewed.house.apply(order(alpha={}))
-        stored = renewed.house.ordering.plan(order(alpha={"tier": "large"}))
+        stored = renewed.house.planning.plan(order(alpha={"tier": "large"}))
         renewed.renewing.propose(AGENCY)
         with pytest.raises(OrchestratorError, match="stale"):
             renewed.house.provisioning.open_run(stored.id)

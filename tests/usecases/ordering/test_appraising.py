@@ -63,7 +63,7 @@ def machine() -> ThisMachine:
 def kept(house: House) -> House:
     """With an agency that has alpha and a keeper."""
     assigning = house.provisioning.assigning
-    protecting = Protecting(source=house.ordering.source, store=house.store, clock=house.clock, assigning=assigning)
+    protecting = Protecting(source=house.planning.source, store=house.store, clock=house.clock, assigning=assigning)
     consequences = {**house.driving.consequences, Purpose.BACKUP: protecting}
     house = replace(house, driving=replace(house.driving, consequences=consequences))
     house.apply(order(**SERVICES))
@@ -73,8 +73,8 @@ def kept(house: House) -> House:
 
 
 def appraised(house: House, machine: ThisMachine, **services: dict[str, object]) -> list[Appraisal]:
-    appraiser = Appraising(house.ordering.source, house.store, house.clock, machine, PROGRAM)
-    return appraiser.losses(house.ordering.plan(order(**services)).plan)
+    appraiser = Appraising(house.planning.source, house.store, house.clock, machine, PROGRAM)
+    return appraiser.losses(house.planning.plan(order(**services)).plan)
 
 
 def test_backups_are_counted_and_one_more_is_promised(kept: House, machine: ThisMachine) -> None:
@@ -95,9 +95,9 @@ def test_the_backup_is_taken_before_anything_goes(kept: House) -> None:
 
 
 def test_nothing_is_taken_of_what_cannot_be_backed_up(kept: House) -> None:
-    left = kept.ordering.plan(order(**{"disaster-recovery": {}}), PlanOptions(final_backup=False)).plan
+    left = kept.planning.plan(order(**{"disaster-recovery": {}}), PlanOptions(final_backup=False)).plan
     assert [step.id for step in left.steps] == ["alpha.retire"]
-    alone = kept.ordering.plan_offboarding("a-one").plan
+    alone = kept.planning.plan_offboarding("a-one").plan
     assert [step.id for step in alone.steps if step.verb is Verb.BACKUP] == ["alpha.backup"]
 
 
@@ -115,7 +115,7 @@ class TestHomes:
     @pytest.fixture
     def homes(self, kept: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """The folder of them: Ada has one, Bob never logged in."""
-        component = kept.ordering.source.catalog().components["alpha"]
+        component = kept.planning.source.catalog().components["alpha"]
         homes = Homes(function="place", people="users", path=f"{tmp_path}/{{agency_id}}-{{person}}")
         monkeypatch.setitem(vars(component), "homes", homes)
         with kept.store.begin() as tx:

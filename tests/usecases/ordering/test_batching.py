@@ -16,7 +16,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def batching(house: House) -> Batching:
-    return Batching(store=house.store, ordering=house.ordering)
+    return Batching(store=house.store, planning=house.planning)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ class TestAFileOfAFolder:
         assert len(batching.open_runs(batch, house.provisioning)[0]) == 1
 
     def test_whose_agency_has_a_run_open_is_refused(self, house: House, batching: Batching, write: Write) -> None:
-        house.provisioning.open_run(house.ordering.plan(order("a-one")).id)
+        house.provisioning.open_run(house.planning.plan(order("a-one")).id)
         write("a-one")
         batch = batching.without_those_in_the_way(batching.plan(write("a-two")))
         assert [one.kind for one in batch.refused] == [Kind.CONFLICT]

@@ -57,7 +57,7 @@ class Sheet:
 
     def leave(self, agency: str) -> None:
         self.serve()
-        self.house.drive(self.house.provisioning.open_run(self.house.ordering.plan_offboarding(agency).id))
+        self.house.drive(self.house.provisioning.open_run(self.house.planning.plan_offboarding(agency).id))
         self.months[agency] = {
             name: pounds for name, pounds in self.months[agency].items() if name in self.served[agency]
         }

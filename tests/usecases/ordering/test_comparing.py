@@ -49,7 +49,7 @@ class Comparison:
 
 @pytest.fixture
 def comparison(house: House) -> Comparison:
-    source, assigning = house.ordering.source, house.provisioning.assigning
+    source, assigning = house.planning.source, house.provisioning.assigning
     comparing = Comparing(source=source, store=house.store, clock=house.clock, assigning=assigning)
     consequences = {**house.driving.consequences, Purpose.DRIFT: comparing}
     return Comparison(replace(house, driving=replace(house.driving, consequences=consequences)), comparing, [])
@@ -84,7 +84,7 @@ class TestAComparison:
         assert run.state is RunState.FAILED
         assert [v.changed for v in comparison.comparing.found(run.id)] == [None]
         assert comparison.figures() == []
-        assert comparison.house.ordering.plan(order()).plan.empty
+        assert comparison.house.planning.plan(order()).plan.empty
 
     def test_of_an_agency_without_anything_in_service_is_refused(self, comparison: Comparison) -> None:
         comparison.house.apply(order(), alpha_provision=StepState.FAILED)
@@ -123,7 +123,7 @@ class TestAVerification:
         assert [(one.step, one.verb, one.check) for one in comparison.assigned] == [
             (s, Verb.VERIFY, False) for s in steps
         ]
-        assert comparison.house.ordering.plan(order(alpha={}, beta={})).plan.empty, "nothing was recorded"
+        assert comparison.house.planning.plan(order(alpha={}, beta={})).plan.empty, "nothing was recorded"
 
     def test_of_what_is_not_in_service_is_refused(self, comparison: Comparison, verifying: Verifying) -> None:
         comparison.house.apply(order(alpha={}))
@@ -135,7 +135,7 @@ class TestForce:
     def test_provisions_again_what_is_as_it_should_be(self, comparison: Comparison) -> None:
         house = comparison.house
         house.apply(order(alpha={}, beta={}))
-        plan = house.ordering.plan(order(alpha={}, beta={}), PlanOptions(force=True, target=("alpha",))).plan
+        plan = house.planning.plan(order(alpha={}, beta={}), PlanOptions(force=True, target=("alpha",))).plan
         assert [(c.component, c.effect) for c in plan.changes] == [("alpha", Effect.UPDATE), ("beta", Effect.NONE)]
         assert [step.id for step in plan.steps] == ["alpha.precheck", "alpha.provision", "alpha.verify"]
 
@@ -154,7 +154,7 @@ class TestWhatWasFound:
         assert comparison.figures() == [("a-one", "beta", 0.0)]
 
     def test_is_no_matter_to_a_plan_to_leave(self, comparison: Comparison) -> None:
-        ordering, store = comparison.house.ordering, comparison.house.store
+        ordering, store = comparison.house.planning, comparison.house.store
         comparison.house.apply(order(alpha={}))
         leaving, staying = ordering.plan_offboarding("a-one"), ordering.plan(order(alpha={}))
         comparison.find(alpha=["Write the file"])
@@ -166,19 +166,19 @@ class TestWhatWasFound:
         house = comparison.house
         house.apply(order(alpha={}, beta={}))
         run = comparison.find(beta=["Write the file"])
-        plan = house.ordering.plan(order(alpha={}, beta={})).plan
+        plan = house.planning.plan(order(alpha={}, beta={})).plan
         effects = {c.component: c.effect for c in plan.changes}
         assert effects == {"alpha": Effect.NONE, "beta": Effect.UPDATE}
         (difference,) = next(c.fields for c in plan.changes if c.component == "beta")
         assert difference.before == f"changed, as run {run.id} found"
         house.clock.turn(seconds=1)
         assert house.apply(order(alpha={}, beta={})).state is RunState.SUCCEEDED
-        assert house.ordering.plan(order(alpha={}, beta={})).plan.empty
+        assert house.planning.plan(order(alpha={}, beta={})).plan.empty
 
     def test_makes_a_plan_from_before_stale(self, comparison: Comparison) -> None:
         house = comparison.house
         house.apply(order(alpha={}, beta={}))
-        before = house.ordering.plan(order(alpha={"tier": "large"}, beta={}))
+        before = house.planning.plan(order(alpha={"tier": "large"}, beta={}))
         comparison.find(beta=["Write the file"])
         with pytest.raises(OrchestratorError) as refused:
             house.provisioning.open_run(before.id)
@@ -189,5 +189,5 @@ class TestWhatWasFound:
         house.apply(order())
         comparison.find(alpha=["Write the file"])
         house.clock.turn(seconds=1)
-        house.drive(house.provisioning.open_run(house.ordering.plan_offboarding("a-one").id))
+        house.drive(house.provisioning.open_run(house.planning.plan_offboarding("a-one").id))
         assert comparison.figures() == []

@@ -63,18 +63,18 @@ class TestAChangeOfTheContract:
     ) -> None:
         house.apply(order())
         wanted = changed(order(), **parts)
-        plan = house.ordering.plan(wanted).plan
+        plan = house.planning.plan(wanted).plan
         assert [(f.path, f.before, f.after) for f in plan.contract] == [(path, before, after)]
         assert (plan.steps, plan.empty, plan.purpose) == ((), False, Purpose.CHANGE)
         run = house.apply(wanted)
         assert run.state is RunState.SUCCEEDED
         assert record(house).call_off == wanted
-        assert house.ordering.plan(wanted).plan.empty
+        assert house.planning.plan(wanted).plan.empty
 
     def test_of_seats_is_priced_before_and_after(self, house: House) -> None:
         """£10 a seat-year, £8 from a hundred on, and £100 for alpha. The term has not begun: it is charged anew."""
         house.apply(order(seats=10))
-        cost = house.ordering.plan(order(seats=9000)).plan.cost
+        cost = house.planning.plan(order(seats=9000)).plan.cost
         assert cost.before and (cost.before.per_year, cost.before.term_total) == (200, 200)
         assert (cost.per_year, cost.term_total) == (72_100, 72_100)
 
@@ -91,7 +91,7 @@ class TestAChangeOfTheContract:
         house.apply(order(seats=10))
         house.clock.time = london("2027-06-01T10:00")
         wanted = order(seats=20, alpha={"tier": "large"})
-        plan = house.ordering.plan(wanted).plan
+        plan = house.planning.plan(wanted).plan
         assert plan.steps
         house.apply(wanted)
         assert record(house).committed == plan.cost.term_total
@@ -100,8 +100,8 @@ class TestAChangeOfTheContract:
     def test_that_costs_otherwise_tomorrow_is_planned_again_then(self, house: House) -> None:
         house.apply(order(seats=10))
         house.clock.time = london("2027-06-01T10:00")
-        stale = house.ordering.plan(order(seats=20))
-        contacts = house.ordering.plan(changed(order(), agency={"contacts": OTHER_CONTACT}))
+        stale = house.planning.plan(order(seats=20))
+        contacts = house.planning.plan(changed(order(), agency={"contacts": OTHER_CONTACT}))
         house.clock.turn(hours=20)
         with pytest.raises(OrchestratorError) as refused:
             house.provisioning.open_run(stale.id)
@@ -113,15 +113,15 @@ class TestAChangeOfTheContract:
         house.apply(order("a-one", seats=62_000))
         house.apply(order("a-two", seats=10))
         with pytest.raises(OrchestratorError) as refused:
-            house.ordering.plan(order("a-two", seats=70_000))
+            house.planning.plan(order("a-two", seats=70_000))
         assert refused.value.kind is Kind.NOT_COVERED
-        house.ordering.plan(order("a-two", seats=60_000))
+        house.planning.plan(order("a-two", seats=60_000))
 
     def test_of_the_name_reaches_the_hosts(self, house: House) -> None:
         """They have it in certificates, titles and queues."""
         house.apply(order())
         wanted = changed(order(), agency={"name": "Another Name"})
-        plan = house.ordering.plan(wanted, renamed=True).plan
+        plan = house.planning.plan(wanted, renamed=True).plan
         assert [c.effect for c in plan.changes] == [Effect.UPDATE]
         assert [step.id for step in plan.steps] == ["alpha.precheck", "alpha.provision", "alpha.verify"]
 
@@ -129,11 +129,11 @@ class TestAChangeOfTheContract:
         """Though the price list has changed since: only what is bought anew is bought by that."""
         house.apply(order())
         agreed = record(house).rates
-        dearer = house.ordering.agreement("trial").seat_price.model_copy(update={"bands": ()})
+        dearer = house.planning.agreement("trial").seat_price.model_copy(update={"bands": ()})
         monkeypatch.setattr(type(dearer), "per_year", lambda *_: Decimal(1000))
         house.apply(changed(order(), agency={"contacts": OTHER_CONTACT}))
         assert record(house).rates == agreed
-        assert house.ordering.plan(order(seats=11)).plan.cost.per_year == 11_100
+        assert house.planning.plan(order(seats=11)).plan.cost.per_year == 11_100
 
 
 class TestWhatNoOrderChanges:
@@ -150,7 +150,7 @@ class TestWhatNoOrderChanges:
         house.clock.time = london("2027-02-03T10:00")
         before = record(house)
         with pytest.raises(OrchestratorError) as refused:
-            house.ordering.plan(changed(order(), **parts))
+            house.planning.plan(changed(order(), **parts))
         assert refused.value.kind is Kind.CONFLICT
         assert told in refused.value.message
         assert "agency offboard a-one" in (refused.value.hint or "")
@@ -165,7 +165,7 @@ class TestWhatNoOrderChanges:
             yaml.safe_dump(wanted.document() | {"services": {"alpha": {"tier": "standard"}}}, sort_keys=False)
         )
         with pytest.raises(OrchestratorError) as refused:
-            house.ordering.read(file)
+            house.planning.read(file)
         assert (refused.value.kind, len(refused.value.details)) == (Kind.CONFLICT, 2)
         lines = file.read_text().splitlines()
         for detail, key in zip(refused.value.details, ("  class:", "term:"), strict=True):
@@ -175,22 +175,22 @@ class TestWhatNoOrderChanges:
     def test_an_agency_of_another_name_is_asked_about(self, house: House) -> None:
         house.apply(order())
         other = changed(order(), agency={"name": "Somebody Else"})
-        assert house.ordering.another_name(other) == "a-one"
+        assert house.planning.another_name(other) == "a-one"
         with pytest.raises(OrchestratorError) as refused:
-            house.ordering.plan(other)
+            house.planning.plan(other)
         assert refused.value.kind is Kind.CONFLICT
         assert "this order is for Somebody Else" in refused.value.message
         assert "--renamed" in (refused.value.hint or "")
-        house.ordering.plan(other, renamed=True)
+        house.planning.plan(other, renamed=True)
 
     def test_nor_is_one_that_has_left_somebody_else(self, house: House) -> None:
         """It has a history under its id, and may owe."""
         house.apply(order())
-        house.drive(house.provisioning.open_run(house.ordering.plan_offboarding("a-one").id))
+        house.drive(house.provisioning.open_run(house.planning.plan_offboarding("a-one").id))
         with pytest.raises(OrchestratorError) as refused:
-            house.ordering.plan(changed(order(), agency={"name": "Somebody Else"}))
+            house.planning.plan(changed(order(), agency={"name": "Somebody Else"}))
         assert "choose another id" in (refused.value.hint or "")
-        house.ordering.plan(order())
+        house.planning.plan(order())
 
     def test_but_a_term_that_is_over_may_be_followed_by_another(self, house: House) -> None:
         house.apply(order())

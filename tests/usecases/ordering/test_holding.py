@@ -26,7 +26,7 @@ class KeepingHouse:
     protecting: Protecting
 
     def leave(self, agency: str = AGENCY, *, final_backup: bool = True, **ends: StepState) -> RunState:
-        plan = self.house.ordering.plan_offboarding(agency, PlanOptions(final_backup=final_backup))
+        plan = self.house.planning.plan_offboarding(agency, PlanOptions(final_backup=final_backup))
         return self.house.drive(self.house.provisioning.open_run(plan.id), **ends).state
 
     def secrets(self, agency: str = AGENCY) -> dict[str, bytes]:
@@ -41,7 +41,7 @@ class KeepingHouse:
 
 @pytest.fixture
 def keeping(house: House) -> Iterator[KeepingHouse]:
-    parts = {"source": house.ordering.source, "store": house.store, "clock": house.clock}
+    parts = {"source": house.planning.source, "store": house.store, "clock": house.clock}
     assigning = house.provisioning.assigning
     holding, protecting = Holding(assigning=assigning, **parts), Protecting(assigning=assigning, **parts)
     consequences = {**house.driving.consequences, Purpose.BACKUP: protecting, Purpose.DESTROY: holding}
@@ -114,11 +114,11 @@ class TestComingBack:
         other = order(**SERVICES)
         other = other.model_copy(update={"agency": other.agency.model_copy(update={"name": "Another One"})})
         with pytest.raises(OrchestratorError) as refused:
-            left.house.ordering.plan(other)
+            left.house.planning.plan(other)
         assert refused.value.kind is Kind.CONFLICT
         assert "is that of a-one" in refused.value.message
         left.house.drive(left.holding.open_run(AGENCY, early="another agency takes the id"))
-        assert left.house.ordering.plan(other, renamed=True)
+        assert left.house.planning.plan(other, renamed=True)
 
 
 class TestDestroying:

@@ -21,7 +21,7 @@ class TestPlansMadeAtOnce:
 
         def plan(agency: str) -> None:
             barrier.wait()
-            plans.append(house.ordering.plan(order(agency)))
+            plans.append(house.planning.plan(order(agency)))
 
         threads = [threading.Thread(target=plan, args=(agency,)) for agency in agencies]
         for thread in threads:
@@ -33,12 +33,12 @@ class TestPlansMadeAtOnce:
             house.provisioning.open_run(stored.id)
 
     def test_of_dedicated_hosts_get_hosts_of_their_own(self, house: House) -> None:
-        first = house.ordering.plan(order("a-one", epsilon={"quantity": 2}))
-        second = house.ordering.plan(order("a-two", epsilon={"quantity": 1}))
+        first = house.planning.plan(order("a-one", epsilon={"quantity": 2}))
+        second = house.planning.plan(order("a-two", epsilon={"quantity": 1}))
         hosts = [s.hosts for p in (first, second) for s in p.plan.steps if s.id == "epsilon.provision"]
         assert hosts == [("m1", "m2"), ("m3",)]
         with pytest.raises(OrchestratorError) as full:
-            house.ordering.plan(order("a-three", epsilon={"quantity": 1}))
+            house.planning.plan(order("a-three", epsilon={"quantity": 1}))
         assert full.value.kind is Kind.CONFLICT
         with house.store.read() as tx:
             assert tx.allocations.of("a-three", site="bench") == {}, "nothing half-reserved"
@@ -46,14 +46,14 @@ class TestPlansMadeAtOnce:
 
 class TestAPlan:
     def test_made_again_is_the_same_plan(self, house: House) -> None:
-        first, second = house.ordering.plan(order()), house.ordering.plan(order())
+        first, second = house.planning.plan(order()), house.planning.plan(order())
         assert first.id != second.id
         assert first.plan == second.plan
 
     def test_lets_its_reservations_go_after_a_day(self, house: House) -> None:
-        old = house.ordering.plan(order("a-one"))
+        old = house.planning.plan(order("a-one"))
         house.clock.turn(hours=25)
-        new = house.ordering.plan(order("a-two"))
+        new = house.planning.plan(order("a-two"))
         assert new.plan.allocations == old.plan.allocations
         with pytest.raises(OrchestratorError) as refused:
             house.provisioning.open_run(old.id)
@@ -63,25 +63,25 @@ class TestAPlan:
     def test_keeps_what_is_in_use_for_ever(self, house: House) -> None:
         house.apply(order("a-one"))
         house.clock.turn(days=400)
-        assert house.ordering.plan(order("a-two")).plan.allocations["number"] == "2"
-        assert house.ordering.plan(order("a-one")).plan.empty
+        assert house.planning.plan(order("a-two")).plan.allocations["number"] == "2"
+        assert house.planning.plan(order("a-one")).plan.empty
 
     def test_of_nothing_cannot_be_applied(self, house: House) -> None:
         house.apply(order())
         with pytest.raises(OrchestratorError) as refused:
-            house.provisioning.open_run(house.ordering.plan(order()).id)
+            house.provisioning.open_run(house.planning.plan(order()).id)
         assert refused.value.kind is Kind.CONFLICT
 
     def test_counts_what_others_committed_to(self, house: House) -> None:
         """The ceiling is £1,000,000; 62,000 seats at £8 and alpha are £496,100 a year."""
         house.apply(order("a-one", seats=62_000))
-        house.ordering.plan(order("a-two", seats=62_000))
+        house.planning.plan(order("a-two", seats=62_000))
         house.apply(order("a-two", seats=62_000))
         with pytest.raises(OrchestratorError) as refused:
-            house.ordering.plan(order("a-three", seats=1_000))
+            house.planning.plan(order("a-three", seats=1_000))
         assert refused.value.kind is Kind.NOT_COVERED
-        house.drive(house.provisioning.open_run(house.ordering.plan_offboarding("a-one").id))
-        house.ordering.plan(order("a-three", seats=1_000))
+        house.drive(house.provisioning.open_run(house.planning.plan_offboarding("a-one").id))
+        house.planning.plan(order("a-three", seats=1_000))
 
 
 class TestWhatChangesWhileItIsPlanned:
@@ -103,13 +103,13 @@ class TestWhatChangesWhileItIsPlanned:
 
     def test_is_planned_for(self, house: House, meanwhile: Callable[[Callable[[], object]], None]) -> None:
         meanwhile(lambda: house.apply(order("a-one", alpha={}, beta={})))
-        changes = house.ordering.plan(order("a-one", alpha={})).plan.changes
+        changes = house.planning.plan(order("a-one", alpha={})).plan.changes
         assert [(c.component, c.effect) for c in changes] == [("alpha", Effect.NONE), ("beta", Effect.REMOVE)]
 
     def test_makes_a_plan_stale(self, house: House, meanwhile: Callable[[Callable[[], object]], None]) -> None:
         stale, other = (
-            house.ordering.plan(order("a-one", alpha={})),
-            house.ordering.plan(order("a-one", alpha={}, beta={})),
+            house.planning.plan(order("a-one", alpha={})),
+            house.planning.plan(order("a-one", alpha={}, beta={})),
         )
         meanwhile(lambda: house.drive(house.provisioning.open_run(other.id)))
         with pytest.raises(OrchestratorError) as refused:
@@ -121,7 +121,7 @@ class TestWhatChangesWhileItIsPlanned:
         house.apply(order("a-one", seats=62_000))
         meanwhile(lambda: house.apply(order("a-two", seats=62_000)))
         with pytest.raises(OrchestratorError) as refused:
-            house.ordering.plan(order("a-three", seats=1_000))
+            house.planning.plan(order("a-three", seats=1_000))
         assert refused.value.kind is Kind.NOT_COVERED
         with house.store.read() as tx:
             assert tx.allocations.of("a-three", site="bench") == {}, "what is refused keeps nothing"
@@ -138,7 +138,7 @@ class TestWhatChangesWhileItIsPlanned:
 
         monkeypatch.setattr("orchestrator.usecases.ordering.planning.make_plan", planned)
         with pytest.raises(OrchestratorError) as refused:
-            house.ordering.plan(order("a-one"))
+            house.planning.plan(order("a-one"))
         assert (refused.value.kind, refused.value.hint) == (Kind.CONFLICT, "plan again")
 
 
@@ -150,7 +150,7 @@ class TestTermsOfRecovery:
     def test_that_an_agency_has_none_of_change_no_plan_made_before_there_were_any(self, house: House) -> None:
         """Neither the order nor the catalogue says a word of them then."""
         assert "recovery" not in order().document()
-        tiers = house.ordering.source.catalog().components["gamma"].model_dump(mode="json")["tiers"]
+        tiers = house.planning.source.catalog().components["gamma"].model_dump(mode="json")["tiers"]
         assert {tuple(tier["recovery"]) for tier in tiers.values()} == {("rto", "rpo")}
 
     def test_survive_the_database(self, house: House) -> None:
@@ -160,4 +160,4 @@ class TestTermsOfRecovery:
         with house.store.read() as tx:
             record = tx.agencies.get(order().agency.id)
         assert record and record.call_off == with_terms(**terms)
-        assert house.ordering.plan(with_terms(**terms)).plan.empty
+        assert house.planning.plan(with_terms(**terms)).plan.empty

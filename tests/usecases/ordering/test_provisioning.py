@@ -55,13 +55,13 @@ class TestARun:
         assert refused.value.kind is Kind.CONFLICT
 
     def test_cancelled_before_it_began_never_begins(self, house: House) -> None:
-        run = house.provisioning.open_run(house.ordering.plan(order()).id)
+        run = house.provisioning.open_run(house.planning.plan(order()).id)
         assert house.driving.cancel(run.id).state is RunState.CANCELLED
         assert house.states("a-one") == {"alpha": "failed"}
         assert house.drive(house.driving.resume(run.id)).state is RunState.SUCCEEDED
 
     def test_given_up_says_so_and_leaves_no_step_running(self, house: House) -> None:
-        run = house.provisioning.open_run(house.ordering.plan(order()).id)
+        run = house.provisioning.open_run(house.planning.plan(order()).id)
         house.admit()
         house.driving.begin(run.id, run.attempt)
         house.driving.start(run.id, "alpha.precheck", worker="w")
@@ -77,14 +77,14 @@ class TestARun:
         assert house.driving.begin(run.id, 2)
 
     def test_in_the_way_of_another_is_named_rather_than_called_stale(self, house: House) -> None:
-        first, second = house.ordering.plan(order()), house.ordering.plan(order())
+        first, second = house.planning.plan(order()), house.planning.plan(order())
         run = house.provisioning.open_run(first.id)
         with pytest.raises(OrchestratorError) as refused:
             house.provisioning.open_run(second.id)
         assert f"run {run.id} of a-one is queued" in refused.value.message
 
     def test_counts_only_the_last_attempt_of_a_step(self, house: House) -> None:
-        run = house.provisioning.open_run(house.ordering.plan(order()).id)
+        run = house.provisioning.open_run(house.planning.plan(order()).id)
         house.admit()
         house.driving.begin(run.id, 1)
         lost = house.driving.start(run.id, "alpha.precheck", worker="w")
@@ -94,7 +94,7 @@ class TestARun:
         assert house.observing.run(run.id).steps[0].state is StepState.RUNNING
 
     def test_records_an_outcome_once_though_its_commit_was_not_heard_of(self, house: House) -> None:
-        run = house.provisioning.open_run(house.ordering.plan(order()).id)
+        run = house.provisioning.open_run(house.planning.plan(order()).id)
         house.admit()
         house.driving.begin(run.id, 1)
         started = house.driving.start(run.id, "alpha.precheck", worker="w")
@@ -105,7 +105,7 @@ class TestARun:
         assert len([t for t in told if isinstance(t, StepFinished)]) == 1
 
     def test_has_no_step_started_by_a_worker_declared_dead(self, house: House) -> None:
-        run = house.provisioning.open_run(house.ordering.plan(order()).id)
+        run = house.provisioning.open_run(house.planning.plan(order()).id)
         house.admit()
         house.driving.begin(run.id, 1)
         with house.store.begin() as tx:
@@ -116,7 +116,7 @@ class TestARun:
 
     def test_that_ends_leaves_no_step_running(self, house: House) -> None:
         """One of two steps failed, and the worker died in the other."""
-        run = house.provisioning.open_run(house.ordering.plan(order(alpha={}, beta={})).id)
+        run = house.provisioning.open_run(house.planning.plan(order(alpha={}, beta={})).id)
         house.admit()
         house.driving.begin(run.id, 1)
         failed = house.driving.start(run.id, "alpha.precheck", worker="w")
@@ -136,14 +136,14 @@ class TestAnUpdate:
         house.apply(order(alpha={}))
         house.apply(order(alpha={"tier": "large"}))
         assert house.observing.agency("a-one").services[0].tier == "large"
-        assert house.ordering.plan(order(alpha={"tier": "large"})).plan.empty
+        assert house.planning.plan(order(alpha={"tier": "large"})).plan.empty
 
     def test_to_fewer_hosts_gives_the_others_back(self, house: House) -> None:
         house.apply(order(epsilon={"quantity": 3}))
         run = house.apply(order(epsilon={"quantity": 1}))
         assert [s.id for s in house.observing.run(run.id).steps][-1] == "epsilon.retire"
         assert house.states("a-one") == {"epsilon": "in_service"}
-        second = house.ordering.plan(order("a-two", epsilon={"quantity": 2}))
+        second = house.planning.plan(order("a-two", epsilon={"quantity": 2}))
         assert next(s.hosts for s in second.plan.steps) == ("m2", "m3")
 
     def test_without_a_component_retires_it_and_forgets_its_secrets(self, house: House) -> None:
@@ -160,7 +160,7 @@ class TestAnUpdate:
 class TestOffboarding:
     def test_returns_everything_and_the_agency_may_come_back(self, house: House) -> None:
         house.apply(order(alpha={}, epsilon={"quantity": 2}))
-        house.drive(house.provisioning.open_run(house.ordering.plan_offboarding("a-one").id))
+        house.drive(house.provisioning.open_run(house.planning.plan_offboarding("a-one").id))
         view = house.observing.agency("a-one")
         assert view.offboarded_at == house.clock.now()
         assert view.allocations == {}
@@ -170,7 +170,7 @@ class TestOffboarding:
 
     def test_that_fails_half_way_keeps_what_is_still_there(self, house: House) -> None:
         house.apply(order(alpha={}, beta={}))
-        plan = house.ordering.plan_offboarding("a-one")
+        plan = house.planning.plan_offboarding("a-one")
         house.drive(house.provisioning.open_run(plan.id), alpha_retire=StepState.FAILED)
         view = house.observing.agency("a-one")
         assert house.states("a-one") == {"alpha": "failed", "beta": "retired"}

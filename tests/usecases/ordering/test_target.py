@@ -25,50 +25,50 @@ class TestATarget:
     def test_is_all_that_changes(self, house: House) -> None:
         house.apply(order(alpha={}, gamma={}))
         wanted = order(seats=20, alpha=LARGE, beta={}, gamma={"parameters": {"sleep": 1}})
-        stored = house.ordering.plan(wanted, only("alpha"))
+        stored = house.planning.plan(wanted, only("alpha"))
         assert {c.component: c.effect for c in stored.plan.changes} == {"alpha": Effect.UPDATE, "gamma": Effect.NONE}
         assert stored.plan.contract == ()
         assert stored.order and set(stored.order.services) == {"alpha", "gamma"}
         house.drive(house.provisioning.open_run(stored.id))
-        rest = house.ordering.plan(wanted).plan
+        rest = house.planning.plan(wanted).plan
         assert {c.component for c in rest.changes if c.effect is not Effect.NONE} == {"beta", "gamma"}
         assert [f.path for f in rest.contract] == ["agency.seats"]
 
     def test_can_be_what_goes(self, house: House) -> None:
         house.apply(order(alpha={}, beta={}, gamma={}))
-        stored = house.ordering.plan(order(alpha={}), only("beta"))
+        stored = house.planning.plan(order(alpha={}), only("beta"))
         assert [step.id for step in stored.plan.steps] == ["beta.retire"]
         house.drive(house.provisioning.open_run(stored.id))
         assert house.states("a-one")["gamma"] == "in_service"
 
     def test_leaves_what_failed_elsewhere_for_later(self, house: House) -> None:
         house.apply(order(alpha={}, gamma={}), gamma_verify=StepState.FAILED)
-        plan = house.ordering.plan(order(alpha=LARGE, gamma={}), only("alpha")).plan
+        plan = house.planning.plan(order(alpha=LARGE, gamma={}), only("alpha")).plan
         assert {step.component for step in plan.steps} == {"alpha"}
-        assert {step.component for step in house.ordering.plan(order(alpha=LARGE, gamma={})).plan.steps} == {
+        assert {step.component for step in house.planning.plan(order(alpha=LARGE, gamma={})).plan.steps} == {
             "alpha",
             "gamma",
         }
 
     def test_can_begin_an_agency(self, house: House) -> None:
-        stored = house.ordering.plan(order(alpha={}, gamma={}), only("alpha"))
+        stored = house.planning.plan(order(alpha={}, gamma={}), only("alpha"))
         assert [c.component for c in stored.plan.changes] == ["alpha"]
         house.drive(house.provisioning.open_run(stored.id))
         assert house.states("a-one") == {"alpha": "in_service"}
 
     def test_needs_what_it_needs(self, house: House) -> None:
         with pytest.raises(OrchestratorError) as refused:
-            house.ordering.plan(order(alpha={}, beta={}), only("beta"))
+            house.planning.plan(order(alpha={}, beta={}), only("beta"))
         assert (refused.value.kind, refused.value.hint) == (Kind.CONFLICT, "add --target alpha")
-        assert house.ordering.plan(order(alpha={}, beta={}), only("alpha", "beta")).plan.steps
+        assert house.planning.plan(order(alpha={}, beta={}), only("alpha", "beta")).plan.steps
 
     def test_that_nobody_knows_is_refused(self, house: House) -> None:
         with pytest.raises(OrchestratorError) as refused:
-            house.ordering.plan(order(alpha={}), only("alhpa"))
+            house.planning.plan(order(alpha={}), only("alhpa"))
         assert refused.value.kind is Kind.NOT_FOUND
 
     def test_waits_for_what_was_dropped_before(self, house: House) -> None:
         house.apply(order(alpha={}, gamma={}))
         house.apply(order(alpha={}), gamma_retire=StepState.FAILED)
         with pytest.raises(OrchestratorError, match="gamma of a-one is still to be removed"):
-            house.ordering.plan(order(alpha=LARGE), only("alpha"))
+            house.planning.plan(order(alpha=LARGE), only("alpha"))

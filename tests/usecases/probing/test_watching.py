@@ -206,7 +206,7 @@ class TestWhatIsProbed:
         assert [t.key.agency for t in watch.targeting.targets()] == ["a-one"]
         watch.house.apply(order("a-two"))
         assert [t.key.agency for t in watch.targeting.targets()] == ["a-one", "a-two"]
-        plan = watch.house.ordering.plan_offboarding("a-one")
+        plan = watch.house.planning.plan_offboarding("a-one")
         watch.house.drive(watch.house.provisioning.open_run(plan.id))
         assert [t.key.agency for t in watch.targeting.targets()] == ["a-two"]
 
@@ -295,7 +295,7 @@ class TestOneProber:
         one, clock = watch.prober("one"), watch.house.clock
         assert one.take()
         assert watch.hear(one, UP)
-        plan = watch.house.ordering.plan_offboarding("a-one")
+        plan = watch.house.planning.plan_offboarding("a-one")
         watch.house.drive(watch.house.provisioning.open_run(plan.id))
         assert one.targets() == []
         assert one.heard([], read_until=clock.now())

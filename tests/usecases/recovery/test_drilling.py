@@ -134,7 +134,7 @@ class RecoveryHouse:
 def recovery(house: House) -> Iterator[RecoveryHouse]:
     """An agency with something to lose and somebody to keep it, at a site that asks for no approval."""
     host, clock = MemoryHost(house.clock), house.clock
-    source, store, assigning = house.ordering.source, house.store, house.provisioning.assigning
+    source, store, assigning = house.planning.source, house.store, house.provisioning.assigning
     drilling = Drilling(source=source, store=store, clock=clock, assigning=assigning, limit=timedelta(minutes=5))
     protecting = Protecting(source=source, store=store, clock=clock, assigning=assigning)
     stopwatch = TurnableStopwatch(clock)
@@ -380,7 +380,7 @@ class TestWhateverGoesWrong:
         ready.drilling.preempt(run.id, ready.driving)
         assert ready.stored(drill).state is DrillState.PREEMPTED
         change = order(AGENCY, **{"alpha": {"tier": "large"}, "disaster-recovery": {}})
-        ready.house.provisioning.open_run(ready.house.ordering.plan(change).id, priority=Priority.INCIDENT)
+        ready.house.provisioning.open_run(ready.house.planning.plan(change).id, priority=Priority.INCIDENT)
 
 
 class TestApproval:

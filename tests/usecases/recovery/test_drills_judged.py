@@ -24,7 +24,7 @@ def databases(sqlite_databases: SqliteDatabases) -> Databases:
 
 def judged(house: RecoveryHouse, drill: Drill) -> dict[str, Decimal | None]:
     """The measures of drills in the drill's month, as if the calendar had asked for it."""
-    clock, source = house.house.clock, house.house.ordering.source
+    clock, source = house.house.clock, house.house.planning.source
     with house.house.store.begin() as tx:
         tx.drills.put(drill.model_copy(update={"moment": Moment.RANDOM}))
         month = CalendarMonth.of(drill.scheduled_at.astimezone(LONDON).date())
@@ -73,7 +73,7 @@ def test_what_nobody_wrote_cannot_be_lost_and_nothing_is_shown_by_it(recovery: R
 
 def test_backups_that_nobody_took_are_missed(recovery: RecoveryHouse) -> None:
     """A day's work may be lost; after a day and an hour without a backup more than that was at stake."""
-    clock, source = recovery.house.clock, recovery.house.ordering.source
+    clock, source = recovery.house.clock, recovery.house.planning.source
 
     def backups() -> Decimal | None:
         with recovery.house.store.read() as tx:

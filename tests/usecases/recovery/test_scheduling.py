@@ -22,7 +22,7 @@ __all__ = ["databases", "ready", "recovery"]  # fixtures
 @pytest.fixture
 def scheduling(ready: RecoveryHouse) -> Iterator[Scheduling]:
     house = ready.house
-    source, store = house.ordering.source, house.store
+    source, store = house.planning.source, house.store
     yield Scheduling(source=source, store=store, clock=house.clock, drilling=ready.drilling, lanes=2)
 
 
@@ -74,7 +74,7 @@ class TestThePlanAhead:
         at_the_next(ready, scheduling)
         ready.turn(minutes=-10)
         house = ready.house
-        ready.drive(house.provisioning.open_run(house.ordering.plan_offboarding(AGENCY).id))
+        ready.drive(house.provisioning.open_run(house.planning.plan_offboarding(AGENCY).id))
         scheduling.plan_ahead()
         assert planned(ready) == []
 
@@ -100,7 +100,7 @@ class TestADrillThatIsDue:
         drill = at_the_next(ready, scheduling)
         self._not_at_the_worst_moment(ready, drill)
         change = order(AGENCY, **{"alpha": {}, "disaster-recovery": {}, "gamma": {}})
-        busy = ready.house.provisioning.open_run(ready.house.ordering.plan(change).id)
+        busy = ready.house.provisioning.open_run(ready.house.planning.plan(change).id)
         assert scheduling.start_due() == []
         ready.drive(busy)
         assert len(scheduling.start_due()) == 1

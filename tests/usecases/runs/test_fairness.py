@@ -11,7 +11,7 @@ from tests.usecases.conftest import House, order
 
 
 def queued(house: House, call_off: CallOff, priority: Priority = Priority.CHANGE) -> Run:
-    return house.provisioning.open_run(house.ordering.plan(call_off).id, priority=priority)
+    return house.provisioning.open_run(house.planning.plan(call_off).id, priority=priority)
 
 
 def states(house: House, *runs: Run) -> list[str]:
@@ -136,7 +136,7 @@ class TestAStepWhoseHostDidNotAnswer:
 
 class TestAnOnboardingThatFails:
     def fails(self, house: House, on_failure: OnFailure) -> Run:
-        plan = house.ordering.plan(order(alpha={}, beta={}))
+        plan = house.planning.plan(order(alpha={}, beta={}))
         run = house.provisioning.open_run(plan.id, on_failure=on_failure)
         return house.drive(run, beta_provision=StepState.FAILED)
 
@@ -161,7 +161,7 @@ class TestAnOnboardingThatFails:
 
     def test_that_changes_what_is_in_service_is_never_rolled_back(self, house: House) -> None:
         house.apply(order(alpha={}))
-        plan = house.ordering.plan(order(alpha={}, beta={}))
+        plan = house.planning.plan(order(alpha={}, beta={}))
         run = house.provisioning.open_run(plan.id, on_failure=OnFailure.ROLL_BACK)
         failed = house.drive(run, beta_provision=StepState.FAILED)
         assert house.observing.rolling_back(failed.id) is None
@@ -170,7 +170,7 @@ class TestAnOnboardingThatFails:
 class TestWhatHappened:
     def test_is_forgotten_in_time_and_later_for_some(self, house: House) -> None:
         kept, gone = house.apply(order("agency-a")), house.apply(order("agency-b"))
-        unused = house.ordering.plan(order("agency-c"))
+        unused = house.planning.plan(order("agency-c"))
         house.clock.turn(days=31)
         recent = house.apply(order("agency-d"))
         retaining = Retaining(store=house.store, clock=house.clock, days=30, backup_days=35, agencies={"agency-a": 40})

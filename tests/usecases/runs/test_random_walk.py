@@ -68,12 +68,12 @@ class Walk:
         self.done[name] = self.done.get(name, 0) + 1
 
     def open(self) -> None:
-        plan = self.house.ordering.plan(order(self.chance.choice(AGENCIES), **self.chance.choice(ORDERS)))
+        plan = self.house.planning.plan(order(self.chance.choice(AGENCIES), **self.chance.choice(ORDERS)))
         chosen = self.chance.choice(list(Priority)), self.chance.choice(list(OnFailure))
         self.house.provisioning.open_run(plan.id, priority=chosen[0], on_failure=chosen[1])
 
     def offboard(self) -> None:
-        plan = self.house.ordering.plan_offboarding(self.chance.choice(AGENCIES))
+        plan = self.house.planning.plan_offboarding(self.chance.choice(AGENCIES))
         self.house.provisioning.open_run(plan.id)
 
     def cancel(self) -> None:

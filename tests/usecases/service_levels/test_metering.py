@@ -54,7 +54,7 @@ def from_history(contract: Contract) -> ServiceLevelFigures:
 
 
 def afresh_metering(contract: Contract) -> Metering:
-    return Metering(Contracts(contract.house.ordering.source, is_bank_holiday, holidays="2026"))
+    return Metering(Contracts(contract.house.planning.source, is_bank_holiday, holidays="2026"))
 
 
 def of_alpha(figures: ServiceLevelFigures) -> dict[str, float]:
@@ -117,7 +117,7 @@ def test_nothing_counts_that_nobody_probes(contract: Contract) -> None:
 
 def test_a_service_that_is_retired_is_gone(contract: Contract) -> None:
     contract.at("2026-12-10T12:00")
-    plan = contract.house.ordering.plan_offboarding(AGENCY)
+    plan = contract.house.planning.plan_offboarding(AGENCY)
     contract.house.drive(contract.house.provisioning.open_run(plan.id))
     assert scrape(contract, "2026-12-10T13:00").eligible_seconds == ()
 
@@ -225,7 +225,7 @@ def test_a_word_given_late_is_heard_by_a_process_that_begins_anew(contract: Cont
 
 def test_by_another_edition_of_the_holidays_everything_is_read_anew(contract: Contract) -> None:
     scrape(contract, "2026-12-10T12:00")
-    closed = Contracts(contract.house.ordering.source, lambda day: day == date(2026, 12, 9), holidays="2027")
+    closed = Contracts(contract.house.planning.source, lambda day: day == date(2026, 12, 9), holidays="2027")
     with contract.house.store.read() as tx:
         fewer = of_alpha(Metering(closed).figures(tx))
     assert of_alpha(afresh(contract))["eligible_seconds"] - fewer["eligible_seconds"] == 10 * HOUR

@@ -43,7 +43,7 @@ class Contract:
     house: House
 
     def __post_init__(self) -> None:
-        source, store, clock = self.house.ordering.source, self.house.store, self.house.clock
+        source, store, clock = self.house.planning.source, self.house.store, self.house.clock
         self.judging = Judging(source=source, clock=clock, is_bank_holiday=is_bank_holiday)
         self.month_end = MonthEnd(store=store, judging=self.judging)
         self.declaring = Declaring(source=source, store=store, clock=clock)
@@ -301,7 +301,7 @@ class TestAReport:
 
 def test_service_ends_when_the_agency_leaves(contract: Contract) -> None:
     contract.at("2026-12-10T12:00")
-    plan = contract.house.ordering.plan_offboarding(AGENCY)
+    plan = contract.house.planning.plan_offboarding(AGENCY)
     contract.house.drive(contract.house.provisioning.open_run(plan.id))
     contract.at("2027-01-01T00:00")
     [closed] = contract.close()

@@ -1,8 +1,8 @@
-"""What everything else stands on: the files people write, the clock, the database, and the way to the hosts."""
+"""What every part stands on: settings, files people write, the clock, the records, and the way to the hosts."""
 
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from pathlib import Path
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from orchestrator.adapters.catalog_files.source import CatalogFiles
@@ -10,17 +10,18 @@ from orchestrator.adapters.clock import BootStopwatch, SystemClock
 from orchestrator.bootstrap.installing import require_installation
 from orchestrator.settings import Settings
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a command that only reads the catalogue should not wait for the database or the hosts
     import sqlalchemy as sa
 
     from orchestrator.adapters.database.store import SqlStore
+    from orchestrator.adapters.keys.secret_box import SecretBox
+    from orchestrator.adapters.recovery_host import SshRecoveryHosts
     from orchestrator.ports.outside import SiteAccess
-    from orchestrator.usecases.keys.rekeying import Rekeying
-    from orchestrator.usecases.keys.rotating import Rotating
+    from orchestrator.usecases.runs.assigning import Assigning
 
 
 @dataclass(frozen=True)
-class Records:
+class Base:
     settings: Settings
 
     @cached_property
@@ -51,37 +52,30 @@ class Records:
         return connect(self.settings.database_url, busy_milliseconds=int(database.busy_seconds * 1000))
 
     def require_installation(self) -> None:
-        """Raise when a part of the installation is not, or no longer, where it belongs."""
+        """Raise when a part of the installation is missing or belongs to another one."""
         require_installation(self.settings, self.database)
-
-    @cached_property
-    def rotating(self) -> "Rotating":
-        from orchestrator.adapters.database.marking import reseal_mark
-        from orchestrator.adapters.keys.secret_box import SecretBox
-        from orchestrator.usecases.keys.rotating import Rotating
-
-        keys = SecretBox(self.settings.key_file)
-        return Rotating(store=self.store, keys=keys, mark=partial(reseal_mark, self.database))
 
     @property
     def many_machines(self) -> bool:
         """Whether other machines may work on the same records."""
         return self.database.dialect.name != "sqlite"
 
-    @cached_property
-    def rekeying(self) -> "Rekeying":
-        from orchestrator.adapters import authorized_keys
-        from orchestrator.adapters.keys.site_keys import SiteKeyFiles, next_key
-        from orchestrator.adapters.recovery_host import SshRecoveryHosts
-        from orchestrator.usecases.keys.rekeying import Rekeying
+    @property
+    def lease(self) -> timedelta:
+        """How long a worker that was heard of counts as alive."""
+        return timedelta(seconds=self.settings.worker.lease_seconds)
 
-        return Rekeying(
-            source=self.source,
-            keys=SiteKeyFiles(lambda site: self.access_of(site).key),
-            by_key=SshRecoveryHosts(self.access_of),
-            by_next=SshRecoveryHosts(lambda site: replace(access := self.access_of(site), key=next_key(access.key))),
-            program=Path(authorized_keys.__file__).read_text(encoding="utf-8"),
-        )
+    @cached_property
+    def secrets(self) -> "SecretBox":
+        from orchestrator.adapters.keys.secret_box import SecretBox
+
+        return SecretBox(self.settings.key_file)
+
+    @cached_property
+    def hosts(self) -> "SshRecoveryHosts":
+        from orchestrator.adapters.recovery_host import SshRecoveryHosts
+
+        return SshRecoveryHosts(self.access_of)
 
     def access_of(self, site: str) -> "SiteAccess":
         """How the hosts of a site are reached."""
@@ -89,3 +83,14 @@ class Records:
 
         folder = self.settings.site_folder(site).resolve()
         return SiteAccess(key=folder / "id_ed25519", known_hosts=folder / "known_hosts")
+
+    @cached_property
+    def assigning(self) -> "Assigning":
+        from orchestrator.usecases.runs.assigning import Assigning
+
+        return Assigning(source=self.source, clock=self.clock, secrets=self.secrets)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "database" in self.__dict__:
+            self.database.dispose()
