@@ -29,7 +29,11 @@ if TYPE_CHECKING:  # parts that a command does not ask for are not even imported
 class Application:
     """The use-cases, by subject."""
 
-    base: Base
+    settings: Settings
+
+    @cached_property
+    def base(self) -> Base:
+        return Base(self.settings)
 
     @cached_property
     def ordering(self) -> "OrderingParts":
@@ -113,12 +117,16 @@ class Application:
 
         return Scheduler(store=self.base.store, clock=self.base.clock, schedules=schedules(self)).running()
 
+    def close(self) -> None:
+        """Close what was opened."""
+        self.base.close()
+
 
 @contextmanager
 def build(settings: Settings) -> Iterator[Application]:
     """The application; what it opened is closed again."""
-    base = Base(settings)
+    app = Application(settings)
     try:
-        yield Application(base)
+        yield app
     finally:
-        base.close()
+        app.close()

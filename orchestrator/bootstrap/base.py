@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # a command that only reads the catalogue should not wait for
     import sqlalchemy as sa
 
     from orchestrator.adapters.database.store import SqlStore
+    from orchestrator.adapters.engine.queueing import Submitter
     from orchestrator.adapters.keys.secret_box import SecretBox
     from orchestrator.adapters.recovery_host import SshRecoveryHosts
     from orchestrator.ports.outside import SiteAccess
@@ -42,7 +43,14 @@ class Base:
         from orchestrator.adapters.database.store import SqlStore
 
         self.require_installation()
-        return SqlStore(self.database)
+        return SqlStore(self.database, hand_over=lambda *attempt: self.submitter.enqueue(*attempt))
+
+    @cached_property
+    def submitter(self) -> "Submitter":
+        """The queue of the engine."""
+        from orchestrator.adapters.engine.queueing import Submitter, url_for
+
+        return Submitter(url_for(self.database))
 
     @cached_property
     def database(self) -> "sa.Engine":
@@ -92,5 +100,7 @@ class Base:
 
     def close(self) -> None:
         """Close what was opened."""
+        if "submitter" in self.__dict__:
+            self.submitter.close()
         if "database" in self.__dict__:
             self.database.dispose()

@@ -29,7 +29,7 @@ def findings(app: "Application") -> list[Finding]:
 
 
 def _private(app: "Application") -> str:
-    home = app.base.settings.home
+    home = app.settings.home
     if not home.is_dir():
         raise OrchestratorError(Kind.NOT_FOUND, f"there is no {home}", hint="run: orchestrator init")
     tightened = state_directory.tighten(home)
@@ -39,7 +39,7 @@ def _private(app: "Application") -> str:
 
 
 def _whole(app: "Application") -> str:
-    parts = installing.examine(app.base.settings, app.base.database)
+    parts = installing.examine(app.settings, app.base.database)
     require_whole(parts)
     app.base.require_installation()
     return f"state directory, keys and database are of installation {parts.home}"

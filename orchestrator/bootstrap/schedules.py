@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def schedules(app: "Application") -> list[Schedule]:
     """Every schedule of `serve`, by name."""
-    canaries = f"*/{app.base.settings.recovery.canary_minutes}"
+    canaries = f"*/{app.settings.recovery.canary_minutes}"
     return [
         Schedule("certificates", {"hour": "1", "minute": "30"}, app.keys.renewing.renew_certificates),
         Schedule("drill calendar", {"hour": "2", "minute": "15"}, app.recovery.scheduling.plan_ahead),

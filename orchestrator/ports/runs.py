@@ -59,6 +59,14 @@ class Runs(Protocol):
     def put_step(self, run: int, step: StepRecord) -> None: ...
 
 
+class RunQueue(Protocol):
+    """The engine's queue."""
+
+    def put(self, run: int, attempt: int) -> None:
+        """Hand an attempt of a run to the workers, when the transaction is committed."""
+        ...
+
+
 class Events(Protocol):
     def add(self, happenings: Iterable[Happening], *, agency: str, at: datetime, run: int | None = None,
             step: str | None = None) -> None: ...  # fmt: skip

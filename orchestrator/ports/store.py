@@ -7,7 +7,7 @@ from orchestrator.ports.figures import Figures
 from orchestrator.ports.ordering import Agencies, Allocations, Instances, Plans
 from orchestrator.ports.probing import Prober, Transitions
 from orchestrator.ports.recovery import Backups, Canaries, Drills
-from orchestrator.ports.runs import Events, Runs, Ticks, Workers
+from orchestrator.ports.runs import Events, RunQueue, Runs, Ticks, Workers
 from orchestrator.ports.secrets import SecretRows
 from orchestrator.ports.service_levels import Declarations, Incidents, Meters, Months, ServiceFacts, ServicePeriods
 
@@ -25,6 +25,8 @@ class Transaction(Protocol):
     def plans(self) -> Plans: ...
     @property
     def runs(self) -> Runs: ...
+    @property
+    def queue(self) -> RunQueue: ...
     @property
     def events(self) -> Events: ...
     @property

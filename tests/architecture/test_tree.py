@@ -45,6 +45,17 @@ def test_every_module_says_what_it_is(module: Path) -> None:
     assert module.stem == "__init__" or ast.get_docstring(ast.parse(module.read_text()))
 
 
+def test_only_the_database_adapter_knows_of_sessions() -> None:
+    """Everybody else has a Transaction, which is not `Any`."""
+    for module in MODULES:
+        if "adapters/database" in module.as_posix():
+            continue
+        for node in ast.walk(ast.parse(module.read_text())):
+            assert not (isinstance(node, ast.Attribute) and node.attr == "session"), f"{module}:{node.lineno}"
+            if isinstance(node, ast.arg) and node.arg == "tx" and node.annotation:
+                assert ast.unparse(node.annotation) == "Transaction", f"{module}:{node.lineno}"
+
+
 def settings_of(model: type[BaseModel], prefix: str) -> list[str]:
     names = []
     for name, field in model.model_fields.items():

@@ -322,7 +322,7 @@ class TestSabotage:
             self.fails(rehearsals.drill(), "newest backup on record is not in the repository")
 
     def test_the_wrong_key(self, rehearsals: Rehearsals) -> None:
-        box = SecretBox(rehearsals.app.base.settings.key_file)
+        box = SecretBox(rehearsals.app.settings.key_file)
         with rehearsals.app.base.store.begin() as tx:
             right = tx.secrets.of(AGENCY, "disaster-recovery")
             tx.secrets.forget(AGENCY, "disaster-recovery")
@@ -500,7 +500,7 @@ class TestAKilledOrchestrator:
     def environment(self, rehearsals: Rehearsals, practice: PracticeHome) -> dict[str, str]:
         return {
             **practice.environment,
-            "ORCHESTRATOR_HOME": str(rehearsals.app.base.settings.home),
+            "ORCHESTRATOR_HOME": str(rehearsals.app.settings.home),
             "ORCHESTRATOR_RECOVERY__WAIT_SECONDS": str(PATIENCE),
         }
 

@@ -1,12 +1,13 @@
 """The use-cases over a real store and the small world's files, with a clock that tests can turn."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlmodel import Session
 
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.database.connection import connect
@@ -40,6 +41,18 @@ class TurnableClock:
         self.time += timedelta(**how)
 
 
+@dataclass
+class Handed:
+    """The engine's queue: which runs were handed over, and what else happens `then`."""
+
+    runs: list[int] = field(default_factory=list)
+    then: Callable[[Session, int, int], None] = lambda *_: None
+
+    def __call__(self, session: Session, run: int, attempt: int) -> None:
+        self.runs.append(run)
+        self.then(session, run, attempt)
+
+
 @dataclass(frozen=True)
 class House:
     """The use-cases of one state directory. `assigned` is what was to be done by steps that were driven here."""
@@ -51,11 +64,12 @@ class House:
     driving: Driving
     observing: Observing
     admitting: Admitting
+    handed: Handed
     assigned: list[Assignment] = field(default_factory=list)
 
     def admit(self) -> int:
         """What the queue lets go on, as a worker would ask for it."""
-        return self.admitting.admit(lambda _tx, _run: None)
+        return self.admitting.admit()
 
     def drive(self, run: Run, **ends: StepState) -> Run:
         """The run to its end, as the engine would; `alpha_verify=FAILED` makes that step end so."""
@@ -83,7 +97,8 @@ class House:
 def house(url: str, tmp_path: Path) -> Iterator[House]:
     engine = connect(url)
     make_key(tmp_path / "key")
-    store, clock = SqlStore(engine), TurnableClock()
+    handed, clock = Handed(), TurnableClock()
+    store = SqlStore(engine, hand_over=handed)
     source = CatalogFiles(
         catalog_dir=WORLD / "catalog", inventories_dir=WORLD / "inventories", playbooks_dir=WORLD / "playbooks"
     )
@@ -100,7 +115,7 @@ def house(url: str, tmp_path: Path) -> Iterator[House]:
     with store.begin() as tx:
         for worker in ("w", "v"):
             tx.workers.join(worker, host="here", runs=100)
-    yield House(store, clock, planning, provisioning, driving, observing, admitting)
+    yield House(store, clock, planning, provisioning, driving, observing, admitting, handed)
     engine.dispose()
 
 

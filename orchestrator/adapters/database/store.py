@@ -1,8 +1,9 @@
 """The store: one transaction per use-case."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -31,16 +32,29 @@ from orchestrator.adapters.database.service_levels import (
     ServicePeriodRepository,
 )
 
+HandOver = Callable[[Session, int, int], None]
+"""Gives an attempt of a run (run, attempt) to the workers, in the transaction of a session."""
+
+
+@dataclass(frozen=True)
+class SqlQueue:
+    session: Session
+    hand_over: HandOver
+
+    def put(self, run: int, attempt: int) -> None:
+        self.hand_over(self.session, run, attempt)
+
 
 class SqlTransaction:
-    """The repositories over one session. `session` lets the engine enqueue in the same transaction.
+    """The repositories over one session.
 
     A writer waits for its turn when it first reaches for anything but `workers` and `prober`: each call there is one
     statement that needs no turn, and signs of life must not wait behind a long plan.
     """
 
-    def __init__(self, session: Session, *, writes: bool) -> None:
+    def __init__(self, session: Session, hand_over: HandOver, *, writes: bool) -> None:
         self.session = session
+        self._hand_over = hand_over
         self.workers = WorkerRepository(session)
         self.prober = ProberRepository(session)
         self._waits = writes
@@ -64,6 +78,10 @@ class SqlTransaction:
     @property
     def runs(self) -> RunRepository:
         return RunRepository(self._in_turn())
+
+    @property
+    def queue(self) -> SqlQueue:
+        return SqlQueue(self._in_turn(), self._hand_over)
 
     @property
     def events(self) -> EventRepository:
@@ -128,11 +146,15 @@ class SqlTransaction:
         return self.session
 
 
-class SqlStore:
-    """State in SQLite or PostgreSQL, same code path."""
+def _nobody(_session: Session, run: int, _attempt: int) -> None:
+    raise RuntimeError(f"run {run} is to be handed over, and no queue was given to the store")
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+
+class SqlStore:
+    """State in SQLite or PostgreSQL, same code path. `hand_over` is the engine's queue, whose tables are there too."""
+
+    def __init__(self, engine: sa.Engine, hand_over: HandOver = _nobody) -> None:
+        self._engine, self._hand_over = engine, hand_over
         # SQLite lets one write at a time and makes the others sleep and ask again. Threads of one process are better
         # off in a queue: they go on the moment the lock is free.
         self._turn = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
@@ -144,9 +166,9 @@ class SqlStore:
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:
         with translated(), Session(self._reading) as session:
-            yield SqlTransaction(session, writes=False)
+            yield SqlTransaction(session, self._hand_over, writes=False)
 
     @contextmanager
     def begin(self) -> Iterator[SqlTransaction]:
         with self._turn, translated(), Session(self._engine, expire_on_commit=False) as session, session.begin():
-            yield SqlTransaction(session, writes=True)
+            yield SqlTransaction(session, self._hand_over, writes=True)

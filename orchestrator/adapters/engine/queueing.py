@@ -41,7 +41,7 @@ class Submitter:
     def __init__(self, url: str) -> None:
         self._client = DBOSClient(system_database_url=url, application_name=APPLICATION, serializer=DBOSPortableJSON)
 
-    def enqueue(self, session: Any, *, run: int, attempt: int) -> None:
+    def enqueue(self, session: Any, run: int, attempt: int) -> None:
         options: Any = {
             "workflow_name": WORKFLOW,
             "queue_name": QUEUE,

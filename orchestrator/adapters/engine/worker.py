@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from tenacity import Retrying, retry_if_exception, wait_fixed
 
@@ -54,7 +54,7 @@ class RunDriver(Protocol):
 
 
 class Admission(Protocol):
-    def admit(self, hand_over: Callable[[Any, Run], None], *, only: Collection[int] | None) -> int: ...
+    def admit(self, *, only: Collection[int] | None) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,6 @@ class Worker:
     def work(self, until: Callable[[], bool]) -> None:
         """Take runs until told otherwise. On the way out running steps are stopped and their runs left to others. On an
         errand, they are finished."""
-        submitter = queueing.Submitter(self._url)
         self._lease.start()
         queueing.launch(
             self._url,
@@ -126,32 +125,28 @@ class Worker:
         )
         try:
             self._lease.requeue_orphans()
-            self._loop(submitter, until)
+            self._loop(until)
             while self._driving and self._errand and not self._errand.hurry(set(self._driving)):
                 time.sleep(self._options.tick_seconds)
         finally:
-            self._leave(submitter)
+            self._leave()
 
-    def _leave(self, submitter: queueing.Submitter) -> None:
+    def _leave(self) -> None:
         self._stopping.set()
         if self._driving:
             self._stop_guards()
         while self._driving:
             time.sleep(0.05)
         queueing.stop()
-        submitter.close()
         self._lease.stop()
 
-    def _loop(self, submitter: queueing.Submitter, until: Callable[[], bool]) -> None:
-        def hand_over(tx: Any, run: Run) -> None:
-            submitter.enqueue(tx.session, run=run.id, attempt=run.attempt)
-
+    def _loop(self, until: Callable[[], bool]) -> None:
         only = self._errand.runs if self._errand else None
         burying = _Chore(self._lease.bury_the_dead, every=self._options.beat * BURIAL_SHARE)
         tidying = _Chore(self._tidy, every=TIDYING)
         while not until():
             try:
-                self._admission.admit(hand_over, only=only)
+                self._admission.admit(only=only)
                 burying.do_when_due()
                 tidying.do_when_due()
             except OrchestratorError as error:

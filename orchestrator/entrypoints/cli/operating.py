@@ -70,7 +70,7 @@ def serve(
     from orchestrator.entrypoints.http.server import serve_forever
 
     with application() as app:
-        http = app.base.settings.http
+        http = app.settings.http
         serve_forever(app, host=host or http.host, port=http.port if port is None else port, with_worker=not no_worker)
 
 

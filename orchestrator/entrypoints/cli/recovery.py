@@ -194,7 +194,7 @@ def report(
         if as_json:
             typer.echo(document)
             return
-        file = out or app.base.settings.home / "reports" / f"drill-{drill}.html"
+        file = out or app.settings.home / "reports" / f"drill-{drill}.html"
         if out is None:
             make_folder(file.parent)
         write_file(file, app.evidence.draw(document))

@@ -117,7 +117,7 @@ def _rotate_site(app: "Application", site: str, *, copied: bool, as_json: bool) 
 
 
 def _tell_signing_key(app: "Application", *, as_json: bool) -> None:
-    key, keys = app.base.settings.signing_key_file, app.base.settings.signing_keys_file
+    key, keys = app.settings.signing_key_file, app.settings.signing_keys_file
     if as_json:
         print_json({"key_file": str(key), "keys_file": str(keys)})
         return
@@ -130,7 +130,7 @@ def _tell_signing_key(app: "Application", *, as_json: bool) -> None:
 
 
 def _rotate_key(app: "Application", *, copied: bool, as_json: bool) -> None:
-    made, file = app.keys.rotating.begin(), app.base.settings.key_file
+    made, file = app.keys.rotating.begin(), app.settings.key_file
     waits = app.base.many_machines and (made or not copied)
     resealed = None if waits else app.keys.rotating.finish()
     if as_json:

@@ -26,9 +26,7 @@ def http_application(app: Application, *names: str) -> FastAPI:
     words of the command line."""
     http = FastAPI(title="Shared service orchestrator", openapi_url=None)
     http.add_middleware(BodyLimit)
-    http.add_middleware(
-        TrustedHostMiddleware, allowed_hosts=[*app.base.settings.http.hosts, *names], www_redirect=False
-    )
+    http.add_middleware(TrustedHostMiddleware, allowed_hosts=[*app.settings.http.hosts, *names], www_redirect=False)
 
     @http.get("/healthz")
     def healthz() -> dict[str, str]:
@@ -108,7 +106,7 @@ def configuration(app: Application, host: str, port: int) -> uvicorn.Config:
         http=PunctualProtocol,
         ws="none",
         h11_max_incomplete_event_size=HEAD_BYTES,
-        limit_concurrency=app.base.settings.http.connections,
+        limit_concurrency=app.settings.http.connections,
         timeout_graceful_shutdown=STOP_SECONDS,
         log_level="error",
         access_log=False,
@@ -125,7 +123,7 @@ def serve_forever(app: Application, *, host: str, port: int, with_worker: bool) 
     gc.freeze()  # what was imported stays: walking it for garbage would hold up every thread for a tenth of a second
     wanted = {
         "worker": app.engine.work if with_worker else None,
-        "prober": app.probing.probe if app.base.settings.probing.enabled else None,
+        "prober": app.probing.probe if app.settings.probing.enabled else None,
     }
     beside = [
         threading.Thread(target=work, args=(done.is_set,), name=name, daemon=True)

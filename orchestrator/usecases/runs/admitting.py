@@ -1,6 +1,6 @@
 """Admitting: which queued runs the workers may take next, and what the others wait for."""
 
-from collections.abc import Callable, Collection, Container
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,9 +19,9 @@ class Admitting:
     limits: Limits
     lease: timedelta
 
-    def admit(self, hand_over: Callable[[Transaction, Run], None], *, only: Collection[int] | None = None) -> int:
-        """Hand the queued runs that may start to the engine, each together with its change of state; of some, if it is
-        `only` they that the worker is there for. How many."""
+    def admit(self, *, only: Collection[int] | None = None) -> int:
+        """Hand the queued runs that may start to the engine, each together with its change of state; of `only` some, if
+        the worker is there for those. How many."""
         with self.store.read() as tx:
             if not tx.runs.count(RunState.QUEUED) or not self._admissible(tx, only):
                 return 0
@@ -31,7 +31,7 @@ class Admitting:
                 run = find_run(tx, place.run)
                 admitted = run.model_copy(update={"state": RUN_LIFE.after(run.state, RunEvent.ADMIT)})
                 tx.runs.put(admitted)
-                hand_over(tx, admitted)
+                tx.queue.put(admitted.id, admitted.attempt)
             return len(places)
 
     def waits_for(self, tx: Transaction, run: Run) -> str | None:

@@ -16,7 +16,6 @@ from orchestrator.adapters.engine import queueing
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import PlanMade
 from orchestrator.domain.runs.run import RunState, StepOutcome, StepState
-from orchestrator.ports.store import Transaction
 from tests.databases import PostgresDatabases
 from tests.usecases.conftest import House, house, order
 
@@ -111,11 +110,12 @@ class TestARun:
         run = house.provisioning.open_run(house.planning.plan(order()).id)
         asked: list[Future[Any]] = []
 
-        def cancel_meanwhile(_tx: Transaction, _run: object) -> None:
+        def cancel_meanwhile(*_: object) -> None:
             asked.append(aside(house.driving.cancel, run.id))
             threading.Event().wait(A_MOMENT)
 
-        house.admitting.admit(cancel_meanwhile)
+        house.handed.then = cancel_meanwhile
+        house.admit()
         cancelled = asked[0].result(10)
         assert (cancelled.state, cancelled.cancel_requested) == (RunState.ADMITTED, True)
         assert house.observing.run(run.id).state is RunState.ADMITTED
@@ -127,14 +127,13 @@ class TestARun:
     def test_admitted_by_many_at_once_is_handed_over_once(self, house: House, aside: Aside) -> None:
         for agency in ("a-one", "a-two"):
             house.provisioning.open_run(house.planning.plan(order(agency)).id)
-        handed: list[int] = []
-        tries = [aside(house.admitting.admit, lambda _tx, run: handed.append(run.id)) for _ in range(6)]
+        tries = [aside(house.admit) for _ in range(6)]
         assert sum(t.result(20) for t in tries) == 2
-        assert sorted(handed) == [1, 2]
+        assert sorted(house.handed.runs) == [1, 2]
 
     def test_whose_step_is_started_twice_at_once_counts_both_attempts(self, house: House, aside: Aside) -> None:
         run = house.provisioning.open_run(house.planning.plan(order()).id)
-        house.admitting.admit(lambda _tx, _run: None)
+        house.admit()
         house.driving.begin(run.id, 1)
         starts = [aside(house.driving.start, run.id, "alpha.precheck", worker="w") for _ in range(4)]
         assert sorted(s.result(20).step.attempt for s in starts) == [1, 2, 3, 4]
@@ -142,7 +141,7 @@ class TestARun:
     def test_with_steps_that_finish_at_once_records_every_one(self, house: House, aside: Aside) -> None:
         services: dict[str, dict[str, Any]] = {"alpha": {}, "beta": {}, "gamma": {}, "delta": {}}
         run = house.provisioning.open_run(house.planning.plan(order(**services)).id)
-        house.admitting.admit(lambda _tx, _run: None)
+        house.admit()
         house.driving.begin(run.id, 1)
 
         def perform(step: str) -> None:
@@ -177,18 +176,17 @@ class TestARunThatIsHandedOver:
         run = house.provisioning.open_run(house.planning.plan(order()).id)
         submitter = queueing.Submitter(url)
 
-        def hand_over(tx: Any, _run: object) -> None:
-            submitter.enqueue(tx.session, run=run.id, attempt=1)
-
-        def fail(tx: Any, _run: object) -> None:
-            hand_over(tx, _run)
+        def fail(*attempt: Any) -> None:
+            submitter.enqueue(*attempt)
             raise ZeroDivisionError
 
+        house.handed.then = fail
         with pytest.raises(ZeroDivisionError):
-            house.admitting.admit(fail)
+            house.admit()
         assert queued(url) == []
         assert house.observing.run(run.id).state is RunState.QUEUED
-        house.admitting.admit(hand_over)
+        house.handed.then = submitter.enqueue
+        house.admit()
         assert queued(url) == ["run-1-1"]
         assert house.observing.run(run.id).state is RunState.ADMITTED
         submitter.close()
