@@ -87,6 +87,10 @@ class EngineParts:
             run = tx.runs.get(run_id)
         return run is not None and run.worker in self.crew().alive
 
+    def is_cared_for(self, run_id: int) -> bool:
+        """Whether there are workers for a run, or another command works on it."""
+        return bool(self.live_workers()) or self.is_worked(run_id)
+
     def work(self, until: Callable[[], bool], errand: "Errand | None" = None) -> None:
         """Be a worker until told otherwise, of anybody's runs or on an errand."""
         from orchestrator.adapters.ansible.guarded import Guards

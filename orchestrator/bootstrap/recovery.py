@@ -14,6 +14,7 @@ from orchestrator.bootstrap.evidence import EvidenceParts
 if TYPE_CHECKING:
     from orchestrator.domain.recovery.fleet_calendar import Placed
     from orchestrator.domain.selling.drill_policy import Blackout
+    from orchestrator.usecases.recovery.backing_up import BackingUp
     from orchestrator.usecases.recovery.concluding import Concluding
     from orchestrator.usecases.recovery.drilling import Drilling
     from orchestrator.usecases.recovery.protecting import Protecting
@@ -71,6 +72,12 @@ class RecoveryParts:
             hosts=base.hosts,
             stopwatch=base.stopwatch,
         )
+
+    @cached_property
+    def backing_up(self) -> "BackingUp":
+        from orchestrator.usecases.recovery.backing_up import BackingUp
+
+        return BackingUp(witnessing=self.witnessing, protecting=self.protecting)
 
     @cached_property
     def concluding(self) -> "Concluding":

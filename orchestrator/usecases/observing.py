@@ -272,11 +272,6 @@ class Observing:
             undoing = tx.runs.caused_by(run_id)
             return run_view(undoing, []) if undoing else None
 
-    def open_run(self, agency: str) -> RunView | None:
-        with self.store.read() as tx:
-            run = tx.runs.open_of(agency)
-            return run_view(run, []) if run else None
-
     def events(self, *, run: int, after: int = 0) -> Iterator[Event]:
         """Every event of a run from one id on that is there now, without gap or repeat."""
         return events_of(self.store, run, after=after)

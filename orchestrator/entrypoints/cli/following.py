@@ -33,17 +33,12 @@ def carry(app: Application, run_id: int, *, on_event: Callable[[Event], None] | 
     gc.enable()
     app.observing.run(run_id)  # that there is none is an error before anything is started
     follower = _Follower(app, run_id, on_event, last=after)
-    if _is_cared_for(app, run_id):
-        run = _watched(follower, mine=False, alive=lambda: _is_cared_for(app, run_id))
+    if app.engine.is_cared_for(run_id):
+        run = _watched(follower, mine=False, alive=lambda: app.engine.is_cared_for(run_id))
         if not is_open(run):
             return run
     with _working(app, [run_id]) as alive:
         return _watched(follower, mine=True, alive=alive)
-
-
-def _is_cared_for(app: Application, run_id: int) -> bool:
-    """Whether there are workers for it, or another command works it."""
-    return bool(app.engine.live_workers()) or app.engine.is_worked(run_id)
 
 
 def carry_all(app: Application, run_ids: Sequence[int]) -> list[RunView]:
@@ -211,7 +206,7 @@ def carry_back(app: Application, run: RunView) -> RunView | None:
     undoing = app.observing.rolling_back(run.run) if run.state is RunState.FAILED else None
     if undoing is None:
         return None
-    say(f"Run {run.run} failed; run {undoing.run} removes what it has app.")
+    say(f"Run {run.run} failed; run {undoing.run} removes what it has built.")
     return carry(app, undoing.run)
 
 

@@ -201,19 +201,18 @@ def finish_open_run(app: "Application", agency: str, wishes: Wishes) -> None:
 
     A drill makes way for an incident.
     """
-    run = app.observing.open_run(agency)
+    run = app.recovery.drilling.make_way(agency, wishes.priority, app.engine.driving)
     if run is None:
         return
     from orchestrator.domain.ordering.plan import Purpose
     from orchestrator.domain.runs.run import RunState
     from orchestrator.entrypoints.cli.following import carry, failure
 
-    if run.kind is Purpose.DRILL and wishes.priority is Priority.INCIDENT:
-        say(f"Run {run.run} of {agency} is a drill, which makes way for the incident.")
-        app.recovery.drilling.preempt(run.run, app.engine.driving)
+    if run.purpose is Purpose.DRILL and wishes.priority is Priority.INCIDENT:
+        say(f"Run {run.id} of {agency} is a drill, which makes way for the incident.")
     else:
-        say(f"Run {run.run} of {agency} is still {run.state}; going on with it first.")
-    ended = carry(app, run.run)
-    changes = run.kind in (Purpose.ONBOARD, Purpose.CHANGE, Purpose.OFFBOARD)
+        say(f"Run {run.id} of {agency} is still {run.state}; going on with it first.")
+    ended = carry(app, run.id)
+    changes = run.purpose in (Purpose.ONBOARD, Purpose.CHANGE, Purpose.OFFBOARD)
     if changes and ended.state is RunState.FAILED and (error := failure(ended)):
         raise error

@@ -15,6 +15,7 @@ from orchestrator.files import make_folder, write_file
 
 if TYPE_CHECKING:
     from orchestrator.bootstrap import Application
+    from orchestrator.domain.runs.run import Run
     from orchestrator.usecases.recovery.recalling import DrillView
 
 app = typer.Typer(no_args_is_help=True, help="Rehearsals of disaster recovery.")
@@ -72,11 +73,12 @@ def start(
     """
     with application() as app:
         drill = app.recovery.drilling.request(agency, component, by=who or getpass.getuser(), witnesses=witnesses or ())
-        if drill.state == "approval_pending":
+        run = app.recovery.drilling.start_if_due(drill.id)
+        if run is None:
             say(f"Drill {drill.id} waits for somebody else: orchestrator drill approve {drill.id} --live-data")
             _show(app, drill.id, as_json=as_json)
             return
-        _run(app, drill.id, no_follow=no_follow, as_json=as_json, page=page)
+        _follow(app, drill.id, run, no_follow=no_follow, as_json=as_json, page=page)
 
 
 @app.command()
@@ -95,11 +97,12 @@ def approve(
     """
     with application() as app:
         approved = app.recovery.drilling.approve(drill, by=who or getpass.getuser(), live_data=live_data)
-        if approved.scheduled_at > app.base.clock.now():
+        run = app.recovery.drilling.start_if_due(drill)
+        if run is None:
             say(f"Drill {drill} is due at {approved.scheduled_at:%Y-%m-%d %H:%M}Z; serve starts it then")
             _show(app, drill, as_json=as_json)
             return
-        _run(app, drill, no_follow=no_follow, as_json=as_json)
+        _follow(app, drill, run, no_follow=no_follow, as_json=as_json)
 
 
 @app.command()
@@ -266,8 +269,7 @@ def start_backup(
     from orchestrator.entrypoints.cli.ordering import finish
 
     with application() as app:
-        app.recovery.witnessing.write(agency)
-        run = app.recovery.protecting.open_run(agency, component)
+        run = app.recovery.backing_up.now(agency, component)
         if no_follow:
             print_json(app.observing.run(run.id)) if as_json else console.print(f"Run {run.id} is queued")
             return
@@ -290,11 +292,12 @@ def list_backups(
     print_json({"backups": [v.model_dump(mode="json") for v in views]}) if as_json else show_backups(views, now)
 
 
-def _run(app: "Application", drill: int, *, no_follow: bool, as_json: bool, page: Path | None = None) -> None:
-    """Open the drill's run and follow it; a drill that does not pass is an error."""
+def _follow(
+    app: "Application", drill: int, run: "Run", *, no_follow: bool, as_json: bool, page: Path | None = None
+) -> None:
+    """Follow the drill's run; a drill that does not pass is an error."""
     from orchestrator.entrypoints.cli.following import carry
 
-    run = app.recovery.drilling.start(drill)
     if no_follow:
         _show(app, drill, as_json=as_json)
         return

@@ -11,6 +11,7 @@ from orchestrator.domain.estate.site import Site, hosts_in
 from orchestrator.domain.events import DrillMoved, Happening
 from orchestrator.domain.ordering.agency import StoredPlan
 from orchestrator.domain.ordering.instance import ServiceInstance, existing
+from orchestrator.domain.ordering.plan import Purpose
 from orchestrator.domain.ordering.protection import protected
 from orchestrator.domain.ordering.reachability import Admission, Reachability
 from orchestrator.domain.recovery.drills import (
@@ -158,6 +159,13 @@ class Drilling:
         with self.store.begin() as tx:
             return self.open_run(tx, find_drill(tx, drill_id))
 
+    def start_if_due(self, drill_id: int) -> Run | None:
+        """The same when nothing stands in its way. None while it waits for an approval, or for its time."""
+        with self.store.begin() as tx:
+            drill = find_drill(tx, drill_id)
+            due = drill.state is DrillState.APPROVED and drill.scheduled_at <= self.clock.now()
+            return self.open_run(tx, drill) if due else None
+
     def open_run(self, tx: Transaction, drill: Drill) -> Run:
         now = self.clock.now()
         DRILL_LIFE.after(drill.state, DrillEvent.SCHEDULE)
@@ -186,6 +194,14 @@ class Drilling:
                 raise OrchestratorError(Kind.CONFLICT, f"run {run_id} is not a drill")
             tx.drills.put(drill.model_copy(update={"reason": PREEMPTED}))
         driving.cancel(run_id)
+
+    def make_way(self, agency: str, priority: Priority, driving: Driving) -> Run | None:
+        """The open run of an agency, which has to end before another begins. An incident stops a drill."""
+        with self.store.read() as tx:
+            run = tx.runs.open_of(agency)
+        if run and run.purpose is Purpose.DRILL and priority is Priority.INCIDENT:
+            self.preempt(run.id, driving)
+        return run
 
     # Consequences of the steps
 

@@ -22,6 +22,7 @@ from orchestrator.domain.runs.run import Run, RunState, StepOutcome, StepState
 from orchestrator.domain.runs.run_options import Priority
 from orchestrator.domain.selling.catalog import KEEPER, SecretKind, Verb
 from orchestrator.ports.runs import Assignment, Interrupted
+from orchestrator.usecases.recovery.backing_up import BackingUp
 from orchestrator.usecases.recovery.concluding import Concluding
 from orchestrator.usecases.recovery.drilling import Drilling
 from orchestrator.usecases.recovery.protecting import Protecting
@@ -32,7 +33,7 @@ from orchestrator.usecases.runs.driving import Driving
 from orchestrator.usecases.runs.retaining import Retaining
 from tests.databases import Databases, SqliteDatabases
 from tests.usecases.conftest import House, order
-from tests.usecases.recovery.memory_host.memory_host import MemoryHost, Service, TurnableStopwatch, no_answer, refusal
+from tests.usecases.recovery.memory_host import MemoryHost, Service, TurnableStopwatch, no_answer, refusal
 
 AGENCY = "a-one"
 PHASES = ["examine", "pin", "prepare", "restore", "start", "probe", "check", "cleanup", "report"]
@@ -374,13 +375,29 @@ class TestWhateverGoesWrong:
         ready.driving.conclude(run.id, run.attempt)
         assert ready.stored(drill).verdict is Verdict.INCONCLUSIVE
 
+    def test_is_started_when_nothing_stands_in_its_way_and_once(self, ready: RecoveryHouse) -> None:
+        drill = ready.drilling.request(AGENCY, "alpha", by="ann")
+        run = ready.drilling.start_if_due(drill.id)
+        assert run and ready.stored(drill).run == run.id
+        assert ready.drilling.start_if_due(drill.id) is None
+
     def test_an_incident_makes_it_give_way(self, ready: RecoveryHouse) -> None:
         drill = ready.drilling.request(AGENCY, "alpha", by="ann")
         run = ready.drilling.start(drill.id)
-        ready.drilling.preempt(run.id, ready.driving)
+        assert ready.drilling.make_way(AGENCY, Priority.CHANGE, ready.driving) == run
+        assert ready.stored(drill).state is DrillState.SCHEDULED, "only an incident stops it"
+        assert ready.drilling.make_way(AGENCY, Priority.INCIDENT, ready.driving) == run
+        assert ready.drilling.make_way(AGENCY, Priority.INCIDENT, ready.driving) is None
         assert ready.stored(drill).state is DrillState.PREEMPTED
         change = order(AGENCY, **{"alpha": {"tier": "large"}, "disaster-recovery": {}})
         ready.house.provisioning.open_run(ready.house.planning.plan(change).id, priority=Priority.INCIDENT)
+
+
+def test_a_backup_on_request_follows_a_canary(ready: RecoveryHouse) -> None:
+    before = len(ready.host.live.records)
+    run = BackingUp(ready.witnessing, ready.protecting).now(AGENCY)
+    assert run.purpose is Purpose.BACKUP
+    assert len(ready.host.live.records) == before + 1
 
 
 class TestApproval:
@@ -398,6 +415,7 @@ class TestApproval:
         assert drill.state is DrillState.APPROVAL_PENDING
         with pytest.raises(OrchestratorError, match="cannot schedule"):
             strict.drilling.start(drill.id)
+        assert strict.drilling.start_if_due(drill.id) is None
         return drill
 
     def test_comes_from_somebody_else(self, strict: RecoveryHouse) -> None:

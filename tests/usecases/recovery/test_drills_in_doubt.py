@@ -18,8 +18,8 @@ from orchestrator.ports.drilling import DrillGoneError, TooSlowError
 from orchestrator.usecases.recovery import leasing
 from orchestrator.usecases.recovery.leasing import LEASE, Lease, Reach
 from tests.databases import Databases, SqliteDatabases
-from tests.usecases.recovery.memory_host.memory_host import MemoryHost, Service, no_answer, refusal
-from tests.usecases.recovery.memory_host.test_drilling import AGENCY, RecoveryHouse, ready, recovery
+from tests.usecases.recovery.memory_host import MemoryHost, Service, no_answer, refusal
+from tests.usecases.recovery.test_drilling import AGENCY, RecoveryHouse, ready, recovery
 
 __all__ = ["ready", "recovery"]
 

@@ -10,8 +10,8 @@ from orchestrator.domain.recovery.verdict import Moment
 from orchestrator.usecases.service_levels.judging import Judging
 from tests.databases import Databases, SqliteDatabases
 from tests.domain.service_levels.vectors import LONDON, is_bank_holiday
-from tests.usecases.recovery.memory_host.memory_host import no_answer, refusal
-from tests.usecases.recovery.memory_host.test_drilling import AGENCY, RecoveryHouse, ready, recovery
+from tests.usecases.recovery.memory_host import no_answer, refusal
+from tests.usecases.recovery.test_drilling import AGENCY, RecoveryHouse, ready, recovery
 
 __all__ = ["ready", "recovery"]
 

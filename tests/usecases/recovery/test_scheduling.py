@@ -14,7 +14,7 @@ from orchestrator.domain.runs.run import Run, StepOutcome, StepState
 from orchestrator.ports.recovery import TakenBackup
 from orchestrator.usecases.recovery.scheduling import AHEAD, LEAD, Scheduling
 from tests.usecases.conftest import order
-from tests.usecases.recovery.memory_host.test_drilling import AGENCY, RecoveryHouse, databases, ready, recovery
+from tests.usecases.recovery.test_drilling import AGENCY, RecoveryHouse, databases, ready, recovery
 
 __all__ = ["databases", "ready", "recovery"]  # fixtures
 
