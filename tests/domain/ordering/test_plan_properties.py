@@ -1,4 +1,4 @@
-"""What must hold for every plan, allocation and life cycle, not only for the ones we thought of."""
+"""What must hold for every plan and every allocation, not only for the ones we thought of."""
 
 from typing import Any
 
@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.estate.allocation import NetworkPool, NumberPool, Pool, lowest_free
 from orchestrator.domain.estate.site import Site
-from orchestrator.domain.lifecycle import Lifecycle
-from orchestrator.domain.ordering.instance import INSTANCE_LIFE, InstanceState
+from orchestrator.domain.ordering.instance import InstanceState
 from orchestrator.domain.ordering.plan import Plan, make_plan
-from orchestrator.domain.runs.run import EVENT_OF, RUN_LIFE, STEP_LIFE, StepState
 from orchestrator.domain.selling.agreement import FrameworkAgreement
 from orchestrator.domain.selling.catalog import Catalog, Verb
 from tests.domain.conftest import allocate, basis, call_off
@@ -124,32 +122,3 @@ class TestEveryAllocation:
         spot = lowest_free(pool, taken=set(blocks) - {returned}, named="p")
         assert spot.block == returned == pool.block(spot.position)
         assert pool.block(len(blocks)) is None
-
-
-@pytest.mark.parametrize("life", [INSTANCE_LIFE, RUN_LIFE, STEP_LIFE], ids=lambda life: life.subject)
-class TestEveryLifeCycle:
-    def test_allows_what_is_in_the_table_and_refuses_the_rest(self, life: Lifecycle[Any, Any]) -> None:
-        states = {s for s, _ in life.table}
-        events = {e for _, e in life.table}
-        for state in states:
-            for event in events:
-                if life.allows(state, event):
-                    assert life.after(state, event) == life.table[state, event]
-                else:
-                    with pytest.raises(OrchestratorError) as refused:
-                        life.after(state, event)
-                    assert refused.value.kind is Kind.CONFLICT
-                    assert life.subject in refused.value.message
-
-    def test_reaches_every_state(self, life: Lifecycle[Any, Any]) -> None:
-        every = type(next(iter(life.table))[0])
-        first = next(iter(every))
-        reached, new = {first}, {first}
-        while new:
-            new = {after for (before, _), after in life.table.items() if before in new} - reached
-            reached |= new
-        assert reached == set(every)
-
-
-def test_every_end_of_a_step_has_its_event() -> None:
-    assert set(EVENT_OF) == set(StepState) - {StepState.PENDING, StepState.RUNNING}

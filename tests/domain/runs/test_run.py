@@ -1,13 +1,56 @@
-"""What of a run may start, and how a run ends."""
+"""The lives of runs and steps, what of a run may start, and how a run ends."""
 
 from datetime import UTC, datetime
 
 import pytest
 
-from orchestrator.domain.runs.run import RunEvent, StepRecord, StepState, conclusion, ready
+from orchestrator.domain.runs.run import (
+    EVENT_OF,
+    RUN_LIFE,
+    STEP_LIFE,
+    RunEvent,
+    RunState,
+    StepEvent,
+    StepRecord,
+    StepState,
+    conclusion,
+    ready,
+)
 from orchestrator.domain.selling.catalog import Verb
+from tests.domain.moves import check_moves
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+MOVES_OF_A_RUN = """
+queued: admit admitted, cancel cancelled
+admitted: start running, cancel cancelled
+running: start running, succeed succeeded, fail failed, cancel cancelled
+succeeded:
+failed: resume queued
+cancelled: resume queued
+"""
+MOVES_OF_A_STEP = """
+pending: start running, cancel cancelled
+running: start running, succeed succeeded, fail failed, lose_host unreachable, time_out timed_out, cancel cancelled, break errored
+succeeded:
+failed: retry pending
+unreachable: retry pending
+timed_out: retry pending
+cancelled: retry pending
+errored: retry pending
+"""  # noqa: E501 - a state on a line
+
+
+def test_the_life_of_a_run_is_what_is_written_here_and_nothing_else() -> None:
+    check_moves(RUN_LIFE, RunState, RunEvent, MOVES_OF_A_RUN)
+
+
+def test_the_life_of_a_step_is_what_is_written_here_and_nothing_else() -> None:
+    check_moves(STEP_LIFE, StepState, StepEvent, MOVES_OF_A_STEP)
+
+
+def test_every_end_of_a_step_has_its_event() -> None:
+    assert set(EVENT_OF) == set(StepState) - {StepState.PENDING, StepState.RUNNING}
 
 
 def step(name: str, state: str = "pending", needs: str = "") -> StepRecord:
