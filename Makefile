@@ -18,7 +18,7 @@ SUITE ?= trixie
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-bare test-long attack fresh check lint format serve bench lock sbom clean python practice-packages test-packages
+.PHONY: help demo test test-bare test-long attack fresh check lint format docs serve bench lock sbom clean python practice-packages test-packages
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -77,6 +77,9 @@ lint: $(INSTALLED) ## What check does before its tests
 format: $(INSTALLED) ## Format the Python sources
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(INSTALLED) ## Draw the diagrams of docs/life-cycles.md from the tables in the domain
+	$(BIN)/python -m tests.life_cycles
 
 bench: $(INSTALLED) practice-packages test-packages ## Measure against the bare tools, in interleaved pairs
 	@$(BIN)/python -m tests.bench
