@@ -73,16 +73,21 @@ def test_every_setting_is_documented(root: Path) -> None:
     assert documented == set(settings_of(Settings, "ORCHESTRATOR_"))
 
 
+def documents(root: Path) -> list[Path]:
+    """What is written for people, but for the history of versions."""
+    here = [document for document in root.glob("*.md") if document.name != "CHANGELOG.md"]
+    return [*here, *root.glob("docs/**/*.md"), root / "playbooks/README.md"]
+
+
 def test_links_between_documents_lead_somewhere(root: Path) -> None:
-    documents = [root / "README.md", *root.glob("docs/**/*.md"), root / "playbooks/README.md"]
-    for document in documents:
+    for document in documents(root):
         for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name} -> {target}"
 
 
 def test_modules_that_documents_name_are_there(root: Path) -> None:
     """As `domain/runs/run.py`, from the package's folder or from the top."""
-    for document in (root / "README.md", *root.glob("docs/**/*.md")):
+    for document in documents(root):
         for name in re.findall(
             r"`(?:orchestrator/)?((?:domain|usecases|ports|adapters|entrypoints)/[\w/]+\.py)", document.read_text()
         ):
