@@ -78,8 +78,9 @@ format: $(INSTALLED) ## Format the Python sources
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(INSTALLED) ## Draw the diagrams of docs/life-cycles.md from the tables in the domain
+docs: $(INSTALLED) ## Bring diagrams of life cycles and titles of decisions in docs/ up to date
 	$(BIN)/python -m tests.life_cycles
+	$(BIN)/python -m tests.decisions
 
 bench: $(INSTALLED) practice-packages test-packages ## Measure against the bare tools, in interleaved pairs
 	@$(BIN)/python -m tests.bench
