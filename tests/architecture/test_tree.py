@@ -81,8 +81,16 @@ def documents(root: Path) -> list[Path]:
 
 def test_links_between_documents_lead_somewhere(root: Path) -> None:
     for document in documents(root):
-        for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
-            assert (document.parent / target).exists(), f"{document.name} -> {target}"
+        for target, section in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", document.read_text()):
+            file = document.parent / target if target else document
+            assert file.exists(), f"{document.name} -> {target}"
+            assert not section or section in sections(file), f"{document.name} -> {target}#{section}"
+
+
+def sections(document: Path) -> set[str]:
+    """What links call the headings of a document."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_modules_that_documents_name_are_there(root: Path) -> None:
