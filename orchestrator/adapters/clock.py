@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from orchestrator.domain.recovery.recovery_time import Reading
+from orchestrator.domain.recovery.recovery_time import StopwatchReading
 
 
 class SystemClock:
@@ -20,5 +20,5 @@ class BootStopwatch:
     def _boot(self) -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
-    def read(self) -> Reading:
-        return Reading(boot=self._boot, seconds=time.clock_gettime(time.CLOCK_BOOTTIME))
+    def read(self) -> StopwatchReading:
+        return StopwatchReading(boot=self._boot, seconds=time.clock_gettime(time.CLOCK_BOOTTIME))

@@ -7,7 +7,7 @@ from orchestrator.bootstrap import installing
 from orchestrator.bootstrap.schedules import schedules
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.installation import require_whole
-from orchestrator.usecases.examining import CannotTellError, Check, Finding, examine, examine_catalog
+from orchestrator.usecases.examining import CannotTellError, Examination, Finding, examine, examine_catalog
 
 if TYPE_CHECKING:
     from orchestrator.bootstrap import Application
@@ -64,7 +64,7 @@ def _schedules(app: "Application") -> str:
     return app.examining.schedules({schedule.name: schedule.interval for schedule in schedules(app)})
 
 
-def _with_records(app: "Application", check: Check) -> Check:
+def _with_records(app: "Application", check: Examination) -> Examination:
     """A check that needs the records, and can tell nothing without them."""
 
     def checked() -> str:

@@ -14,7 +14,7 @@ from orchestrator.bootstrap.recovery import RecoveryParts
 if TYPE_CHECKING:
     from orchestrator.adapters.ansible.guarded import Guards
     from orchestrator.adapters.engine.presence import Presence
-    from orchestrator.ports.runs import Errand, PlaybookRunner
+    from orchestrator.ports.runs import Errand, StepRunner
     from orchestrator.usecases.observing import Crew
     from orchestrator.usecases.runs.admitting import Admitting
     from orchestrator.usecases.runs.driving import Driving
@@ -120,11 +120,14 @@ class EngineParts:
         )
         worker.work(until)
 
-    def runner(self, guards: "Guards") -> "PlaybookRunner":
+    def runner(self, guards: "Guards") -> "StepRunner":
         """What carries out steps: phases of drills by ssh, everything else by Ansible."""
         from orchestrator.adapters.ansible.runner import AnsibleRunner
         from orchestrator.adapters.ansible.warm import WarmStart
+        from orchestrator.ports.drilling import Rehearsal
+        from orchestrator.ports.runs import Assignment
         from orchestrator.usecases.recovery.rehearsing import Rehearsing
+        from orchestrator.usecases.runs.dispatching import Dispatching
 
         base, knobs = self.base, self.base.settings.worker
         playbooks = AnsibleRunner(
@@ -133,7 +136,7 @@ class EngineParts:
             access_of=base.access_of,
             warm=WarmStart(base.settings.playbooks, quick=knobs.quick_modules) if knobs.warm else None,
         )
-        return Rehearsing(
+        rehearsing = Rehearsing(
             store=base.store,
             clock=base.clock,
             stopwatch=base.stopwatch,
@@ -143,3 +146,4 @@ class EngineParts:
             pause=time.sleep,
             stopping=lambda: guards.stopping,
         )
+        return Dispatching({Assignment: playbooks.run, Rehearsal: rehearsing.run})

@@ -9,11 +9,13 @@ from typing import Any, Protocol
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.estate.site import Site
 from orchestrator.domain.recovery.drills import Drill
-from orchestrator.domain.recovery.recovery_time import Reading
+from orchestrator.domain.recovery.phase_results import PhaseResults
+from orchestrator.domain.recovery.recovery_time import StopwatchReading
+from orchestrator.ports.runs import Assignment, Work
 
 
 class Stopwatch(Protocol):
-    def read(self) -> Reading: ...
+    def read(self) -> StopwatchReading: ...
 
 
 class DrillGoneError(OrchestratorError):
@@ -66,17 +68,18 @@ class RecoveryHosts(Protocol):
 
 
 @dataclass(frozen=True)
-class Rehearsal:
-    """What a phase of a drill needs besides its assignment.
+class Rehearsal(Work):
+    """A phase of a drill. `assignment` has its secrets, and the playbook of the phase that is one.
 
-    `earlier` holds the results of the phases before it. `user` is what a user of the service is told first, `trust` the
-    file it checks the service against. `limit` is how long the service may take to come back, `targets` what must not
-    be reached from the copy: {name, place, address, port}.
+    `user` is what a user of the service is told first, `trust` the file it checks the service against. `limit` is how
+    long the service may take to come back, `targets` what must not be reached from the copy: {name, place, address,
+    port}.
     """
 
+    assignment: Assignment
     drill: Drill
     host: str
-    earlier: Mapping[str, Mapping[str, Any]]
+    earlier: PhaseResults
     user: Mapping[str, Any]
     trust: str | None
     limit: timedelta
@@ -85,4 +88,9 @@ class Rehearsal:
     @property
     def rehearsed_host(self) -> str:
         """Of a component on many hosts the one that is rehearsed: that its canaries are written to."""
-        return str(next(iter(self.user["hosts"].values()))[0]["name"])
+        return rehearsed_host(self.user)
+
+
+def rehearsed_host(user: Mapping[str, Any]) -> str:
+    """The same, by what a user is told first."""
+    return str(next(iter(user["hosts"].values()))[0]["name"])

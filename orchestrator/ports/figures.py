@@ -102,7 +102,7 @@ class Snapshot(NamedTuple):
     service_levels: ServiceLevelFigures = ServiceLevelFigures()
 
 
-class Figures(Protocol):
+class FigureRecords(Protocol):
     """What dashboards read, straight from the records, in an order that stays. Of agencies that have not left where a
     row is about one of them."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
-from orchestrator.domain.probing.readings import Change, ProbeKey, ProbeTarget, Reading, Standing
+from orchestrator.domain.probing.readings import ProbeKey, ProbeTarget, Reading, Standing, StateChange
 from orchestrator.domain.service_levels.record import Timeline
 
 
@@ -20,7 +20,7 @@ class KeptStanding(NamedTuple):
 class Transitions(Protocol):
     """When the state of each probe changed."""
 
-    def record(self, changes: Sequence[tuple[ProbeKey, Change]]) -> None: ...
+    def record(self, changes: Sequence[tuple[ProbeKey, StateChange]]) -> None: ...
     def keep(self, standings: Iterable[KeptStanding]) -> None:
         """Say what is in force from now on for some probes."""
         ...

@@ -13,7 +13,6 @@ from orchestrator.domain.runs.run import Busy, Run, RunState, StepOutcome, StepR
 from orchestrator.domain.runs.run_options import OnFailure, Priority
 from orchestrator.domain.selling.catalog import Verb
 from orchestrator.domain.value import Value
-from orchestrator.ports.drilling import Rehearsal
 
 
 class Runs(Protocol):
@@ -125,9 +124,14 @@ class Ticks(Protocol):
         ...
 
 
+class Work:
+    """What a step is to do. Each kind of work is carried out by somebody else."""
+
+
 @dataclass(frozen=True)
-class Assignment:
-    """Everything one step needs, in the clear; never stored. `variables` maps each host to its host variables."""
+class Assignment(Work):
+    """A playbook, and everything it needs, in the clear; never stored. `variables` maps each host to its host
+    variables."""
 
     run: int
     step: str
@@ -147,8 +151,6 @@ class Assignment:
     check: bool = False
     again: bool = False
     """It was begun before and did not come to its end: what is there already may not be in force."""
-    rehearsal: Rehearsal | None = None
-    """What a phase of a drill needs besides."""
 
     @property
     def hidden(self) -> set[str]:
@@ -170,7 +172,7 @@ class StartedStep:
 
     run: Run
     step: StepRecord
-    assignment: Assignment
+    work: Work
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: the step has no outcome yet
@@ -185,6 +187,20 @@ class Errand:
 
     runs: frozenset[int]
     hurry: Callable[[Set[int]], bool]
+
+
+class StepRunner(Protocol):
+    """Carries out any kind of work."""
+
+    def run(
+        self,
+        work: Work,
+        *,
+        on_events: Callable[[Sequence[Happening]], None],
+        cancelled: Callable[[], bool],
+    ) -> StepOutcome:
+        """As PlaybookRunner.run says."""
+        ...
 
 
 class PlaybookRunner(Protocol):

@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from orchestrator.ports.figures import Figures
+from orchestrator.ports.figures import FigureRecords
 from orchestrator.ports.ordering import Agencies, Allocations, Instances, Plans
 from orchestrator.ports.probing import Prober, Transitions
 from orchestrator.ports.recovery import Backups, Canaries, Drills
@@ -58,7 +58,7 @@ class Transaction(Protocol):
     @property
     def facts(self) -> ServiceFacts: ...
     @property
-    def figures(self) -> Figures: ...
+    def figures(self) -> FigureRecords: ...
 
 
 class Store(Protocol):

@@ -20,7 +20,7 @@ CLOCK_TOLERANCE = timedelta(seconds=3)
 AT_ONCE = 16
 
 
-class Standing(StrEnum):
+class CheckState(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     UNKNOWN = "unknown"
@@ -29,7 +29,7 @@ class Standing(StrEnum):
 
 class Finding(Value):
     check: str
-    standing: Standing
+    standing: CheckState
     says: str
     details: tuple[str, ...] = ()
     hint: str | None = None
@@ -39,23 +39,23 @@ class CannotTellError(Exception):
     """A check that has nothing to look at; the message says why."""
 
 
-Check = Callable[[], str]
+Examination = Callable[[], str]
 """Says what is as it should be. Raises an OrchestratorError for what is not, CannotTellError where that is unknown."""
 
 
-def examine(checks: Mapping[str, Check]) -> list[Finding]:
+def examine(checks: Mapping[str, Examination]) -> list[Finding]:
     """Carry out all checks, whatever the others find."""
     return [_finding(name, check) for name, check in checks.items()]
 
 
-def _finding(name: str, check: Check) -> Finding:
+def _finding(name: str, check: Examination) -> Finding:
     try:
-        return Finding(check=name, standing=Standing.PASSED, says=check())
+        return Finding(check=name, standing=CheckState.PASSED, says=check())
     except CannotTellError as error:
-        return Finding(check=name, standing=Standing.UNKNOWN, says=str(error))
+        return Finding(check=name, standing=CheckState.UNKNOWN, says=str(error))
     except OrchestratorError as error:
         failed = {"says": error.message, "details": error.details, "hint": error.hint}
-        return Finding(check=name, standing=Standing.FAILED, **failed)
+        return Finding(check=name, standing=CheckState.FAILED, **failed)
 
 
 def require_consistent(source: CatalogSource, *, hint: str | None = None) -> None:

@@ -56,14 +56,14 @@ class Rehearsals:
         driving, runner = self.app.engine.driving, self.app.engine.runner(Guards(lease_seconds=7200))
         with self.app.base.store.begin() as tx:
             tx.workers.join(WORKER, host="here", runs=1)
-        self.app.engine.admitting.admit(lambda _tx, _run: None)
+        self.app.engine.admitting.admit()
         assert driving.begin(run.id, run.attempt)
         while ready := driving.next_steps(run.id).ready:
             if ready[0].verb in (meanwhile or {}):
                 (meanwhile or {})[ready[0].verb](drill)
             started = driving.start(run.id, ready[0].id, worker=WORKER)
             assert started is not None
-            driving.finish(started, runner.run(started.assignment, on_events=lambda _: None, cancelled=lambda: False))
+            driving.finish(started, runner.run(started.work, on_events=lambda _: None, cancelled=lambda: False))
         return driving.conclude(run.id, run.attempt)
 
     def stored(self, drill: int) -> Drill:

@@ -80,7 +80,7 @@ class House:
                 self.clock.turn(seconds=10)
                 started = self.driving.start(run.id, step.id, worker="w")
                 assert started is not None
-                self.assigned.append(started.assignment)
+                self.assigned.append(started.work)
                 end = ends.get(step.id.replace(".", "_"), StepState.SUCCEEDED)
                 error = None if end is StepState.SUCCEEDED else f"{step.id} went wrong"
                 self.driving.finish(started, StepOutcome(state=end, counts=Counts(ok=1), error=error))

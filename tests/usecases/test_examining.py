@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.usecases.examining import CannotTellError, Examining, Standing, examine
+from orchestrator.usecases.examining import CannotTellError, CheckState, Examining, examine
 from tests.usecases.conftest import House, order
 
 
@@ -40,9 +40,9 @@ class TestExamine:
 
         found = examine({"one": broken, "two": unknown, "three": lambda: "right"})
         assert [(f.check, f.standing, f.says, f.hint) for f in found] == [
-            ("one", Standing.FAILED, "it broke", "mend it"),
-            ("two", Standing.UNKNOWN, "nothing to see", None),
-            ("three", Standing.PASSED, "right", None),
+            ("one", CheckState.FAILED, "it broke", "mend it"),
+            ("two", CheckState.UNKNOWN, "nothing to see", None),
+            ("three", CheckState.PASSED, "right", None),
         ]
 
 

@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from orchestrator.adapters.database.metering import forget_meters
 from orchestrator.adapters.database.repository import Repository
 from orchestrator.adapters.database.tables import ProberRow, StandingRow, TransitionRow
-from orchestrator.domain.probing.readings import Change, ProbeKey, Standing
+from orchestrator.domain.probing.readings import ProbeKey, Standing, StateChange
 from orchestrator.domain.service_levels.record import State, Timeline, Transition
 from orchestrator.ports.probing import KeptStanding
 
@@ -21,7 +21,7 @@ _NAMES = ("agency", "component", "probe")
 
 
 class TransitionRepository(Repository):
-    def record(self, changes: Sequence[tuple[ProbeKey, Change]]) -> None:
+    def record(self, changes: Sequence[tuple[ProbeKey, StateChange]]) -> None:
         if changes:
             rows = [key._asdict() | change._asdict() for key, change in changes]
             self._session.execute(sa.insert(TransitionRow), rows)

@@ -20,7 +20,7 @@ from orchestrator.adapters.engine.presence import Presence
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening
 from orchestrator.domain.runs.run import Run, StepOutcome, StepState
-from orchestrator.ports.runs import Errand, Interrupted, NextSteps, PlaybookRunner, StartedStep
+from orchestrator.ports.runs import Errand, Interrupted, NextSteps, StartedStep, StepRunner
 from orchestrator.ports.store import Store
 
 P = ParamSpec("P")
@@ -53,7 +53,7 @@ class RunDriver(Protocol):
     def give_up(self, run_id: int, attempt: int, reason: str) -> Run: ...
 
 
-class Admission(Protocol):
+class Admitter(Protocol):
     def admit(self, *, only: Collection[int] | None) -> int: ...
 
 
@@ -87,8 +87,8 @@ class Worker:
         store: Store,
         presence: Presence,
         driver: RunDriver,
-        admission: Admission,
-        runner: PlaybookRunner,
+        admission: Admitter,
+        runner: StepRunner,
         options: WorkerOptions,
         renew_guards: Callable[[], None],
         stop_guards: Callable[[], None],
@@ -219,7 +219,7 @@ class Worker:
     def _outcome(self, started: StartedStep) -> StepOutcome:
         try:
             return self._runner.run(
-                started.assignment,
+                started.work,
                 on_events=lambda happenings: _patiently(self._driver.note, started, happenings),
                 cancelled=lambda: not started.step.always and self._cancelled(started.run.id),
             )

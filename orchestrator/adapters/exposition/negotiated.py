@@ -13,7 +13,7 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.ports.figures import Snapshot
 
 
-class Tier(StrEnum):
+class Form(StrEnum):
     DETAIL = "detail"
     """By agency."""
     SUMMARY = "summary"
@@ -22,7 +22,7 @@ class Tier(StrEnum):
 
 OPENMETRICS_1_0 = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-FAMILIES = {Tier.DETAIL: DETAIL, Tier.SUMMARY: SUMMARY}
+FAMILIES = {Form.DETAIL: DETAIL, Form.SUMMARY: SUMMARY}
 
 
 class Exposition:
@@ -30,14 +30,14 @@ class Exposition:
         self._shared = SharedSnapshot(snapshot)
         self._renderers = {tier: Renderer(families) for tier, families in FAMILIES.items()}
 
-    def render(self, accept: str, tier: str = Tier.DETAIL) -> tuple[Iterator[bytes], str]:
+    def render(self, accept: str, tier: str = Form.DETAIL) -> tuple[Iterator[bytes], str]:
         """The exposition in slices, and its content type. The records are read before the first slice is asked for.
 
         Raises INVALID for a tier there is not, and what reading the records raises.
         """
-        if tier not in set(Tier):
-            hint = f"?tier= is one of {', '.join(Tier)}"
+        if tier not in set(Form):
+            hint = f"?tier= is one of {', '.join(Form)}"
             raise OrchestratorError(Kind.INVALID, f"there is no tier {tier!r} of metrics", hint=hint)
         openmetrics = choose_encoder(accept)[1].startswith("application/openmetrics-text")
         content_type = OPENMETRICS_1_0 if openmetrics else CONTENT_TYPE_PLAIN_0_0_4
-        return self._renderers[Tier(tier)].render(self._shared.now(), openmetrics=openmetrics), content_type
+        return self._renderers[Form(tier)].render(self._shared.now(), openmetrics=openmetrics), content_type

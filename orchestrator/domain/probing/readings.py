@@ -31,7 +31,7 @@ class Reading(NamedTuple):
     seconds: float = 0.0
 
 
-class Change(NamedTuple):
+class StateChange(NamedTuple):
     """From `at` on, this is the state, and why."""
 
     at: datetime
@@ -96,10 +96,10 @@ def believe(first: Reading, again: Reading) -> Reading:
     return again._replace(at=first.at, seconds=first.seconds + again.seconds)
 
 
-def heard(standing: Standing | None, reading: Reading, every: timedelta) -> tuple[Standing, tuple[Change, ...]]:
+def heard(standing: Standing | None, reading: Reading, every: timedelta) -> tuple[Standing, tuple[StateChange, ...]]:
     """What is in force after a reading, and the transitions it makes. Readings of a probe come in their order; one from
     before the last, by a clock that was set back, counts as of a second after it."""
-    changes: tuple[Change, ...] = ()
+    changes: tuple[StateChange, ...] = ()
     if standing is not None:
         earliest = standing.since + SECOND
         reading = reading._replace(at=max(reading.at, earliest, standing.read_at or earliest))
@@ -109,16 +109,16 @@ def heard(standing: Standing | None, reading: Reading, every: timedelta) -> tupl
     if standing is not None and standing.state is reading.state:
         return standing._replace(read_at=reading.at, detail=reading.detail), changes
     standing = Standing(reading.state, reading.at, reading.detail, read_at=reading.at)
-    return standing, (*changes, Change(reading.at, reading.state, reading.detail))
+    return standing, (*changes, StateChange(reading.at, reading.state, reading.detail))
 
 
-def silent(standing: Standing, every: timedelta, *, now: datetime) -> tuple[Standing, tuple[Change, ...]]:
+def silent(standing: Standing, every: timedelta, *, now: datetime) -> tuple[Standing, tuple[StateChange, ...]]:
     """The same while nothing was read: after two intervals it is unknown, from one interval after the last reading."""
     last = standing.read_at
     if standing.state is State.UNKNOWN or last is None or now - last <= PATIENCE * every:
         return standing, ()
     ended = ending(standing, last + every, "nothing has probed it since")
-    return ended, (Change(ended.since, ended.state, ended.detail),)
+    return ended, (StateChange(ended.since, ended.state, ended.detail),)
 
 
 def ending(standing: Standing, at: datetime, why: str) -> Standing:

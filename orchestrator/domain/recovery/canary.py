@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from orchestrator.domain.recovery.recovery_time import Reading, Stamp
+from orchestrator.domain.recovery.recovery_time import Stamp, StopwatchReading
 from orchestrator.domain.value import Value
 
 KEPT = 3_000
@@ -28,7 +28,7 @@ class Canary(Value):
     code: str
     sent_at: datetime
     acknowledged_at: datetime | None = None
-    reading: Reading | None = None
+    reading: StopwatchReading | None = None
     host_offset_seconds: float | None = None
 
     @property

@@ -10,14 +10,14 @@ EVERY = timedelta(milliseconds=250)
 """How often a user tries, at least."""
 
 
-class Reading(Value):
+class StopwatchReading(Value):
     """A stopwatch read: seconds since the machine was started, and which start that was. Readings of two starts, or of
     two machines, have nothing to do with each other."""
 
     boot: str
     seconds: float
 
-    def since(self, earlier: "Reading") -> float | None:
+    def since(self, earlier: "StopwatchReading") -> float | None:
         return self.seconds - earlier.seconds if self.boot == earlier.boot else None
 
 
@@ -26,7 +26,7 @@ class Stamp(Value):
     was ahead of ours then; None where nobody looked."""
 
     at: datetime
-    reading: Reading | None = None
+    reading: StopwatchReading | None = None
     host_offset_seconds: float | None = None
 
     def set_since(self, earlier: "Stamp") -> float | None:
@@ -58,12 +58,14 @@ WAITING = "recovery_host_wait"
 class Worked(Value):
     """When a phase was worked on, and how many seconds of that went by before the recovery host could be asked."""
 
-    began: Reading
-    ended: Reading
+    began: StopwatchReading
+    ended: StopwatchReading
     waited_seconds: float = 0.0
 
 
-def parts(disaster: Reading, phases: Iterable[tuple[str, Worked]], *, served: float | None) -> dict[str, float]:
+def parts(
+    disaster: StopwatchReading, phases: Iterable[tuple[str, Worked]], *, served: float | None
+) -> dict[str, float]:
     """What a recovery time is made of, by name in seconds. The phases are given in their order, the last of them that
     in which users tried; `served` is the stopwatch when the first of them could work, None when waiting was given up.
     The parts add up to the recovery time. Empty where the stopwatches do not compare."""

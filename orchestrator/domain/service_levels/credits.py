@@ -1,6 +1,5 @@
 """What a missed service level costs the provider: by points of a table, or by the percentage points missing."""
 
-from collections.abc import Iterator, Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from itertools import pairwise
@@ -75,13 +74,6 @@ class PointsTable(Value):
         read = self.read(achieved or Decimal(0))
         points = next((band.points for band in self.bands if read >= band.at_least), self.below)
         return points * REPEATED if missed_before else points
-
-    def points_in_turn(self, achieved: Sequence[Decimal | None]) -> Iterator[int]:
-        """Of consecutive periods, the first of which nothing preceded."""
-        missed_before = False
-        for figure in achieved:
-            yield self.points(figure, missed_before=missed_before)
-            missed_before = self.misses(figure)
 
 
 class PointsCredit(Value):

@@ -32,7 +32,7 @@ def doctor(as_json: AsJson = False) -> None:
 
     Example: orchestrator doctor
     """
-    from orchestrator.usecases.examining import Standing
+    from orchestrator.usecases.examining import CheckState
 
     with application() as app:
         found = app.examine()
@@ -42,7 +42,7 @@ def doctor(as_json: AsJson = False) -> None:
         from orchestrator.entrypoints.cli.showing_findings import show_findings
 
         show_findings(found)
-    if any(finding.standing is Standing.FAILED for finding in found):
+    if any(finding.standing is CheckState.FAILED for finding in found):
         raise typer.Exit(MEANING[Kind.FAILED].exit_code)
 
 

@@ -6,9 +6,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from orchestrator.entrypoints.cli.output import console
-from orchestrator.usecases.examining import Finding, Standing
+from orchestrator.usecases.examining import CheckState, Finding
 
-MARK = {Standing.PASSED: "[green]✓[/]", Standing.FAILED: "[red]✗[/]", Standing.UNKNOWN: "[dim]?[/]"}
+MARK = {CheckState.PASSED: "[green]✓[/]", CheckState.FAILED: "[red]✗[/]", CheckState.UNKNOWN: "[dim]?[/]"}
 
 
 def show_findings(findings: Iterable[Finding]) -> None:

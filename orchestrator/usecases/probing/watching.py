@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from orchestrator.domain.probing import readings as probing
-from orchestrator.domain.probing.readings import Change, ProbeKey, ProbeTarget, Reading
+from orchestrator.domain.probing.readings import ProbeKey, ProbeTarget, Reading, StateChange
 from orchestrator.domain.service_levels.record import State
 from orchestrator.ports.figures import ProbeCounts
 from orchestrator.ports.outside import Clock
@@ -16,12 +16,12 @@ from orchestrator.usecases.probing.targeting import Targeting
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=20)
+PROBER_LEASE = timedelta(seconds=20)
 """A prober that has not renewed its lease for so long has to let another one probe."""
 
 GONE = "the service is no longer there to be probed"
 
-Changes = list[tuple[ProbeKey, Change]]
+Changes = list[tuple[ProbeKey, StateChange]]
 Standings = dict[ProbeKey, KeptStanding]
 
 
@@ -43,7 +43,7 @@ class Probing:
         """Begin to probe, if no other process does. Of the time in which nobody did, nobody knows."""
         now = self.clock.now()
         with self.store.begin() as tx:
-            if not tx.prober.take(self.holder, lease=LEASE):
+            if not tx.prober.take(self.holder, lease=PROBER_LEASE):
                 return False
             read_until = tx.prober.read_until()
             in_force = {kept.key: _resumed(kept, read_until) for kept in tx.transitions.standings()}
@@ -84,14 +84,14 @@ class Probing:
             self.counts.readings[reading.state] += 1
         return True
 
-    def _departures(self, in_force: Standings, at: datetime) -> Iterator[tuple[ProbeKey, Change]]:
+    def _departures(self, in_force: Standings, at: datetime) -> Iterator[tuple[ProbeKey, StateChange]]:
         """What is no longer probed is unknown."""
         for key in () if self._live is None else in_force.keys() - self._live:
             kept = in_force[key]
             if kept.standing.state is not State.UNKNOWN:
                 ended = probing.ending(kept.standing, at, GONE)
                 in_force[key] = kept._replace(standing=ended)
-                yield key, Change(ended.since, ended.state, ended.detail)
+                yield key, StateChange(ended.since, ended.state, ended.detail)
 
     def leave(self) -> None:
         """Let another process probe at once."""
@@ -120,7 +120,7 @@ def _resumed(kept: KeptStanding, read_until: datetime | None) -> KeptStanding:
     return kept._replace(standing=standing._replace(read_at=max(last, standing.since)))
 
 
-def _silences(in_force: Standings, now: datetime) -> Iterator[tuple[ProbeKey, Change]]:
+def _silences(in_force: Standings, now: datetime) -> Iterator[tuple[ProbeKey, StateChange]]:
     """What nothing has probed for too long is unknown."""
     for kept in list(in_force.values()):
         standing, made = probing.silent(kept.standing, kept.every, now=now)

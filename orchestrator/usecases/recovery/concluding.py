@@ -1,9 +1,8 @@
 """Concluding a drill: from what its steps found to the verdict and the signed evidence."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from orchestrator.domain.recovery.canary import RecoveredRecords, exposures
 from orchestrator.domain.recovery.drills import Drill
@@ -16,20 +15,19 @@ from orchestrator.domain.recovery.evidence import (
     Clocks,
     Evidence,
     Isolation,
-    LeakAttempt,
     NotExecuted,
     Objectives,
     Phase,
     Pin,
-    PinnedSnapshot,
     Promised,
     RecoveryPoint,
     RecoveryTime,
 )
 from orchestrator.domain.recovery.judgement import Judgement, integrity_of, judge
 from orchestrator.domain.recovery.measurement import Measured
+from orchestrator.domain.recovery.phase_results import Checked, PhaseResults, Probed, Reported
 from orchestrator.domain.recovery.recovery_plan import ALWAYS
-from orchestrator.domain.recovery.recovery_time import Reading, Stamp, Worked, parts
+from orchestrator.domain.recovery.recovery_time import Stamp, parts
 from orchestrator.domain.recovery.verdict import Moment
 from orchestrator.domain.runs.run import Run, StepRecord, StepState
 from orchestrator.domain.selling.catalog import Verb
@@ -37,16 +35,14 @@ from orchestrator.ports.catalog import CatalogSource
 from orchestrator.ports.drilling import Rehearsal, Stopwatch
 from orchestrator.ports.outside import Clock
 from orchestrator.ports.recovery import TakenBackup
-from orchestrator.ports.runs import Assignment
 from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import find_agency, find_run
-
-Results = Mapping[Verb, Mapping[str, Any]]
+from orchestrator.usecases.recovery.phases import results_of
 
 CHECKS = {"backup_tool": 1, "engine": 2, "manifest": 3, "invariants": 5}
 """The level of integrity that each check of the recovery host is of."""
 
-PARTS = {Verb.PROBE: "verify"}
+PARTS = {"probe": "verify"}
 """What phases are called as parts of a recovery time, if not as themselves."""
 
 LEFT_OUT = (
@@ -70,20 +66,19 @@ class Concluding:
     seal: Callable[[Evidence], tuple[str, str]]
     report_due: Callable[[date], date]
 
-    def report(self, assignment: Assignment) -> dict[str, Any]:
+    def report(self, rehearsal: Rehearsal) -> Reported:
         """Judge, sign and keep, also of a drill that was stopped. Nothing to report of one that did not come to a
         disaster."""
-        assert assignment.rehearsal is not None
         with self.store.begin() as tx:
-            run = find_run(tx, assignment.run)
+            run = find_run(tx, rehearsal.assignment.run)
             steps = tx.runs.steps(run.id)
             drill = tx.drills.of_run(run.id)
             assert drill is not None
             if not _happened(steps):
-                return {"evidence": False}
+                return Reported(evidence=False)
             if tx.drills.evidence(drill.id) is None:  # else the worker that kept it died before it could say so
-                self._conclude(tx, drill, run, steps, assignment.rehearsal)
-            return {"evidence": True}
+                self._conclude(tx, drill, run, steps, rehearsal)
+            return Reported(evidence=True)
 
     def _conclude(
         self, tx: Transaction, drill: Drill, run: Run, steps: Sequence[StepRecord], rehearsal: Rehearsal
@@ -112,31 +107,29 @@ class Concluding:
     def _measured(
         self, tx: Transaction, drill: Drill, run: Run, steps: Sequence[StepRecord], rehearsal: Rehearsal
     ) -> Measured:
-        results = {s.verb: s.result for s in steps if s.result is not None}
-        t0, probe, check = _t0(steps), results.get(Verb.PROBE, {}), results.get(Verb.CHECK, {})
+        results = results_of(steps)
+        t0, pin, check = _t0(results, steps), _pin(results), results.check
         backups = tx.backups.newest(drill.agency, drill.component)
-        found = check.get("records")
-        records = RecoveredRecords.model_validate(found) if found else None
+        records = check.records if check else None
         return Measured(
             objectives=self._objectives(tx, drill),
             promised=self._promised(drill, rehearsal),
             clocks=self._clocks(results, records),
             t0=t0,
-            pin=_pin(results),
-            phases=tuple(_phases(steps, t0)),
+            pin=pin,
+            phases=tuple(_phases(results, steps, t0)),
             rto=_recovery_time(results),
-            same_clock=bool(probe.get("same_clock", True)),
+            same_clock=results.probe.same_clock if results.probe else True,
             interrupted=tuple(s.verb.value for s in steps if s.attempt > 1 and s.verb not in ALWAYS),
             stopped=_stopped(drill, run, steps),
             rpo=self._recovery_point(records, backups, t0),
             records=records,
-            ledger=check.get("ledger", 0),
+            ledger=check.ledger if check else 0,
             worst_moment_missed=drill.meant is Moment.WORST and drill.moment is not Moment.WORST,
-            newest_backup_pinned=_newest_pinned(backups, t0, _pin(results)),
+            newest_backup_pinned=_newest_pinned(backups, t0, pin),
             integrity=integrity_of(sorted(_checks(check, records), key=lambda c: c.level)),
             isolation=Isolation(
-                attempts=tuple(LeakAttempt.model_validate(a) for a in check.get("leaks", ())),
-                disabled=tuple(results.get(Verb.START, {}).get("disabled", ())),
+                attempts=check.leaks if check else (), disabled=results.start.disabled if results.start else ()
             ),
             cleanup=_cleanup(results),
         )
@@ -188,14 +181,15 @@ class Concluding:
         levels = self.source.catalog().components[drill.component].recovery.integrity
         return Promised(levels=levels, attempts={t["name"]: t["place"] for t in rehearsal.targets})
 
-    def _clocks(self, results: Results, records: RecoveredRecords | None) -> Clocks:
-        clock, pinned = results[Verb.EXAMINE]["clock"], results.get(Verb.PIN)
-        disaster = Stamp(at=pinned["t0"], reading=pinned["reading"]) if pinned else None
+    def _clocks(self, results: PhaseResults, records: RecoveredRecords | None) -> Clocks:
+        assert results.examine
+        clock, pinned = results.examine.clock, results.pin
+        disaster = Stamp(at=pinned.t0, reading=pinned.reading) if pinned else None
         here = Stamp(at=self.clock.now(), reading=self.stopwatch.read())
         return Clocks(
             orchestrator=self.name,
-            recovery_host_offset_seconds=clock["offset_seconds"],
-            uncertainty_seconds=clock["uncertainty_seconds"],
+            recovery_host_offset_seconds=clock.offset_seconds,
+            uncertainty_seconds=clock.uncertainty_seconds,
             source="T0: system clock; durations: boot-time clock; offset: one question over ssh, half its round trip",
             set_before_seconds=records.clock_set_seconds if records else None,
             set_after_seconds=here.set_since(disaster) if disaster else None,
@@ -230,11 +224,11 @@ def _happened(steps: Sequence[StepRecord]) -> bool:
     return any(s.verb is Verb.PIN and s.started_at for s in steps)
 
 
-def _t0(steps: Sequence[StepRecord]) -> datetime:
+def _t0(results: PhaseResults, steps: Sequence[StepRecord]) -> datetime:
     """The instant of the disaster; of a pin that failed, when it was begun."""
+    if results.pin:
+        return results.pin.t0
     pin = next(s for s in steps if s.verb is Verb.PIN)
-    if pin.result is not None:
-        return datetime.fromisoformat(pin.result["t0"])
     assert pin.started_at is not None
     return pin.started_at
 
@@ -245,7 +239,7 @@ def _stopped(drill: Drill, run: Run, steps: Sequence[StepRecord]) -> str | None:
     return (drill.reason or "cancelled on request") if run.cancel_requested and not measured else None
 
 
-def _phases(steps: Sequence[StepRecord], t0: datetime) -> Iterator[Phase]:
+def _phases(results: PhaseResults, steps: Sequence[StepRecord], t0: datetime) -> Iterator[Phase]:
     """Every phase that was begun, apart from the one that is writing this. Waiting for the disaster is no part of
     what came of it."""
     for step in steps:
@@ -253,6 +247,7 @@ def _phases(steps: Sequence[StepRecord], t0: datetime) -> Iterator[Phase]:
             continue
         end = step.finished_at or step.started_at
         start = max(step.started_at, min(t0, end)) if step.verb is Verb.PIN else step.started_at
+        result = results.of(step.verb.value)
         yield Phase(
             name=step.verb.value,
             started_at=start,
@@ -260,24 +255,29 @@ def _phases(steps: Sequence[StepRecord], t0: datetime) -> Iterator[Phase]:
             seconds=max((end - start).total_seconds(), 0.0),
             outcome=step.state.value,
             error=step.error,
-            command_sha256=(step.result or {}).get("command_sha256"),
+            command_sha256=result.command_sha256 if result else None,
         )
 
 
-def _recovery_time(results: Results) -> RecoveryTime:
-    probe, done = results.get(Verb.PROBE, {}), [Verb(name) for name in UNTIL_USERS if name in results]
-    took, made_of = probe.get("seconds"), {}
-    if Verb.PIN in results and all("worked" in results[verb] for verb in done):
-        disaster = Reading.model_validate(results[Verb.PIN]["reading"])
-        worked = [(PARTS.get(verb, verb.value), Worked.model_validate(results[verb]["worked"])) for verb in done]
-        made_of = parts(disaster, worked, served=disaster.seconds + took if took is not None else None)
+def _recovery_time(results: PhaseResults) -> RecoveryTime:
+    probe = results.probe or Probed(seconds=None, censored_limit_seconds=None, attempts=0, longest_gap_seconds=None)
     return RecoveryTime(
-        seconds=took,
-        censored_limit_seconds=probe.get("censored_limit_seconds"),
-        parts=made_of,
-        attempts=probe.get("attempts", 0),
-        longest_gap_seconds=probe.get("longest_gap_seconds"),
+        seconds=probe.seconds,
+        censored_limit_seconds=probe.censored_limit_seconds,
+        parts=_parts(results, took=probe.seconds),
+        attempts=probe.attempts,
+        longest_gap_seconds=probe.longest_gap_seconds,
     )
+
+
+def _parts(results: PhaseResults, *, took: float | None) -> dict[str, float]:
+    """What a recovery time is made of; nothing where results do not say when they were worked on."""
+    done = {name: result for name in UNTIL_USERS if (result := results.of(name))}
+    worked = [(PARTS.get(name, name), result.worked) for name, result in done.items() if result.worked]
+    if results.pin is None or len(worked) < len(done):
+        return {}
+    disaster = results.pin.reading
+    return parts(disaster, worked, served=disaster.seconds + took if took is not None else None)
 
 
 def _newest_pinned(backups: Sequence[TakenBackup], t0: datetime, pin: Pin) -> bool:
@@ -288,30 +288,24 @@ def _newest_pinned(backups: Sequence[TakenBackup], t0: datetime, pin: Pin) -> bo
     return not by_then or chosen is None or chosen.time >= by_then[-1].started_at - timedelta(seconds=1)
 
 
-def _checks(check: Mapping[str, Any], records: RecoveredRecords | None) -> Iterator[Check]:
+def _checks(check: Checked | None, records: RecoveredRecords | None) -> Iterator[Check]:
     """What was looked at. Of a chain without a record there is nothing to be seen."""
-    found = check.get("checks", {})
+    found = check.checks if check else {}
     for key, level in CHECKS.items():
         if key in found:
-            said = str(found[key].get("detail", ""))
-            yield Check(level=level, name=LEVELS[level], passed=found[key]["passed"], detail=said)
+            yield Check(level=level, name=LEVELS[level], passed=found[key].passed, detail=found[key].detail)
     if records is not None and (records.acknowledged or not records.intact):
         detail = f"{records.recovered} of {records.acknowledged} acknowledged records"
         yield Check(level=CANARIES, name=LEVELS[CANARIES], passed=records.intact, detail=detail)
 
 
-def _cleanup(results: Results) -> Cleanup:
-    done = results.get(Verb.CLEANUP)
+def _cleanup(results: PhaseResults) -> Cleanup:
+    done = results.cleanup
     if done is None:
         return Cleanup(clean=False, leftovers=("unknown: cleanup did not end",))
-    leftovers = tuple(done.get("leftovers", ()))
-    return Cleanup(removed=tuple(done.get("removed", ())), leftovers=leftovers, clean=not leftovers)
+    return Cleanup(removed=done.removed, leftovers=done.leftovers, clean=not done.leftovers)
 
 
-def _pin(results: Results) -> Pin:
-    result = results.get(Verb.PIN)
-    if result is None:
-        return Pin(snapshots=(), chosen=None)
-    fields = PinnedSnapshot.model_fields.keys()
-    snapshots = tuple(PinnedSnapshot.model_validate({k: s[k] for k in fields if k in s}) for s in result["snapshots"])
-    return Pin(snapshots=snapshots, chosen=result["chosen"])
+def _pin(results: PhaseResults) -> Pin:
+    pinned = results.pin
+    return Pin(snapshots=pinned.snapshots, chosen=pinned.chosen) if pinned else Pin(snapshots=(), chosen=None)

@@ -1,7 +1,7 @@
 """Drilling: asking for drills, approving them, opening their runs, and what the steps of these mean for the drill."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any, cast
@@ -24,17 +24,18 @@ from orchestrator.domain.recovery.drills import (
     DrillState,
 )
 from orchestrator.domain.recovery.evidence import Approval, Witness
+from orchestrator.domain.recovery.phase_results import PhaseResults
 from orchestrator.domain.recovery.recovery_plan import drill_plan
 from orchestrator.domain.recovery.verdict import Moment
 from orchestrator.domain.runs.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.runs.run_options import Priority
 from orchestrator.domain.selling.catalog import KEEPER, Component, Verb
 from orchestrator.ports.catalog import CatalogSource
-from orchestrator.ports.drilling import Rehearsal
+from orchestrator.ports.drilling import Rehearsal, rehearsed_host
 from orchestrator.ports.outside import Clock
-from orchestrator.ports.runs import Assignment
 from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import find_agency, find_drill
+from orchestrator.usecases.recovery.phases import results_of
 from orchestrator.usecases.runs.assigning import Assigning
 from orchestrator.usecases.runs.driving import Driving, queue_run
 
@@ -212,13 +213,11 @@ class Drilling:
             hint=f"start another: orchestrator drill start {run.agency}",
         )
 
-    def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Assignment:
+    def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Rehearsal:
         drill = self._drill_of(tx, run)
         if event := ON_BEGIN.get(step.verb):
             drill = self._move(tx, drill, event, happenings=happenings)
-        instance = tx.instances.of(run.agency)[drill.component]
-        rehearsal = self._rehearsal(tx, run, step, drill, instance)
-        return self._assignment(tx, run, step, instance, rehearsal)
+        return self._rehearsal(tx, run, step, drill, tx.instances.of(run.agency)[drill.component])
 
     def end_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> None:
         event = ON_SUCCESS.get(step.verb)
@@ -300,27 +299,20 @@ class Drilling:
         self, tx: Transaction, run: Run, step: StepRecord, drill: Drill, instance: ServiceInstance
     ) -> Rehearsal:
         component, site = self.source.catalog().components[drill.component], self.source.site(run.site)
-        promised = component.tiers[instance.tier].recovery.rto
+        promised, host = component.tiers[instance.tier].recovery.rto, hosts_in(step.placement)[0]
+        earlier, user = results_of(tx.runs.steps(run.id)), self.assigning.introduction(tx, instance)
         return Rehearsal(
+            assignment=self.assigning.recovery_assignment(
+                tx, run, step, instance, rehearsed=rehearsed_host(user), bubble=_bubble(drill, earlier)
+            ),
             drill=drill,
-            host=hosts_in(step.placement)[0],
-            earlier={s.verb.value: s.result for s in tx.runs.steps(run.id) if s.result is not None},
-            user=self.assigning.introduction(tx, instance),
+            host=host,
+            earlier=earlier,
+            user=user,
             trust=component.recovery.trust.file if component.recovery.trust else None,
             limit=min(promised, self.limit) if self.limit else promised,
-            targets=_targets(
-                instance, site, component, self._admitted(tx, run, component, hosts_in(step.placement)[0])
-            ),
+            targets=_targets(instance, site, component, self._admitted(tx, run, component, host)),
         )
-
-    def _assignment(
-        self, tx: Transaction, run: Run, step: StepRecord, instance: ServiceInstance, rehearsal: Rehearsal
-    ) -> Assignment:
-        pinned, prepared = rehearsal.earlier.get(Verb.PIN), rehearsal.earlier.get(Verb.PREPARE)
-        bubble = _bubble(rehearsal.drill, pinned, prepared) if pinned and prepared else None
-        rehearsed = rehearsal.rehearsed_host
-        assignment = self.assigning.recovery_assignment(tx, run, step, instance, rehearsed=rehearsed, bubble=bubble)
-        return replace(assignment, rehearsal=rehearsal)
 
 
 PREEMPTED = "made way for an incident"
@@ -336,14 +328,17 @@ def _needs_approval(site: Site) -> bool:
     return bool(site.facts.get("site_drills_need_approval", True))
 
 
-def _bubble(drill: Drill, pinned: Mapping[str, Any], prepared: Mapping[str, Any]) -> dict[str, Any]:
+def _bubble(drill: Drill, earlier: PhaseResults) -> dict[str, Any] | None:
+    """Where to restore to, once that is there."""
+    if not (earlier.pin and earlier.prepare):
+        return None
     directory = f"{DRILLS}/{drill.id}"
     return {
         "directory": directory,
         "repository": f"{directory}/repository",
-        "snapshot": pinned["chosen"],
+        "snapshot": earlier.pin.chosen,
         "name": f"drill-{drill.id}",
-        "address": prepared["address"],
+        "address": earlier.prepare.address,
     }
 
 

@@ -12,20 +12,20 @@ from datetime import timedelta
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.estate.site import Site
-from orchestrator.domain.recovery.recovery_time import Reading
+from orchestrator.domain.recovery.recovery_time import StopwatchReading
 from orchestrator.ports.drilling import DrillGoneError, RecoveryHost, RecoveryHosts, Stopwatch
 
-LEASE = timedelta(minutes=2)
+DRILL_LEASE = timedelta(minutes=2)
 """What the recovery host keeps for a drill it has not heard of for so long, it removes by itself."""
 
-RENEWED = LEASE / 8
+RENEWED = DRILL_LEASE / 8
 SHORT = timedelta(seconds=30)
 AGAIN = timedelta(seconds=2)
 CANCELLED = "cancelled on request"
 
 
 @dataclass
-class Reach:
+class HostReach:
     """The way to one recovery host, and how many seconds it took until it could be asked. Nobody waits for it once
     `cancelled`."""
 
@@ -52,12 +52,12 @@ class Reach:
             self.waited_seconds += self.stopwatch.read().since(began) or 0.0
             yield connected
 
-    def is_away(self, since: Reading) -> bool:
+    def is_away(self, since: StopwatchReading) -> bool:
         """Whether the host has been silent for longer than it keeps anything."""
         took = self.stopwatch.read().since(since)
-        return took is None or took > LEASE.total_seconds()
+        return took is None or took > DRILL_LEASE.total_seconds()
 
-    def _connected(self, stack: ExitStack, began: Reading) -> RecoveryHost:
+    def _connected(self, stack: ExitStack, began: StopwatchReading) -> RecoveryHost:
         while True:
             try:
                 return stack.enter_context(self.once())
@@ -74,9 +74,9 @@ class Lease:
     """The place of one drill on its recovery host. `lost` says why it is no more, once that is so. One that has yet to
     be `begun` is given time for that."""
 
-    reach: Reach
+    reach: HostReach
     drill: int
-    renewed: Reading
+    renewed: StopwatchReading
     begun: bool = True
     lost: OrchestratorError | None = None
     _done: threading.Event = field(default_factory=threading.Event)
@@ -134,10 +134,11 @@ class Lease:
                 return
 
     def _away(self, error: OrchestratorError) -> OrchestratorError:
-        silent = f"{self.reach.host} has not answered for {LEASE.total_seconds():.0f} s, and keeps no drill for longer"
+        seconds = f"{DRILL_LEASE.total_seconds():.0f} s"
+        silent = f"{self.reach.host} has not answered for {seconds}, and keeps no drill for longer"
         return OrchestratorError(Kind.UNAVAILABLE, silent, details=(error.message,))
 
 
 def lease() -> dict[str, float]:
     """How long a lease lasts, as the recovery host is told."""
-    return {"lease_seconds": LEASE.total_seconds()}
+    return {"lease_seconds": DRILL_LEASE.total_seconds()}

@@ -10,7 +10,7 @@ from orchestrator.domain.ordering.instance import InstanceState
 from orchestrator.domain.ordering.protection import protected
 from orchestrator.domain.selling.catalog import Catalog
 from orchestrator.domain.service_levels.record import State
-from orchestrator.ports.figures import Figures, ProbeCounts, ProbingFigures, RecoveryFigures
+from orchestrator.ports.figures import FigureRecords, ProbeCounts, ProbingFigures, RecoveryFigures
 from orchestrator.ports.store import Transaction
 from orchestrator.usecases.probing.diagnosing import diagnose
 
@@ -25,7 +25,7 @@ class _Recorded(NamedTuple):
     state: InstanceState
 
 
-def recovery_figures(figures: Figures, catalog: Catalog, services: Sequence[Service]) -> RecoveryFigures:
+def recovery_figures(figures: FigureRecords, catalog: Catalog, services: Sequence[Service]) -> RecoveryFigures:
     """Of agencies in service: what was drilled, what came of it, what was promised, and what is backed up."""
     measured = figures.drills_measured()
     targets = list(_targets(services, catalog))

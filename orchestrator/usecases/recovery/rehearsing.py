@@ -4,15 +4,30 @@ The disaster happens when the pin is set: its instant is read from our clock onc
 a stopwatch that nobody can set.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening, StepTold
 from orchestrator.domain.recovery.canary import compare
+from orchestrator.domain.recovery.phase_results import (
+    BubblePrepared,
+    Checked,
+    Cleaned,
+    Examined,
+    PhaseResult,
+    Pinned,
+    Probed,
+    Reported,
+    Restored,
+    Started,
+)
 from orchestrator.domain.recovery.recovery_time import Stamp, Worked
 from orchestrator.domain.runs.run import StepOutcome, StepState
 from orchestrator.domain.selling.catalog import Verb
@@ -21,7 +36,7 @@ from orchestrator.ports.drilling import RecoveryHost, RecoveryHosts, Rehearsal, 
 from orchestrator.ports.outside import Clock
 from orchestrator.ports.runs import Assignment, Interrupted, PlaybookRunner
 from orchestrator.ports.store import Store
-from orchestrator.usecases.recovery.leasing import AGAIN, CANCELLED, SHORT, Lease, Reach, lease
+from orchestrator.usecases.recovery.leasing import AGAIN, CANCELLED, SHORT, HostReach, Lease, lease
 from orchestrator.usecases.recovery.noting import NotedHosts
 from orchestrator.usecases.recovery.trying import ATTEMPT, Trying, user_of
 
@@ -34,9 +49,8 @@ Cancelled = Callable[[], bool]
 class Stage:
     """What a phase is carried out with."""
 
-    assignment: Assignment
     rehearsal: Rehearsal
-    reach: Reach
+    reach: HostReach
     tell: Callable[[str], None]
 
     def cancelled(self) -> bool:
@@ -51,62 +65,60 @@ class Stage:
     @property
     def password(self) -> dict[str, str]:
         """What opens the backups that are rehearsed with."""
-        return {"password": self.assignment.writers[self.rehearsal.host]["repository_password"]}
+        return {"password": self.rehearsal.assignment.writers[self.rehearsal.host]["repository_password"]}
 
     @property
     def disaster(self) -> Stamp:
-        pinned, clock = self.rehearsal.earlier[Verb.PIN], self.rehearsal.earlier[Verb.EXAMINE]["clock"]
-        return Stamp(at=pinned["t0"], reading=pinned["reading"], host_offset_seconds=clock["offset_seconds"])
+        examined, pinned = self.rehearsal.earlier.examine, self.rehearsal.earlier.pin
+        assert examined and pinned
+        return Stamp(at=pinned.t0, reading=pinned.reading, host_offset_seconds=examined.clock.offset_seconds)
 
 
-Phase = Callable[["Rehearsing", Stage], dict[str, Any]]
+PhaseWork = Callable[["Rehearsing", Stage], PhaseResult]
 
 
 @dataclass(frozen=True)
 class Rehearsing:
-    """A runner of steps: phases of drills itself, everything else by the playbook runner. `stopping` tells that this
-    worker is to end: a phase is then left to whoever takes over."""
+    """Carries out phases of drills, the restore by the playbook runner. `stopping` tells that this worker is to end: a
+    phase is then left to whoever takes over."""
 
     store: Store
     clock: Clock
     stopwatch: Stopwatch
     hosts: RecoveryHosts
     playbooks: PlaybookRunner
-    report: Callable[[Assignment], dict[str, Any]]
+    report: Callable[[Rehearsal], Reported]
     pause: Callable[[float], None]
     stopping: Callable[[], bool]
 
     def run(
         self,
-        assignment: Assignment,
+        rehearsal: Rehearsal,
         *,
         on_events: Callable[[Sequence[Happening]], None],
         cancelled: Cancelled,
     ) -> StepOutcome:
-        rehearsal = assignment.rehearsal
-        if rehearsal is None:
-            return self.playbooks.run(assignment, on_events=on_events, cancelled=cancelled)
-        noted, began = NotedHosts(self.hosts), self.stopwatch.read()
-        reach = Reach(
+        assignment, noted, began = rehearsal.assignment, NotedHosts(self.hosts), self.stopwatch.read()
+        reach = HostReach(
             noted, assignment.site, rehearsal.host, self.stopwatch, self.pause, lambda: self._is_over(cancelled)
         )
-        stage = Stage(assignment, rehearsal, reach, tell=lambda text: on_events([StepTold(text=text)]))
+        stage = Stage(rehearsal, reach, tell=lambda text: on_events([StepTold(text=text)]))
         try:
             if assignment.verb is Verb.RESTORE:
                 outcome = self._restore(stage, on_events=on_events, cancelled=cancelled)
                 if outcome.state is not StepState.SUCCEEDED:
                     return outcome
-                result = {"command_sha256": _playbook_digest(assignment)}
+                result: PhaseResult = Restored(command_sha256=_playbook_digest(assignment))
             else:
                 result = PHASES[assignment.verb](self, stage)
         except OrchestratorError as error:
             return StepOutcome(state=_end_of(error), error="\n".join((error.message, *error.details)))
-        if noted.commands:
-            result = {**result, "command_sha256": digest_of(noted.commands)}
         worked = Worked(began=began, ended=self.stopwatch.read(), waited_seconds=reach.waited_seconds)
-        return StepOutcome(state=StepState.SUCCEEDED, result={**result, "worked": worked.model_dump()})
+        command = digest_of(noted.commands) if noted.commands else result.command_sha256
+        kept = result.model_copy(update={"command_sha256": command, "worked": worked})
+        return StepOutcome(state=StepState.SUCCEEDED, result=kept.model_dump(mode="json"))
 
-    def examine(self, stage: Stage) -> dict[str, Any]:
+    def examine(self, stage: Stage) -> Examined:
         """Whether the host could carry the drill, and how far its clock is from ours."""
         with stage.reach.once() as host:
             host.operate("sweep", {}, within=SHORT, cancelled=stage.cancelled)
@@ -114,9 +126,10 @@ class Rehearsing:
             found = host.operate("precheck", stage.subject, within=SHORT, cancelled=stage.cancelled)
             took = self.stopwatch.read().since(began) or 0.0
         middle = before.timestamp() + took / 2
-        return {**found, "clock": {"offset_seconds": float(found["time"]) - middle, "uncertainty_seconds": took / 2}}
+        clock = {"offset_seconds": _number(found.get("time")) - middle, "uncertainty_seconds": took / 2}
+        return _read(Examined, {"clock": clock})
 
-    def pin(self, stage: Stage) -> dict[str, Any]:
+    def pin(self, stage: Stage) -> Pinned:
         """The disaster, and freezing what may be restored."""
         with stage.reach.patiently() as host:
             host.operate("cleanup", {"drill": stage.rehearsal.drill.id}, within=SHORT)  # a worker may have died here
@@ -128,14 +141,17 @@ class Rehearsing:
             found = self._operate(stage, host, held, "pin", document)
         if not found.get("chosen"):
             raise OrchestratorError(Kind.FAILED, "there is no backup to restore")
-        return {**found, "t0": disaster.isoformat(), "reading": reading.model_dump()}
+        return _read(Pinned, {**found, "t0": disaster, "reading": reading})
 
-    def proceed(self, stage: Stage) -> dict[str, Any]:
-        """Have the host do what the phase is called: prepare the bubble, or start what was restored in it."""
-        with self._leased(stage) as (host, held):
-            return self._operate(stage, host, held, stage.assignment.verb, {**stage.subject, **lease()})
+    def prepare(self, stage: Stage) -> BubblePrepared:
+        """The bubble, out of which nothing gets."""
+        return _read(BubblePrepared, self._proceed(stage, "prepare"))
 
-    def probe(self, stage: Stage) -> dict[str, Any]:
+    def start(self, stage: Stage) -> Started:
+        """What was restored, in the bubble."""
+        return _read(Started, self._proceed(stage, "start"))
+
+    def probe(self, stage: Stage) -> Probed:
         """Use the service until three users in a row could work, or the limit has passed. Where the stopwatch is not
         the one that the disaster was read from, from now on: how long it took is then not known."""
         limit, disaster = stage.rehearsal.limit.total_seconds(), stage.disaster.reading
@@ -148,15 +164,15 @@ class Rehearsing:
             )
             watched, censored = trying.until((disaster if same_clock else now).seconds + limit)
         measured = same_clock and not censored and watched.first_of_row is not None
-        return {
-            "seconds": (watched.first_of_row or 0.0) - disaster.seconds if measured else None,
-            "censored_limit_seconds": limit if censored else None,
-            "attempts": watched.attempts,
-            "longest_gap_seconds": watched.longest_gap,
-            "same_clock": same_clock,
-        }
+        return Probed(
+            seconds=(watched.first_of_row or 0.0) - disaster.seconds if measured else None,
+            censored_limit_seconds=limit if censored else None,
+            attempts=watched.attempts,
+            longest_gap_seconds=watched.longest_gap,
+            same_clock=same_clock,
+        )
 
-    def check(self, stage: Stage) -> dict[str, Any]:
+    def check(self, stage: Stage) -> Checked:
         """What came back, whether it is whole, and whether anything can get out."""
         rehearsal = stage.rehearsal
         with self._leased(stage) as (host, held):
@@ -167,25 +183,25 @@ class Rehearsing:
                 ledger = tx.canaries.of(rehearsal.drill.agency, rehearsal.drill.component)
             found = self._records(host, rehearsal, first=ledger[0].number if ledger else 1)
         kept = sum(canary.acknowledged_at is not None for canary in ledger)
-        records = None if found is None else compare(ledger, found, disaster=stage.disaster).model_dump(mode="json")
-        return {"checks": checks, "leaks": leaks["attempts"], "records": records, "ledger": kept}
+        records = None if found is None else compare(ledger, found, disaster=stage.disaster)
+        return _read(Checked, {"checks": checks, "leaks": leaks.get("attempts"), "records": records, "ledger": kept})
 
-    def cleanup(self, stage: Stage) -> dict[str, Any]:
+    def cleanup(self, stage: Stage) -> Cleaned:
         """Remove every trace. The host is asked again while it does not answer: its own reaper would come later."""
         for tries_left in reversed(range(CLEANUP_TRIES)):
             try:
                 with stage.reach.once() as host:
                     asked = {"drill": stage.rehearsal.drill.id}
-                    return host.operate("cleanup", asked, within=stage.assignment.timeout)
+                    return _read(Cleaned, host.operate("cleanup", asked, within=stage.rehearsal.assignment.timeout))
             except OrchestratorError as error:
                 if not tries_left or error.kind is not Kind.UNAVAILABLE:
                     raise
                 self.pause(AGAIN.total_seconds())
         raise AssertionError  # the last try returns or raises
 
-    def conclude(self, stage: Stage) -> dict[str, Any]:
+    def conclude(self, stage: Stage) -> Reported:
         """Judge, sign and keep."""
-        return self.report(stage.assignment)
+        return self.report(stage.rehearsal)
 
     # Inside
 
@@ -194,7 +210,7 @@ class Rehearsing:
     ) -> StepOutcome:
         with self._leased(stage) as (_, held):
             return self.playbooks.run(
-                stage.assignment, on_events=on_events, cancelled=lambda: held.lost is not None or cancelled()
+                stage.rehearsal.assignment, on_events=on_events, cancelled=lambda: held.lost is not None or cancelled()
             )
 
     def _is_over(self, cancelled: Cancelled) -> bool:
@@ -210,6 +226,10 @@ class Rehearsing:
                 raise OrchestratorError(Kind.CONFLICT, CANCELLED)
             self.pause(min(left, 1.0))
 
+    def _proceed(self, stage: Stage, operation: str) -> dict[str, Any]:
+        with self._leased(stage) as (host, held):
+            return self._operate(stage, host, held, operation, {**stage.subject, **lease()})
+
     def _operate(
         self, stage: Stage, host: RecoveryHost, held: Lease, operation: str, document: Mapping[str, Any]
     ) -> dict[str, Any]:
@@ -217,7 +237,7 @@ class Rehearsing:
         return host.operate(
             operation,
             document,
-            within=stage.assignment.timeout,
+            within=stage.rehearsal.assignment.timeout,
             cancelled=lambda: held.lost is not None or stage.cancelled(),
         )
 
@@ -243,16 +263,32 @@ class Rehearsing:
         return [str(text) for text in answer["records"]]
 
 
-PHASES: Mapping[Verb, Phase] = {
+PHASES: Mapping[Verb, PhaseWork] = {
     Verb.EXAMINE: Rehearsing.examine,
     Verb.PIN: Rehearsing.pin,
-    Verb.PREPARE: Rehearsing.proceed,
-    Verb.START: Rehearsing.proceed,
+    Verb.PREPARE: Rehearsing.prepare,
+    Verb.START: Rehearsing.start,
     Verb.PROBE: Rehearsing.probe,
     Verb.CHECK: Rehearsing.check,
     Verb.CLEANUP: Rehearsing.cleanup,
     Verb.REPORT: Rehearsing.conclude,
 }
+
+
+R = TypeVar("R", bound=PhaseResult)
+
+
+def _read(model: type[R], found: Mapping[str, Any]) -> R:
+    """What a phase found. Raises FAILED for an answer of the recovery host that is not one."""
+    try:
+        return model.model_validate(found)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise OrchestratorError(Kind.FAILED, f"the recovery host's answer cannot be read: {wrong}") from error
+
+
+def _number(given: Any) -> float:
+    return float(given) if isinstance(given, int | float) else math.nan
 
 
 def _asked(target: Mapping[str, Any]) -> dict[str, Any]:

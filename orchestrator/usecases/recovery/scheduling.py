@@ -31,7 +31,7 @@ from orchestrator.usecases.recovery.drilling import Drilling
 log = logging.getLogger(__name__)
 
 BY_SCHEDULE = "the schedule"
-AHEAD = timedelta(days=28)
+PLANNED_AHEAD = timedelta(days=28)
 """How long before it is due a drill is recorded: time for somebody to approve it."""
 
 PLANNED = timedelta(days=120)
@@ -96,7 +96,7 @@ class Scheduling:
             kept=kept,
             held=held,
         )
-        coming = {_key(p): p for p in calendar.placed if now < p.occurrence.scheduled_at <= now + AHEAD}
+        coming = {_key(p): p for p in calendar.placed if now < p.occurrence.scheduled_at <= now + PLANNED_AHEAD}
         with self.store.begin() as tx:
             self._withdraw(tx, {_key(p) for p in calendar.placed})
             for key, placed in coming.items():

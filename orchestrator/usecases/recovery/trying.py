@@ -4,11 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.recovery.recovery_time import EVERY, IN_A_ROW, Watched
-from orchestrator.domain.selling.catalog import Verb
 from orchestrator.ports.drilling import RecoveryHost, Rehearsal, Stopwatch, User
 from orchestrator.usecases.recovery.leasing import CANCELLED, SHORT, Lease
 
@@ -96,11 +94,8 @@ class Trying:
 
 def user_of(host: RecoveryHost, rehearsal: Rehearsal) -> AbstractContextManager[User]:
     """A user of the restored service: told what users of the live one are, and where to find it."""
-    introduction: dict[str, Any] = {
-        **rehearsal.user,
-        "address": rehearsal.earlier[Verb.PREPARE]["address"],
-        "authority": None,
-    }
+    assert rehearsal.earlier.prepare
+    introduction = {**rehearsal.user, "address": rehearsal.earlier.prepare.address, "authority": None}
     if rehearsal.trust is not None:
         asked = {"drill": rehearsal.drill.id, "file": rehearsal.trust}
         introduction["authority"] = host.operate("read", asked, within=SHORT)["content"]

@@ -32,7 +32,7 @@ from orchestrator.domain.runs.run import (
 from orchestrator.domain.runs.run_options import OnFailure, Priority
 from orchestrator.ports.catalog import CatalogSource
 from orchestrator.ports.outside import Clock
-from orchestrator.ports.runs import Assignment, Interrupted, NextSteps, StartedStep
+from orchestrator.ports.runs import Interrupted, NextSteps, StartedStep, Work
 from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import find_run
 from orchestrator.usecases.runs.admitting import next_steps
@@ -46,7 +46,7 @@ class Consequences(Protocol):
         """Raise when a run of this kind is not to be gone on with."""
         ...
 
-    def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Assignment:
+    def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Work:
         """The step is being worked on from now; what it is to do."""
         ...
 
@@ -159,9 +159,9 @@ class Driving:
             )
             tx.runs.put_step(run_id, step)
             happenings: list[Happening] = [StepStarted(attempt=step.attempt, worker=worker)]
-            assignment = self.consequences[run.purpose].begin_step(tx, run, step, happenings)
+            work = self.consequences[run.purpose].begin_step(tx, run, step, happenings)
             tx.events.add(happenings, agency=run.agency, at=now, run=run_id, step=step_id)
-            return StartedStep(run=run, step=step, assignment=assignment)
+            return StartedStep(run=run, step=step, work=work)
 
     def note(self, started: StartedStep, happenings: Sequence[Happening]) -> None:
         """Keep what a running step tells."""

@@ -11,7 +11,7 @@ from orchestrator.domain.service_levels.figures import Figures
 from orchestrator.domain.value import Value
 from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import find_agency
-from orchestrator.usecases.service_levels.judging import Judgement, Judging
+from orchestrator.usecases.service_levels.judging import Judging, MonthJudgement
 
 
 class Closing(Value):
@@ -74,7 +74,7 @@ class MonthEnd:
         if (later := tx.months.get(record.id, month.following)) and later.outdated_by(after):
             yield from self._close(tx, record, month.following, why=f"{month} was restated")
 
-    def _judge_again(self, tx: Transaction, record: AgencyRecord, closed: ClosedMonth) -> Judgement:
+    def _judge_again(self, tx: Transaction, record: AgencyRecord, closed: ClosedMonth) -> MonthJudgement:
         """By what was agreed and charged when the month was closed first."""
         before = tx.months.record(record.id, closed.month)
         found = self.judging.records(tx, record, closed.month, before.terms).agreed_as_in(before)

@@ -14,12 +14,12 @@ from orchestrator.domain.value import digest_of
 from orchestrator.ports.catalog import CatalogSource
 from orchestrator.ports.store import Transaction
 
-AHEAD = timedelta(days=62)
+CLOCK_AHEAD = timedelta(days=62)
 """How far a clock goes on before it has to be made anew."""
 
 YEAR, MONTHS_A_YEAR = timedelta(days=365), 12
 
-Service = tuple[str, str]
+ServiceKey = tuple[str, str]
 """Agency and component."""
 
 
@@ -31,7 +31,7 @@ class Wound(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Measure:
+class ServiceMeasure:
     """What services of one component and tier, of agencies under one agreement, are measured by at this moment."""
 
     terms: ServiceTerms
@@ -49,9 +49,9 @@ class Measure:
 class Contract(NamedTuple):
     """What one service is measured by, and since which second."""
 
-    service: Service
+    service: ServiceKey
     began: int
-    by: Measure
+    by: ServiceMeasure
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Contracts:
         """Of services that are being measured."""
         served = tx.figures.served(read_until)
         earliest = min((began_at for *_, began_at in served), default=read_until)
-        measures: dict[tuple[str, str, str], Measure | None] = {}
+        measures: dict[tuple[str, str, str], ServiceMeasure | None] = {}
         for agency, component, framework, tier, began_at in served:
             which = framework, component, tier
             if which not in measures:
@@ -79,7 +79,7 @@ class Contracts:
 
     def _measure(
         self, framework: str, component: str, tier: str, *, earliest: datetime, read_until: datetime
-    ) -> Measure | None:
+    ) -> ServiceMeasure | None:
         """None when nothing says how to measure it."""
         agreement, sold = self.source.agreements().get(framework), self.source.catalog().components.get(component)
         if agreement is None or sold is None or tier not in sold.tiers:
@@ -95,7 +95,7 @@ class Contracts:
             "probes": sorted(probes),
             "holidays": self.holidays,
         }
-        return Measure(
+        return ServiceMeasure(
             terms=terms,
             hours=hours,
             probes=probes,
@@ -112,7 +112,7 @@ class Contracts:
         needed = between(min(began_at, now - YEAR), now)
         if wound and wound.covers.start <= needed.start and needed.end < wound.covers.end:
             return wound.clock
-        covers = Span(needed.start, second_of(now + AHEAD))
+        covers = Span(needed.start, second_of(now + CLOCK_AHEAD))
         clock = ServiceClock(service_spans(hours, within=covers, is_bank_holiday=self.is_bank_holiday))
         self._clocks[hours] = Wound(clock, covers)
         return clock

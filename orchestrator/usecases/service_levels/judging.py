@@ -48,7 +48,7 @@ BEHIND = timedelta(minutes=2)
 PASSED = (Verdict.PASS, Verdict.PASS_WITH_FINDINGS)
 
 
-class Judgement(Value):
+class MonthJudgement(Value):
     """A month and what it comes to; `availability` by component."""
 
     record: MonthRecord
@@ -71,7 +71,7 @@ class Judging:
 
     def judged(
         self, tx: Transaction, record: AgencyRecord, found: MonthRecord, *, charged: Decimal | None = None
-    ) -> Judgement:
+    ) -> MonthJudgement:
         """The figures of records. `charged` is what the month was charged, if that is settled."""
         before = tx.months.get(record.id, found.month.preceding)
         available = availabilities(found, is_bank_holiday=self.is_bank_holiday)
@@ -80,7 +80,7 @@ class Judging:
             charges=charges(record.rates, found.month) if charged is None else charged,
             missed_before=before.current.figures.missed if before else frozenset(),
         )
-        return Judgement(record=found, availability=available, figures=figures)
+        return MonthJudgement(record=found, availability=available, figures=figures)
 
     def records(
         self, tx: Transaction, record: AgencyRecord, month: CalendarMonth, terms: ServiceTerms | None = None

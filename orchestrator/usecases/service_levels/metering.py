@@ -18,7 +18,7 @@ from orchestrator.domain.service_levels.meter import Meter, read_meter, turned
 from orchestrator.ports.figures import ServiceLevelFigures
 from orchestrator.ports.service_levels import KeptMeter
 from orchestrator.ports.store import Store, Transaction
-from orchestrator.usecases.service_levels.contracts import Contract, Contracts, Service
+from orchestrator.usecases.service_levels.contracts import Contract, Contracts, ServiceKey
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +46,10 @@ class Metering:
     """Remembers every service's meter."""
 
     contracts: Contracts
-    _known: dict[Service, Known] = field(default_factory=dict)
-    _probed: set[Service] = field(default_factory=set)
+    _known: dict[ServiceKey, Known] = field(default_factory=dict)
+    _probed: set[ServiceKey] = field(default_factory=set)
     _seen: Seen | None = None
-    _unkept: set[Service] = field(default_factory=set)
+    _unkept: set[ServiceKey] = field(default_factory=set)
     _reading: threading.Lock = field(default_factory=threading.Lock)
 
     def figures(self, tx: Transaction) -> ServiceLevelFigures:
@@ -105,7 +105,7 @@ class Metering:
             self._known = {one: known for one, known in self._known.items() if one not in gone}
             self._unkept -= gone
 
-    def _changed(self, tx: Transaction) -> tuple[set[str | Service], Seen]:
+    def _changed(self, tx: Transaction) -> tuple[set[str | ServiceKey], Seen]:
         """Services that have changed state since, and agencies of which something was declared."""
         assert self._seen is not None
         measured = tx.transitions.changes(self._seen.transition)
@@ -151,6 +151,6 @@ class Metering:
             meter = turned(meter, by.month, by.clock)
         return meter.at(max(second, meter.until), by.clock)
 
-    def _kept(self, service: Service) -> KeptMeter:
+    def _kept(self, service: ServiceKey) -> KeptMeter:
         (agency, component), (began, digest, meter) = service, self._known[service]
         return KeptMeter(agency, component, began, digest, meter)

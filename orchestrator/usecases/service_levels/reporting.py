@@ -29,7 +29,7 @@ from orchestrator.domain.service_levels.terms import Indicator, indicator_of
 from orchestrator.domain.value import Value
 from orchestrator.ports.store import Store
 from orchestrator.usecases.finding import find_agency, in_service
-from orchestrator.usecases.service_levels.judging import Judgement, Judging
+from orchestrator.usecases.service_levels.judging import Judging, MonthJudgement
 
 TREND_MONTHS = 12
 
@@ -206,7 +206,7 @@ def _measures(record: MonthRecord, figures: Figures) -> Iterator[MeasureLine]:
             )
 
 
-def _line(judged: Judgement, *, closed: bool) -> AgencyLine:
+def _line(judged: MonthJudgement, *, closed: bool) -> AgencyLine:
     figures, available = judged.figures, judged.availability.values()
     return AgencyLine(
         agency=judged.record.agency,

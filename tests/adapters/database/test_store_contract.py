@@ -18,7 +18,7 @@ from orchestrator.domain.events import TaskFinished
 from orchestrator.domain.ordering.agency import AgencyRecord, StoredPlan
 from orchestrator.domain.ordering.instance import InstanceState
 from orchestrator.domain.ordering.plan import make_plan
-from orchestrator.domain.probing.readings import Change, ProbeKey, Standing
+from orchestrator.domain.probing.readings import ProbeKey, Standing, StateChange
 from orchestrator.domain.recovery.canary import next_canary
 from orchestrator.domain.recovery.drills import Drill, DrillState
 from orchestrator.domain.recovery.evidence import Approval
@@ -359,7 +359,7 @@ class TestTransitions:
     KEY = ProbeKey("a1", "network", "dns")
 
     def record(self, store: SqlStore, *changes: tuple[int, State], key: ProbeKey = KEY) -> None:
-        made = [(key, Change(NOW + timedelta(minutes=m), state, f"{state} at {m}")) for m, state in changes]
+        made = [(key, StateChange(NOW + timedelta(minutes=m), state, f"{state} at {m}")) for m, state in changes]
         with store.begin() as tx:
             tx.transitions.record(made)
 

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.probing.readings import (
-    Change,
     ProbeKey,
     ProbeTarget,
     Reading,
     Standing,
+    StateChange,
     as_of,
     believe,
     heard,
@@ -38,7 +38,7 @@ def at(seconds: float) -> datetime:
 def told(*readings: tuple[float, State], until: float | None = None) -> list[tuple[float, State]]:
     """Seconds and states of the transitions that readings make."""
     standing: Standing | None = None
-    found: list[Change] = []
+    found: list[StateChange] = []
     for seconds, state in readings:
         standing, changes = heard(standing, Reading(at(seconds), state, state.value), EVERY)
         found += changes

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.domain.recovery.canary import Canary, RecoveredRecords, compare, exposures, next_canary
-from orchestrator.domain.recovery.recovery_time import Reading, Stamp
+from orchestrator.domain.recovery.recovery_time import Stamp, StopwatchReading
 
 KEY = b"k" * 32
 START = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
@@ -100,7 +100,10 @@ def test_a_clock_that_is_set_in_between_moves_nothing(
     old it is stays what the true seconds say."""
     set_at, restored = before % len(moments), data.draw(st.integers(1, len(moments) - 1))
     wall = [START + timedelta(seconds=at + (jump if n >= set_at else 0.0)) for n, at in enumerate(moments)]
-    stamps = [Stamp(at=at, reading=Reading(boot="here", seconds=true)) for at, true in zip(wall, moments, strict=True)]
+    stamps = [
+        Stamp(at=at, reading=StopwatchReading(boot="here", seconds=true))
+        for at, true in zip(wall, moments, strict=True)
+    ]
     records: list[Canary] = []
     for stamp in stamps[:-1]:
         canary = next_canary(KEY, records[-1] if records else None, at=stamp.at)
@@ -118,7 +121,7 @@ class TestAClockThatWasSet:
     """From another start, or another machine, the stopwatch tells nothing; the recovery host's clock does."""
 
     def stamp(self, seconds: float, *, boot: str = "one", ahead: float | None = None) -> Stamp:
-        reading = Reading(boot=boot, seconds=seconds)
+        reading = StopwatchReading(boot=boot, seconds=seconds)
         return Stamp(at=START + timedelta(seconds=seconds), reading=reading, host_offset_seconds=ahead)
 
     def test_is_told_by_the_recovery_hosts(self) -> None:

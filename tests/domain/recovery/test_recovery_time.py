@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.domain.recovery.recovery_time import WAITING, Reading, Watched, Worked, parts
+from orchestrator.domain.recovery.recovery_time import WAITING, StopwatchReading, Watched, Worked, parts
 
 
 def watch(*attempts: tuple[float, float, bool]) -> Watched:
@@ -35,8 +35,8 @@ def test_tells_how_long_nobody_tried() -> None:
 
 
 def test_readings_of_two_machines_do_not_compare() -> None:
-    assert Reading(boot="a", seconds=9).since(Reading(boot="a", seconds=4)) == 5
-    assert Reading(boot="b", seconds=9).since(Reading(boot="a", seconds=4)) is None
+    assert StopwatchReading(boot="a", seconds=9).since(StopwatchReading(boot="a", seconds=4)) == 5
+    assert StopwatchReading(boot="b", seconds=9).since(StopwatchReading(boot="a", seconds=4)) is None
 
 
 def test_tells_what_the_last_who_could_not_work_complained_of() -> None:
@@ -71,8 +71,8 @@ def test_its_parts_add_up_to_it(phases: list[tuple[float, float, float]], early:
     assert found[WAITING] == pytest.approx(waits, abs=1e-4)
 
 
-def read(seconds: float) -> Reading:
-    return Reading(boot="here", seconds=seconds)
+def read(seconds: float) -> StopwatchReading:
+    return StopwatchReading(boot="here", seconds=seconds)
 
 
 def test_the_last_part_ends_when_the_first_was_served() -> None:
@@ -81,5 +81,5 @@ def test_the_last_part_ends_when_the_first_was_served() -> None:
 
 
 def test_there_are_no_parts_of_two_stopwatches() -> None:
-    other = Worked(began=read(10), ended=Reading(boot="there", seconds=30))
+    other = Worked(began=read(10), ended=StopwatchReading(boot="there", seconds=30))
     assert parts(read(4), [("pin", other)], served=None) == {}

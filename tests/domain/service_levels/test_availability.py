@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from orchestrator.domain.calendars.months import CalendarMonth
 from orchestrator.domain.service_levels.availability import Availability, AvailabilityTerms, Unmeasured, availability
-from orchestrator.domain.service_levels.burn_rate import burn_rate
 from orchestrator.domain.service_levels.record import Exclusion, Maintenance, ServiceRecord
 from tests.domain.service_levels.vectors import (
     ACCEPTED,
@@ -208,13 +207,3 @@ class TestATimeline:
 
     def test_may_say_the_same_thing_twice(self) -> None:
         assert judged({"parts": {"sessions": [UP, UP]}}).bad == 0
-
-
-@pytest.mark.parametrize("given", VECTORS["burn_rates"], ids=lambda given: given["rate"])
-def test_budgets_burn_in_eligible_time(given: dict[str, Any]) -> None:
-    period, window = given["period_hours"] * HOUR, given["window_hours"] * HOUR
-    assert burn_rate(Decimal(given["budget"]), period=period, window=window) == Decimal(given["rate"])
-
-
-def test_no_budget_burns_outside_service_hours() -> None:
-    assert burn_rate(Decimal("0.02"), period=720_000, window=0) is None

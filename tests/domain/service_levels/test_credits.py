@@ -1,5 +1,6 @@
 """Points, percentages and credits, as published and at their edges."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +20,12 @@ charges = st.decimals(0, 10_000_000, places=2)
 
 def decimals(texts: list[str]) -> list[Decimal]:
     return [Decimal(text) for text in texts]
+
+
+def points_in_turn(achieved: Sequence[Decimal | None]) -> list[int]:
+    """Of consecutive periods, the first of which nothing preceded."""
+    before = [False, *(TABLE.misses(figure) for figure in achieved)]
+    return [TABLE.points(figure, missed_before=missed) for figure, missed in zip(achieved, before, strict=False)]
 
 
 class TestPoints:
@@ -42,11 +49,11 @@ class TestPoints:
 
     @pytest.mark.parametrize("given", VECTORS["points"], ids=lambda given: " ".join(given["achieved"]))
     def test_of_repeated_failures_are_doubled_as_published(self, given: dict[str, Any]) -> None:
-        assert list(TABLE.points_in_turn(decimals(given["achieved"]))) == given["points"]
+        assert points_in_turn(decimals(given["achieved"])) == given["points"]
 
     def test_are_not_doubled_after_a_month_that_was_met_or_had_nothing_to_judge(self) -> None:
         figures = [Decimal("96.5"), Decimal("99.5"), Decimal("96.5"), None, Decimal("96.5"), Decimal("98.5")]
-        assert list(TABLE.points_in_turn(figures)) == [3, 0, 3, 0, 3, 2]
+        assert points_in_turn(figures) == [3, 0, 3, 0, 3, 2]
 
     @given(percents, percents)
     def test_are_no_fewer_for_a_worse_figure(self, one: Decimal, other: Decimal) -> None:

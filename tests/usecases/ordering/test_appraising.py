@@ -18,8 +18,8 @@ from orchestrator.domain.ordering.plan import PlanOptions, Purpose
 from orchestrator.domain.runs.run import RunState
 from orchestrator.domain.selling.catalog import Homes, Verb
 from orchestrator.domain.service_levels.incidents import Incident, IncidentPriority
-from orchestrator.usecases.ordering.appraising import Appraisal, Appraising
 from orchestrator.usecases.ordering import appraising
+from orchestrator.usecases.ordering.appraising import Appraisal, Appraising
 from orchestrator.usecases.recovery.protecting import Protecting
 from tests.databases import Databases, SqliteDatabases
 from tests.usecases.conftest import House, order

@@ -32,7 +32,7 @@ class Comparison:
         for step in driving.next_steps(run.id).ready:
             started = driving.start(run.id, step.id, worker="w")
             assert started is not None
-            self.assigned.append(started.assignment)
+            self.assigned.append(started.work)
             tasks = found.get(step.component, ())
             outcomes = [("Look", "ok"), *((task, "changed") for task in tasks)]
             driving.note(started, [TaskFinished(host="h", task=t, outcome=o, seconds=0.1) for t, o in outcomes])

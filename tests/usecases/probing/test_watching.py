@@ -89,7 +89,7 @@ class Watch:
 @pytest.fixture
 def watch(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Watch:
     """With one agency in service."""
-    monkeypatch.setattr(probing, "LEASE", LEASE)
+    monkeypatch.setattr(probing, "PROBER_LEASE", LEASE)
     catalog = probed_catalog(tmp_path, *getattr(request, "param", PROBES[:1]), trust="/etc/ca.pem")
     source = CatalogFiles(catalog_dir=catalog, inventories_dir=WORLD / "inventories", playbooks_dir=WORLD / "playbooks")
     house.apply(order("a-one"))

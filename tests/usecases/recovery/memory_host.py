@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.estate.site import Site
-from orchestrator.domain.recovery.recovery_time import Reading
+from orchestrator.domain.recovery.recovery_time import StopwatchReading
 from orchestrator.ports.drilling import DrillGoneError
 from tests.usecases.conftest import TurnableClock
 
@@ -134,8 +134,8 @@ class TurnableStopwatch:
     boot: str = "here"
     ahead: float = 0.0
 
-    def read(self) -> Reading:
-        return Reading(boot=self.boot, seconds=self.clock.now().timestamp() + self.ahead)
+    def read(self) -> StopwatchReading:
+        return StopwatchReading(boot=self.boot, seconds=self.clock.now().timestamp() + self.ahead)
 
     def set_clock(self, seconds: float) -> None:
         """Somebody sets the clock."""

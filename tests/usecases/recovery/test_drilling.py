@@ -21,6 +21,7 @@ from orchestrator.domain.runs.assignment import writer_of
 from orchestrator.domain.runs.run import Run, RunState, StepOutcome, StepState
 from orchestrator.domain.runs.run_options import Priority
 from orchestrator.domain.selling.catalog import KEEPER, SecretKind, Verb
+from orchestrator.ports.drilling import Rehearsal
 from orchestrator.ports.runs import Assignment, Interrupted
 from orchestrator.usecases.recovery.backing_up import BackingUp
 from orchestrator.usecases.recovery.concluding import Concluding
@@ -29,6 +30,7 @@ from orchestrator.usecases.recovery.protecting import Protecting
 from orchestrator.usecases.recovery.recalling import Recalling
 from orchestrator.usecases.recovery.rehearsing import Rehearsing
 from orchestrator.usecases.recovery.witnessing import Witnessing
+from orchestrator.usecases.runs.dispatching import Dispatching
 from orchestrator.usecases.runs.driving import Driving
 from orchestrator.usecases.runs.retaining import Retaining
 from tests.databases import Databases, SqliteDatabases
@@ -68,7 +70,7 @@ class RecoveryHouse:
     protecting: Protecting
     recalling: Recalling
     witnessing: Witnessing
-    rehearsing: Rehearsing
+    runner: Dispatching
     driving: Driving
     said: list[str] = field(default_factory=list)
 
@@ -92,8 +94,8 @@ class RecoveryHouse:
         started = self.driving.start(run.id, ready[0].id, worker=worker)
         assert started is not None
         self.turn(seconds=5)
-        outcome = self.rehearsing.run(
-            started.assignment,
+        outcome = self.runner.run(
+            started.work,
             on_events=lambda events: self.said.extend(e.text for e in events if isinstance(e, StepTold)),
             cancelled=lambda: not started.step.always and self.driving.cancel_requested(run.id),
         )
@@ -149,23 +151,25 @@ def recovery(house: House) -> Iterator[RecoveryHouse]:
         seal=lambda evidence: (json.dumps({"evidence": evidence.document()}), f"{evidence.drill:064}"),
         report_due=lambda day: day + timedelta(days=28),
     )
+    playbooks = Playbooks(host)
     rehearsing = Rehearsing(
         store=store,
         clock=clock,
         stopwatch=stopwatch,
         hosts=host,
-        playbooks=Playbooks(host),
+        playbooks=playbooks,
         report=concluding.report,
         pause=lambda seconds: clock.turn(seconds=seconds),
         stopping=lambda: host.worker_stops,
     )
+    runner = Dispatching({Assignment: playbooks.run, Rehearsal: rehearsing.run})
     consequences = {**house.driving.consequences, Purpose.BACKUP: protecting, Purpose.DRILL: drilling}
     driving = Driving(source=source, store=store, clock=clock, consequences=consequences)
     witnessing = Witnessing(
         source=source, store=store, clock=clock, assigning=assigning, hosts=host, stopwatch=stopwatch
     )
     house.apply(order(AGENCY, **{"alpha": {}, "disaster-recovery": {}}))
-    yield RecoveryHouse(house, host, stopwatch, drilling, protecting, Recalling(store), witnessing, rehearsing, driving)
+    yield RecoveryHouse(house, host, stopwatch, drilling, protecting, Recalling(store), witnessing, runner, driving)
 
 
 @pytest.fixture
@@ -468,7 +472,8 @@ class TestBackups:
         assert recovery.driving.begin(run.id, run.attempt)
         started = recovery.driving.start(run.id, recovery.driving.next_steps(run.id).ready[0].id, worker="w")
         assert started
-        told = started.assignment
+        told = started.work
+        assert isinstance(told, Assignment)
         assert told.writers == {host: recovery.writer("alpha", host) for host in told.variables}
         assert told.keeper in told.site.hosts
         assert not told.hidden & set(recovery.kept().values()), "what they are derived from stays here"

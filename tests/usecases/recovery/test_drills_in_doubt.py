@@ -16,7 +16,7 @@ from orchestrator.domain.recovery.verdict import Verdict
 from orchestrator.domain.runs.run import Run, StepState
 from orchestrator.ports.drilling import DrillGoneError, TooSlowError
 from orchestrator.usecases.recovery import leasing
-from orchestrator.usecases.recovery.leasing import LEASE, Lease, Reach
+from orchestrator.usecases.recovery.leasing import DRILL_LEASE, HostReach, Lease
 from tests.databases import Databases, SqliteDatabases
 from tests.usecases.recovery.memory_host import MemoryHost, Service, no_answer, refusal
 from tests.usecases.recovery.test_drilling import AGENCY, RecoveryHouse, ready, recovery
@@ -224,12 +224,12 @@ class TestARecoveryHostThatIsAway:
 
     @pytest.mark.parametrize("phase", ["pin", "prepare", "restore", "start", "probe", "check"])
     def test_for_longer_than_a_lease_ends_the_drill(self, ready: RecoveryHouse, phase: str) -> None:
-        drill = drill_in_which(ready, phase, self.away(ready, seconds=LEASE.total_seconds() + 10))
+        drill = drill_in_which(ready, phase, self.away(ready, seconds=DRILL_LEASE.total_seconds() + 10))
         in_doubt(ready, drill, f"{phase}: recovery host: no answer")
         assert not ready.evidence(drill).never_recovered
 
     def test_for_longer_than_a_lease_while_users_try(self, ready: RecoveryHouse, goes_away: Any) -> None:
-        goes_away(seconds=LEASE.total_seconds() + 10)
+        goes_away(seconds=DRILL_LEASE.total_seconds() + 10)
         drill = ready.drill()
         in_doubt(ready, drill, "has not answered for 120 s, and keeps no drill for longer")
         assert "could work" not in str(ready.evidence(drill).reasons)
@@ -284,7 +284,7 @@ class TestALease:
     @pytest.fixture
     def lease(self, ready: RecoveryHouse) -> Lease:
         site = ready.drilling.source.site("bench")
-        reach = Reach(
+        reach = HostReach(
             ready.host, site, "any", ready.stopwatch, lambda seconds: ready.turn(seconds=seconds), lambda: False
         )
         return Lease(reach, 7, renewed=ready.stopwatch.read())
@@ -300,7 +300,7 @@ class TestALease:
 
     def test_of_what_is_never_begun_ends_in_time(self, ready: RecoveryHouse, lease: Lease) -> None:
         lease.begun = False
-        ready.turn(seconds=LEASE.total_seconds() + 1)
+        ready.turn(seconds=DRILL_LEASE.total_seconds() + 1)
         with pytest.raises(OrchestratorError, match="has not answered for 120 s"):
             lease.confirm()
 
@@ -341,7 +341,7 @@ class TestADrillThatWasStopped:
         started = ready.driving.start(run.id, ready.driving.next_steps(run.id).ready[0].id, worker="w")
         assert started is not None
         ready.driving.cancel(run.id)
-        outcome = ready.rehearsing.run(started.assignment, on_events=lambda _: None, cancelled=lambda: True)
+        outcome = ready.runner.run(started.work, on_events=lambda _: None, cancelled=lambda: True)
         assert (outcome.state, outcome.error) == (StepState.CANCELLED, "cancelled on request")
         assert ready.house.clock.now() < ready.host.away_until
 

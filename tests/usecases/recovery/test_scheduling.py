@@ -12,7 +12,7 @@ from orchestrator.domain.recovery.drills import Drill, DrillState
 from orchestrator.domain.recovery.verdict import Moment, Verdict
 from orchestrator.domain.runs.run import Run, StepOutcome, StepState
 from orchestrator.ports.recovery import TakenBackup
-from orchestrator.usecases.recovery.scheduling import AHEAD, LEAD, Scheduling
+from orchestrator.usecases.recovery.scheduling import LEAD, PLANNED_AHEAD, Scheduling
 from tests.usecases.conftest import order
 from tests.usecases.recovery.test_drilling import AGENCY, RecoveryHouse, databases, ready, recovery
 
@@ -50,7 +50,7 @@ class TestThePlanAhead:
             scheduling.plan_ahead()
         assert planned(ready) == [drill]
         assert drill.requested_by == "the schedule"
-        assert drill.scheduled_at - drill.created_at <= AHEAD
+        assert drill.scheduled_at - drill.created_at <= PLANNED_AHEAD
 
     def test_is_what_the_calendar_says(self, ready: RecoveryHouse, scheduling: Scheduling) -> None:
         foreseen = scheduling.calendar(AGENCY)

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.domain.calendars.months import CalendarMonth
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.ordering.plan import Purpose
-from orchestrator.domain.probing.readings import Change, ProbeKey, Standing
+from orchestrator.domain.probing.readings import ProbeKey, Standing, StateChange
 from orchestrator.domain.runs.run import RunState, StepState
 from orchestrator.domain.selling.catalog import Verb
 from orchestrator.domain.service_levels.declaration_kind import DeclarationKind
@@ -60,7 +60,7 @@ class Contract:
         """As the prober keeps it."""
         standing = Standing(state, at, "a test says so")
         with self.house.store.begin() as tx:
-            tx.transitions.record([(key, Change(at, state, "a test says so"))])
+            tx.transitions.record([(key, StateChange(at, state, "a test says so"))])
             tx.transitions.keep([KeptStanding(key, timedelta(minutes=1), standing)])
 
     def down(self, component: str, begins: str, ends: str) -> None:
