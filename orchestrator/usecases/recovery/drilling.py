@@ -247,7 +247,7 @@ class Drilling:
                 f"{component or 'everything'} of {agency} is without backup, so there is nothing to rehearse",
                 hint=f"backed up are: {', '.join(components) or 'none'}; backups need {KEEPER!r} in service",
             )
-        before = {d.component: d.id for d in reversed(tx.drills.newest(agency=agency))}
+        before = {d.component: d.id for d in reversed(tx.drills.newest(agency=agency)) if d.verdict}
         return min(components, key=lambda c: (before.get(c, 0), c))
 
     def _plan(self, tx: Transaction, agency: str, component: str, site: Site) -> StoredPlan:

@@ -265,6 +265,24 @@ def ready_at(recovery: RecoveryHouse, number: int) -> Any:
         return tx.canaries.of(AGENCY, "alpha")[number - 1].acknowledged_at
 
 
+def test_the_component_that_was_rehearsed_longest_ago_comes_first(
+    ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those never rehearsed before all others, by name. What was only asked for does not count."""
+    catalog = ready.drilling.source.catalog()
+    beta = catalog.components["beta"]
+    kept = beta.model_copy(update={"recovery": beta.recovery.model_copy(update={"data": ("rows",)})})
+    both = catalog.model_copy(update={"components": {**catalog.components, "beta": kept}})
+    monkeypatch.setattr(type(ready.drilling.source), "catalog", lambda _self: both)
+    ready.house.apply(order(AGENCY, **{"alpha": {}, "beta": {}, "disaster-recovery": {}}))
+    ready.back_up()
+    assert [ready.drill(asked).component for asked in (None, None, "beta", None, None)] == [
+        "alpha", "beta", "beta", "alpha", "beta",
+    ]  # fmt: skip
+    ready.drilling.request(AGENCY, "alpha", by="ann")
+    assert ready.drilling.request(AGENCY, None, by="ann").component == "alpha"
+
+
 class TestWhateverGoesWrong:
     @pytest.mark.parametrize("phase", ["pin", "prepare", "restore", "start", "check"])
     def test_the_bubble_is_cleaned_up_and_the_drill_fails_in_that_phase(self, ready: RecoveryHouse, phase: str) -> None:
