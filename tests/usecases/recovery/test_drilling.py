@@ -243,9 +243,6 @@ class TestADrill:
         rpo = ready.evidence(drill).rpo
         assert (rpo.acknowledged, rpo.restored, rpo.lost) == (7, 6, 1)
 
-    def test_takes_the_component_rehearsed_longest_ago(self, ready: RecoveryHouse) -> None:
-        assert ready.drill(None).component == "alpha"
-
     def test_changes_nothing_the_agency_has_however_it_ends(self, ready: RecoveryHouse) -> None:
         ready.host.broken["start"] = refusal("no such unit")
         drill = ready.drill()

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 # The group of another agency does not exist for an agent: see User_Local.pm.
 package RT::Group;
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 # Ten wrong passwords in ten minutes shut an account for ten minutes, to the address that they came from. To others it stays
 # open: all devices of an agency come by one address, and who guesses there keeps out nobody who comes from elsewhere, such as
 # those who watch the desk.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 # An agent may have anybody take part in a ticket whose mail address it knows, but no account of which it knows only the
 # number or the name: who takes part is seen (see User_Local.pm), and so all could be, one number after the other.
 package RT::TakingPart;

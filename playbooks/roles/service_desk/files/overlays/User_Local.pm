@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 # Keeps agencies apart where Request Tracker's rights cannot: to one another's agents, accounts do not exist. And bounds how
 # often passwords are guessed.
 #

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 # Lists and counts of users hold only whom the asking agent may see: see User_Local.pm.
 package RT::Users;
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 # Who proves a password over REST 2 does so outside a page: there, too, it is known from where (see Guessing.pm).
 package RT::Interface::Web;
 
