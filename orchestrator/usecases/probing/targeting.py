@@ -53,6 +53,7 @@ class Targeting:
     secrets: Secrets
     hosts: RecoveryHosts
     _known: dict[str, tuple[object, tuple[ProbeTarget, ...]]] = field(default_factory=dict)
+    """Agency -> what its targets were made of, and these."""
     _trust: dict[Vouching, Told] = field(default_factory=dict)
     _asking: defaultdict[Vouching, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
 
@@ -84,8 +85,8 @@ class Targeting:
 
     def _of(self, tx: Transaction, record: AgencyRecord, live: list[ServiceInstance]) -> tuple[ProbeTarget, ...]:
         site = self.source.site(record.site)
-        state = (id(site), *((i.component, i.changed_at) for i in live))
-        if record.id not in self._known or self._known[record.id][0] != state:
+        made_of = (site, *((i.component, i.changed_at) for i in live))
+        if record.id not in self._known or self._known[record.id][0] != made_of:
             allocations = tx.allocations.of(record.id, site=site.name)
             targets = tuple(
                 target
@@ -94,7 +95,7 @@ class Targeting:
                     instance, site, endpoint_facts(instance, agency=record.id, site=site, allocations=allocations)
                 )
             )
-            self._known[record.id] = (state, targets)
+            self._known[record.id] = (made_of, targets)
         return self._known[record.id][1]
 
     def _resolve(self, instance: ServiceInstance, site: Site, facts: Mapping[str, str]) -> Iterable[ProbeTarget]:

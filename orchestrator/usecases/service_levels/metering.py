@@ -41,6 +41,18 @@ class Seen(NamedTuple):
     declaration: int
 
 
+class Changed(NamedTuple):
+    """What has happened since something was last `seen`: services that changed state, and agencies of which something
+    was declared."""
+
+    services: frozenset[ServiceKey]
+    agencies: frozenset[str]
+    seen: Seen
+
+    def concerns(self, service: ServiceKey) -> bool:
+        return service in self.services or service[0] in self.agencies
+
+
 @dataclass
 class Metering:
     """Remembers every service's meter."""
@@ -82,8 +94,8 @@ class Metering:
             while part := sorted(self._unkept)[:BITE]:
                 try:
                     with store.begin() as tx:
-                        changed = self._changed(tx)[0]
-                        tx.meters.put([self._kept(one) for one in part if not changed & {one, one[0]}])
+                        changed = self._changed(tx)
+                        tx.meters.put([self._kept(one) for one in part if not changed.concerns(one)])
                 except OrchestratorError as error:
                     log.warning("meters were not kept: %s", error.message)
                     return
@@ -98,15 +110,15 @@ class Metering:
             self._probed = set(tx.transitions.probed())
             self._known = {(a, c): Known(began, terms, meter) for a, c, began, terms, meter in tx.meters.all()}
             return
-        changed, self._seen = self._changed(tx)
-        self._probed |= {one for one in changed if isinstance(one, tuple)}
-        if changed:
-            gone = {one for one in self._known if changed & {one, one[0]}}
+        changed = self._changed(tx)
+        self._seen = changed.seen
+        self._probed |= changed.services
+        if changed.services or changed.agencies:
+            gone = {one for one in self._known if changed.concerns(one)}
             self._known = {one: known for one, known in self._known.items() if one not in gone}
             self._unkept -= gone
 
-    def _changed(self, tx: Transaction) -> tuple[set[str | ServiceKey], Seen]:
-        """Services that have changed state since, and agencies of which something was declared."""
+    def _changed(self, tx: Transaction) -> Changed:
         assert self._seen is not None
         measured = tx.transitions.changes(self._seen.transition)
         declared = tx.declarations.changes(self._seen.declaration)
@@ -114,7 +126,8 @@ class Metering:
             max((number for number, *_ in measured), default=self._seen.transition),
             max((number for number, _ in declared), default=self._seen.declaration),
         )
-        return {(agency, component) for _, agency, component in measured} | {agency for _, agency in declared}, seen
+        services = frozenset((agency, component) for _, agency, component in measured)
+        return Changed(services, frozenset(agency for _, agency in declared), seen)
 
     def _read_anew(self, tx: Transaction, contracts: Sequence[Contract], second: int) -> None:
         """By all of their history: meters that are not known, were read by other terms, or have come to their end."""
