@@ -7,14 +7,16 @@ when one starts: once, for the last of them.
 """
 
 import logging
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
 
-from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.events import EVENT_JOB_SUBMITTED, JobSubmissionEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
@@ -53,21 +55,30 @@ class Scheduler:
     def __init__(self, *, store: Store, clock: Clock, schedules: Sequence[Schedule]) -> None:
         self._store, self._clock = store, clock
         self._schedules = {s.name: (s, CronTrigger(**s.cron, timezone=UTC)) for s in schedules}
+        self._busy = defaultdict[str, threading.Lock](threading.Lock)
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Ticks are heard as long as the context lasts; work that has begun is waited for."""
         settings = {"coalesce": True, "misfire_grace_time": int(LATE.total_seconds())}
-        ticking = BackgroundScheduler(timezone=UTC, executors={"default": _ByDueTime()}, job_defaults=settings)
+        ticking = BackgroundScheduler(timezone=UTC, job_defaults=settings)
         for name, (_, trigger) in self._schedules.items():
-            ticking.add_job(self._tick, trigger, id=name, kwargs={"name": name, "due": None})
-        ticking.start()
-        try:
-            for name in self._schedules:
-                self._catch_up(name)
-            yield
-        finally:
-            ticking.shutdown()
+            ticking.add_job(_tell_listeners, trigger, id=name)
+        with ThreadPoolExecutor(thread_name_prefix="schedule") as pool:
+            ticking.add_listener(partial(self._hear, pool), EVENT_JOB_SUBMITTED)
+            ticking.start()
+            try:
+                for name in self._schedules:
+                    self._catch_up(name)
+                yield
+            finally:
+                ticking.shutdown()
+
+    def _hear(self, pool: ThreadPoolExecutor, event: JobSubmissionEvent) -> None:
+        """Only the event says when a job was due. What is still being worked on here is not begun a second time."""
+        name, due = event.job_id, event.scheduled_run_times[-1]
+        if self._busy[name].acquire(blocking=False):
+            pool.submit(self._tick, name, due).add_done_callback(lambda _: self._busy[name].release())
 
     def _tick(self, name: str, due: datetime) -> None:
         """Do the work of a tick that nobody has taken."""
@@ -78,6 +89,8 @@ class Scheduler:
                 self._schedules[name][0].work()
         except OrchestratorError as error:
             log.warning("%s, due at %s, was not done: %s", name, due, error.message)
+        except Exception:
+            log.exception("%s, due at %s, was not done", name, due)
 
     def _catch_up(self, name: str) -> None:
         """Take the last tick that was due while nobody was there to hear it."""
@@ -88,17 +101,8 @@ class Scheduler:
             self._tick(name, due)
 
 
-class _ByDueTime(ThreadPoolExecutor):  # type: ignore[misc]
-    """Calls a job with the instant it was due, which APScheduler otherwise keeps to itself."""
-
-    def _do_submit_job(self, job: Any, run_times: Sequence[datetime]) -> None:
-        def ended(future: "Future[Any]") -> None:
-            if error := future.exception():
-                self._run_job_error(job.id, error, error.__traceback__)  # logs it: our own bug
-            else:
-                self._run_job_success(job.id, [])
-
-        self._pool.submit(job.func, **{**job.kwargs, "due": run_times[-1]}).add_done_callback(ended)
+def _tell_listeners() -> None:
+    """What a job does: that it was submitted is what matters."""
 
 
 def _last_due(trigger: CronTrigger, *, since: datetime, until: datetime) -> datetime | None:

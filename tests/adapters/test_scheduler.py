@@ -1,5 +1,6 @@
 """Several schedulers on one database: every tick once, none missed, and the last one caught up with after a pause."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -83,6 +84,21 @@ def test_work_that_breaks_is_told_of_and_the_next_tick_comes(bench: Bench, caplo
         time.sleep(2.5)
     assert len(bench.done) >= 2
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_work_that_takes_longer_than_its_interval_is_not_begun_again_meanwhile(bench: Bench) -> None:
+    at_work, began, together = threading.Lock(), threading.Semaphore(0), []
+
+    def slow() -> None:
+        together.append(not at_work.acquire(blocking=False))
+        began.release()
+        time.sleep(1.5)
+        at_work.release()
+
+    work = Schedule(name="bench", cron={"second": "*"}, work=slow)
+    with Scheduler(store=SqlStore(bench.engines[0]), clock=SystemClock(), schedules=[work]).running():
+        assert all(began.acquire(timeout=30) for _ in range(2))
+    assert not any(together)
 
 
 def test_ticks_are_forgotten_after_a_week(bench: Bench) -> None:
