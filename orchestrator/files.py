@@ -1,4 +1,4 @@
-"""Files that people name: read within bounds, and written with errors that people can act on."""
+"""Files that users name: read up to a size limit, written with errors that users can act on."""
 
 import os
 import stat
@@ -8,7 +8,7 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 
 
 def is_folder(path: Path) -> bool:
-    """Whether there is one. A name that nothing can have is no folder."""
+    """Whether the path is a folder. An impossible name is not."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
@@ -16,7 +16,7 @@ def is_folder(path: Path) -> bool:
 
 
 def read_file(path: Path, *, at_most: int) -> bytes:
-    """What is in a file of `at_most` bytes. Raises NOT_FOUND or INVALID, also for what is no file: a pipe, a device."""
+    """The content of a file of up to `at_most` bytes. Raises NOT_FOUND, or INVALID, also for a pipe or a device."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
@@ -35,7 +35,7 @@ def read_file(path: Path, *, at_most: int) -> bytes:
 
 
 def read_text(path: Path, *, at_most: int) -> str:
-    """The same as text."""
+    """The content as text. Raises as `read_file` does, and INVALID if it is not UTF-8."""
     try:
         return read_file(path, at_most=at_most).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -43,7 +43,7 @@ def read_text(path: Path, *, at_most: int) -> str:
 
 
 def write_file(path: Path, content: str | bytes) -> None:
-    """Put it there, over what was there. Raises INVALID where that cannot be."""
+    """Write the file, replacing what was there. Raises INVALID if it cannot be written."""
     try:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     except (OSError, ValueError) as error:
@@ -51,21 +51,21 @@ def write_file(path: Path, content: str | bytes) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Have a folder there. Raises INVALID where that cannot be."""
+    """Make sure that the folder exists. Raises INVALID if it cannot be created."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _invalid(path, f"cannot be made: {error.strerror}") from None
+        raise _invalid(path, f"cannot be created: {error.strerror}") from None
 
 
 def write_new_file(path: Path, content: str) -> None:
-    """Make the file, readable by its owner only. Raises INVALID where that cannot be, or where there is one already."""
+    """Create the file, readable by its owner only. Raises INVALID if it exists or cannot be created."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(content)
     except (OSError, ValueError) as error:
-        raise _invalid(path, f"cannot be made: {getattr(error, 'strerror', None) or error}") from None
+        raise _invalid(path, f"cannot be created: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _invalid(path: Path, what: str) -> OrchestratorError:

@@ -1,4 +1,4 @@
-"""Every knob there is, each an environment variable too: ORCHESTRATOR_HOME, ORCHESTRATOR_DATABASE__URL, ..."""
+"""All settings. Each is an environment variable: ORCHESTRATOR_HOME, ORCHESTRATOR_DATABASE__URL, ..."""
 
 from pathlib import Path
 from typing import Annotated
@@ -32,103 +32,106 @@ class WorkerSettings(BaseModel):
         ge=2,
         le=HOUR,
         description=(
-            "A worker that has not renewed its lease for so many seconds is dead and its runs go to another. One whose "
-            "process has ended is missed by the workers of its machine within four."
+            "A worker that has not renewed its lease for this many seconds counts as dead, and its runs go to others. "
+            "Workers of the same machine notice within four seconds when its process has ended."
         ),
     )
     beat_seconds: float = Field(
         default=2.0, gt=0, le=HOUR, description="How often a worker renews its lease, in seconds."
     )
     tick_seconds: float = Field(
-        default=0.4, gt=0, le=HOUR, description="How often a worker looks for queued runs, in seconds; an indexed read."
+        default=0.4, gt=0, le=HOUR, description="How often a worker looks for queued runs, in seconds."
     )
-    runs: int = Field(default=4, ge=1, le=1000, description="Runs at the same time on one worker.")
+    runs: int = Field(default=4, ge=1, le=1000, description="Concurrent runs on one worker.")
     steps: int = Field(
         default=4,
         ge=1,
         le=1000,
-        description="Ansible processes at the same time per run: independent steps go in parallel.",
+        description="Concurrent steps in one run, each an Ansible process.",
     )
     warm: bool = Field(
         default=True,
-        description="Start every step from a process that has imported Ansible already. Off: each starts Ansible anew.",
+        description="Start every step from a process that has already imported Ansible. Off: each step starts Ansible.",
     )
     quick_modules: bool = Field(
         default=True,
-        description="Steps that start warm send modules with bytecode, and hosts read them in one go; a host with "
-        "another Python takes the source. Off: modules travel as Ansible packs them, a third of the bytes.",
+        description="Warm steps send modules with their bytecode, which hosts read in one go; hosts with another "
+        "Python use the source. Off: modules are sent as Ansible packs them, at a third of the size.",
     )
 
 
 class LimitSettings(BaseModel):
-    runs: int = Field(default=16, ge=1, le=LARGE, description="Runs at the same time, whatever the workers could take.")
-    site: int = Field(default=8, ge=1, le=LARGE, description="Runs at the same time at one site.")
+    runs: int = Field(
+        default=16, ge=1, le=LARGE, description="Concurrent runs in total, whatever the workers could take."
+    )
+    site: int = Field(default=8, ge=1, le=LARGE, description="Concurrent runs at one site.")
     host: int = Field(
         default=4,
         ge=1,
         le=LARGE,
-        description="Runs at the same time that touch one host. Of an exclusive component, one step at a time.",
+        description="Concurrent runs that touch one host. Of an exclusive component, one step at a time.",
     )
 
 
 class RetentionSettings(BaseModel):
-    days: int = Field(
-        default=400, ge=1, le=CENTURY, description="How long events are kept, and plans that were never applied."
-    )
+    days: int = Field(default=400, ge=1, le=CENTURY, description="How long events and unused plans are kept, in days.")
     backup_days: int = Field(
         default=62,
         ge=2,
         le=CENTURY,
-        description="How long the records of single backups are kept, not the backups: until their month is closed.",
+        description="How long the records of single backups are kept, in days: until their month is closed.",
     )
     agencies: dict[str, Annotated[int, Field(ge=1, le=CENTURY)]] = Field(
-        default={}, description='Other lengths for single agencies, in days, as JSON: {"cabinet-office": 2555}.'
+        default={}, description='Retention of single agencies, in days, as JSON: {"cabinet-office": 2555}.'
     )
 
 
 class RecoverySettings(BaseModel):
     canary_minutes: int = Field(
-        default=15, ge=1, le=59, description="How far canaries are apart: how finely a recovery point is measured."
+        default=15,
+        ge=1,
+        le=59,
+        description="Minutes between canaries. Shorter intervals measure recovery points more finely.",
     )
     drills_per_host: int = Field(
-        default=2, ge=1, le=16, description="Drills at the same time on one recovery host, for the calendar."
+        default=2, ge=1, le=16, description="Concurrent drills on one recovery host, for the calendar."
     )
     wait_seconds: float | None = Field(
         default=None,
         gt=0,
         le=30 * 24 * HOUR,
-        description="How long a drill waits for the restored service. Default: as long as the agency was promised.",
+        description="How long a drill waits for the restored service. Default: the agency's promised recovery time.",
     )
 
 
 class ProbingSettings(BaseModel):
     enabled: bool = Field(
-        default=True, description="Whether serve probes live services. Of several that do, one probes at a time."
+        default=True, description="Whether serve probes live services. If several processes do, one probes at a time."
     )
-    concurrency: int = Field(default=500, ge=1, le=10_000, description="Probes at the same time.")
+    concurrency: int = Field(default=500, ge=1, le=10_000, description="Concurrent probes.")
 
 
 class HttpSettings(BaseModel):
-    host: str = Field(default="127.0.0.1", description="Address that serve listens on; this machine only by default.")
+    host: str = Field(default="127.0.0.1", description="Address that serve listens on. Default: this machine only.")
     port: int = Field(default=8080, ge=0, le=65535, description="TCP port that serve listens on.")
     hosts: list[str] = Field(
         default=["localhost", "127.0.0.1", "[::1]"],
-        description='Names and addresses that serve answers to, as JSON: ["orchestrator.example"]; "*.example" for all '
-        "below one. Whoever asks for another host is turned away.",
+        description='Host names and addresses that serve answers to, as JSON: ["orchestrator.example"], or "*.example" '
+        "for its subdomains. Requests for other hosts are rejected.",
     )
-    connections: int = Field(default=1000, ge=1, le=65535, description="Connections at the same time; more get 503.")
+    connections: int = Field(default=1000, ge=1, le=65535, description="Concurrent connections; further ones get 503.")
 
 
 class Settings(BaseSettings):
-    """The settings tree. Unknown variables are ignored; wrong values are refused when a command starts."""
+    """The settings tree. Unknown variables are ignored; invalid values are refused when a command starts."""
 
     model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_", env_nested_delimiter="__")
 
-    home: Path = Field(default=Path("var"), description="State: database, encryption key, access to sites. Private.")
+    home: Path = Field(default=Path("var"), description="State directory: database, keys, access to sites. Private.")
     catalog: Path = Field(default=Path("catalog"), description="What is sold.")
     playbooks: Path = Field(default=Path("playbooks"), description="How it is built.")
     inventories: Path = Field(default=Path("inventories"), description="Where it is built.")
-    cache: Path = Field(default=Path("~/.cache/shared-service-orchestrator"), description="What can be built again.")
+    cache: Path = Field(default=Path("~/.cache/shared-service-orchestrator"), description="What can be rebuilt.")
     database: DatabaseSettings = DatabaseSettings()
     worker: WorkerSettings = WorkerSettings()
     limits: LimitSettings = LimitSettings()
@@ -151,14 +154,14 @@ class Settings(BaseSettings):
 
     @property
     def signing_keys_file(self) -> Path:
-        """The public keys that signed evidence before."""
+        """The earlier public keys that signed evidence."""
         return self.home / "evidence.keys"
 
     @property
     def evidence_head_file(self) -> Path:
-        """How much evidence there is, signed anew every day."""
+        """How much evidence there is, signed every day."""
         return self.home / "evidence.head"
 
     def site_folder(self, site: str) -> Path:
-        """Where the key and the pinned host keys of a site are."""
+        """The folder of a site's key and pinned host keys."""
         return self.home / "sites" / site

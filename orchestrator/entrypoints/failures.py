@@ -1,4 +1,4 @@
-"""What each kind of failure is to a shell and to HTTP: the one table, for both."""
+"""The exit code and HTTP status of each kind of failure, in one table."""
 
 from dataclasses import dataclass
 
@@ -21,13 +21,13 @@ MEANING = {
 }
 
 CHANGES_PENDING = 6
-"""`plan --detailed-exitcode`: there is something to do."""
+"""`plan --detailed-exitcode`: there are changes."""
 
 OUR_BUG = 70
 INTERRUPTED = 130
 
 
 def sentences(error: OrchestratorError) -> list[str]:
-    """The error as people read it: what happened, the details, what to do now."""
+    """The error in readable lines: what happened, the details, what to do."""
     hint = [f"What to do: {error.hint}"] if error.hint else []
     return [error.message, *(f"  {line}" for detail in error.details for line in detail.splitlines()), *hint]

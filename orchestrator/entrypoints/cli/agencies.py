@@ -17,9 +17,10 @@ AgencyId = Annotated[str, typer.Argument(help="The agency's id.", metavar="AGENC
 
 @app.command("list")
 def list_agencies(
-    everyone: Annotated[bool, typer.Option("--all", help="Those that left, too.")] = False, as_json: AsJson = False
+    everyone: Annotated[bool, typer.Option("--all", help="Include agencies that have left.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Show every agency that is served.
+    """Show all agencies.
 
     Example: orchestrator agency list
     """
@@ -31,14 +32,14 @@ def list_agencies(
         print_json({"agencies": [a.model_dump(mode="json") for a in agencies]})
         return
     if not agencies:
-        console.print("No agency is served. Onboard one: orchestrator apply examples/cabinet-office.yml")
+        console.print("There are no agencies yet. Onboard one: orchestrator apply examples/cabinet-office.yml")
     for agency in agencies:
         show_agency(agency)
 
 
 @app.command()
 def show(agency: AgencyId, as_json: AsJson = False) -> None:
-    """Show one agency: its services, where they are, and how they are.
+    """Show one agency: its services, their hosts and their health.
 
     Example: orchestrator agency show cabinet-office
     """
@@ -56,7 +57,7 @@ def verify(
     no_follow: NoFollow = False,
     as_json: AsJson = False,
 ) -> None:
-    """Use an agency's services as its users do, and see that nobody else can. Changes nothing.
+    """Use an agency's services as its users do, and check that nobody else can. Changes nothing.
 
     Example: orchestrator agency verify cabinet-office network
     """
@@ -74,8 +75,8 @@ def offboard(
     no_follow: NoFollow = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove everything an agency has, and give back what it held from the site's pools. It is backed up first, and its
-    backups are held.
+    """Remove everything an agency has, and return its allocations to the site's pools. A final backup is taken first,
+    and its backups are held.
 
     Example: orchestrator agency offboard cabinet-office --yes-destroy cabinet-office
     """

@@ -1,4 +1,4 @@
-"""The command line: words into calls, and failures into exit codes."""
+"""The command line: turns arguments into calls, and failures into exit codes."""
 
 import gc
 import logging
@@ -52,7 +52,7 @@ def options(
     ] = False,
 ) -> None:
     """Provisions managed shared services for public agencies under a framework agreement."""
-    del version  # it has been shown
+    del version  # already shown
 
 
 app.command()(operating.init)
@@ -78,19 +78,19 @@ app.add_typer(operating.db, name="db")
 
 
 def main() -> None:
-    """Run one command and exit with the code its outcome has. Files that it makes are for its user only.
+    """Run one command and exit with the code of its outcome. Only the current user can read the files it creates.
 
-    Looking for garbage while all is imported takes a quarter of a short command; a long one begins with it later.
+    Garbage collection during the imports takes a quarter of a short command; long commands switch it on later.
     """
     gc.disable()
     os.umask(0o077)
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for some at each start
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for plugins slows every start
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; its exit code. Usage errors (2), Ctrl-C (130) and closed pipes are Typer's."""
+    """Run one command and return its exit code. Typer handles usage errors (2), Ctrl-C (130) and closed pipes."""
     try:
         app(arguments)
     except SystemExit as leaving:
@@ -102,7 +102,7 @@ def run(arguments: list[str]) -> int:
         reference = uuid.uuid4().hex[:12]
         logging.getLogger(__name__).exception("bug, reference %s", reference)
         progress.print(
-            f"[bold red]Error:[/] this is our bug; please report it with reference {reference}, see the log above"
+            f"[bold red]Error:[/] this is a bug; please report it with reference {reference} and the log above"
         )
         return OUR_BUG
     return 0

@@ -1,4 +1,4 @@
-"""Asking people. Ctrl-C at a question ends the command with 130, like anywhere else."""
+"""Questions to the user. Ctrl-C at a question ends the command with 130, as anywhere else."""
 
 import sys
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def says_yes(question: str) -> bool:
 
 
 def typed(question: str, *, otherwise: str) -> str:
-    """What somebody types. Refuses where nobody can; `otherwise` is what to do there."""
+    """Return what the user types. Without a terminal, raises INVALID with `otherwise` as the hint."""
     if not somebody_is_there():
         raise OrchestratorError(Kind.INVALID, "nobody can be asked here", hint=otherwise)
     with _interruptible():
@@ -27,7 +27,7 @@ def typed(question: str, *, otherwise: str) -> str:
 
 
 def require_yes(question: str) -> None:
-    """End the command with 0 unless somebody says yes; refuse where nobody can."""
+    """End the command with 0 unless the user says yes. Raises INVALID without a terminal."""
     if not somebody_is_there():
         raise OrchestratorError(Kind.INVALID, "nobody can be asked here", hint="add --yes to apply without asking")
     if not says_yes(f"\n{question}"):
@@ -36,7 +36,7 @@ def require_yes(question: str) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C and the end of input, which Typer tells from no other way to end."""
+    """Ctrl-C and end of input, which Typer does not distinguish from other ways to end."""
     try:
         yield
     except typer.Abort:

@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="What is sold.")
 
 @app.command("list")
 def list_components(as_json: AsJson = False) -> None:
-    """Show every component on sale.
+    """Show all components on sale.
 
     Example: orchestrator catalog list
     """
@@ -43,7 +43,7 @@ def show(
     component: Annotated[str, typer.Argument(metavar="COMPONENT")],
     as_json: AsJson = False,
 ) -> None:
-    """Show one component: tiers, parameters, what it needs, and how it is recovered.
+    """Show one component: its tiers, parameters, dependencies and recovery.
 
     Example: orchestrator catalog show network
     """
@@ -64,7 +64,7 @@ def _show(component: "Component") -> None:
     console.print(f"[bold]{component.component}[/] {component.title}: {component.tenancy}{needs}")
     console.print(escape(component.description.strip()))
     if component.exclusive:
-        console.print("Exclusive: on one host it is changed for one agency at a time.")
+        console.print("Exclusive: it is changed for one agency at a time on each host.")
     tiers = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("tier", "", "price a year", "recovery time", "recovery point", "watts"):
         tiers.add_column(heading, header_style="dim")

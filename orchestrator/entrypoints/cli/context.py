@@ -1,4 +1,4 @@
-"""The application of one command, imported only when a command asks for it: help needs none of it."""
+"""The application that a command uses, imported only on demand: help does not need it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,9 +23,9 @@ def read_settings() -> "Settings":
         details = tuple(
             f"ORCHESTRATOR_{'__'.join(str(part).upper() for part in e['loc'])}: {e['msg']}" for e in error.errors()
         )
-        raise OrchestratorError(Kind.INVALID, "the settings are wrong", details=details) from None
-    except SettingsError as error:  # a part that is not the JSON it has to be
-        raise OrchestratorError(Kind.INVALID, "the settings are wrong", details=(str(error),)) from None
+        raise OrchestratorError(Kind.INVALID, "the settings are invalid", details=details) from None
+    except SettingsError as error:  # a value that should be JSON and is not
+        raise OrchestratorError(Kind.INVALID, "the settings are invalid", details=(str(error),)) from None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a plan destroys: shown, and done only when somebody has said so in as many words."""
+"""What a plan destroys: shown first, and done only with explicit consent."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,17 +19,20 @@ YesDestroy = Annotated[
     list[str] | None,
     typer.Option(
         "--yes-destroy",
-        help="What this component keeps may be destroyed; the agency's id says so of all of it. May be given again.",
+        help="Allow this component's data to be destroyed; the agency's id allows all of it. Repeatable.",
         metavar="COMPONENT|AGENCY",
     ),
 ]
 NoFinalBackup = Annotated[
-    bool, typer.Option("--no-final-backup", help="Destroy without a last backup: of what cannot be backed up any more.")
+    bool,
+    typer.Option(
+        "--no-final-backup", help="Destroy without a final backup, for services that can no longer be backed up."
+    ),
 ]
 
 
 def show_losses(app: "Application", stored: "StoredPlan") -> None:
-    """Tell what a plan destroys, if anything."""
+    """Show what a plan destroys, if anything."""
     if any(change.destroys for change in stored.plan.changes):
         now = app.base.clock.now()
         console.print("\n[bold red]Destroyed for good:[/]")
@@ -38,8 +41,8 @@ def show_losses(app: "Application", stored: "StoredPlan") -> None:
 
 
 def require_consent(stored: "StoredPlan", said: Sequence[str]) -> bool:
-    """Whether somebody has agreed to the whole plan by it: with the agency's id. Ends the command with 0 unless that is
-    typed; refuses where nobody can."""
+    """Whether the consent covers the whole plan, because the user gave the agency's id. Asks for the id where consent
+    is missing: ends the command with 0 if it is not typed, and raises INVALID without a terminal."""
     plan = stored.plan
     left = plan.unconfirmed(said)
     if not left:
@@ -48,10 +51,10 @@ def require_consent(stored: "StoredPlan", said: Sequence[str]) -> bool:
     if not somebody_is_there():
         raise OrchestratorError(
             Kind.INVALID,
-            f"plan {stored.id} destroys what {plan.agency} has in {', '.join(left)}, and nobody can be asked here",
+            f"plan {stored.id} destroys data of {plan.agency} in {', '.join(left)}, which needs consent",
             hint=f"add {words}, or --yes-destroy {plan.agency} for all of it",
         )
-    if typed(f"\nType the agency's id to destroy that ({', '.join(left)})", otherwise=words) != plan.agency:
+    if typed(f"\nType the agency's id to destroy this data ({', '.join(left)})", otherwise=words) != plan.agency:
         raise typer.Exit(0)
     return True
 
@@ -63,12 +66,12 @@ def _show(one: "Appraisal", now: datetime) -> None:
     console.print(f"  [red]-[/] {what}")
     if one.tickets is not None:
         since = f", the oldest of {one.oldest_ticket_at:%Y-%m-%d}" if one.oldest_ticket_at else ""
-        console.print(f"      tickets read from the desk: {one.tickets}, {one.open_tickets} of them open{since}")
+        console.print(f"      tickets on the service desk: {one.tickets}, {one.open_tickets} of them open{since}")
     for home in one.homes:
         changed = f"changed {_ago(home.changed, now)}"
         console.print(escape(f"      {home.host} {home.path}: {home.files:,} files, {_size(home.bytes)}, {changed}"))
     for why in one.unseen:
-        console.print(escape(f"      not looked at: {why}"))
+        console.print(escape(f"      not checked: {why}"))
     last = f"the last {_ago(one.last_backup_at, now)}" if one.last_backup_at else "none yet"
     console.print(f"      backups on record: {one.backups}, {last}; {_final(one)}")
 

@@ -1,4 +1,4 @@
-"""`orchestrator drift`: what is found on the hosts, beside what is recorded."""
+"""`orchestrator drift`: compares the hosts with what is recorded."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from orchestrator.domain.runs.run import Run
     from orchestrator.usecases.ordering.comparing import DriftView
 
-app = typer.Typer(no_args_is_help=True, help="What is found on the hosts, beside what is recorded.")
+app = typer.Typer(no_args_is_help=True, help="Compare the hosts with what is recorded.")
 
 MaybeAgency = Annotated[
-    str | None, typer.Argument(help="The agency's id. Default: every agency that no run is open for.", metavar="AGENCY")
+    str | None, typer.Argument(help="The agency's id. Default: every agency without an open run.", metavar="AGENCY")
 ]
-NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue it and return at once.")]
+NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue the run and return at once.")]
 
 
 @app.command()
 def check(agency: MaybeAgency = None, no_follow: NoFollow = False, as_json: AsJson = False) -> None:
-    """Find out what provisioning again would change, without changing anything. Ends with 1 when something would be.
+    """Show what provisioning again would change, without changing anything. Exits with 1 when there is drift.
 
     Example: orchestrator drift check cabinet-office
     """
     with application() as app:
         runs = [app.ordering.comparing.open_run(agency)] if agency else app.ordering.comparing.open_for_all()
         if not runs:
-            say("Nobody to look at: nothing is in service, or a run is open for everybody.")
+            say("Nothing to check: no services are live, or every agency has an open run.")
         if no_follow:
             _tell_queued(runs, as_json=as_json)
             return
@@ -54,7 +54,7 @@ def _tell_queued(runs: "list[Run]", *, as_json: bool) -> None:
 
 
 def _carried(app: "Application", runs: "list[Run]") -> "tuple[list[DriftView], list[OrchestratorError]]":
-    """What the runs have found, and why some could not tell."""
+    """What the runs found, and the errors of those that failed."""
     from orchestrator.entrypoints.cli.following import carry, failure
 
     ended = [carry(app, run.id) for run in runs]
@@ -68,7 +68,7 @@ def _show(found: "list[DriftView]") -> None:
     for view in found:
         where = f"[bold]{view.agency} {view.component}[/]"
         if view.changed is None:
-            console.print(f"{where}  [red]could not be told[/]")
+            console.print(f"{where}  [red]could not be checked[/]")
         elif not view.tasks:
             console.print(f"{where}  [green]as recorded[/]")
         for task in view.tasks:
@@ -77,4 +77,4 @@ def _show(found: "list[DriftView]") -> None:
                 colour = {"-": "red", "+": "green"}.get(line[:1], "dim")
                 console.print(f"    [{colour}]{escape(line)}[/]")
     for agency in sorted({view.agency for view in found if view.changed}):
-        console.print(f"Put {agency} right by applying its call-off again: the plan has what was found.")
+        console.print(f"To correct {agency}, apply its call-off again: the plan includes the drift.")

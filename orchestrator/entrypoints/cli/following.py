@@ -1,4 +1,4 @@
-"""Following a run: a live table on a terminal, plain lines in a pipe, and working it here when nobody else does."""
+"""Following a run: a live table on a terminal, plain lines in a pipe. Without a worker, the run is carried out here."""
 
 import gc
 import os
@@ -26,12 +26,12 @@ POLL_SECONDS = 0.25
 
 
 def carry(app: Application, run_id: int, *, on_event: Callable[[Event], None] | None = None, after: int = 0) -> RunView:
-    """Follow a run to its end, from the first event behind `after` on, and return it as it ended.
+    """Follow a run to its end, starting after event `after`, and return its final state.
 
-    While a worker lives, it is left to the workers; when none does, or the last one dies, it is worked here.
+    Live workers carry the run out. When there are none, or the last one dies, this process does.
     """
     gc.enable()
-    app.observing.run(run_id)  # that there is none is an error before anything is started
+    app.observing.run(run_id)  # raises NOT_FOUND before anything starts
     follower = _Follower(app, run_id, on_event, last=after)
     if app.engine.is_cared_for(run_id):
         run = _watched(follower, mine=False, alive=lambda: app.engine.is_cared_for(run_id))
@@ -42,7 +42,7 @@ def carry(app: Application, run_id: int, *, on_event: Callable[[Event], None] | 
 
 
 def carry_all(app: Application, run_ids: Sequence[int]) -> list[RunView]:
-    """Follow runs to their ends, tell each, and return them as they ended. Worked as in `carry`."""
+    """Follow runs to their end, report each, and return their final states. They are carried out as in `carry`."""
     gc.enable()
     ended: dict[int, RunView] = {}
     if run_ids and app.engine.live_workers():
@@ -52,7 +52,7 @@ def carry_all(app: Application, run_ids: Sequence[int]) -> list[RunView]:
             try:
                 _ends(app, run_ids, ended, alive=alive)
             except KeyboardInterrupt:
-                say("\nStopping all of them ...")
+                say("\nStopping all runs ...")
                 for run_id in run_ids:
                     _cancel(app, run_id)
                 _ends(app, run_ids, ended, alive=alive)
@@ -61,7 +61,7 @@ def carry_all(app: Application, run_ids: Sequence[int]) -> list[RunView]:
 
 
 def _ends(app: Application, run_ids: Sequence[int], ended: dict[int, RunView], *, alive: Callable[[], bool]) -> None:
-    """Until all runs are in `ended` or nobody is left to end them."""
+    """Wait until all runs are in `ended` or nobody is left to end them."""
     while len(ended) < len(run_ids):
         living = alive()
         for run_id in run_ids:
@@ -75,21 +75,21 @@ def _ends(app: Application, run_ids: Sequence[int], ended: dict[int, RunView], *
 
 @contextmanager
 def _working(app: Application, run_ids: Sequence[int]) -> Iterator[Callable[[], bool]]:
-    """A worker of these runs in a thread of its own, for as long as the context lasts. Yields whether it is alive."""
+    """Run a worker for these runs in its own thread while the context lasts. Yields a function: is it alive?"""
     done, hurried = threading.Event(), threading.Event()
     broken: list[BaseException] = []
     told: set[int] = set()
 
     def hurry(left: Set[int]) -> bool:
         for run_id in sorted(left - told - set(run_ids)):
-            say(f"Run {run_id}, which had lost its worker, is worked here and finished first. Ctrl-C leaves it.")
+            say(f"Run {run_id} has lost its worker and is finished here first. Ctrl-C leaves it as it is.")
             told.add(run_id)
         return hurried.is_set()
 
     def work() -> None:
         try:
             app.engine.work(done.is_set, Errand(frozenset(run_ids), hurry))
-        except BaseException as error:  # handed to the thread that waits for it
+        except BaseException as error:  # raised again in the waiting thread
             broken.append(error)
 
     thread = threading.Thread(target=work, name="worker", daemon=True)
@@ -97,7 +97,7 @@ def _working(app: Application, run_ids: Sequence[int]) -> Iterator[Callable[[], 
     try:
         yield thread.is_alive
     except Exception:
-        hurried.set()  # nobody is told any more of what it does
+        hurried.set()  # nobody shows its progress any more
         raise
     finally:
         done.set()
@@ -111,7 +111,7 @@ def _working(app: Application, run_ids: Sequence[int]) -> Iterator[Callable[[], 
 
 
 def _watched(follower: "_Follower", *, mine: bool, alive: Callable[[], bool]) -> RunView:
-    """Watch until the run is over. Ctrl-C cancels a run that is worked here and lets others go on."""
+    """Watch until the run is over. Ctrl-C cancels a run that is carried out here; other runs continue."""
     stopping, run_id = False, follower.run_id
     while True:
         try:
@@ -119,7 +119,7 @@ def _watched(follower: "_Follower", *, mine: bool, alive: Callable[[], bool]) ->
             break
         except KeyboardInterrupt:
             if not mine:
-                say(f"\nNo longer following; run {run_id} goes on. See: orchestrator run follow {run_id}")
+                say(f"\nNo longer following; run {run_id} continues. See: orchestrator run follow {run_id}")
                 raise
             if stopping:
                 os._exit(INTERRUPTED)
@@ -127,7 +127,7 @@ def _watched(follower: "_Follower", *, mine: bool, alive: Callable[[], bool]) ->
             say(f"\nStopping run {run_id} ... (Ctrl-C again to leave it as it is)")
             _cancel(follower.app, run_id)
     if stopping:
-        go_on = "" if run.kind is Purpose.DRILL else f" Go on with it: orchestrator run resume {run_id}"
+        go_on = "" if run.kind is Purpose.DRILL else f" Resume it: orchestrator run resume {run_id}"
         say(f"Run {run_id} is {run.state}.{go_on}")
         raise KeyboardInterrupt
     return run
@@ -143,7 +143,7 @@ def _cancel(app: Application, run_id: int) -> None:
 
 @dataclass
 class _Follower:
-    """Shows what happens in a run, each event once, from `last` on."""
+    """Shows what happens in a run: each event once, starting after `last`."""
 
     app: Application
     run_id: int
@@ -152,7 +152,7 @@ class _Follower:
     _waited_for: str | None = None
 
     def watch(self, alive: Callable[[], bool]) -> RunView:
-        """Until the run has ended or nobody is left to end it."""
+        """Watch until the run has ended or nobody is left to end it."""
         if self.on_event is None and progress.is_terminal:
             with Live(console=progress.console, refresh_per_second=8) as live:
                 return self._watch(alive, lambda run: live.update(run_table(run, self.app.base.clock.now())))
@@ -193,7 +193,7 @@ def _sentence(event: Event) -> str | None:
     if isinstance(what, TaskFinished) and what.outcome in ("failed", "unreachable"):
         return f"{event.step} {what.host}: {what.task}: {what.outcome}: {what.message}"
     if isinstance(what, StepPostponed):
-        return f"{event.step} is tried again at {what.until:%H:%M:%S}"
+        return f"{event.step} will be retried at {what.until:%H:%M:%S}"
     if isinstance(what, StepTold):
         return f"{event.step} {what.text}"
     if isinstance(what, RunMoved):
@@ -202,7 +202,7 @@ def _sentence(event: Event) -> str | None:
 
 
 def carry_back(app: Application, run: RunView) -> RunView | None:
-    """Follow the run that rolls a failed one back, if there is one, to its end."""
+    """Follow the run that rolls back a failed one to its end, if there is one."""
     undoing = app.observing.rolling_back(run.run) if run.state is RunState.FAILED else None
     if undoing is None:
         return None
@@ -211,16 +211,16 @@ def carry_back(app: Application, run: RunView) -> RunView | None:
 
 
 def failure(run: RunView, *, undone: RunView | None = None) -> OrchestratorError | None:
-    """What a run that did not succeed means to the one who asked for it. `undone` is the run that rolled it back."""
+    """The error to report for a run, or None if it succeeded. `undone` is the run that rolled it back."""
     if run.state is RunState.SUCCEEDED:
         return None
-    hint = f"mend the cause, then go on from the failed step: orchestrator run resume {run.run}"
-    if run.kind is Purpose.DRILL:  # what it measured would be wrong
+    hint = f"fix the cause, then resume from the failed step: orchestrator run resume {run.run}"
+    if run.kind is Purpose.DRILL:  # its measurements would be invalid
         again = f"orchestrator drill start {run.agency}"
-        hint = f"orchestrator drill list --agency {run.agency} says what came of it; to rehearse again: {again}"
+        hint = f"orchestrator drill list --agency {run.agency} shows the result; to rehearse again: {again}"
     if undone:
         gone = undone.state is RunState.SUCCEEDED
-        hint = "mend the cause, then apply again" if gone else f"orchestrator run resume {undone.run}"
+        hint = "fix the cause, then apply again" if gone else f"orchestrator run resume {undone.run}"
     unreachable = any(s.state is StepState.UNREACHABLE for s in run.steps)
     details = tuple(f"{s.id} {s.state.replace('_', ' ')}: {s.error}" for s in run.steps if s.error)
     return OrchestratorError(

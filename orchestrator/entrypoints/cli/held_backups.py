@@ -1,4 +1,4 @@
-"""`orchestrator backup held`, `destroy` and `password`: backups of services that are no more."""
+"""`orchestrator backup held`, `destroy` and `password`: backups of services that have ended."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +18,7 @@ AgencyId = Annotated[str, typer.Argument(help="The agency's id.", metavar="AGENC
 def held(
     agency: Annotated[str | None, typer.Option(help="Only this agency's.")] = None, as_json: AsJson = False
 ) -> None:
-    """Show backups that are kept though their service has ended, and until when.
+    """Show the backups of services that have ended, and until when they are held.
 
     Example: orchestrator backup held
     """
@@ -35,15 +35,15 @@ def held(
 def destroy(
     agency: AgencyId,
     early: Annotated[
-        str | None, typer.Option("--early", help="Why they are destroyed before their date.", metavar="REASON")
+        str | None, typer.Option("--early", help="Destroy them before their date, for this reason.", metavar="REASON")
     ] = None,
     yes: Yes = False,
     no_follow: NoFollow = False,
     as_json: AsJson = False,
 ) -> None:
-    """Destroy an agency's held backups, and forget the password that opens them. Nothing brings them back.
+    """Destroy an agency's held backups and delete the password that opens them. This cannot be undone.
 
-    Refuses before the date they are held until, unless --early says why.
+    Before the date until which they are held, --early must give a reason.
 
     Example: orchestrator backup destroy cabinet-office
     """
@@ -58,13 +58,11 @@ def password(
     agency: AgencyId,
     repository: Annotated[
         str,
-        typer.Argument(
-            help="Which of its repositories: COMPONENT.HOST, as their folders are called.", metavar="REPOSITORY"
-        ),
+        typer.Argument(help="One of its repositories: COMPONENT.HOST, the name of its folder.", metavar="REPOSITORY"),
     ],
-    file: Annotated[Path, typer.Argument(help="A file that is not there yet.", metavar="FILE")],
+    file: Annotated[Path, typer.Argument(help="The file to create; it must not exist.", metavar="FILE")],
 ) -> None:
-    """Write what opens held backups of an agency to a file that only you can read, for a restore by hand.
+    """Write the password of an agency's held backups to a file that only you can read, for a manual restore.
 
     Example: orchestrator backup password cabinet-office service-desk.desk1 /dev/shm/password
     """
@@ -74,7 +72,7 @@ def password(
 
 
 def _ask(agency: str, reason: str) -> None:
-    """End the command with 0 unless somebody types the agency's id; refuse where nobody can."""
-    question = f"All backups of {agency} are destroyed ({reason}). Type the agency's id to go on"
+    """End the command with 0 unless the user types the agency's id. Raises INVALID without a terminal."""
+    question = f"This destroys all backups of {agency} ({reason}). Type the agency's id to continue"
     if typed(question, otherwise="add --yes to destroy without asking") != agency:
         raise typer.Exit(0)

@@ -1,4 +1,4 @@
-"""What steps printed, step by step."""
+"""The output of steps, step by step."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from orchestrator.entrypoints.cli.output import console
 
 @dataclass
 class Pages:
-    """Shows events as they come; steps that run side by side take turns. `step` is the only one to be shown, if any."""
+    """Shows events as they arrive; parallel steps are interleaved. `step`: show only this one."""
 
     step: str | None
     as_json: bool

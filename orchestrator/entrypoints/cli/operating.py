@@ -1,4 +1,4 @@
-"""`orchestrator init`, `doctor`, `serve`, `worker` and `db`: operating it."""
+"""`orchestrator init`, `doctor`, `serve`, `worker` and `db`: operation."""
 
 import gc
 import signal
@@ -17,7 +17,7 @@ db = typer.Typer(no_args_is_help=True, help="The database.")
 
 
 def init() -> None:
-    """Create the state directory, the keys and the database. What is there is kept; what was lost is not made anew.
+    """Create the state directory, the keys and the database. Keeps what exists, and never recreates what was lost.
 
     Example: orchestrator init
     """
@@ -28,7 +28,7 @@ def init() -> None:
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Look at the installation itself: directory, keys, database, catalog, workers, schedules, hosts. 1 if any fails.
+    """Check the installation: directory, keys, database, catalog, workers, schedules, hosts. Exits with 1 on a failure.
 
     Example: orchestrator doctor
     """
@@ -47,7 +47,8 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def worker() -> None:
-    """Take queued runs until stopped. Ctrl-C or SIGTERM stops running steps and leaves their runs to other workers.
+    """Carry out queued runs until stopped. Ctrl-C or SIGTERM stops running steps and leaves their runs to other
+    workers.
 
     Example: orchestrator worker
     """
@@ -61,9 +62,9 @@ def worker() -> None:
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="TCP port to listen on.", min=0, max=65535)] = None,
-    no_worker: Annotated[bool, typer.Option("--no-worker", help="Only answer HTTP; take no runs.")] = False,
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="Do not carry out runs.")] = False,
 ) -> None:
-    """Answer HTTP (/metrics, /healthz, /readyz, /sd/KIND), be a worker, and probe unless another process does.
+    """Serve HTTP (/metrics, /healthz, /readyz, /sd/KIND), run a worker, and probe services unless another process does.
 
     Example: orchestrator serve --port 8080
     """
@@ -88,7 +89,7 @@ def stop_on_signals() -> threading.Event:
 
 @db.command()
 def upgrade() -> None:
-    """Bring the database to the schema of this version. Stop all workers and back it up before.
+    """Migrate the database to the schema of this version. Stop all workers and back the database up first.
 
     Example: orchestrator db upgrade
     """
@@ -100,10 +101,10 @@ def upgrade() -> None:
 
 @db.command()
 def prune() -> None:
-    """Forget events and unused plans that are older than ORCHESTRATOR_RETENTION__ says. `serve` does so every night.
+    """Delete events and unused plans past the retention in ORCHESTRATOR_RETENTION__DAYS. `serve` does so every night.
 
     Example: orchestrator db prune
     """
     with application() as app:
         gone = app.engine.retaining.prune()
-    console.print(f"{gone:,} rows forgotten")
+    console.print(f"{gone:,} rows deleted")

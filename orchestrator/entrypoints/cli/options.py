@@ -1,4 +1,4 @@
-"""Options that several commands have, and how somebody wishes a run to be carried out."""
+"""Options that several commands share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from orchestrator.domain.runs.run_options import OnFailure, Priority
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue the run and return at once.")]
-AskedPriority = Annotated[Priority, typer.Option("--priority", help="What it gives way to in the queue.")]
+AskedPriority = Annotated[Priority, typer.Option("--priority", help="The run's place in the queue.")]
 AskedOnFailure = Annotated[
     OnFailure,
-    typer.Option("--on-failure", help="Of an onboarding that fails: keep what was built, or remove it again."),
+    typer.Option("--on-failure", help="When an onboarding fails: keep what was built, or remove it."),
 ]
 Target = Annotated[
     list[str] | None,
-    typer.Option("--target", help="Only this component; the others stay as they are. May be given again."),
+    typer.Option("--target", help="Change only this component. Repeatable."),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Provision again also what is as it should be.")]
-Renamed = Annotated[bool, typer.Option("--renamed", help="The agency of this id has taken another name.")]
+Force = Annotated[bool, typer.Option("--force", help="Provision even what is unchanged.")]
+Renamed = Annotated[bool, typer.Option("--renamed", help="The agency with this id has a new name.")]
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """How a run is to be carried out and reported."""
+    """How the user wants a run to be carried out and reported."""
 
     priority: Priority = Priority.CHANGE
     on_failure: OnFailure = OnFailure.KEEP

@@ -36,14 +36,14 @@ def plan(
     file: Annotated[Path, typer.Argument(help="The call-off file, or a folder of them.", metavar="FILE|FOLDER")],
     as_json: AsJson = False,
     detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="Exit with 0 when there is nothing to do, 6 when there is.")
+        bool, typer.Option("--detailed-exitcode", help="Exit with 6 when there are changes, 0 when there are none.")
     ] = False,
     renamed: Renamed = False,
     target: Target = None,
     force: Force = False,
     no_final_backup: NoFinalBackup = False,
 ) -> None:
-    """Show what applying a call-off would change: contract, components, steps, hosts, allocations, price.
+    """Show what applying a call-off would change: contract, components, steps, hosts, allocations and price.
 
     Example: orchestrator plan examples/cabinet-office.yml
     """
@@ -69,7 +69,7 @@ def plan(
             show_plan(view)
             show_losses(app, stored)
             if not view.empty:
-                console.print(f"Make it so: orchestrator apply {view.plan}")
+                console.print(f"Apply it: orchestrator apply {view.plan}")
     if detailed_exitcode and not view.empty:
         raise typer.Exit(CHANGES_PENDING)
 
@@ -84,7 +84,7 @@ def apply(
     priority: AskedPriority = Priority.CHANGE,
     on_failure: AskedOnFailure = OnFailure.KEEP,
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", "-k", help="Of a folder: apply the others when files are refused.")
+        bool, typer.Option("--keep-going", "-k", help="With a folder: when files are refused, apply the others.")
     ] = False,
     renamed: Renamed = False,
     target: Target = None,
@@ -93,10 +93,10 @@ def apply(
     no_final_backup: NoFinalBackup = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make it so: plan, ask, and drive the run to its end.
+    """Apply a call-off: plan, ask for confirmation, and follow the run to its end.
 
-    A run that was interrupted is finished first. A run no live worker would take is worked by this command itself. What
-    destroys data has to be said: --yes-destroy, or the agency's id at the question.
+    An interrupted run is finished first. Without a live worker, this command carries the run out itself. Destroying
+    data needs explicit consent: --yes-destroy, or the agency's id typed at the prompt.
 
     Example: orchestrator apply examples/cabinet-office.yml --yes
     """
@@ -128,26 +128,26 @@ def _options(target: list[str] | None, *, force: bool, no_final_backup: bool) ->
 def _refuse_for_folders(*, target: list[str] | None, force: bool, no_final_backup: bool) -> None:
     for given, option in ((target, "--target"), (force, "--force"), (no_final_backup, "--no-final-backup")):
         if given:
-            raise OrchestratorError(Kind.INVALID, f"{option} is for one call-off", hint="name its file")
+            raise OrchestratorError(Kind.INVALID, f"{option} works with a single call-off only", hint="give its file")
 
 
 def says_renamed(app: "Application", call_off: "CallOff") -> bool:
-    """Whether somebody says that an agency has another name now. Where nobody can be asked, planning refuses."""
+    """Whether the user confirms that an agency has a new name. Without a terminal, planning refuses."""
     name = app.ordering.planning.another_name(call_off)
     if name is None or not somebody_is_there():
         return False
-    say(f"The id {call_off.agency.id} is that of {name}; the file is for {call_off.agency.name}.")
-    return says_yes("Is it the same agency under another name?")
+    say(f"The id {call_off.agency.id} belongs to {name}; the file is for {call_off.agency.name}.")
+    return says_yes("Is it the same agency with a new name?")
 
 
 def plan_number(word: str) -> int | None:
-    """The number that a word is, if it can be a plan's."""
+    """The word as a plan number, or None if it cannot be one."""
     number = int(word) if word.isascii() and word.isdigit() and len(word) <= len(str(LARGEST_NUMBER)) else 0
     return number if 0 < number <= LARGEST_NUMBER else None
 
 
 def plan_and_carry_out(app: "Application", stored: "StoredPlan", wishes: Wishes, *, yes: bool) -> None:
-    """Show a stored plan, ask, and carry it out."""
+    """Show a stored plan, ask for confirmation, and carry it out."""
     from orchestrator.entrypoints.cli.showing import show_plan
     from orchestrator.usecases.observing import plan_view
 
@@ -170,17 +170,17 @@ def carry_out(app: "Application", plan_id: int, wishes: Wishes) -> None:
 
 
 def follow(app: "Application", run: "Run", wishes: Wishes) -> None:
-    """Follow a queued run to its end, or say that it is queued."""
+    """Follow a queued run to its end, or report that it is queued."""
     if wishes.no_follow:
         if not app.engine.live_workers():
-            say("No worker is running; the run starts with the next: orchestrator worker, or orchestrator serve")
+            say("No worker is running; the run starts when one does: orchestrator worker, or orchestrator serve")
         print_json(app.observing.run(run.id)) if wishes.as_json else console.print(f"Run {run.id} is queued")
         return
     finish(app, run.id, as_json=wishes.as_json)
 
 
 def finish(app: "Application", run_id: int, *, as_json: bool) -> None:
-    """Follow a run to its end and report it; a run that does not succeed is an error."""
+    """Follow a run to its end and report it. Raises an error if it does not succeed."""
     from orchestrator.entrypoints.cli.following import carry, carry_back, failure
     from orchestrator.entrypoints.cli.showing import show_run, show_run_line
 
@@ -189,7 +189,7 @@ def finish(app: "Application", run_id: int, *, as_json: bool) -> None:
     if as_json:
         print_json(ended)
     elif progress.is_terminal:
-        show_run_line(ended)  # its table stands above, as it was when the run ended
+        show_run_line(ended)  # its final table is already above
     elif error is None:
         show_run(ended, app.base.clock.now())
     if error:
@@ -197,9 +197,9 @@ def finish(app: "Application", run_id: int, *, as_json: bool) -> None:
 
 
 def finish_open_run(app: "Application", agency: str, wishes: Wishes) -> None:
-    """A run of the agency that is still open, or whose worker died, is brought to its end before planning.
+    """Finish an open run of the agency, including one whose worker died, before planning.
 
-    A drill makes way for an incident.
+    A drill gives way to an incident.
     """
     run = app.recovery.drilling.make_way(agency, wishes.priority, app.engine.driving)
     if run is None:
@@ -209,9 +209,9 @@ def finish_open_run(app: "Application", agency: str, wishes: Wishes) -> None:
     from orchestrator.entrypoints.cli.following import carry, failure
 
     if run.purpose is Purpose.DRILL and wishes.priority is Priority.INCIDENT:
-        say(f"Run {run.id} of {agency} is a drill, which makes way for the incident.")
+        say(f"Run {run.id} of {agency} is a drill and gives way to the incident.")
     else:
-        say(f"Run {run.id} of {agency} is still {run.state}; going on with it first.")
+        say(f"Run {run.id} of {agency} is still {run.state}; finishing it first.")
     ended = carry(app, run.id)
     changes = run.purpose in (Purpose.ONBOARD, Purpose.CHANGE, Purpose.OFFBOARD)
     if changes and ended.state is RunState.FAILED and (error := failure(ended)):

@@ -18,15 +18,15 @@ from orchestrator.entrypoints.cli.output import console, print_json, say
 from orchestrator.usecases.observing import RunView, plan_view
 from orchestrator.usecases.ordering.batching import Batch, Refused
 
-NOTHING_APPLIED = "nothing was applied; mend the files, or apply the others with --keep-going"
+NOTHING_APPLIED = "nothing was applied; fix the files, or apply the others with --keep-going"
 
 SHOWN = 40
-"""Agencies that a summary lists at most."""
+"""Maximum number of agencies that a summary lists."""
 
 
 def plan_folder(app: Application, folder: Path, *, as_json: bool, renamed: bool) -> bool:
-    """Show what applying every call-off in a folder would change; whether that is anything. Raises when one is
-    refused."""
+    """Show what applying every call-off in a folder would change, and return whether there are changes. Raises when one
+    is refused."""
     batch = app.ordering.batching.plan(folder, renamed=renamed)
     if as_json:
         print_json(_document(batch) | {"plans": [_plan(one.file, plan_view(one.stored)) for one in batch.planned]})
@@ -38,8 +38,8 @@ def plan_folder(app: Application, folder: Path, *, as_json: bool, renamed: bool)
 
 
 def apply_folder(app: Application, folder: Path, wishes: Wishes, *, yes: bool, keep_going: bool, renamed: bool) -> None:
-    """Plan every call-off in a folder, ask once, and carry all out. When one is refused nothing is applied, unless the
-    others are to be."""
+    """Plan every call-off in a folder, ask once, and carry all plans out. When one is refused, nothing is applied
+    unless `keep_going`."""
     batch = app.ordering.batching.without_those_in_the_way(app.ordering.batching.plan(folder, renamed=renamed))
     batch = app.ordering.batching.without_losses(batch, wishes.destroy)
     if not wishes.as_json:
@@ -64,11 +64,11 @@ def apply_folder(app: Application, folder: Path, wishes: Wishes, *, yes: bool, k
 
 
 def _carried(app: Application, runs: list[Run], wishes: Wishes) -> list[RunView]:
-    """Runs as they ended, or as they were queued."""
+    """The runs in their final state, or as queued."""
     if not wishes.no_follow:
         return carry_all(app, [run.id for run in runs])
     if runs and not app.engine.live_workers():
-        say("No worker is running; the runs start with the next: orchestrator worker, or orchestrator serve")
+        say("No worker is running; the runs start when one does: orchestrator worker, or orchestrator serve")
     say(f"Queued: {_counted(len(runs), 'run')}")
     return [app.observing.run(run.id) for run in runs]
 
@@ -103,7 +103,7 @@ def _show(batch: Batch) -> None:
 
 
 def _document(batch: Batch) -> dict[str, Any]:
-    """Money as text, as everywhere."""
+    """The summary as JSON. Money is text, as everywhere."""
     refused = [one.model_dump(mode="json") for one in batch.refused]
     return {"summary": batch.totals.model_dump(mode="json"), "refused": refused}
 
@@ -113,7 +113,7 @@ def _plan(file: Path, view: Any) -> dict[str, Any]:
 
 
 def _refusal(folder: Path, refused: Iterable[Refused], *, hint: str | None = None) -> OrchestratorError | None:
-    """One error for all that is refused. Its kind is the first of those in the table of exit codes."""
+    """One error for all refused files. Its kind is the first among theirs in the table of exit codes."""
     refused = tuple(refused)
     if not refused:
         return None
@@ -127,7 +127,7 @@ def _failures(errors: list[OrchestratorError]) -> OrchestratorError | None:
     if not errors:
         return None
     kind = Kind.FAILED if any(error.kind is Kind.FAILED for error in errors) else errors[0].kind
-    hint = "mend the cause, then apply again, or go on from the failed step: orchestrator run resume RUN"
+    hint = "fix the cause, then apply again, or resume from the failed step: orchestrator run resume RUN"
     details = tuple(error.message for error in errors)
     return OrchestratorError(kind, f"{_counted(len(errors), 'run')} did not succeed", details=details, hint=hint)
 

@@ -1,4 +1,4 @@
-"""How the command line speaks: documents on standard output, everything else on standard error."""
+"""Output of the command line: documents on standard output, everything else on standard error."""
 
 import json
 import os
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
     from orchestrator.domain.value import Value
 
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 LARGEST_NUMBER = 2**63 - 1
-"""Of what is numbered, as databases count."""
+"""The largest id that a database column holds."""
 
 PIPE_WIDTH = 160
-"""Columns of a table that nobody's terminal bounds."""
+"""Width of tables, in columns, where there is no terminal."""
 
 
 class Voice:
-    """Speaks on one of the two streams. Rich is imported at the first word: help takes less time without it."""
+    """Writes to one of the two streams. Rich is imported on first use: help is faster without it."""
 
     def __init__(self, *, stderr: bool) -> None:
         self._stderr = stderr
@@ -44,7 +44,7 @@ class Voice:
         return self.console.is_terminal
 
     def print(self, what: "RenderableType" = "", *, markup: bool | None = None) -> None:
-        """Text, in which Rich's markup counts unless it is not to, or a table."""
+        """Print text or a table. `markup=False` prints text literally, without Rich's markup."""
         self.console.print(what, markup=markup)
 
 

@@ -23,10 +23,9 @@ SnapshotName = Annotated[str, typer.Argument(metavar="NAME", help="Lower-case le
 
 @app.command()
 def up(names: Names = None) -> None:
-    """Boot hosts of the practice inventory and wait until each lets the orchestrator in.
+    """Boot hosts of the practice inventory and wait until the orchestrator can log in to each.
 
-    The first time, the packages of their roles are installed into layers that later boots, other sites and new disks
-    share; it says what it is doing.
+    The first boot installs the packages of their roles into layers that later boots, other sites and new disks share.
 
     Example: orchestrator practice up gw1 desktops
     """
@@ -37,7 +36,7 @@ def up(names: Names = None) -> None:
 
 @app.command()
 def snapshot(name: SnapshotName, names: Names = None) -> None:
-    """Keep what hosts have written so far under a name. Each host stops for two seconds.
+    """Save what the hosts have written so far under a name. Each host stops for two seconds.
 
     Example: orchestrator practice snapshot onboarded
     """
@@ -48,7 +47,7 @@ def snapshot(name: SnapshotName, names: Names = None) -> None:
 
 @app.command()
 def restore(name: SnapshotName, names: Names = None) -> None:
-    """Boot hosts as they were when a snapshot was taken. What they have written since is lost.
+    """Boot hosts from a snapshot. What they have written since is lost.
 
     Example: orchestrator practice restore onboarded desk1
     """
@@ -61,7 +60,7 @@ def restore(name: SnapshotName, names: Names = None) -> None:
 def check(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
-    """Find units of running hosts that failed or were started again more than twice. There are some: exit code 1.
+    """Find units on running hosts that failed or restarted more than twice. Exits with 1 if there are any.
 
     Example: orchestrator practice check
     """
@@ -74,7 +73,7 @@ def check(
         for unit in found:
             typer.echo(f"{unit.host:12} {unit.unit:40} {unit.state:12} restarted {unit.restarts} times")
         if not found:
-            typer.echo("No unit failed, and none was started again more than twice.")
+            typer.echo("No unit failed, and none restarted more than twice.")
     if found:
         raise typer.Exit(1)
 
@@ -110,9 +109,9 @@ def status(
 
 @app.command()
 def down(
-    erase: Annotated[bool, typer.Option("--erase", help="Throw away the disks and keys too.")] = False,
+    erase: Annotated[bool, typer.Option("--erase", help="Delete the disks and keys too.")] = False,
 ) -> None:
-    """Stop every host and remove the site's bridge and rules. Disks stay for the next `up`.
+    """Stop every host and remove the site's bridge and firewall rules. Keeps the disks for the next `up`.
 
     Example: orchestrator practice down
     """

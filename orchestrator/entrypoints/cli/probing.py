@@ -1,4 +1,4 @@
-"""`orchestrator probe`: how an agency's services are at this moment."""
+"""`orchestrator probe`: the health of an agency's services right now."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +16,7 @@ Component = Annotated[str | None, typer.Argument(help="Only this component.", me
 
 
 def probe(agency: AgencyId, component: Component = None, as_json: AsJson = False) -> None:
-    """Use an agency's services as its people do, now. Ends with 1 when one is down, 75 when that could not be told.
+    """Use an agency's services now, as its users do. Exits with 1 when one is down, 75 when that cannot be determined.
 
     Example: orchestrator probe cabinet-office service-desk
     """

@@ -1,4 +1,4 @@
-"""`orchestrator drill` and `orchestrator backup`: rehearsing recovery, and what it rests on."""
+"""`orchestrator drill` and `orchestrator backup`: recovery drills and the backups they restore."""
 
 import getpass
 import json
@@ -24,19 +24,20 @@ backup = typer.Typer(no_args_is_help=True, help="Backups, and how well they prot
 DrillId = Annotated[int, typer.Argument(help="The number of the drill.", metavar="DRILL", min=1, max=LARGEST_NUMBER)]
 AgencyId = Annotated[str, typer.Argument(help="The agency's id.", metavar="AGENCY")]
 Component = Annotated[
-    str | None, typer.Argument(help="The component. Default: the one rehearsed longest ago.", metavar="COMPONENT")
+    str | None,
+    typer.Argument(help="The component. Default: the one whose last drill is the oldest.", metavar="COMPONENT"),
 ]
-Who = Annotated[str | None, typer.Option("--as", help="Who you are. Default: your login.")]
+Who = Annotated[str | None, typer.Option("--as", help="Your name. Default: your login.")]
 Witnesses = Annotated[
-    list[str] | None, typer.Option("--witness", help="Somebody who watches. May be given again.", metavar="NAME")
+    list[str] | None, typer.Option("--witness", help="Somebody who watches. Repeatable.", metavar="NAME")
 ]
-NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue it and return at once.")]
+NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue the run and return at once.")]
 
 
 @app.command("list")
 def list_drills(
     agency: Annotated[str | None, typer.Option(help="Only this agency's.")] = None,
-    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=10_000)] = 50,
+    limit: Annotated[int, typer.Option(help="Maximum number, newest first.", min=1, max=10_000)] = 50,
     as_json: AsJson = False,
 ) -> None:
     """Show drills, newest first.
@@ -60,12 +61,13 @@ def start(
     who: Who = None,
     witnesses: Witnesses = None,
     page: Annotated[
-        Path | None, typer.Option("--report", help="Write the page for the auditor when it is over.", metavar="FILE")
+        Path | None,
+        typer.Option("--report", help="Write the page for the auditor when the drill ends.", metavar="FILE"),
     ] = None,
     no_follow: NoFollow = False,
     as_json: AsJson = False,
 ) -> None:
-    """Rehearse the recovery of a component now, or ask for it where the site wants an approval.
+    """Rehearse the recovery of a component now, or request it where the site requires approval.
 
     Exits with 0 when the drill passed, 1 when it did not.
 
@@ -75,7 +77,7 @@ def start(
         drill = app.recovery.drilling.request(agency, component, by=who or getpass.getuser(), witnesses=witnesses or ())
         run = app.recovery.drilling.start_if_due(drill.id)
         if run is None:
-            say(f"Drill {drill.id} waits for somebody else: orchestrator drill approve {drill.id} --live-data")
+            say(f"Drill {drill.id} needs somebody else's approval: orchestrator drill approve {drill.id} --live-data")
             _show(app, drill.id, as_json=as_json)
             return
         _follow(app, drill.id, run, no_follow=no_follow, as_json=as_json, page=page)
@@ -84,14 +86,12 @@ def start(
 @app.command()
 def approve(
     drill: DrillId,
-    live_data: Annotated[
-        bool, typer.Option("--live-data", help="Its use of the agency's live data is agreed to.")
-    ] = False,
+    live_data: Annotated[bool, typer.Option("--live-data", help="Agree that it uses the agency's live data.")] = False,
     who: Who = None,
     no_follow: NoFollow = False,
     as_json: AsJson = False,
 ) -> None:
-    """Agree to a drill that somebody else asked for, and carry it out when it is due now.
+    """Approve a drill that somebody else requested, and carry it out if it is due.
 
     Example: orchestrator drill approve 7 --live-data --as jane
     """
@@ -107,7 +107,7 @@ def approve(
 
 @app.command()
 def witness(drill: DrillId, who: Who = None, as_json: AsJson = False) -> None:
-    """Say that you watch a drill that somebody else asked for. The evidence names you.
+    """State that you watch a drill that somebody else requested. The evidence names you.
 
     Example: orchestrator drill witness 7 --as "Eve Marsham"
     """
@@ -119,23 +119,23 @@ def witness(drill: DrillId, who: Who = None, as_json: AsJson = False) -> None:
 @app.command()
 def reject(
     drill: DrillId,
-    reason: Annotated[str | None, typer.Option(help="Why. Default: you are asked.")] = None,
+    reason: Annotated[str | None, typer.Option(help="The reason. Default: you are asked.")] = None,
     who: Who = None,
     as_json: AsJson = False,
 ) -> None:
-    """Refuse a drill.
+    """Reject a drill.
 
     Example: orchestrator drill reject 7 --reason "the desk moves that week"
     """
     with application() as app:
-        why = reason or typed("Why", otherwise="say why: --reason")
+        why = reason or typed("Why", otherwise="give a reason: --reason")
         app.recovery.drilling.reject(drill, by=who or getpass.getuser(), reason=why)
         _show(app, drill, as_json=as_json)
 
 
 @app.command()
 def show(drill: DrillId, as_json: AsJson = False) -> None:
-    """Show a drill: what it measured, and what came of it.
+    """Show a drill: its measurements and its result.
 
     Example: orchestrator drill show 7 --json
     """
@@ -146,13 +146,13 @@ def show(drill: DrillId, as_json: AsJson = False) -> None:
 @app.command()
 def calendar(
     agency: Annotated[str | None, typer.Option(help="Only this agency's.")] = None,
-    count: Annotated[int, typer.Option(help="How many of each component.", min=1, max=200)] = 20,
+    count: Annotated[int, typer.Option(help="Maximum number for each component.", min=1, max=200)] = 20,
     ics: Annotated[
-        Path | None, typer.Option("--ics", help="Write them for calendar programs, too.", metavar="FILE")
+        Path | None, typer.Option("--ics", help="Also write them to an iCalendar file.", metavar="FILE")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the next drills: those recorded, and after them those the policies will draw.
+    """Show the next drills: first the recorded ones, then those foreseen by policy.
 
     Example: orchestrator drill calendar --agency cabinet-office --ics drills.ics
     """
@@ -168,7 +168,7 @@ def calendar(
 
 @app.command()
 def blackouts(file: Annotated[Path, typer.Argument(help="An iCalendar file.", metavar="FILE.ics")]) -> None:
-    """Print the closures in a calendar as the `recovery` section of a call-off takes them.
+    """Convert the closures in an iCalendar file to blackouts for the `recovery` section of a call-off.
 
     Example: orchestrator drill blackouts closures.ics
     """
@@ -184,11 +184,11 @@ def report(
     drill: DrillId,
     out: Annotated[
         Path | None,
-        typer.Option(help="File to write. Default: reports/drill-N.html in the state directory.", metavar="FILE"),
+        typer.Option(help="The file to write. Default: reports/drill-N.html in the state directory.", metavar="FILE"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the page for the service manager and the auditor; with --json print the signed evidence it is drawn from.
+    """Write a drill's page for the service manager and the auditor; with --json, print the signed evidence behind it.
 
     Example: orchestrator drill report 7 --out drill-7.html
     """
@@ -209,15 +209,15 @@ def verify(
     files: Annotated[list[Path], typer.Argument(help="Evidence, oldest first.", metavar="EVIDENCE...")],
     key: Annotated[
         Path | None,
-        typer.Option(help="The public key, or the list of them, to trust. Default: our own.", metavar="FILE"),
+        typer.Option(help="The trusted public key, or a list of them. Default: our own.", metavar="FILE"),
     ] = None,
     head: Annotated[
         Path | None,
-        typer.Option(help="A signed head: all evidence that there was then has to be given.", metavar="FILE"),
+        typer.Option(help="A signed head: all evidence up to it must be given.", metavar="FILE"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check evidence offline: signature, content, and the chain when several are given. Exits with 1 if it is wrong.
+    """Check evidence offline: signature, content and, for several files, the chain. Exits with 1 if it is invalid.
 
     Example: orchestrator drill verify drill-7.json
     """
@@ -226,14 +226,14 @@ def verify(
     if as_json:
         print_json({"files": [str(f) for f in files], "problems": problems})
     elif not problems:
-        console.print(f"[green]Holds:[/] {', '.join(map(str, files))}")
+        console.print(f"[green]Valid:[/] {', '.join(map(str, files))}")
     if problems:
-        raise OrchestratorError(Kind.FAILED, "the evidence does not hold", details=tuple(problems))
+        raise OrchestratorError(Kind.FAILED, "the evidence is invalid", details=tuple(problems))
 
 
 @app.command()
 def head() -> None:
-    """Print how much evidence there is and which is the last, signed. `serve` writes `evidence.head` every day.
+    """Print the signed head: how much evidence there is and which is the last. `serve` writes `evidence.head` daily.
 
     Example: orchestrator drill head > head.json
     """
@@ -244,10 +244,10 @@ def head() -> None:
 @app.command()
 def key(
     every: Annotated[
-        bool, typer.Option("--all", help="Those before it, too, with the instants until which they signed, as JSON.")
+        bool, typer.Option("--all", help="Include earlier keys, with the time until which each signed, as JSON.")
     ] = False,
 ) -> None:
-    """Print the public key that evidence is checked against. Hand it over apart from the evidence.
+    """Print the public key that verifies evidence. Hand it over separately from the evidence.
 
     Example: orchestrator drill key > public.pem
     """
@@ -262,7 +262,7 @@ def start_backup(
     no_follow: NoFollow = False,
     as_json: AsJson = False,
 ) -> None:
-    """Back an agency up now, with a canary just before, so that a drill can tell what the backup is worth.
+    """Back an agency up now. A canary is written first, so that a drill can measure the backup.
 
     Example: orchestrator backup start cabinet-office
     """
@@ -280,7 +280,7 @@ def start_backup(
 def list_backups(
     agency: Annotated[str | None, typer.Option(help="Only this agency's.")] = None, as_json: AsJson = False
 ) -> None:
-    """Show what is backed up, when it was last, and how much could be lost at the worst moment.
+    """Show what is backed up, when the last backup was taken, and how much could be lost at the worst moment.
 
     Example: orchestrator backup list
     """
@@ -295,7 +295,7 @@ def list_backups(
 def _follow(
     app: "Application", drill: int, run: "Run", *, no_follow: bool, as_json: bool, page: Path | None = None
 ) -> None:
-    """Follow the drill's run; a drill that does not pass is an error."""
+    """Follow the drill's run. Raises FAILED if the drill does not pass."""
     from orchestrator.entrypoints.cli.following import carry
 
     if no_follow:

@@ -20,7 +20,7 @@ RunId = Annotated[int, typer.Argument(help="The number of the run.", metavar="RU
 @app.command("list")
 def list_runs(
     agency: Annotated[str | None, typer.Option(help="Only this agency's.")] = None,
-    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=10_000)] = 50,
+    limit: Annotated[int, typer.Option(help="Maximum number, newest first.", min=1, max=10_000)] = 50,
     as_json: AsJson = False,
 ) -> None:
     """Show runs, newest first.
@@ -55,11 +55,11 @@ def show(run: RunId, as_json: AsJson = False) -> None:
 def follow(
     run: RunId,
     after: Annotated[
-        int, typer.Option(help="Only events behind this id: go on where you stopped.", min=0, max=LARGEST_NUMBER)
+        int, typer.Option(help="Only events after this id, to continue where you stopped.", min=0, max=LARGEST_NUMBER)
     ] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Follow a run to its end. With --json, every event as one line of JSON.
+    """Follow a run to its end. With --json, prints each event as a line of JSON.
 
     Example: orchestrator run follow 12 --json --after 345
     """
@@ -82,10 +82,10 @@ def _json_line(event: "Event") -> None:
 def logs(
     run: RunId,
     step: Annotated[str | None, typer.Argument(help="Only this step, such as desktop.provision.")] = None,
-    go_on: Annotated[bool, typer.Option("--follow", help="Go on until the run has ended.")] = False,
+    go_on: Annotated[bool, typer.Option("--follow", help="Follow the output until the run ends.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what Ansible printed, secrets taken out. With --json, every piece as one line of JSON.
+    """Show Ansible's output, without secrets. With --json, prints each piece as a line of JSON.
 
     Example: orchestrator run logs 12 desktop.provision --follow
     """
@@ -108,8 +108,8 @@ def logs(
 
 @app.command()
 def cancel(run: RunId, as_json: AsJson = False) -> None:
-    """Stop a run: the running step and everything it started is killed, the rest does not start. A run that has lost
-    its worker is ended by this command itself.
+    """Cancel a run: kills the running steps and everything they started, and starts no more. A run without a worker is
+    ended by this command itself.
 
     Example: orchestrator run cancel 12
     """
@@ -125,14 +125,14 @@ def cancel(run: RunId, as_json: AsJson = False) -> None:
     if as_json:
         print_json(view)
     else:
-        console.print(f"Run {run} is asked to stop" if is_open(view) else f"Run {run} is {view.state}")
+        console.print(f"Run {run} is being cancelled" if is_open(view) else f"Run {run} is {view.state}")
 
 
 @app.command()
 def resume(
     run: RunId, no_follow: Annotated[bool, typer.Option("--no-follow")] = False, as_json: AsJson = False
 ) -> None:
-    """Go on with a failed, cancelled or interrupted run from the step that did not succeed.
+    """Resume a failed, cancelled or interrupted run from the step that did not succeed.
 
     Example: orchestrator run resume 12
     """

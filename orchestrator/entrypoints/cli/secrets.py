@@ -1,4 +1,4 @@
-"""`orchestrator secret`: which secrets there are, and others in their places."""
+"""`orchestrator secret`: lists and rotates secrets."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,7 @@ from orchestrator.entrypoints.cli.output import AsJson, console, print_json
 if TYPE_CHECKING:
     from orchestrator.bootstrap import Application
 
-app = typer.Typer(no_args_is_help=True, help="Which secrets there are, and others in their places.")
+app = typer.Typer(no_args_is_help=True, help="List and rotate secrets.")
 
 
 @app.command("list")
@@ -22,7 +22,7 @@ def list_secrets(
     agency: Annotated[str | None, typer.Argument(help="Only this agency's.", metavar="AGENCY")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show which secrets there are, since when, and when certificates end. Never what they are.
+    """Show secrets, their age, and when certificates expire. Never shows their values.
 
     Example: orchestrator secret list cabinet-office
     """
@@ -43,28 +43,28 @@ def rotate(
         typer.Argument(help="Whose secrets. Default: the key that seals them all.", metavar="AGENCY"),
     ] = None,
     component: Annotated[str | None, typer.Argument(help="Only this component's.", metavar="COMPONENT")] = None,
-    name: Annotated[str | None, typer.Argument(help="Only the one of this name.", metavar="NAME")] = None,
-    copied: Annotated[bool, typer.Option("--copied", help="The new key file is on every machine; go on.")] = False,
+    name: Annotated[str | None, typer.Argument(help="Only the secret of this name.", metavar="NAME")] = None,
+    copied: Annotated[bool, typer.Option("--copied", help="The new key file is on every machine; continue.")] = False,
     site: Annotated[
-        str | None, typer.Option("--site", help="The key by which hosts of this site let us in.", metavar="SITE")
+        str | None, typer.Option("--site", help="The SSH key for this site's hosts.", metavar="SITE")
     ] = None,
     evidence: Annotated[bool, typer.Option("--evidence", help="The key that signs evidence.")] = False,
     yes: Yes = False,
     no_follow: NoFollow = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put other secrets in the places of those there are. Interrupted, it goes on when called again.
+    """Replace secrets with new ones. If interrupted, run it again to resume.
 
-    Of an agency: its services are provisioned and verified with them, and then the old ones are forgotten.
+    With AGENCY: its services are provisioned and verified with new secrets, then the old ones are deleted.
 
-    Without one: a new key seals every secret, and the old key is forgotten.
+    Without: a new key seals every secret, and the old key is deleted.
 
-    With --site: its hosts let us in by a new key, and when all of them do, no longer by the old one.
+    With --site: the site's hosts get a new key; once all of them accept it, the old one is revoked.
 
-    With --evidence: evidence is signed by a new key, and what the one before has signed stays valid.
+    With --evidence: a new key signs evidence; what the old one signed stays valid.
 
-    On PostgreSQL, keys that other machines have as well are rotated in two parts: copy the key file to every machine
-    when it says so, and call it again with --copied.
+    On PostgreSQL, keys that other machines share are rotated in two parts: copy the key file to every machine when
+    told to, then run the command again with --copied.
 
     Example: orchestrator secret rotate cabinet-office desktop users_password
     """
@@ -84,7 +84,7 @@ def rotate(
         begun = [view for view in named if view.replaced]
         if not yes and not begun:
             console.print("\n".join(f"  {view.component} {view.name}" for view in named))
-            require_yes(f"Give {agency} others in their places? Its people are told the new passwords by you.")
+            require_yes(f"Replace the secrets of {agency}? You must give its users the new passwords.")
         wishes = Wishes(no_follow=no_follow, as_json=as_json)
         if begun:
             finish_open_run(app, agency, wishes)
@@ -99,8 +99,8 @@ def _refuse_two(asked: list[bool]) -> None:
     if sum(asked) > 1:
         raise OrchestratorError(
             Kind.INVALID,
-            "one thing is rotated at a time",
-            hint="AGENCY, --site, --evidence, or none of them for the key that seals secrets",
+            "only one kind of secret can be rotated at a time",
+            hint="give AGENCY, --site or --evidence, or none of them for the key that seals secrets",
         )
 
 
@@ -110,9 +110,11 @@ def _rotate_site(app: "Application", site: str, *, copied: bool, as_json: bool) 
     if as_json:
         print_json({"site": site, "finished": done, "key_file": str(key)})
     elif done:
-        console.print(f"Hosts of {site} let us in by a new key, and by the old one no more. Back {key} up.")
+        console.print(f"The hosts of {site} accept the new key and no longer the old one. Back up {key}.")
     else:
-        console.print(f"Hosts of {site} know a new key and still the old one. Copy {key} to every machine, then run:")
+        console.print(
+            f"The hosts of {site} accept both the new key and the old one. Copy {key} to every machine, then run:"
+        )
         console.print(f"orchestrator secret rotate --site {site} --copied")
 
 
@@ -121,12 +123,10 @@ def _tell_signing_key(app: "Application", *, as_json: bool) -> None:
     if as_json:
         print_json({"key_file": str(key), "keys_file": str(keys)})
         return
-    console.print(f"Evidence is signed by a new key, {key}; back it up, and {keys} with it.")
+    console.print(f"A new key, {key}, signs evidence; back it up together with {keys}.")
     if app.base.many_machines:
-        console.print(
-            "Copy both to every machine's state directory within a day: until then the key before signs, too."
-        )
-    console.print("Whoever checks evidence needs the new list: orchestrator drill key --all")
+        console.print("Copy both to every machine's state directory within a day: until then the old key signs too.")
+    console.print("Everybody who verifies evidence needs the new list of keys: orchestrator drill key --all")
 
 
 def _rotate_key(app: "Application", *, copied: bool, as_json: bool) -> None:
@@ -136,7 +136,9 @@ def _rotate_key(app: "Application", *, copied: bool, as_json: bool) -> None:
     if as_json:
         print_json({"begun": made, "finished": not waits, "resealed": resealed})
     elif waits:
-        console.print(f"{file} has a new key beside the old one. Copy it to every machine's state directory, then run:")
+        console.print(
+            f"{file} holds both the new key and the old one. Copy it to every machine's state directory, then run:"
+        )
         console.print("orchestrator secret rotate --copied")
     else:
-        console.print(f"{resealed:,} secrets are sealed by a new key, and the old one opens nothing. Back {file} up.")
+        console.print(f"A new key seals {resealed:,} secrets, and the old one opens nothing any more. Back up {file}.")

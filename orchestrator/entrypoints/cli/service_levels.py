@@ -1,4 +1,4 @@
-"""`orchestrator sla`: service levels, what was declared about them, and months closed."""
+"""`orchestrator sla`: service levels, declarations and closed months."""
 
 import getpass
 from datetime import datetime
@@ -15,19 +15,19 @@ from orchestrator.files import write_file
 if TYPE_CHECKING:
     from orchestrator.domain.calendars.months import CalendarMonth
 
-app = typer.Typer(no_args_is_help=True, help="Service levels by the contract's clock, and what missing them costs.")
+app = typer.Typer(no_args_is_help=True, help="Service levels by the contract's clock, and their credits.")
 
 AgencyId = Annotated[str, typer.Argument(help="The agency's id.", metavar="AGENCY")]
 MaybeAgency = Annotated[str | None, typer.Option("--agency", help="Only this agency's.", metavar="AGENCY")]
 Month = Annotated[str, typer.Argument(help="Year and month, such as 2026-04.", metavar="MONTH")]
 MaybeMonth = Annotated[
-    str | None, typer.Argument(help="Year and month, such as 2026-04. Default: the one that goes on.", metavar="MONTH")
+    str | None, typer.Argument(help="Year and month, such as 2026-04. Default: the current month.", metavar="MONTH")
 ]
 Number = Annotated[
     int, typer.Argument(help="The number of the declaration.", metavar="DECLARATION", min=1, max=LARGEST_NUMBER)
 ]
 FORMATS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
-AS_WRITTEN = "such as 2026-04-14T22:00, by the agreement's clocks, or with an offset, such as 2026-04-14T22:00+0100"
+AS_WRITTEN = "such as 2026-04-14T22:00 in the agreement's time zone, or 2026-04-14T22:00+0100 with an offset"
 
 
 @app.command()
@@ -38,7 +38,7 @@ def show(
     month: MaybeMonth = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how the month stands: what was promised, what was achieved, and what it would cost.
+    """Show the month so far: what was promised, what was achieved, and what it would cost.
 
     Example: orchestrator sla show cabinet-office
     """
@@ -59,13 +59,12 @@ def show(
 def close(
     month: Month,
     agency: MaybeAgency = None,
-    why: Annotated[str, typer.Option(help="Why a closed month is looked at again.")] = "new evidence",
+    why: Annotated[str, typer.Option(help="Why a closed month is restated.")] = "new evidence",
     as_json: AsJson = False,
 ) -> None:
-    """Close a month of every agency: its figures and credits become a statement that stays.
+    """Close a month of every agency: its figures and credits become a permanent statement.
 
-    A month that is closed already gets another version where what is known now comes out otherwise, and a credit note
-    for the difference.
+    A month that is already closed gets a new version if its figures have changed, and a credit note for the difference.
 
     Example: orchestrator sla close 2026-04
     """
@@ -76,7 +75,7 @@ def close(
         closings = []
         for closing in app.service_levels.month_end.close(CalendarMonth.named(month), agency, why=why):
             closings.append(closing)
-            same = "" if closing.changed else ", as it was"
+            same = "" if closing.changed else ", unchanged"
             say(f"{closing.month} of {closing.agency}: version {closing.version}{same}")
     print_json({"closed": [c.model_dump(mode="json") for c in closings]}) if as_json else show_closings(closings)
 
@@ -85,10 +84,10 @@ def close(
 def report(
     agency: AgencyId,
     month: MaybeMonth = None,
-    page: Annotated[Path | None, typer.Option("--page", help="Write it as a page to print.", metavar="FILE")] = None,
+    page: Annotated[Path | None, typer.Option("--page", help="Write a page to print.", metavar="FILE")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show an agency's monthly service report, or write it as a page with pictures.
+    """Show an agency's monthly service report, or write it as a page with charts.
 
     Example: orchestrator sla report cabinet-office 2026-04 --page report.html
     """
@@ -107,8 +106,8 @@ def declare(
     kind: Annotated[DeclarationKind, typer.Argument(help="maintenance, exclusion or outage.", metavar="KIND")],
     agency: AgencyId,
     start: Annotated[datetime, typer.Option(formats=FORMATS, metavar="WHEN", help=f"When it begins: {AS_WRITTEN}.")],
-    end: Annotated[datetime, typer.Option(formats=FORMATS, metavar="WHEN", help="When it ends, written likewise.")],
-    why: Annotated[str, typer.Option(help="What for, in a sentence.")],
+    end: Annotated[datetime, typer.Option(formats=FORMATS, metavar="WHEN", help="When it ends, in the same format.")],
+    why: Annotated[str, typer.Option(help="The reason, in a sentence.")],
     component: Annotated[
         str | None, typer.Argument(help="Default: every service of the agency.", metavar="COMPONENT")
     ] = None,
@@ -125,13 +124,13 @@ def declare(
         view = app.service_levels.declaring.declare(kind, agency, component, start=start, end=end, why=why)
     print_json(view) if as_json else show_declarations([view])
     if view.kind is not DeclarationKind.OUTAGE:
-        say(f'When the agency has accepted it: orchestrator sla accept {view.declaration} --as "WHO"')
+        say(f'Once the agency has accepted it: orchestrator sla accept {view.declaration} --as "WHO"')
 
 
 @app.command()
 def accept(
     declaration: Number,
-    who: Annotated[str | None, typer.Option("--as", help="Who of the agency accepts. Default: your login.")] = None,
+    who: Annotated[str | None, typer.Option("--as", help="Who accepts for the agency. Default: your login.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Record that the agency accepts maintenance or an exclusion.
@@ -153,7 +152,7 @@ def end(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Record that maintenance is over. What it took beyond its plan is downtime.
+    """Record that maintenance is over. Time beyond its plan is downtime.
 
     Example: orchestrator sla end 3
     """
@@ -167,10 +166,10 @@ def end(
 @app.command()
 def declarations(
     agency: MaybeAgency = None,
-    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=10_000)] = 50,
+    limit: Annotated[int, typer.Option(help="Maximum number, newest first.", min=1, max=10_000)] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was declared, newest first, and whether it counts.
+    """Show declarations, newest first, and whether they count.
 
     Example: orchestrator sla declarations --agency cabinet-office
     """
@@ -183,7 +182,7 @@ def declarations(
 
 @app.command()
 def openslo(agency: MaybeAgency = None) -> None:
-    """Print what availability is promised as OpenSLO documents, for other tools.
+    """Print the promised availability as OpenSLO documents, for other tools.
 
     Example: orchestrator sla openslo --agency cabinet-office > slo.yml
     """

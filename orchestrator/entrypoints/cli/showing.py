@@ -1,4 +1,4 @@
-"""Plans, runs and agencies as a terminal shows them."""
+"""Shows plans, runs and agencies on a terminal."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -48,7 +48,7 @@ HEALTH_STYLE = {State.UP: "green", State.DOWN: "red", State.UNKNOWN: "yellow"}
 
 
 def show_plan(plan: PlanView) -> None:
-    """The difference, the steps that close it, and what it costs."""
+    """Show the difference, the steps that close it, and the cost."""
     console.print(f"Plan {plan.plan}: {plan.purpose} [bold]{plan.agency}[/] at site {plan.site}\n")
     if plan.contract:
         console.print("  [yellow]~[/] [bold]contract[/]")
@@ -131,8 +131,8 @@ def _show_commitment(cost: CostView) -> None:
         console.print(f"A year: {_difference(money(before.per_year), money(cost.per_year))}, from {cost.since} on")
     elif cost.charged_per_year != cost.per_year:
         console.print(
-            f"Charged as agreed: {money(cost.charged_per_year)} a year. Today's prices count from the next change of "
-            "term, seats or services on."
+            f"Charged as agreed: {money(cost.charged_per_year)} a year. Current prices apply from the next change of "
+            "term, seats or services."
         )
     total = _difference(money(before.term_total), money(cost.term_total)) if before else money(cost.term_total)
     console.print(f"Over the term of the call-off: {total}")
@@ -143,7 +143,7 @@ def money(pounds: str) -> str:
 
 
 def run_table(run: RunView, now: datetime) -> Table:
-    """One row a step, with how long it took or has been running, and what it waits for."""
+    """One row per step: how long it took or has been running, and what it waits for."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     if run.waits_for:
         table.title, table.title_justify = f"waits {run.waits_for}", "left"
@@ -166,13 +166,13 @@ def run_table(run: RunView, now: datetime) -> Table:
 
 
 def _doing(step: StepView) -> str:
-    """What a step waits for, or is at."""
+    """What a step waits for, or its current task."""
     told = f"waits {step.waits_for}" if step.waits_for else step.task or ""
     return f"[dim]{escape(told)}[/]" if told else ""
 
 
 def show_run_line(run: RunView) -> None:
-    """The run in one line."""
+    """Show the run in one line."""
     style = RUN_STYLE.get(run.state, "cyan")
     attempt = f", attempt {run.attempt}" if run.attempt > 1 else ""
     cause = f", because run {run.cause} failed" if run.cause else ""
@@ -184,7 +184,7 @@ def show_run_line(run: RunView) -> None:
 
 
 def show_run(run: RunView, now: datetime) -> None:
-    """The run, its steps, and what went wrong in them."""
+    """Show the run, its steps, and their errors."""
     show_run_line(run)
     if run.steps:
         console.print(run_table(run, now))
@@ -226,7 +226,7 @@ def show_agency(agency: AgencyView) -> None:
         table.add_row(service.component, service.tier, service.status, _health(service), hosts, escape(endpoints))
     console.print(table)
     if any(service.health_note == NOBODY_PROBES for service in agency.services):
-        console.print("How they are is known while somebody probes: orchestrator serve")
+        console.print("Health is known only while services are probed: orchestrator serve")
 
 
 def _health(service: ServiceView) -> str:

@@ -1,4 +1,4 @@
-"""What `doctor` found, as a terminal shows it."""
+"""Shows the findings of `doctor` on a terminal."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Drills and backups as a terminal shows them."""
+"""Shows drills and backups on a terminal."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -139,7 +139,7 @@ def _verdict(drill: DrillView) -> str:
 
 
 def span(seconds: float | None) -> str:
-    """A length of time, as people say it."""
+    """A duration in readable units."""
     if seconds is None:
         return "-"
     if seconds < 60:

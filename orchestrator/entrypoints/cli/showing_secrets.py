@@ -1,4 +1,4 @@
-"""Secrets as a terminal shows them: never what they are."""
+"""Shows secrets on a terminal, never their values."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -15,7 +15,7 @@ def show_secrets(views: Iterable[SecretView], now: datetime) -> None:
         table.add_column(heading, header_style="dim", justify="right" if heading == "days" else "left")
     for view in views:
         ends = f"{view.certificates_end:%Y-%m-%d}" if view.certificates_end else ""
-        replaced = "[yellow]another is to take its place[/]" if view.replaced else ""
+        replaced = "[yellow]being replaced[/]" if view.replaced else ""
         made = f"{view.made_at:%Y-%m-%d}"
         table.add_row(view.agency, view.component, view.name, made, str((now - view.made_at).days), ends, replaced)
-    console.print(table if table.rows else "There are no secrets yet: agencies get theirs when they are onboarded.")
+    console.print(table if table.rows else "There are no secrets yet: onboarding an agency creates its secrets.")

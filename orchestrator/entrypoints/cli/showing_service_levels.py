@@ -1,4 +1,4 @@
-"""Service levels as a terminal shows them."""
+"""Shows service levels on a terminal."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -33,7 +33,7 @@ def show_agencies(lines: Iterable[AgencyLine]) -> None:
         missed = ", ".join(line.missed)
         table.add_row(
             line.agency,
-            line.month + ("" if line.closed else " [dim]goes on[/]"),
+            line.month + ("" if line.closed else " [dim]so far[/]"),
             in_percent(line.lowest_availability),
             in_percent(line.coverage * 100),
             f"[red]{missed}[/]" if missed else "[green]nothing[/]" if line.judged else "[dim]nothing to judge[/]",
@@ -44,7 +44,7 @@ def show_agencies(lines: Iterable[AgencyLine]) -> None:
 
 
 def show_report(report: Report) -> None:
-    stated = f"version {report.version}" if report.version else "goes on"
+    stated = f"version {report.version}" if report.version else "month so far"
     console.print(
         f"[bold]{escape(report.name)}[/], {report.month} [dim]({stated}; times in {report.time_zone}"
         f"{'; provisional' if report.provisional else ''})[/]"
@@ -54,9 +54,9 @@ def show_report(report: Report) -> None:
     if report.incidents:
         console.print(_incidents(report.incidents))
     credit, charges = in_pounds(report.credit), in_pounds(report.charges)
-    console.print(f"{report.points} points; a credit of [bold]{credit}[/] of charges of {charges}")
+    console.print(f"{report.points} points; a credit of [bold]{credit}[/] on charges of {charges}")
     for note in report.credit_notes:
-        console.print(f"  credit note of version {note.version}: {in_pounds(note.amount)}")
+        console.print(f"  credit note for version {note.version}: {in_pounds(note.amount)}")
 
 
 def show_closings(closings: Iterable[Closing]) -> None:
@@ -88,7 +88,7 @@ def _measures(lines: Iterable[MeasureLine]) -> Table:
     table = _table("measure", "target", "achieved", "rating", "points")
     for line in lines:
         marks = [word for word, so in (("provisional", line.provisional), ("few enough late", line.forgiven)) if so]
-        again = " [dim]missed twice running[/]" if line.missed and line.missed_before else ""
+        again = " [dim]missed twice in a row[/]" if line.missed and line.missed_before else ""
         table.add_row(
             line.measure,
             in_percent(line.target),

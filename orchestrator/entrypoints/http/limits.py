@@ -1,4 +1,4 @@
-"""What a connection may cost: bytes of a request, seconds to send it, and seconds to take the answer."""
+"""Limits of a connection: bytes of a request, seconds to send it, and seconds to read the response."""
 
 import asyncio
 from typing import Any
@@ -11,11 +11,11 @@ HEAD_BYTES = 16 * 1024
 BODY_BYTES = 1024 * 1024
 REQUEST_SECONDS = 20.0
 ANSWER_SECONDS = 300.0
-"""A scrape of a million series by a slow reader."""
+"""Enough for a slow reader to scrape a million series."""
 
 
 class PunctualProtocol(H11Protocol):
-    """Closes a connection whose request is not there, or whose answer is not taken, in time."""
+    """Closes a connection whose request does not arrive, or whose response is not read, in time."""
 
     _deadline: asyncio.TimerHandle | None = None
 
@@ -43,7 +43,7 @@ class PunctualProtocol(H11Protocol):
 
 
 class BodyLimit:
-    """Answers 413 to a request with more than `BODY_BYTES`, however it is sent."""
+    """Answers 413 to a request body over `BODY_BYTES`, chunked or not."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""`serve`: the HTTP application, and beside it one embedded worker and a prober."""
+"""`serve`: the HTTP application, with an embedded worker and a prober."""
 
 import gc
 import signal
@@ -22,20 +22,20 @@ STOP_SECONDS = 10
 
 
 def http_application(app: Application, *names: str) -> FastAPI:
-    """The routes, under the names that the settings allow and these. Failures are RFC 9457 problem documents with the
-    words of the command line."""
+    """The routes, answering to the host names in the settings and to `names`. Failures are RFC 9457 problem documents
+    with the messages of the command line."""
     http = FastAPI(title="Shared service orchestrator", openapi_url=None)
     http.add_middleware(BodyLimit)
     http.add_middleware(TrustedHostMiddleware, allowed_hosts=[*app.settings.http.hosts, *names], www_redirect=False)
 
     @http.get("/healthz")
     def healthz() -> dict[str, str]:
-        """The process answers."""
+        """The process responds."""
         return {"status": "ok"}
 
     @http.get("/readyz", response_model=None)
     def readyz() -> dict[str, object] | JSONResponse:
-        """The database answers too, and keys and state directory are where they belong; how many workers live."""
+        """The database responds too, and keys and state directory are in place. Returns the number of live workers."""
         try:
             app.base.require_installation()
             return {"status": "ready", "workers": len(app.engine.live_workers())}
@@ -44,16 +44,16 @@ def http_application(app: Application, *names: str) -> FastAPI:
 
     @http.get("/metrics")
     def metrics(request: Request, tier: str = "detail") -> Response:
-        """Prometheus or OpenMetrics text, as the scraper prefers; `?tier=summary` without single agencies.
+        """Prometheus or OpenMetrics text, as the scraper prefers; `?tier=summary` leaves out single agencies.
 
-        It is rendered slice by slice as the scraper takes it, outside the event loop.
+        It is rendered in slices as the scraper reads it, outside the event loop.
         """
         slices, content_type = app.exposition.render(request.headers.get("accept", ""), tier)
         return StreamingResponse(slices, headers={"Content-Type": content_type})
 
     @http.get("/sd/{kind}")
     def discovery(kind: str) -> list[dict[str, object]]:
-        """What an existing Prometheus may watch by a kind of probe, as its HTTP service discovery reads it."""
+        """Targets of one kind of probe for an existing Prometheus, in its HTTP service discovery format."""
         return [
             {
                 "targets": [found.target],
@@ -85,7 +85,7 @@ def problem_document(error: OrchestratorError, *, status: int | None = None) -> 
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, but a signal ends it quietly: stopping a service is not a failure."""
+    """uvicorn that a signal ends quietly: stopping a service is not a failure."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -114,13 +114,12 @@ def configuration(app: Application, host: str, port: int) -> uvicorn.Config:
 
 
 def serve_forever(app: Application, *, host: str, port: int, with_worker: bool) -> None:
-    """Answer until SIGINT or SIGTERM. The worker's running steps are stopped and left to other workers, and so is
-    probing."""
+    """Serve until SIGINT or SIGTERM. Running steps are then stopped and left to other workers, as is probing."""
     server = _Server(configuration(app, host, port))
     done = threading.Event()
     app.base.store, app.exposition  # noqa: B018 - a database that cannot be used is an error now, not at the first scrape
     gc.enable()
-    gc.freeze()  # what was imported stays: walking it for garbage would hold up every thread for a tenth of a second
+    gc.freeze()  # imported modules stay: collecting them would block every thread for a tenth of a second
     wanted = {
         "worker": app.engine.work if with_worker else None,
         "prober": app.probing.probe if app.settings.probing.enabled else None,
@@ -136,7 +135,7 @@ def serve_forever(app: Application, *, host: str, port: int, with_worker: bool) 
         with app.scheduling():
             server.run()
     except SystemExit:
-        hint = "is another server running there? choose another with --port"
+        hint = "is another server running there? choose another port with --port"
         raise OrchestratorError(Kind.UNAVAILABLE, f"cannot listen on {host}:{port}", hint=hint) from None
     finally:
         done.set()

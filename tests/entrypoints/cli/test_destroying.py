@@ -46,12 +46,12 @@ def test_a_plan_says_what_would_be_lost(served: CommandLine, made: CommandLine) 
 def test_a_yes_to_everything_is_no_yes_to_that(served: CommandLine, made: CommandLine) -> None:
     file = without_alpha(made)
     refused = served("apply", file, "--yes", expect=2).stderr
-    assert "destroys what test-agency has in alpha" in refused
+    assert "destroys data of test-agency in alpha" in refused
     assert "add --yes-destroy alpha, or --yes-destroy test-agency for all of it" in refused
     refused = served("apply", served.json("plan", file)["plan"], expect=2).stderr
     assert "--yes-destroy alpha" in refused
     assert "add --yes-destroy" in served("apply", file, "--yes", "--yes-destroy", "beta", expect=2).stderr
-    assert "destroys what test-agency has in alpha" in served("apply", file.parent, "--yes", expect=2).stderr
+    assert "destroys data of test-agency in alpha" in served("apply", file.parent, "--yes", expect=2).stderr
     assert "--yes-destroy alpha" in served("agency", "offboard", "test-agency", "--yes", expect=2).stderr
     assert served.json("run", "list")["runs"][0]["run"] == 1
 
@@ -67,7 +67,7 @@ def test_said_so_it_is_backed_up_and_gone(served: CommandLine, made: CommandLine
 
 
 class TestAtATerminal:
-    QUESTION = "Type the agency's id to destroy that (alpha, disaster-recovery)"
+    QUESTION = "Type the agency's id to destroy this data (alpha, disaster-recovery)"
 
     def test_another_word_than_the_agencys_id_leaves_all_as_it_is(self, served: CommandLine) -> None:
         offboard = ("agency", "offboard", "test-agency")

@@ -103,7 +103,7 @@ class TestEvidence:
         public.write_text(swift("drill", "key").stdout)
         assert swift.json("drill", "verify", document) == {"files": [str(document)], "problems": []}
         (swift.home / "orchestrator.db").unlink()
-        assert "Holds" in swift("drill", "verify", document, "--key", public).stdout
+        assert "Valid" in swift("drill", "verify", document, "--key", public).stdout
 
     def test_that_was_changed_is_refused_and_the_field_named(self, swift: InProcess, document: Path) -> None:
         changed = json.loads(document.read_text())
@@ -127,7 +127,7 @@ class TestTheHead:
         ours = EvidenceSigner(swift.home / "evidence.key")
         head = Head(count=2, last="a" * 64, at=datetime.now(UTC))
         file.write_text(json.dumps(seal_head(head, ours).document()))
-        assert "Holds" in swift("drill", "verify", document).stdout
+        assert "Valid" in swift("drill", "verify", document).stdout
         said = swift("drill", "verify", document, "--head", file, expect=1).stderr
         assert "head.json" in said
 
@@ -152,7 +152,7 @@ class TestAnotherKeyOfEvidence:
         new = swift.folder / "new.json"
         new.write_text(signed(EvidenceSigner(swift.home / "evidence.key"), days=1))
         for file in (document, new):
-            assert "Holds" in swift("drill", "verify", file, "--key", keys).stdout
+            assert "Valid" in swift("drill", "verify", file, "--key", keys).stdout
         (swift.folder / "old.pem").write_text(before)
         assert "public_key" in swift("drill", "verify", new, "--key", swift.folder / "old.pem", expect=1).stderr
         # Whoever has the old key has signed until then, and no longer.
@@ -181,7 +181,7 @@ class TestAnotherKeyOfEvidence:
         assert "does not hold a list of public keys" in said
 
     def test_is_rotated_with_nothing_else(self, swift: InProcess) -> None:
-        assert "one thing" in swift("secret", "rotate", "a-one", "--evidence", expect=2).stderr
+        assert "only one kind of secret" in swift("secret", "rotate", "a-one", "--evidence", expect=2).stderr
 
 
 class TestBlackouts:

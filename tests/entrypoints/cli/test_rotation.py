@@ -70,7 +70,7 @@ class TestSecretsOfAnAgency:
         old, new = known(orchestrator)["a-one"]
         assert (old, new != before) == (before, True)
         assert orchestrator.json("secret", "list", "a-one")["secrets"][0]["replaced"]
-        assert "going on with it first" in orchestrator("secret", "rotate", "a-one", "--yes").stderr
+        assert "finishing it first" in orchestrator("secret", "rotate", "a-one", "--yes").stderr
         assert known(orchestrator)["a-one"] == [new], "the one that hosts were given before"
         assert len(known(orchestrator)["a-two"]) == 1
         assert "Nothing to change" in orchestrator("plan", slow).stdout

@@ -108,7 +108,7 @@ class TestAFailedStep:
         failed = orchestrator("apply", order, "--yes", "--on-failure", "roll_back", expect=1)
         assert "run 1 of test-agency failed: beta.provision failed" in failed.stderr
         assert "run 2 removes what it has built" in failed.stderr
-        assert "mend the cause, then apply again" in failed.stderr
+        assert "fix the cause, then apply again" in failed.stderr
         undoing = orchestrator.json("run", "show", 2)
         assert (undoing["kind"], undoing["state"], undoing["cause"]) == ("offboard", "succeeded", 1)
         assert [s["id"] for s in undoing["steps"]] == ["beta.retire", "alpha.retire"]
@@ -264,7 +264,7 @@ class TestAWorker:
         orchestrator("run", "cancel", 2)
         said, _ = applying.communicate(timeout=PATIENCE)
         assert applying.returncode == 1, said
-        assert "Run 1, which had lost its worker, is worked here and finished first" in said
+        assert "Run 1 has lost its worker and is finished here first" in said
         assert orchestrator.json("run", "show", 1)["state"] == "succeeded"
 
 
