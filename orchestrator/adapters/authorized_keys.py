@@ -1,8 +1,8 @@
-"""Runs on a host, as root: has it let in who has another key, beside a known one or in its place.
+"""Runs on a host, as root: authorizes another key beside a known one, or in its place.
 
-`python3 - add|remove KNOWN ANOTHER` The keys are `TYPE BASE64`. The files are those that sshd reads for who logged in.
-A line of the known key is copied with what it demands; it is removed only where the other key is. Standard library
-only.
+`python3 - add|remove KNOWN ANOTHER` The keys are `TYPE BASE64`. The files are those that sshd reads for the user who
+logged in. The known key's line is copied with its options; it is removed only where the other key is present. Standard
+library only.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 def files_of(person: str) -> list[Path]:
-    """The files in which sshd looks for keys of somebody."""
+    """The files in which sshd looks for a user's keys."""
     told = subprocess.run(
         ["/usr/sbin/sshd", "-T", "-C", f"user={person},host=localhost,addr=127.0.0.1"],
         check=True,
@@ -35,7 +35,7 @@ def has(line: str, key: str) -> bool:
 
 
 def added(lines: list[str], known: str, another: str) -> list[str]:
-    """A line of the other key behind each of the known one, where it is in none."""
+    """The lines, with the other key after each line of the known one, unless it is already there."""
     if any(has(line, another) for line in lines):
         return lines
     return [new for line in lines for new in ([line, line.replace(known, another)] if has(line, known) else [line])]
@@ -46,7 +46,7 @@ def removed(lines: list[str], known: str) -> list[str]:
 
 
 def replace(path: Path, lines: list[str]) -> None:
-    """Put this in its place at once, for the same owner and with the same mode."""
+    """Replace the file atomically, keeping its owner and mode."""
     before = path.stat()
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as new:
         os.fchown(new.fileno(), before.st_uid, before.st_gid)
@@ -58,7 +58,7 @@ def replace(path: Path, lines: list[str]) -> None:
 
 
 def main(act: str, known: str, another: str) -> str | None:
-    """What is wrong, if anything."""
+    """Add or remove the key. Returns what is wrong, or None."""
     person = os.environ.get("SUDO_USER", "root")
     found = {path: path.read_text(encoding="utf-8").splitlines() for path in files_of(person)}
     if act == "remove" and not any(has(line, another) for lines in found.values() for line in lines):

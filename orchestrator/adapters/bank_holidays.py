@@ -15,25 +15,26 @@ REPORT_DAYS = 20
 
 
 def report_due(drilled_on: date) -> date:
-    """The last day for the report on a drill."""
+    """The date by which the report on a drill is due."""
     return working_days_after(drilled_on, REPORT_DAYS, is_holiday=is_bank_holiday)
 
 
 def edition() -> str:
-    """Of the calendar: another may know other holidays, also of years that are over."""
+    """The edition of the calendar: another may know other holidays, even in past years."""
     return f"holidays {version('holidays')}, on weekdays"
 
 
 def is_bank_holiday(day: date) -> bool:
-    """In England and Wales. One that falls on a weekend is kept on its substitute day, and on no other: another day is
-    appointed in its place (Banking and Financial Dealings Act 1971, section 1 and schedule 1; published on
-    gov.uk/bank-holidays). The calendar has both."""
+    """Whether the day is a bank holiday in England and Wales. One that falls on a weekend counts only on its substitute
+    day (Banking and Financial Dealings Act 1971, section 1 and schedule 1; published on gov.uk/bank-holidays). The
+    calendar has both."""
     return day.weekday() < SATURDAY and day in _calendar()
 
 
 @lru_cache
 def _calendar() -> "HolidayBase":
-    """Wales has England's; years are added as they are asked for. Imported when somebody asks: most commands do not."""
+    """England's calendar, which Wales shares; years are added on demand. Imported on first use: few commands need
+    it."""
     import holidays
 
     return holidays.country_holidays("GB", subdiv="ENG")

@@ -1,4 +1,4 @@
-"""The machine's clocks: one that tells the time, and one that only goes forward."""
+"""The machine's clocks: wall-clock time, and a monotonic stopwatch."""
 
 import time
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ class SystemClock:
 
 
 class BootStopwatch:
-    """Counts from the start of the machine, also while it is suspended; nobody can set it."""
+    """Counts since boot, including time suspended; it cannot be set."""
 
     @cached_property
     def _boot(self) -> str:

@@ -11,7 +11,7 @@ MAX_BYTES = 20_000_000
 
 
 def read_evidence(file: Path) -> Any:
-    """The JSON in a file. Raises INVALID for what is not JSON; whether it is evidence is for `verify_evidence`."""
+    """The JSON in a file. Raises INVALID if it is not JSON; `verify_evidence` checks whether it is evidence."""
     try:
         return read_sealed(read_text(file, at_most=MAX_BYTES))
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""Runs on a host, as root: says of folders what is in them, and changes nothing.
+"""Runs on a host, as root: reports the size of folders, and changes nothing.
 
-`python3 - FOLDER...` Prints a line of JSON for each folder that is there: its path, files, bytes, and when the newest
-was changed, in seconds since 1970. Symbolic links are not followed. Standard library only.
+`python3 - FOLDER...` Prints a line of JSON for each folder that exists: its path, files, bytes, and the newest change,
+in seconds since 1970. Symbolic links are not followed. Standard library only.
 """
 
 import json
@@ -16,7 +16,7 @@ def weighed(folder: str) -> "dict[str, object]":
             try:
                 status = os.lstat(os.path.join(parent, name))  # noqa: PTH118 - names may be no text
             except OSError:
-                continue  # gone meanwhile
+                continue  # removed meanwhile
             files, size, newest = files + 1, size + status.st_size, max(newest, status.st_mtime)
     return {"path": folder, "files": files, "bytes": size, "changed": newest}
 

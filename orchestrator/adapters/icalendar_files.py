@@ -1,4 +1,4 @@
-"""iCalendar (RFC 5545): drills for people's calendars, and blackouts out of them."""
+"""iCalendar (RFC 5545): exports drills and imports blackouts."""
 
 import json
 import subprocess
@@ -20,11 +20,11 @@ from orchestrator.files import read_file
 PRODUCT = "-//shared service orchestrator//drills//EN"
 
 MAX_BYTES = 1_000_000
-"""A calendar of closures is some pages of text."""
+"""A calendar of closures is a few pages of text."""
 
 READING = "orchestrator.adapters.icalendar_reading"
 PATIENCE_SECONDS = 60
-"""On a machine that hardly gets to it: what counts are the program's own two seconds of processor."""
+"""A wall-clock limit for a busy machine. The real limit is the program's own two seconds of processor time."""
 
 MOMENTS = {
     Moment.RANDOM: "The disaster is put at a random moment.",
@@ -34,8 +34,8 @@ MOMENTS = {
 
 
 def write_calendar(drills: Iterable[Placed], *, lasts: timedelta, stamped: datetime) -> bytes:
-    """An .ics file with one event a drill, as long as a drill is expected to last. Read again, a drill stays one event:
-    its key is the UID. `stamped` is when the calendar was made."""
+    """An .ics file with one event per drill, as long as a drill is expected to last. The drill's key is the UID, so
+    that importing again creates no duplicates. `stamped` is when the calendar was made."""
     calendar = Calendar()
     calendar.add("prodid", PRODUCT)
     calendar.add("version", "2.0")
@@ -57,10 +57,10 @@ def _event(drill: Placed, *, lasts: timedelta, stamped: datetime) -> Event:
 
 
 def read_blackouts(path: Path, *, first: date, until: date) -> tuple[Blackout, ...]:
-    """A blackout for every event of the file between two days, the second not included, in the order of their starts.
+    """A blackout for every event of the file from `first` to before `until`, ordered by start.
 
-    Repeated events come as often as they occur, cancelled ones not at all. A time without a time zone stays one of the
-    policy's. Raises INVALID for what cannot be read, naming the file and the event.
+    Repeated events are expanded, cancelled ones left out. A time without a time zone stays in that of the policy.
+    Raises INVALID for what cannot be read, with the file and the event.
     """
     content = read_file(path, at_most=MAX_BYTES)
     told = _told(content, first, until)
@@ -73,11 +73,11 @@ def read_blackouts(path: Path, *, first: date, until: date) -> tuple[Blackout, .
 
 
 def _told(content: bytes, first: date, until: date) -> dict[str, list[Any]]:
-    """What the program that reads calendars says, which ends with nothing said when it takes too long."""
+    """The output of the program that reads calendars. It prints nothing if it exceeds its limit."""
     program = [sys.executable, "-m", READING, first.isoformat(), until.isoformat()]
     try:
         done = subprocess.run(program, input=content, capture_output=True, timeout=PATIENCE_SECONDS, check=True)
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
-        return {"problems": ["takes too long to work out; write its events one by one"]}
+        return {"problems": ["takes too long to expand; write its events one by one"]}
     told: dict[str, list[Any]] = json.loads(done.stdout)
     return told

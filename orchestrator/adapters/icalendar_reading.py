@@ -1,7 +1,7 @@
-"""Closures in an iCalendar file (RFC 5545), worked out in a process of its own.
+"""Extracts closures from an iCalendar file (RFC 5545) in a separate process.
 
 A rule of a few bytes can keep a library busy for hours. So this is a program: it reads the file from standard input,
-gives itself two seconds of processor and half a gigabyte, and prints the closures or what is wrong as JSON.
+limits itself to two seconds of processor time and half a gigabyte, and prints the closures or the problems as JSON.
 """
 
 import json
@@ -20,15 +20,15 @@ from orchestrator.domain.selling.drill_policy import Blackout
 PROCESSOR_SECONDS = 2
 MEMORY = 512 * 1024 * 1024
 MOST = 5_000
-"""Closures in two years, at most: a calendar of closures is some pages of text."""
+"""Maximum number of closures in two years: a calendar of closures is a few pages of text."""
 
 TOO_FINE = ("SECONDLY", "MINUTELY", "HOURLY")
-"""Repeated so often, an event fills its days; expanding it would take for ever."""
+"""An event repeated this often fills its days, and expanding it would take for ever."""
 UNUSUAL = ("BYHOUR", "BYMINUTE", "BYSECOND")
 
 
 class RefusedError(Exception):
-    """What is wrong with a calendar, a sentence for each argument."""
+    """What is wrong with a calendar, one sentence per argument."""
 
 
 def closures(content: bytes, *, first: date, until: date) -> list[Blackout]:
@@ -49,7 +49,7 @@ def _parsed(content: bytes) -> Calendar:
     except ValueError as error:
         raise RefusedError(f"is not an iCalendar file: {' '.join(str(error).split())[:160]}") from None
     if not isinstance(calendar, Calendar):
-        raise RefusedError("is not an iCalendar file: it does not begin with VCALENDAR")
+        raise RefusedError("is not an iCalendar file: it does not start with VCALENDAR")
     return calendar
 
 
@@ -58,8 +58,8 @@ def _named(event: Any) -> str:
 
 
 def _wrong(event: Any) -> Iterator[str]:
-    """What keeps an event from being a blackout. The library swaps an end with a later start, and takes a time zone it
-    does not know for none; here they are mistakes."""
+    """Why an event cannot be a blackout. The library swaps start and end if they are reversed, and ignores unknown time
+    zones; here both are errors."""
     if event.errors:
         yield from (f"{name}: {message}" for name, message in event.errors)
         return
@@ -72,7 +72,7 @@ def _wrong(event: Any) -> Iterator[str]:
     yield from _wrong_length(event)
     for rule in _rules(event):
         yield from (
-            f"RRULE: {part} is not for closures; write the times of the event" for part in UNUSUAL if part in rule
+            f"RRULE: {part} is not supported; write out the times of the event" for part in UNUSUAL if part in rule
         )
         if too_fine := [str(f) for f in rule.get("FREQ", ()) if str(f).upper() in TOO_FINE]:
             yield f"RRULE: repeats {too_fine[0]}; write DAILY or a longer event"
@@ -87,9 +87,9 @@ def _wrong_length(event: Any) -> Iterator[str]:
     all_day = not isinstance(start, datetime)
     if end is None:
         if "DURATION" in event and event["DURATION"].dt <= timedelta(0):
-            yield f"its DURATION is {event['DURATION'].dt}; a blackout lasts"
+            yield f"its DURATION is {event['DURATION'].dt}; it must be positive"
         if not all_day and "DURATION" not in event:
-            yield "has neither DTEND nor DURATION; a blackout has an end"
+            yield "has neither DTEND nor DURATION; a blackout needs an end"
     elif all_day == isinstance(end, datetime):
         yield "DTSTART and DTEND must both be days or both be times"
     elif not all_day and (start.tzinfo is None) != (end.tzinfo is None):
@@ -104,7 +104,7 @@ def _rules(event: Any) -> list[Any]:
 
 
 def _blackout(event: Any) -> Blackout:
-    """iCalendar's end is the first day, or the instant, that is free again; a blackout of days includes its last."""
+    """An end in iCalendar is exclusive; a blackout of whole days includes its last."""
     start, end, why = event["DTSTART"].dt, event["DTEND"].dt, str(event.get("SUMMARY", ""))[:120]
     if not isinstance(start, datetime):
         return Blackout(start=start, end=end - timedelta(days=1), why=why)
@@ -114,7 +114,7 @@ def _blackout(event: Any) -> Blackout:
 
 
 def main(first: date, until: date) -> None:
-    """Print what there is to say of the file on standard input."""
+    """Print the closures in the file on standard input, or its problems."""
     so_far = int(time.process_time()) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (so_far + PROCESSOR_SECONDS, so_far + PROCESSOR_SECONDS + 1))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
@@ -124,9 +124,9 @@ def main(first: date, until: date) -> None:
     except RefusedError as error:
         told = {"problems": [str(problem) for problem in error.args]}
     except MemoryError:
-        told = {"problems": ["takes too much memory to work out"]}
-    except Exception as error:  # what a library makes of a file that nobody foresaw
-        told = {"problems": [f"cannot be worked out: {type(error).__name__}"]}
+        told = {"problems": ["takes too much memory to expand"]}
+    except Exception as error:  # a library may fail in any way on an unforeseen file
+        told = {"problems": [f"cannot be expanded: {type(error).__name__}"]}
     json.dump(told, sys.stdout)
 
 

@@ -1,4 +1,4 @@
-"""A recovery host over one kept ssh connection: its drill program, and users of a service who sit on it."""
+"""A recovery host over one SSH connection: its drill program, and simulated users of a service on it."""
 
 import json
 import logging
@@ -25,18 +25,18 @@ READ_WITHIN = timedelta(seconds=15)
 CHUNK = 65_536
 LOOK_SECONDS = 0.05
 
-logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # what matters comes back as an error of ours
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # what matters is raised as our own error
 
 
 class SshRecoveryHosts:
-    """The recovery hosts of all sites. `access_of` tells how a site is reached."""
+    """The recovery hosts of all sites. `access_of` returns the access to a site."""
 
     def __init__(self, access_of: Callable[[str], SiteAccess]) -> None:
         self._access_of = access_of
 
     @contextmanager
     def connect(self, site: Site, host: str) -> Iterator["SshRecoveryHost"]:
-        """One connection for as long as the context lasts. Raises UNAVAILABLE when the host does not let us in."""
+        """One connection while the context lasts. Raises UNAVAILABLE when we cannot log in to the host."""
         access, target = self._access_of(site.name), site.hosts[host]
         client = paramiko.SSHClient()
         client.set_missing_host_key_policy(paramiko.RejectPolicy())
@@ -76,10 +76,10 @@ class SshRecoveryHost:
         within: timedelta,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> dict[str, Any]:
-        """One operation of the drill program: a document in, a document out.
+        """Run one operation of the drill program: a document in, a document out.
 
-        Raises FAILED with what the program said, DrillGoneError when it has no such drill, UNAVAILABLE when the
-        connection broke, TooSlowError when time ran out, CONFLICT when it was cancelled.
+        Raises FAILED with the program's message, DrillGoneError when it has no such drill, UNAVAILABLE when the
+        connection broke, TooSlowError on a timeout, CONFLICT when cancelled.
         """
         with self._channel(f"sudo -n {shlex.join([DRILL, operation])}") as channel:
             channel.sendall(json.dumps(document).encode() + b"\n")
@@ -98,7 +98,7 @@ class SshRecoveryHost:
         return answer
 
     def read(self, file: str) -> str:
-        """A text file of the host."""
+        """Read a text file on the host."""
         with self._channel(f"sudo -n cat {shlex.quote(file)}") as channel:
             said, errors = _read_all(channel, self._name, f"reading {file}", READ_WITHIN, lambda: False)
             if channel.recv_exit_status() != 0:
@@ -106,8 +106,7 @@ class SshRecoveryHost:
         return said.decode()
 
     def as_root(self, program: str, arguments: Sequence[str]) -> str:
-        """What a Python program prints that is run as root. Raises FAILED with what it said when it ends with another
-        status than 0."""
+        """Run a Python program as root and return its output. Raises FAILED with its message if its status is not 0."""
         with self._channel(f"sudo -n {shlex.join(['python3', '-', *arguments])}") as channel:
             channel.sendall(program.encode())
             channel.shutdown_write()
@@ -142,14 +141,14 @@ class SshRecoveryHost:
 
 
 class SshUser:
-    """Asks one thing after another; the connection to the service is kept at the other end."""
+    """Sends one request after another; the other end keeps the connection to the service."""
 
     def __init__(self, host: str, channel: paramiko.Channel) -> None:
         self._host, self._channel, self._rest = host, channel, b""
         self._turn = threading.Lock()
 
     def ask(self, request: Mapping[str, Any], *, within: timedelta) -> dict[str, Any]:
-        """The answer. Raises UNAVAILABLE when there is none in time."""
+        """Return the answer. Raises UNAVAILABLE if there is none in time."""
         with self._turn:
             self._channel.sendall(json.dumps(request).encode() + b"\n")
             deadline = time.monotonic() + within.total_seconds()
@@ -171,7 +170,7 @@ class SshUser:
 def _read_all(
     channel: paramiko.Channel, host: str, operation: str, within: timedelta, cancelled: Callable[[], bool]
 ) -> tuple[bytes, bytes]:
-    """Both streams to their end."""
+    """Read both streams to their end."""
     deadline, said, errors = time.monotonic() + within.total_seconds(), b"", b""
     while True:
         ended = channel.exit_status_ready()

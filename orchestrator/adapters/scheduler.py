@@ -1,9 +1,9 @@
-"""Time turned into calls: APScheduler in every process that has one, and each tick taken by exactly one of them.
+"""Scheduled work: every serving process runs APScheduler, and exactly one of them takes each tick.
 
-Schedulers know nothing of each other. What they share is the record of ticks: the name of the schedule and the instant
-it was due, not the instant somebody noticed, so the first to write it down does the work. (APScheduler's own shared job
-stores fire a tick once for each scheduler.) Ticks that were missed while every scheduler was down are caught up with
-when one starts: once, for the last of them.
+Schedulers do not know each other. They share the record of ticks: the name of the schedule and the instant it was due,
+not the instant somebody noticed. The first to record a tick does the work. (APScheduler's own shared job stores fire a
+tick once per scheduler.) If ticks were missed while every scheduler was down, the last of them is caught up when one
+starts.
 """
 
 import logging
@@ -28,13 +28,13 @@ log = logging.getLogger(__name__)
 
 SHORTEST = timedelta(microseconds=1)
 LATE = timedelta(hours=1)
-"""A tick that is noticed later than this is left to whoever catches up."""
+"""A tick noticed later than this is left to catching up."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Work, and when it is due: cron fields of APScheduler (`hour="3"`, `minute="*/5"`) in UTC. It may be done by any
-    process that runs a scheduler, and is done once."""
+    """Work and when it is due: cron fields of APScheduler (`hour="3"`, `minute="*/5"`) in UTC. Any process with a
+    scheduler may do it, and it is done once."""
 
     name: str
     cron: Mapping[str, str]
@@ -42,7 +42,7 @@ class Schedule:
 
     @property
     def interval(self) -> timedelta:
-        """How far its ticks are apart."""
+        """The time between its ticks."""
         trigger = CronTrigger(**self.cron, timezone=UTC)
         first: datetime = trigger.get_next_fire_time(None, datetime(2026, 1, 1, tzinfo=UTC))
         second: datetime = trigger.get_next_fire_time(first, first + SHORTEST)
@@ -59,7 +59,7 @@ class Scheduler:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Ticks are heard as long as the context lasts; work that has begun is waited for."""
+        """Take ticks while the context lasts. On exit, waits for work in progress."""
         settings = {"coalesce": True, "misfire_grace_time": int(LATE.total_seconds())}
         ticking = BackgroundScheduler(timezone=UTC, job_defaults=settings)
         for name, (_, trigger) in self._schedules.items():
@@ -81,7 +81,7 @@ class Scheduler:
             pool.submit(self._tick, name, due).add_done_callback(lambda _: self._busy[name].release())
 
     def _tick(self, name: str, due: datetime) -> None:
-        """Do the work of a tick that nobody has taken."""
+        """Do the work of a tick, unless somebody else has taken it."""
         try:
             with self._store.begin() as tx:
                 mine = tx.ticks.take(name, due, at=self._clock.now())
@@ -93,7 +93,7 @@ class Scheduler:
             log.exception("%s, due at %s, was not done", name, due)
 
     def _catch_up(self, name: str) -> None:
-        """Take the last tick that was due while nobody was there to hear it."""
+        """Take the last tick that was due while no scheduler was running."""
         with self._store.read() as tx:
             last = tx.ticks.last(name)
         due = last and _last_due(self._schedules[name][1], since=last, until=self._clock.now())

@@ -1,4 +1,4 @@
-"""The state directory: private to its owner, and marked with the installation that it belongs to."""
+"""The state directory: private to its owner, and marked with its installation."""
 
 import os
 import stat
@@ -12,21 +12,21 @@ PRIVATE = 0o700
 
 
 def make_private(folder: Path) -> None:
-    """Have the folder, for its owner only, whatever the umask."""
+    """Create the folder for its owner only, regardless of the umask."""
     folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
     _chmod(folder, PRIVATE)
 
 
 def loose(folder: Path) -> list[Path]:
-    """The folder and what is in it, as far as others than the owner may use it.
+    """Those paths in the folder, itself included, that others than the owner may use.
 
-    The trees of practice hosts have the modes that their hosts need, behind a folder that is private.
+    Trees of practice hosts keep the modes that their hosts need, inside a private folder.
     """
     return [path for path in _all(folder) if stat.S_IMODE(path.lstat().st_mode) & 0o077]
 
 
 def tighten(folder: Path) -> list[Path]:
-    """Take what others than the owner may do; return where that was anything."""
+    """Remove all permissions of others than the owner. Returns the paths that changed."""
     found = loose(folder)
     for path in found:
         _chmod(path, stat.S_IMODE(path.lstat().st_mode) & PRIVATE)
@@ -63,5 +63,7 @@ def _chmod(path: Path, mode: int) -> None:
         path.chmod(mode)
     except PermissionError:
         raise OrchestratorError(
-            Kind.INVALID, f"{path} belongs to somebody else", hint="the state directory is its user's own, all of it"
+            Kind.INVALID,
+            f"{path} belongs to somebody else",
+            hint="everything in the state directory must belong to its user",
         ) from None

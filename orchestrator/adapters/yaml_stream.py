@@ -7,5 +7,5 @@ import yaml
 
 
 def write_stream(documents: Iterable[dict[str, Any]]) -> str:
-    """Keys in the order they are given."""
+    """Write the documents, with keys in the order given."""
     return yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True, explicit_start=True)

@@ -1,1 +1,1 @@
-"""Steps carried out by Ansible. Nothing outside this package reads a raw runner event."""
+"""Runs steps with Ansible. Nothing outside this package reads a raw runner event."""

@@ -1,4 +1,4 @@
-"""What a task changed or would change, in lines, from what Ansible tells of it (`--diff`)."""
+"""What a task changed or would change, line by line, from Ansible's `--diff` output."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,8 +7,8 @@ from typing import Any
 
 
 def difference(result: Mapping[str, Any]) -> str:
-    """Lines that begin with - and +, each file's after its name; of a loop, those of its items. Empty where Ansible
-    tells of none."""
+    """The lines that begin with - and +, after the name of their file; for a loop, those of its items. Empty if Ansible
+    reports none."""
     parts = [part for one in _told(result) if (part := _lines(one))]
     return "\n".join(dict.fromkeys(parts))
 
@@ -23,7 +23,7 @@ def _told(result: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _lines(one: Mapping[str, Any]) -> str:
     before, after = _text(one.get("before")), _text(one.get("after"))
-    # Two lines name the files, and those with @@ the places.
+    # Two lines name the files; lines with @@ give the positions.
     differing = [line for line in [*unified_diff(before, after, n=0, lineterm="")][2:] if not line.startswith("@@")]
     if "prepared" in one:
         differing = str(one["prepared"]).splitlines()
@@ -32,7 +32,7 @@ def _lines(one: Mapping[str, Any]) -> str:
 
 
 def _text(side: Any) -> list[str]:
-    """Modules tell of text, or of properties by name."""
+    """Modules report text, or properties by name."""
     if isinstance(side, Mapping):
         return [f"{name}: {json.dumps(value, default=str)}" for name, value in sorted(side.items())]
     return str(side or "").splitlines()

@@ -1,9 +1,9 @@
-"""The thin client: has a guard forked by the warm server, or starts a cold one in its own place.
+"""The thin client: asks the warm server to fork a guard, or replaces itself with a cold one.
 
-`python -I -S forkclient.py SOCKET GUARD ARGUMENTS...` A fork of the server waits on SOCKET. It is sent the working
-directory, the environment, the guard's arguments and our standard streams, and answers `READY`. Nothing has been
-started until we say `GO`: whatever goes wrong before that, the guard is started cold. The one byte that follows is the
-exit status. Standard library only: it starts in some 20 ms.
+`python -I -S forkclient.py SOCKET GUARD ARGUMENTS...` A fork of the server waits on SOCKET. The client sends it the
+working directory, the environment, the guard's arguments and its standard streams, and the fork answers `READY`.
+Nothing starts until the client sends `GO`: if anything fails before that, the guard starts cold. The one byte that
+follows is the exit status. Standard library only, so that it starts in about 20 ms.
 """
 
 import os
@@ -13,11 +13,11 @@ import sys
 PATIENCE_SECONDS = 10.0
 READY, GO = b"R", b"G"
 LOST = 137
-"""Exit status when the guard was killed: that of a killed command."""
+"""Exit status when the guard was killed: the same as for a killed command."""
 
 
 def request(arguments: list[str]) -> bytes:
-    """Working directory, arguments and environment, each ended by NUL, which none of them can contain."""
+    """The working directory, arguments and environment, each terminated by NUL, which none of them can contain."""
     environment = [f"{name}={value}" for name, value in os.environ.items()]
     folder = os.getcwd()  # noqa: PTH109 - pathlib costs milliseconds
     parts = [folder, str(len(arguments)), *arguments, *environment]
@@ -25,7 +25,7 @@ def request(arguments: list[str]) -> bytes:
 
 
 def ask(path: str, arguments: list[str]) -> socket.socket | None:
-    """The line to a fork that is ready to go, if there is one."""
+    """The connection to a fork that is ready, or None."""
     line = socket.socket(socket.AF_UNIX)
     line.settimeout(PATIENCE_SECONDS)
     try:
@@ -44,7 +44,7 @@ def ask(path: str, arguments: list[str]) -> socket.socket | None:
 
 
 def main(path: str, guard: str, arguments: list[str]) -> int:
-    """Exit status of the guarded command."""
+    """Run the guarded command and return its exit status."""
     line = ask(path, arguments)
     if line is None:
         os.execv(sys.executable, [sys.executable, "-I", "-S", guard, *arguments])  # noqa: S606

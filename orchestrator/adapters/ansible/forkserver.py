@@ -1,13 +1,13 @@
-"""The warm server: has imported Ansible once, and forks a guard for every step, which forks its play.
+"""The warm server: imports Ansible once and forks a guard for every step; the guard forks the play.
 
 `python -m orchestrator.adapters.ansible.forkserver FD FOLDER [quick]` The worker holds the other end of FD. For each
-step it sends a listening socket, on which a fork waits for the step's client; at its end of file the server ends and
-removes FOLDER. The server itself never reads a request, so nothing of one step can reach the next: every step begins
+step it sends a listening socket, on which a fork waits for the step's client; at end of file the server exits and
+removes FOLDER. The server itself never reads a request, so nothing of one step can reach the next: every step starts
 from the same untouched process. FOLDER keeps the modules that steps have packed for their hosts: code, without
-arguments. With `quick` they get their bytecode there, and are read in one go (`quick_modules`).
+arguments. With `quick`, bytecode is added to them there, and hosts read them in one go (`quick_modules`).
 
-Settings are read when Ansible is imported, so the server must be started with the environment of its steps. What may
-differ between them is in PER_STEP.
+Ansible reads its settings on import, so the server must be started with the environment of its steps. Variables that
+may differ between steps are in PER_STEP.
 """
 
 import ctypes
@@ -35,7 +35,7 @@ PER_STEP = frozenset(
         "AWX_ISOLATED_DATA_DIR",
     }
 )
-"""Variables that are the step's own. Every fork evaluates anew the settings that come from them."""
+"""Variables that differ by step. Every fork evaluates the settings that depend on them again."""
 
 PACKED_MODULES = "ansiballz_cache"
 """Ansible's name for the folder of packed modules in its temporary directory."""
@@ -46,12 +46,12 @@ PR_SET_NAME = 15
 
 
 def preload() -> None:
-    """Import what every play needs, and read what Ansible would read at every start.
+    """Import what every play needs, and read what Ansible reads at every start.
 
-    Ansible's own plugins only: ansible-runner's callback reads its directory when it is imported, and the playbooks'
-    plugins may change.
+    Only Ansible's own plugins: ansible-runner's callback reads its directory on import, and the playbooks' plugins may
+    change.
     """
-    with tempfile.TemporaryDirectory() as scratch:  # Ansible makes a directory there when it is imported
+    with tempfile.TemporaryDirectory() as scratch:  # Ansible creates a directory there on import
         os.environ["ANSIBLE_LOCAL_TEMP"] = scratch
         import ansible.cli.playbook
         import ansible.executor.playbook_executor
@@ -74,7 +74,7 @@ def preload() -> None:
 
 
 def serve(worker: socket.socket, packed: Path, *, quick: bool) -> None:
-    """Fork for every listening socket the worker sends, until it is gone."""
+    """Fork for every listening socket that the worker sends, until the worker is gone."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
     while True:
         _, descriptors, _, _ = socket.recv_fds(worker, 1, 1)
@@ -85,7 +85,7 @@ def serve(worker: socket.socket, packed: Path, *, quick: bool) -> None:
 
 
 def _step(worker: socket.socket, listener: socket.socket, packed: Path, *, quick: bool) -> int:
-    """One step in a process of its own: 0 when its client has been told how it ended."""
+    """Run one step in its own process. Returns 0 once its client knows how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     worker.close()
     listener.settimeout(PATIENCE_SECONDS)
@@ -109,7 +109,7 @@ def _step(worker: socket.socket, listener: socket.socket, packed: Path, *, quick
 
 
 def _take_over(client: socket.socket) -> list[str]:
-    """Become what the client is: its streams, working directory and environment. Its arguments."""
+    """Take over the client's streams, working directory and environment. Returns its arguments."""
     size, streams, _, _ = socket.recv_fds(client, 4, 3)
     for standard, descriptor in enumerate(streams):
         os.dup2(descriptor, standard)
@@ -124,9 +124,9 @@ def _take_over(client: socket.socket) -> list[str]:
 
 
 def _link(source: Path, target: Path) -> list[Path]:
-    """Give the one folder what is complete in the other, and tell what was new to it.
+    """Link the complete files of `source` into `target`, and return those that were new there.
 
-    Links, so that no step writes where another reads.
+    They are links, so that no step writes where another reads.
     """
     new = []
     with suppress(OSError):
@@ -138,17 +138,17 @@ def _link(source: Path, target: Path) -> list[Path]:
 
 
 def _hasten(modules: list[Path]) -> None:
-    """Add the bytecode for the steps to come. This one is over, and its streams are let go: nobody waits."""
+    """Add bytecode for later steps. This step is over and its streams are released, so nobody waits."""
     with Path(os.devnull).open("r+b") as nothing:
         for standard in range(3):
             os.dup2(nothing.fileno(), standard)
-    with suppress(OSError):  # the server has ended and removed them
+    with suppress(OSError):  # the server has exited and removed them
         for module in modules:
             quick_modules.add_bytecode(module)
 
 
 def _evaluate_settings() -> str:
-    """Evaluate Ansible's constants that come from variables of the step. Its temporary directory."""
+    """Evaluate the constants of Ansible that depend on the step's variables. Returns its temporary directory."""
     from ansible import constants
 
     for name, definition in constants.config.get_configuration_definitions().items():
@@ -158,7 +158,7 @@ def _evaluate_settings() -> str:
 
 
 def _play(command: list[str], pipe: int) -> int:
-    """What `ansible-playbook` does after its imports."""
+    """Do what `ansible-playbook` does after its imports. Returns its exit status."""
     from ansible.cli.playbook import PlaybookCLI
     from ansible.utils import vars as identifiers
 
@@ -179,7 +179,7 @@ def _play(command: list[str], pipe: int) -> int:
 
 def main() -> None:
     """Serve the worker at the other end of the descriptor."""
-    sys.path.pop(0)  # our own folder, from which `-m` started us, is no place for Ansible to import from
+    sys.path.pop(0)  # Ansible must not import from our own folder, which `-m` put first
     preload()
     folder, quick = Path(sys.argv[2]), sys.argv[3:] == [QUICK]
     if quick:

@@ -1,4 +1,4 @@
-"""The guard: runs one command and lets nothing of it outlive its worker.
+"""The guard: runs one command and makes sure that nothing of it outlives its worker.
 
 `python -I -S guard.py SOCKET WORKSPACE COMMAND...` The worker listens on SOCKET and sends one message: its lease in
 seconds, and a pipe that the command may read as `/dev/fd/N` (its number replaces `{fd}` in the arguments). After that
@@ -6,8 +6,9 @@ each byte is a sign of life; `K` means stop.
 
 Ansible's workers call setsid(), so killing a process group is not enough, and a worker killed with SIGKILL cannot clean
 up at all. The guard is a sub-reaper: every descendant, however detached, is found through /proc and killed, TERM then
-KILL, when the connection ends, on `K`, or when no byte has come for LEASE seconds. It is two processes, one below the
-other: should one be killed, the other kills the tree. Standard library only: it starts in some 20 ms.
+KILL, when the connection ends, on `K`, or when no byte has arrived for LEASE seconds. It consists of two processes, one
+the parent of the other: if one is killed, the other kills the tree. Standard library only, so that it starts in about
+20 ms.
 """
 
 import ctypes
@@ -28,7 +29,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def descendants(root: int) -> list[int]:
-    """Ids of all living processes below `root`."""
+    """Ids of all live processes below `root`."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -49,7 +50,7 @@ def descendants(root: int) -> list[int]:
 
 
 def kill_all() -> None:
-    """Every descendant, TERM at first and KILL after the grace, until none is left."""
+    """Kill every descendant, with TERM first and KILL after the grace period, until none is left."""
     patience = time.monotonic() + GRACE_SECONDS
     while alive := descendants(os.getpid()):
         sign = signal.SIGTERM if time.monotonic() < patience else signal.SIGKILL
@@ -72,20 +73,20 @@ def _reap() -> None:
 
 
 def _boot_time() -> float:
-    """Seconds, counting also while the machine is suspended."""
+    """Seconds since boot, including time suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def spawned(command: list[str], pipe: int) -> int:
-    """Process id of the command, started in a session of its own with the pipe open."""
+    """Start the command in its own session with the pipe open. Returns its process id."""
     os.set_inheritable(pipe, True)  # noqa: FBT003
     arguments = [argument.replace("{fd}", str(pipe)) for argument in command]
-    restored = [signal.SIGPIPE, signal.SIGXFSZ]  # which Python ignores
+    restored = [signal.SIGPIPE, signal.SIGXFSZ]  # Python ignores these
     return os.posix_spawn(arguments[0], arguments, without_settings(os.environ), setsid=True, setsigdef=restored)
 
 
 def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without the orchestrator's own settings: they may hold its database's password."""
+    """The environment without the orchestrator's own settings, which may hold its database password."""
     return {name: value for name, value in environment.items() if not name.startswith("ORCHESTRATOR_")}
 
 
@@ -109,7 +110,7 @@ def _watch(pid: int, worker: socket.socket, lease: float, *, leashes: Sequence[i
 
 
 def _ended(pid: int) -> int:
-    """The exit status of a command that ended. When it was killed, so is what it had started."""
+    """The exit status of a command that ended. If it was killed, what it started is killed too."""
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if status >= 0:
         return status
@@ -130,14 +131,15 @@ def _guard(path: str, workspace: str, *, start: Callable[[int], int], leashes: S
     os.close(pipe)
     status = _watch(pid, worker, float(lease), leashes=leashes)
     if select.select([worker], [], [], 0)[0] and not worker.recv(64):
-        shutil.rmtree(workspace, ignore_errors=True)  # the worker is gone and will not
+        shutil.rmtree(workspace, ignore_errors=True)  # the worker is gone and cannot do it
     return status
 
 
 def guarded(path: str, workspace: str, *, start: Callable[[int], int], leashes: Sequence[int] = ()) -> int:
-    """The exit status of the command whose process id `start` returns, given the pipe; 128 + N when signal N ended it.
+    """Run the command that `start` starts, given the pipe; `start` returns its process id. Returns the exit status, or
+    128 + N if signal N ended it.
 
-    What becomes readable of the `leashes` means stop, too.
+    If any of the `leashes` becomes readable, the command is stopped too.
     """
     for sign in SIGNALS:
         signal.signal(sign, lambda *_: None)  # a handler, unlike SIG_IGN, is not inherited by the command
@@ -148,7 +150,7 @@ def guarded(path: str, workspace: str, *, start: Callable[[int], int], leashes: 
 
 
 def forked(work: Callable[[], int]) -> int:
-    """Id of a new process that does this work and nothing else; its status is what the work returns."""
+    """Start a process that does only this work; its exit status is what the work returns. Returns its id."""
     pid = os.fork()
     if pid:
         return pid

@@ -1,4 +1,4 @@
-"""The worker's side of the guards: what it hands to each, and how it keeps them alive or stops them."""
+"""The worker's side of the guards: gives each its input, keeps them alive, and stops them."""
 
 import os
 import socket
@@ -8,11 +8,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 LEASE_SHARE = 0.7
-"""A guard kills after this part of the worker's lease, so that it is done before a successor starts."""
+"""A guard kills its command after this share of the worker's lease, so that it is done before a successor starts."""
 
 
 class Guards:
-    """Every guard of this worker."""
+    """All guards of this worker."""
 
     def __init__(self, *, lease_seconds: float) -> None:
         self._lease = lease_seconds * LEASE_SHARE
@@ -20,11 +20,11 @@ class Guards:
         self.stopping = False
 
     def renew(self) -> None:
-        """A sign of life to every guard. To be called whenever the worker has renewed its lease."""
+        """Send every guard a sign of life. Call this whenever the worker has renewed its lease."""
         self._tell(b".")
 
     def stop_all(self) -> None:
-        """Kill everything, now and from now on: the worker is stopping."""
+        """Kill everything that runs or starts from now on: the worker is stopping."""
         self.stopping = True
         self._tell(b"K")
 
@@ -69,7 +69,7 @@ class Guards:
 
 
 class GuardLine:
-    """The line to one guard, which may be asked to stop even before it has called."""
+    """The connection to one guard. It may be asked to stop even before it has connected."""
 
     def __init__(self) -> None:
         self.connection: socket.socket | None = None
@@ -83,7 +83,7 @@ class GuardLine:
                 connection.sendall(b"K")
 
     def stop(self) -> None:
-        """Kill the command and everything below it; its process ends when all are dead."""
+        """Kill the command and everything below it; the guard exits when all are dead."""
         with self._mutex:
             self._stop = True
             if self.connection:

@@ -1,5 +1,5 @@
-"""What people are told of a task whose output is hidden (`no_log`): whether it changed anything; of a failure, which
-item of a loop and what kind it is."""
+"""What is reported of a task whose output is hidden (`no_log`): whether it changed anything, and for a failure, which
+loop item failed and how."""
 
 import re
 from collections import defaultdict
@@ -19,14 +19,14 @@ Place = tuple[str, str]
 
 @dataclass
 class HiddenResults:
-    """Follows the items of loops: a hidden one is known by its index alone."""
+    """Counts the items of loops: a hidden item is known only by its index."""
 
     _ended: dict[Place, int] = field(default_factory=lambda: defaultdict(int))
     _failed: dict[Place, list[str]] = field(default_factory=lambda: defaultdict(list))
     _changed: set[Place] = field(default_factory=set)
 
     def hear(self, event: Mapping[str, Any]) -> None:
-        """Every event, before what it says is asked for."""
+        """Take note of an event. Call this for every event, before asking about it."""
         if not str(event.get("event", "")).startswith(ITEM):
             return
         place = _place(event)
@@ -41,7 +41,7 @@ class HiddenResults:
         return is_hidden(event) and (_says_changed(event) or _place(event) in self._changed)
 
     def message(self, event: Mapping[str, Any]) -> str | None:
-        """What is said of a failed task; None when nothing is hidden."""
+        """The message of a failed task; None when nothing is hidden."""
         if event.get("event") not in ("runner_on_failed", "runner_on_unreachable") or not is_hidden(event):
             return None
         data = event.get("event_data") or {}
@@ -52,7 +52,7 @@ class HiddenResults:
 
 
 def is_hidden(event: Mapping[str, Any]) -> bool:
-    """Whether the event is of a result that nobody may see."""
+    """Whether the event is about a hidden result."""
     return "censored" in ((event.get("event_data") or {}).get("res") or {})
 
 
@@ -62,12 +62,12 @@ def _place(event: Mapping[str, Any]) -> Place:
 
 
 def _says_changed(event: Mapping[str, Any]) -> bool:
-    """By the line that Ansible prints of a result, hidden or not."""
+    """Judged by the line that Ansible prints for any result, hidden or not."""
     return bool(_CHANGED.match(str(event.get("stdout") or "")))
 
 
 def _how(event: Mapping[str, Any]) -> str:
-    """By the numbers that are left in what Ansible prints of a hidden result."""
+    """How it failed, by the numbers left in Ansible's output of a hidden result."""
     printed = str(event.get("stdout") or "")
     found = {words: re.search(rf'"{name}": (-?\d+)', printed) for name, words in _NUMBERS.items()}
     told = [f"{words} {number[1]}" for words, number in found.items() if number]

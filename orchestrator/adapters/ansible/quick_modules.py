@@ -1,12 +1,12 @@
-"""Modules that start sooner on their hosts: packed with bytecode, and read in one go.
+"""Modules that start faster on their hosts: packed with bytecode, and read in one go.
 
-Ansible sends a module as a script on standard input, with a zip of the sources that it imports inside. Python reads a
-script from there byte by byte, a system call each, and compiles the sources anew for every task. Here every source in
-the zip has its bytecode beside it, the module itself too, and Python's command line says to read what comes in one go.
-A host whose Python is of another minor version passes over the bytecode, as importing does, and takes the source.
+Ansible sends a module as a script on standard input that contains a zip of the sources it imports. Python reads such a
+script byte by byte, with a system call each, and compiles the sources again for every task. Here every source in the
+zip, the module itself included, has its bytecode beside it, and Python's command line reads the script in one go. A
+host with another minor version of Python ignores the bytecode, as imports do, and uses the source.
 
-This knows three things of Ansible's inside, which tests hold: the file of a packed module (`_CachedModule`), that
-its zip is imported in place, and that a module sent on standard input is started by the bare name of its interpreter.
+This relies on three internals of Ansible, which tests check: the file of a packed module (`_CachedModule`), that its
+zip is imported in place, and that a module on standard input is started by the bare name of its interpreter.
 """
 
 import base64
@@ -22,14 +22,14 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 READ_AT_ONCE = "import sys; exec(compile(sys.stdin.buffer.read(), '<stdin>', 'exec'))"
-"""What Python is told to do on a host. The script stays on standard input: nothing of a task is on a command line."""
+"""The command for Python on a host. The script stays on standard input: nothing of a task is on a command line."""
 
 _UNCHECKED = (1).to_bytes(4, "little") + bytes(8)
-"""Bytecode that is compared with no source (PEP 552): its source is in the same zip."""
+"""The header of bytecode that is not checked against its source (PEP 552): its source is in the same zip."""
 
 
 def with_bytecode(packed: bytes) -> bytes:
-    """A zip that has, beside each Python source of this one, its bytecode for our own Python."""
+    """The zip, with bytecode for our own Python beside each source."""
     made = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(packed)) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
         for entry in old.infolist():
@@ -44,13 +44,13 @@ def with_bytecode(packed: bytes) -> bytes:
 
 @cache
 def _bytecode(name: str, source: bytes) -> bytes:
-    """The content of a `.pyc`. Most modules have most of their sources in common."""
+    """The content of a `.pyc`. Cached, because modules share most of their sources."""
     code = compile(source, name, "exec", dont_inherit=True)
     return importlib.util.MAGIC_NUMBER + _UNCHECKED + marshal.dumps(code)
 
 
 def add_bytecode(module: Path) -> None:
-    """Put the bytecode into one of Ansible's packed modules. Whoever reads it meanwhile finds it with or without."""
+    """Add bytecode to one of Ansible's packed modules. A concurrent reader sees it either with or without."""
     from ansible.executor.module_common import _CachedModule
 
     plain = _CachedModule.load(str(module))
@@ -62,7 +62,7 @@ def add_bytecode(module: Path) -> None:
 
 
 def read_modules_at_once() -> None:
-    """From now on, modules that this process and its forks send on standard input are read in one go."""
+    """From now on, hosts read modules from this process and its forks in one go."""
     from ansible.plugins.shell import ShellBase
 
     ShellBase.build_module_command = reading_at_once(ShellBase.build_module_command)
@@ -72,7 +72,7 @@ Command = Callable[[object, str, str | None, str, str | None], str]
 
 
 def reading_at_once(build: Command) -> Command:
-    """Ansible's method that makes a module's command line, changed for Python that gets its script piped."""
+    """Wrap Ansible's method that builds a module's command line, for Python with its script on standard input."""
 
     def build_module_command(
         shell: object, env_string: str, shebang: str | None, cmd: str, arg_path: str | None = None

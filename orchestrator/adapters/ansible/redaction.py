@@ -1,4 +1,4 @@
-"""Keeping a step's secrets out of everything that is stored, streamed or printed."""
+"""Keeps a step's secrets out of everything that is stored, streamed or printed."""
 
 import base64
 import json
@@ -8,15 +8,15 @@ from urllib.parse import quote
 
 REDACTED = "[redacted]"
 SHORTEST = 6
-"""Shorter values would blank out ordinary words; generated secrets are never that short."""
+"""Redacting shorter values would blank out ordinary words; generated secrets are never that short."""
 
 _BREAK = re.compile(r"\s|\\[rn]")
-"""What may stand inside a secret that a program has wrapped: line breaks and indents, also as JSON spells them."""
+"""What may be inside a secret that a program has wrapped: line breaks and indentation, also escaped as in JSON."""
 
 
 class Redactor:
-    """Replaces secrets, raw or in the encodings they appear in: base64, hexadecimal, URL, JSON and shell quoting; in
-    capitals or small letters, and when they are wrapped over several lines."""
+    """Replaces secrets, plain or encoded: base64, hexadecimal, URL, JSON and shell quoting; in upper or lower case, and
+    wrapped over several lines."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         long = [secret for secret in secrets if len(_BREAK.sub("", secret)) >= SHORTEST]
@@ -37,7 +37,7 @@ class Redactor:
 
 
 def _places(text: str) -> list[int]:
-    """Where in a text each of its characters is that belongs to no break."""
+    """The positions of a text's characters that belong to no break."""
     places: list[int] = []
     upto = 0
     for found in _BREAK.finditer(text):

@@ -1,4 +1,4 @@
-"""One step by ansible-runner, guarded, with its events in batches and its secrets out of sight."""
+"""Runs one step with ansible-runner, under a guard, with events in batches and secrets redacted."""
 
 import os
 import time
@@ -27,9 +27,9 @@ OUTPUT_TAIL = 2_000
 
 @dataclass
 class AnsibleRunner:
-    """The playbook runner. `access_of` tells how a site is reached; `check` mode never changes anything.
+    """The playbook runner. `access_of` returns the access to a site; `check` mode never changes anything.
 
-    With `warm`, a step begins as a fork of a process that has imported Ansible.
+    With `warm`, a step starts as a fork of a process that has imported Ansible.
     """
 
     playbooks: Path
@@ -83,7 +83,8 @@ class AnsibleRunner:
 
 
 def _environment(playbooks: Path, place: Workspace, access: SiteAccess) -> dict[str, str]:
-    """What differs by step; the rest is in ansible.cfg beside this module. The user's own settings play no part."""
+    """Variables that differ by step; the rest is in ansible.cfg beside this module. The user's own settings are
+    ignored."""
     ssh = [
         "-o ControlMaster=auto -o ControlPersist=60s -o PreferredAuthentications=publickey -o BatchMode=yes",
         f"-o StrictHostKeyChecking=yes -o UserKnownHostsFile={access.known_hosts} -o GlobalKnownHostsFile=/dev/null",
@@ -92,7 +93,7 @@ def _environment(playbooks: Path, place: Workspace, access: SiteAccess) -> dict[
     return {
         "PATH": f"{place.path}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "ANSIBLE_CONFIG": str(Path(__file__).with_name("ansible.cfg")),
-        "ANSIBLE_HOST_KEY_CHECKING": "True",  # ansible-runner would switch it off
+        "ANSIBLE_HOST_KEY_CHECKING": "True",  # ansible-runner would turn it off
         "ANSIBLE_SSH_ARGS": " ".join(ssh),
         "ANSIBLE_ROLES_PATH": str(playbooks / "roles"),
         "ANSIBLE_LIBRARY": str(playbooks / "library"),
@@ -103,7 +104,7 @@ def _environment(playbooks: Path, place: Workspace, access: SiteAccess) -> dict[
 
 @dataclass
 class _Watch:
-    """Looks whether the step must stop, and stops it through its guard."""
+    """Checks whether the step must stop, and stops it through its guard."""
 
     line: GuardLine
     cancelled: Callable[[], bool]
@@ -111,7 +112,7 @@ class _Watch:
     verdict: StepOutcome | None = None
 
     def look(self) -> bool:
-        """Always False: ansible-runner would only kill the guard, and what it guards would live on."""
+        """Returns False always: ansible-runner would kill only the guard, not what it guards."""
         if self.verdict is None:
             if self.cancelled():
                 self.verdict = StepOutcome(state=StepState.CANCELLED, error="cancelled on request")
@@ -137,7 +138,7 @@ class _Listener:
     _hidden: HiddenResults = field(default_factory=HiddenResults)
 
     def hear(self, event: dict[str, Any]) -> bool:
-        """False, so that ansible-runner keeps no file of the event."""
+        """Returns False, so that ansible-runner writes no file for the event."""
         if event.get("event") == "playbook_on_stats":
             self.counts = translate.counts(event["event_data"])
         self._print(event)
@@ -153,7 +154,7 @@ class _Listener:
         return False
 
     def _print(self, event: dict[str, Any]) -> None:
-        """Keep what Ansible printed, many lines in one event."""
+        """Collect what Ansible printed, many lines in one event."""
         printed = translate.step_printed(event, self.redact)
         if printed is None:
             return

@@ -1,4 +1,4 @@
-"""From raw runner events to domain events, and from a finished runner to an outcome."""
+"""Translates raw runner events to domain events, and a finished runner to an outcome."""
 
 import re
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def step_printed(event: Mapping[str, Any], redact: Redactor) -> StepPrinted | None:
-    """What Ansible printed with an event, if anything."""
+    """What Ansible printed with an event, or None."""
     text = _COLOURS.sub("", str(event.get("stdout") or "")).strip("\r\n")
-    if is_hidden(event):  # but for this line, Ansible prints the message of an error that a task hides
+    if is_hidden(event):  # Ansible prints even the error message of a task that hides its output
         text = "\n".join(line for line in text.splitlines() if _RESULT.match(line))
     if not text:
         return None
@@ -37,8 +37,8 @@ def step_printed(event: Mapping[str, Any], redact: Redactor) -> StepPrinted | No
 def task_finished(
     event: Mapping[str, Any], redact: Redactor, hidden: HiddenResults, *, check: bool = False
 ) -> TaskFinished | None:
-    """The domain event a runner event stands for, if it stands for one. `hidden` knows what may be said of one whose
-    output nobody may see; of a `check`, it is also told what would be different."""
+    """The domain event for a runner event, or None. `hidden` knows what may be reported of hidden output. For a
+    `check`, the event also says what would change."""
     data = event.get("event_data") or {}
     outcome = _outcome(event.get("event", ""), data, changed=hidden.changed(event))
     if outcome is None:
@@ -60,7 +60,7 @@ def task_finished(
 
 
 def _cut(redacted: str, limit: int) -> str:
-    """Only what has no secrets any more is cut: half a secret is not known for one."""
+    """Shorten text that is already redacted. Half a secret would not be recognised."""
     more = len(redacted) - limit
     return redacted if more <= 0 else f"{redacted[:limit]}\n... and {more:,} characters more"
 
@@ -75,8 +75,8 @@ def _outcome(kind: str, data: Mapping[str, Any], *, changed: bool) -> Outcome | 
 
 
 def _message(result: Mapping[str, Any]) -> str:
-    """What a person needs of a failed result: its message, and what the program said. Of a loop, that of its items:
-    its own message only says that it is over."""
+    """The readable part of a failed result: its message and its program's output. For a loop, those of its items: its
+    own message only says that it is over."""
     items = [r for r in result.get("results") or () if isinstance(r, Mapping)]
     if broken := [_message(r) for r in items if r.get("failed") or r.get("unreachable")]:
         return "\n".join(dict.fromkeys(broken))
@@ -95,7 +95,7 @@ _RECAP = {"ok": "ok", "changed": "changed", "failed": "failures", "unreachable":
 
 
 def outcome(*, status: int | None, recap: Counts | None, failures: list[TaskFinished], output: str) -> StepOutcome:
-    """How the step ended, from ansible-playbook's exit status and its recap. No recap means it never got that far."""
+    """How the step ended, by ansible-playbook's exit status and recap. Without a recap it never got that far."""
     if recap is None:
         return StepOutcome(state=StepState.ERRORED, error=f"ansible-playbook ended with status {status}: {output}")
     error = "\n".join(f"{f.host}: {f.task}: {f.message}" for f in failures) or None

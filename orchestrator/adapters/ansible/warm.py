@@ -1,4 +1,4 @@
-"""The worker's side of the warm server: started at the first step, replaced when it cannot serve, never waited for."""
+"""The worker's side of the warm server: started with the first step, replaced if it fails, never waited for."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ from orchestrator.adapters.ansible.workspace import base_folder
 log = logging.getLogger(__name__)
 
 REST_SECONDS = 60.0
-"""How long steps start cold after a server has failed."""
+"""How long steps start cold after a server failed."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class _Server:
 
 
 class WarmStart:
-    """At most one warm server of this worker. It dies with the worker: its line ends.
+    """At most one warm server for this worker. It dies with the worker, which ends its connection.
 
-    It is replaced when Ansible's settings or any Python file among the playbooks have changed. With `quick`, modules
-    start sooner on their hosts (`quick_modules`).
+    It is replaced when Ansible's settings or any Python file in the playbooks change. With `quick`, modules start
+    faster on their hosts (`quick_modules`).
     """
 
     def __init__(self, playbooks: Path, *, quick: bool = True) -> None:
@@ -53,9 +53,9 @@ class WarmStart:
         self._mutex = threading.Lock()
 
     def expect(self, path: Path, environment: Mapping[str, str]) -> None:
-        """Have a fork wait at `path` for a step with this environment.
+        """Make a fork wait at `path` for a step with this environment.
 
-        Nobody waits there when there is no server; the step's client then starts cold.
+        Without a server nothing waits there, and the step's client starts cold.
         """
         with socket.socket(socket.AF_UNIX) as listener, self._mutex:
             listener.bind(str(path))
@@ -67,7 +67,7 @@ class WarmStart:
                 log.warning("this step starts cold: %s", error)
 
     def close(self) -> None:
-        """End the server. Steps that it has forked go on: their guards look after them."""
+        """End the server. Steps that it has forked continue under their guards."""
         if self._server:
             self._server.line.close()
             self._server.process.kill()

@@ -1,4 +1,4 @@
-"""The fresh private data directory of one step: mode 0700, on tmpfs where there is one, gone afterwards.
+"""The private data directory of one step: new, mode 0700, on tmpfs if available, removed afterwards.
 
 It is never reused: ansible-runner keeps `env/cmdline` there, and a directory left by a check run would turn the next
 real run into a check run that reports success and changes nothing.
@@ -27,16 +27,16 @@ from orchestrator.ports.runs import Assignment
 TMPFS = Path("/dev/shm")  # noqa: S108 - our directory in it is private
 
 RUNNER_SETTINGS = {"pexpect_timeout": 0.2, "suppress_output_file": True}
-"""How often, in seconds, ansible-runner looks whether to stop. It reads settings only from a file: without
-`env/settings` it drops those passed as arguments too."""
+"""`pexpect_timeout` is how often, in seconds, ansible-runner checks whether to stop. Settings are read only from a
+file: without `env/settings`, ansible-runner drops those passed as arguments too."""
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """A directory ready for one run of ansible-runner, to be put first on its PATH.
+    """A directory for one run of ansible-runner, to be put first on its PATH.
 
-    The `ansible-playbook` in it puts the guard in front of the real one: a warm guard, if one waits at `warm`.
-    `password` opens the vaulted secrets.
+    Its `ansible-playbook` starts the real one under a guard: a warm guard, if one waits at `warm`. `password` opens the
+    vaulted secrets.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class Workspace:
 
 
 def base_folder() -> Path | None:
-    """Where private directories are made; None is the system's default."""
+    """Where private directories are created; None means the system's default."""
     return TMPFS if os.access(TMPFS, os.W_OK) else None
 
 
@@ -93,12 +93,12 @@ def _inventory(assignment: Assignment, access: SiteAccess) -> dict[str, Any]:
 
 
 def _hosts(assignment: Assignment) -> tuple[Iterable[str], Iterable[str]]:
-    """Those of the step, and the one that others of them hand a task to."""
+    """The hosts of the step, and the host that some of them delegate tasks to."""
     return assignment.variables, [assignment.keeper] if assignment.keeper else []
 
 
 def _inert(variables: Mapping[str, Any]) -> str:
-    """Variables as YAML in which Ansible sees text and never a template: what they say comes from call-offs."""
+    """Variables as YAML that Ansible reads as text, never as templates, because their values come from call-offs."""
     plain = json.loads(json.dumps(variables))
     return "!unsafe\n" + str(yaml.dump(plain, Dumper=yaml.CSafeDumper))
 

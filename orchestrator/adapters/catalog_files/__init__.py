@@ -1,1 +1,1 @@
-"""catalog/, inventories/ and call-off files: read from YAML with line numbers, and checked whole."""
+"""Reads catalog/, inventories/ and call-off files from YAML with line numbers, and reports all problems at once."""

@@ -1,4 +1,4 @@
-"""YAML files people write, read with line numbers, and checked against JSON Schemas."""
+"""YAML files that people write: read with line numbers, and checked against JSON Schemas."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,14 +33,14 @@ Path_ = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class YamlDocument:
-    """Plain data and, for every part of it, the line it starts on."""
+    """Plain data, and the line on which each part starts."""
 
     file: str
     data: Any
     lines: Mapping[Path_, int]
 
     def line_of(self, path: Sequence[str | int]) -> int | None:
-        """The line of the nearest part that is in the file."""
+        """The line of the part, or of its nearest parent in the file."""
         for length in range(len(path), -1, -1):
             if line := self.lines.get(tuple(path[:length])):
                 return line
@@ -74,7 +74,7 @@ class YamlDocument:
 
 
 def violations(schema: Mapping[str, Any], data: Any) -> Iterator["SchemaViolation"]:
-    """What of the data is not as a schema says."""
+    """Where the data violates a schema."""
     from jsonschema import FormatChecker
 
     found: Iterator[SchemaViolation] = _validator()(schema, format_checker=FormatChecker()).iter_errors(data)
@@ -83,8 +83,8 @@ def violations(schema: Mapping[str, Any], data: Any) -> Iterator["SchemaViolatio
 
 @lru_cache(maxsize=1)
 def _validator() -> Any:
-    """Draft 2020-12's. A `$` that ends a pattern is the end, as ECMA-262 has it, where Python takes it for the place
-    before a last line break as well."""
+    """The validator of draft 2020-12. A `$` at the end of a pattern matches only at the end, as in ECMA-262; in Python
+    it also matches before a final line break."""
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
     from jsonschema.validators import extend
@@ -114,7 +114,7 @@ def _shorten(text: str, limit: int = 200) -> str:
 
 
 def read_yaml(path: Path) -> YamlDocument:
-    """The document in a file. Raises INVALID for what cannot be read, naming file and line."""
+    """Read the document in a file. Raises INVALID with file and line if it cannot be read."""
     text = read_text(path, at_most=MAX_BYTES)
     try:
         _refuse_what_blows_up(text, path)
@@ -132,7 +132,7 @@ def read_yaml(path: Path) -> YamlDocument:
 
 
 def _refuse_what_blows_up(text: str, path: Path) -> None:
-    """Deep nesting breaks parsers that recurse, and aliases make a small file large; neither is ever needed here."""
+    """Refuse deep nesting, which breaks recursive parsers, and aliases, which make a small file large."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         line = event.start_mark.line + 1 if event.start_mark else None
@@ -140,7 +140,7 @@ def _refuse_what_blows_up(text: str, path: Path) -> None:
             raise _invalid(path, line, "aliases (&name, *name) are not allowed")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            raise _invalid(path, line, f"is nested more than {MAX_DEPTH} deep")
+            raise _invalid(path, line, f"is nested more than {MAX_DEPTH} levels deep")
 
 
 def _invalid(path: Path, line: int | None, message: str) -> OrchestratorError:
@@ -149,8 +149,8 @@ def _invalid(path: Path, line: int | None, message: str) -> OrchestratorError:
 
 @dataclass
 class _Reading:
-    """Turns nodes into plain data, and notes every part's line. Keys are what is written there, and so are dates, which
-    a schema checks: a day that there is not is a problem like others."""
+    """Turns nodes into plain data and records every part's line. Keys and dates stay text: schemas check dates, so that
+    an impossible day is a problem like any other."""
 
     path: Path
     loader: yaml.CSafeLoader
@@ -159,7 +159,7 @@ class _Reading:
     def value_of(self, node: yaml.Node, at: Path_) -> Any:
         self.lines.setdefault(at, node.start_mark.line + 1)
         if not isinstance(node, yaml.ScalarNode) and node.tag not in COLLECTIONS:
-            raise _invalid(self.path, node.start_mark.line + 1, f"{_shown(node.tag)} is no kind of value here")
+            raise _invalid(self.path, node.start_mark.line + 1, f"{_shown(node.tag)} is not allowed here")
         if isinstance(node, yaml.MappingNode):
             return {self._key(key, at): self.value_of(value, (*at, key.value)) for key, value in node.value}
         if isinstance(node, yaml.SequenceNode):
@@ -167,7 +167,7 @@ class _Reading:
         return str(node.value) if node.tag == TIMESTAMP else self._scalar(node)
 
     def _key(self, key: yaml.Node, at: Path_) -> str:
-        """A key given twice is refused: one of the two would silently win."""
+        """Refuse a duplicate key: one of the two values would silently win."""
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):
             raise _invalid(self.path, line, "a key must be a word")
@@ -185,7 +185,7 @@ class _Reading:
 
 
 def parse(document: YamlDocument, model: type[V]) -> tuple[V | None, list[Problem]]:
-    """The document as a value, or everything that keeps it from being one."""
+    """The document as a value, or everything that is wrong with it."""
     try:
         return model.model_validate(document.data), []
     except ValidationError as error:

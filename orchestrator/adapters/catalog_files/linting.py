@@ -1,4 +1,4 @@
-"""Where catalog/, playbooks/ and inventories/ contradict each other."""
+"""Finds contradictions between catalog/, playbooks/ and inventories/."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,16 +15,16 @@ from orchestrator.ports.catalog import Problem
 
 REQUIRED_VERBS = (Verb.PRECHECK, Verb.PROVISION, Verb.VERIFY, Verb.RETIRE)
 RECOVERY_VERBS = (Verb.BACKUP, Verb.RESTORE)
-"""Required as well of a component that keeps something."""
+"""Required as well for a component that stores data."""
 NARROW_FORMATS = ("ipv4", "ipv6", "date")
-"""Formats of JSON Schema that are checked, and leave no room for anything else."""
+"""Formats of JSON Schema that are checked and allow nothing else."""
 
 
 def site_problems(document: YamlDocument, component: Component, site: Site) -> Iterator[Problem]:
     """What a site lacks for the component."""
     if not site.management:
         yield document.problem(
-            ("hosts",), f"site {site.name} has no site_management: the addresses that its hosts are managed from"
+            ("hosts",), f"site {site.name} has no site_management, the addresses from which its hosts are managed"
         )
     for function, group in component.hosts.items():
         if not site.group(group):
@@ -35,7 +35,7 @@ def site_problems(document: YamlDocument, component: Component, site: Site) -> I
 
 
 def people_problems(document: YamlDocument, component: Component) -> Iterator[Problem]:
-    """Lists of people that there are not, and secrets that their passwords cannot be derived from."""
+    """Lists of people that do not exist, and secrets from which their passwords cannot be derived."""
     for listed, secret in component.people.items():
         if component.parameters.get("properties", {}).get(listed, {}).get("type") != "array":
             yield document.problem(("people", listed), f"there is no parameter {listed!r} that is a list")
@@ -44,7 +44,7 @@ def people_problems(document: YamlDocument, component: Component) -> Iterator[Pr
 
 
 def reach_problems(document: YamlDocument, component: Component, catalog: Catalog) -> Iterator[Problem]:
-    """Declarations of reachability that mean nothing: functions that there are not, ports that nobody knows."""
+    """Declarations of reachability that mean nothing: functions that do not exist, unknown ports."""
     known = {"repository_port", *_allocated(component, catalog)}
     for n, reach in enumerate(component.reachability):
         if reach.function not in component.hosts:
@@ -57,12 +57,12 @@ def reach_problems(document: YamlDocument, component: Component, catalog: Catalo
 
 
 def _allocated(component: Component, catalog: Catalog) -> set[str]:
-    """What an agency that has the component holds from the site's pools."""
+    """The pools from which an agency with the component gets allocations."""
     return {name for c in catalog.with_needs(component.component) for name in catalog.components[c].allocates}
 
 
 def probe_problems(document: YamlDocument, component: Component, catalog: Catalog) -> Iterator[Problem]:
-    """Probes that could never run: their templates name what nobody knows, or nobody could log in."""
+    """Probes that could never run: their templates use unknown names, or nobody could log in."""
     known = {"number", "agency_id", "agency_domain", "site_domain", *_allocated(component, catalog)}
     known |= {f"{function}_address" for function in component.hosts} | (
         {"subnet_gateway"} if "subnet" in known else set()
@@ -71,22 +71,22 @@ def probe_problems(document: YamlDocument, component: Component, catalog: Catalo
         yield from _template_problems(document, ("probes", n, "target"), probe.target, known)
         if probe.id in [other.id for other in component.probes[:n]]:
             yield document.problem(
-                ("probes", n), f"there are two probes called {probe.id}; say how this one is `called`"
+                ("probes", n), f"there are two probes named {probe.id}; set `called` to name this one"
             )
         if probe.login:
             at = ("probes", n, "login")
             yield from _template_problems(document, (*at, "name"), probe.login.name, known | {"person"})
             if probe.login.people not in component.people:
-                yield document.problem((*at, "people"), f"there are no people called {probe.login.people!r}")
+                yield document.problem((*at, "people"), f"there is no list of people {probe.login.people!r}")
 
 
 def home_problems(document: YamlDocument, component: Component) -> Iterator[Problem]:
-    """Homes of people, or on hosts, that there are not."""
+    """Homes of people, or on hosts, that do not exist."""
     if homes := component.homes:
         if homes.function not in component.hosts:
             yield document.problem(("homes", "function"), f"there is no function {homes.function!r}")
         if homes.people not in component.people:
-            yield document.problem(("homes", "people"), f"there are no people called {homes.people!r}")
+            yield document.problem(("homes", "people"), f"there is no list of people {homes.people!r}")
         yield from _template_problems(document, ("homes", "path"), homes.path, {"person", "agency_id"})
 
 
@@ -96,16 +96,16 @@ def _template_problems(
     try:
         names = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
     except ValueError as error:
-        yield document.problem(at, f"is no template: {error}")
+        yield document.problem(at, f"is not a template: {error}")
         return
     for name in sorted(names - known):
-        yield document.problem(at, f"nothing is called {{{name}}}; known here: {', '.join(sorted(known))}")
+        yield document.problem(at, f"unknown name {{{name}}}; known here: {', '.join(sorted(known))}")
 
 
 def text_problems(
     document: YamlDocument, schema: Any, at: tuple[str | int, ...] = ("parameters",)
 ) -> Iterator[Problem]:
-    """Where a schema lets through any text, or means a kind of text that there is not."""
+    """Where a schema allows any text, or refers to an unknown kind of text."""
     if isinstance(schema, list):
         for n, part in enumerate(schema):
             yield from text_problems(document, part, (*at, n))
@@ -114,9 +114,9 @@ def text_problems(
     kinds = [f"#/$defs/{name}" for name in DEFINITIONS]
     known = ", ".join(kinds)
     if (kind := schema.get("$ref")) and kind not in kinds:
-        yield document.problem((*at, "$ref"), f"there is no {kind}; known are {known}")
+        yield document.problem((*at, "$ref"), f"there is no {kind}; known: {known}")
     if schema.get("type") == "string" and "enum" not in schema and schema.get("format") not in NARROW_FORMATS:
-        yield document.problem((*at, "type"), f"lets any text through; name one of its kinds with $ref: {known}")
+        yield document.problem((*at, "type"), f"allows any text; name a kind of text with $ref: {known}")
     for name, part in schema.items():
         if name not in ("default", "enum", "const", "examples"):
             yield from text_problems(document, part, (*at, name))
@@ -137,12 +137,12 @@ def role_problems(document: YamlDocument, component: Component, role: Path) -> I
     yield from _parameter_problems(document, component, options, _role_file(role / "defaults" / "main.yml"))
     for file in sorted(role.glob("*/*.yml")):
         for name in _environments(yaml.safe_load(file.read_text(encoding="utf-8"))):
-            message = "in an environment is seen in process lists and journals; pass it by stdin or to a module"
+            message = "in an environment is visible in process lists and journals; pass it on stdin or to a module"
             yield document.problem(("role",), f"{role.name}/{file.relative_to(role)}: {name} {message}")
 
 
 def _environments(part: Any) -> Iterator[str]:
-    """Names of environment variables that tasks fill from variables, which may be secret."""
+    """Names of environment variables that tasks set from variables, which may be secret."""
     if isinstance(part, list):
         for one in part:
             yield from _environments(one)
@@ -155,17 +155,17 @@ def _environments(part: Any) -> Iterator[str]:
 
 
 def _role_file(file: Path) -> Mapping[str, Any]:
-    """A role's own YAML, empty when it is missing. It is ours, so aliases are welcome."""
+    """A YAML file of a role, empty if it is missing. It is ours, so aliases are allowed."""
     return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.is_file() else {}
 
 
 def _parameter_problems(
     document: YamlDocument, component: Component, options: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> Iterator[Problem]:
-    """Where the parameters people may choose and the options the role takes have drifted apart."""
+    """Where the component's parameters and the role's options differ."""
     for parameter, schema in component.parameters.get("properties", {}).items():
         name, at = f"{component.role}_{parameter}", ("parameters", "properties", parameter)
         if name not in options:
-            yield document.problem(at, f"the role's provision takes no option {name}")
+            yield document.problem(at, f"the role's provision has no option {name}")
         if "default" in schema and defaults.get(name, schema["default"]) != schema["default"]:
             yield document.problem(at, f"default {schema['default']!r} here, {defaults[name]!r} in the role")

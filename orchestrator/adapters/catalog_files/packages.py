@@ -1,4 +1,4 @@
-"""Which Debian packages the hosts of a group may need, as the roles of the catalog's components say."""
+"""The Debian packages that the hosts of a group may need, by the roles of the catalog's components."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,12 +12,12 @@ from orchestrator.ports.catalog import Problem
 
 PACKAGES = "meta/packages.yml"
 RESTORES = "restores"
-"""The key of a role's lists that names other roles: all their packages stand by on each of its hosts."""
+"""The key in a role's lists that names other roles, whose packages are also available on each of its hosts."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")  # Debian Policy, 5.6.1
 
 
 def group_packages(catalog: Catalog, roles: Path) -> Mapping[str, frozenset[str]]:
-    """Return by host group what the components of the catalog may install on its hosts."""
+    """Return, by host group, the packages that the catalog's components may install on its hosts."""
     groups: dict[str, frozenset[str]] = {}
     for component in catalog.components.values():
         lists = _lists(roles / component.role)
@@ -30,14 +30,14 @@ def group_packages(catalog: Catalog, roles: Path) -> Mapping[str, frozenset[str]
 
 
 def package_problems(document: YamlDocument, component: Component, role: Path) -> Iterator[Problem]:
-    """What is wrong with the package lists of the component's role."""
+    """Problems with the package lists of the component's role."""
     if not (role / PACKAGES).is_file():
         yield document.problem(("role",), f"role {role.name} has no {PACKAGES}")
         return
     lists = _lists(role)
     for function in sorted(set(lists) - set(component.hosts) - {RESTORES}):
         yield document.problem(
-            ("hosts",), f"{role.name}/{PACKAGES} has packages of {function!r}, which is no function here"
+            ("hosts",), f"{role.name}/{PACKAGES} has packages of {function!r}, which is not a function of the component"
         )
     for other in lists.get(RESTORES, ()):
         if not (role.parent / other / PACKAGES).is_file():

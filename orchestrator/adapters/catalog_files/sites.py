@@ -1,4 +1,4 @@
-"""A site from its folder: hosts.yml, an Ansible inventory, and group_vars/all.yml."""
+"""Reads a site from its folder: hosts.yml, an Ansible inventory, and group_vars/all.yml."""
 
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -20,7 +20,7 @@ class _InventoryGroup(BaseModel):
 
 
 class _Outside(BaseModel):
-    """Somewhere outside the site that its recovery hosts reach, and no restored copy may."""
+    """An address outside the site that its recovery hosts can reach and no restored copy may."""
 
     model_config = ConfigDict(extra="forbid")
     address: IPv4Address
@@ -29,7 +29,7 @@ class _Outside(BaseModel):
 
 def _some(places: tuple[_Outside, ...]) -> tuple[_Outside, ...]:
     if not places:
-        raise ValueError("names no place; leave it out, and it is {address: 1.1.1.1, port: 443}")
+        raise ValueError("must not be empty; leave it out for the default, {address: 1.1.1.1, port: 443}")
     return places
 
 
@@ -42,7 +42,7 @@ class _SiteFacts(BaseModel):
 
 
 def read_site(folder: Path) -> Site:
-    """The site in a folder. Raises INVALID with everything that is wrong with it."""
+    """Read the site in a folder. Raises INVALID with everything that is wrong with it."""
     hosts = _hosts(read_yaml(folder / "hosts.yml"))
     document = read_yaml(folder / "group_vars" / "all.yml")
     facts, problems = parse(document, _SiteFacts)
@@ -76,9 +76,7 @@ def _hosts(document: YamlDocument) -> dict[str, Host]:
             continue
         for name, variables in parsed.hosts.items():
             if "ansible_host" not in variables:
-                problems.append(
-                    document.problem((group, "hosts", name), "needs ansible_host, the address to reach it at")
-                )
+                problems.append(document.problem((group, "hosts", name), "needs ansible_host, its address"))
                 continue
             before = found.get(name)
             groups = tuple(sorted({group, *(before.groups if before else ())}))

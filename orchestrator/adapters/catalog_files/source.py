@@ -27,7 +27,7 @@ from orchestrator.ports.catalog import Problem
 
 @dataclass(frozen=True)
 class CatalogFiles:
-    """The catalog source that reads folders. It reads the catalog once, a site again when its files change."""
+    """The catalog source that reads folders. It reads the catalog once, and a site again when its files change."""
 
     catalog_dir: Path
     inventories_dir: Path
@@ -91,18 +91,18 @@ class CatalogFiles:
 
     @cached_property
     def _sites(self) -> dict[str, tuple[object, Site]]:
-        """Sites as they were read, each with the state its files were in: hosts come and go while workers work."""
+        """Sites as last read, each with the state of its files then: hosts may change while workers run."""
         return {}
 
     def document(self, path: Path) -> YamlDocument:
         return read_yaml(path)
 
     def packages(self) -> Mapping[str, frozenset[str]]:
-        """Return by host group the Debian packages that components may install on its hosts."""
+        """Return, by host group, the Debian packages that components may install on its hosts."""
         return group_packages(self._catalog, self.playbooks_dir / "roles")
 
     def lint(self) -> list[Problem]:
-        """Catalog against playbooks and sites. Raises when the catalog itself cannot be read."""
+        """Check the catalog against playbooks and sites. Raises if the catalog itself cannot be read."""
         catalog = self.catalog()
         self.agreements()
         problems: list[Problem] = []
@@ -122,7 +122,7 @@ class CatalogFiles:
 
 
 def _state_of(*paths: Path) -> tuple[object, ...]:
-    """Equal as long as the files are what they were."""
+    """A value that is equal as long as the files are unchanged."""
     return tuple((s.st_mtime_ns, s.st_size, s.st_ino) if p.exists() and (s := p.stat()) else None for p in paths)
 
 
@@ -142,7 +142,7 @@ def _component_problems(
     if component.component in known:
         yield document.problem(("component",), f"component {component.component!r} is in the catalog twice")
     if component.component != path.stem:
-        yield document.problem(("component",), f"must be {path.stem!r}, as the file is called")
+        yield document.problem(("component",), f"must be {path.stem!r}, like the file name")
     schema = {**component.parameters, "$defs": DEFINITIONS}
     try:
         Draft202012Validator.check_schema(schema)
@@ -154,7 +154,7 @@ def _component_problems(
         return
     if component.parameters.get("additionalProperties") is not False:
         yield document.problem(
-            ("parameters",), "must say additionalProperties: false, or misspelt parameters get through"
+            ("parameters",), "must have additionalProperties: false, or misspelt parameters are accepted"
         )
     for tier_id in component.tiers:
         resolved = component.resolve(tier_id, {})

@@ -1,7 +1,7 @@
 """Blocks of the sites' pools, and who holds them.
 
-The lowest free block of a pool is found without counting those that are held: it is the lowest that was given back, or
-the one behind the highest.
+The lowest free block of a pool is found without counting the blocks held: it is the lowest that was returned, or else
+the one after the highest.
 """
 
 from collections.abc import Iterable
@@ -72,7 +72,7 @@ class AllocationRepository(Repository):
         except sa.exc.IntegrityError as error:
             raise OrchestratorError(
                 Kind.CONFLICT,
-                f"{allocation.block} of {allocation.pool} was taken by somebody else a moment ago",
+                f"{allocation.block} of {allocation.pool} has just been taken by somebody else",
                 hint="plan again",
             ) from error
         if position is not None:
@@ -92,14 +92,14 @@ class AllocationRepository(Repository):
         self._delete(col(AllocationRow.holding) == Holding.RESERVED, col(AllocationRow.at) < before)
 
     def _delete(self, *which: Any) -> None:
-        """Give blocks back to their pools."""
+        """Return blocks to their pools."""
         gone = sa.delete(_ALLOCATION).where(*which)
         returned = gone.returning(_ALLOCATION.c.site, _ALLOCATION.c.pool, _ALLOCATION.c.position)
         rows = [row._asdict() for row in self._session.execute(returned)]
         self._insert_new(_FREED, [row for row in rows if row["position"] is not None])
 
     def _take_position(self, site: str, pool: str, position: int) -> None:
-        """It is no longer free. If it is behind all there were so far, those it leaves out are."""
+        """Mark a position as taken. If it is beyond the highest so far, the positions that it skips become free."""
         here = {"site": site, "pool": pool, "position": position}
         found: Any = self._session.execute(_AROUND, here).one()
         freed, *known = found

@@ -1,5 +1,4 @@
-"""What tables are made of: kinds of columns that databases do not have, or have each in a way of its own, and names of
-constraints."""
+"""Column types that databases lack or implement differently, and names of constraints."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,14 +18,14 @@ metadata.naming_convention = {
 
 
 class Row(SQLModel):
-    """What a row is. Its values are validated in the domain, so that what validates them here is made when it is asked
-    for, which is never."""
+    """The base class of rows. The domain validates their values, so validators here are built on demand, which is
+    never."""
 
     model_config = {"defer_build": True}
 
 
 class Instant(sa.types.TypeDecorator[datetime]):
-    """A point in time, stored and returned in UTC on every database."""
+    """An instant, stored and returned in UTC on every database."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -46,8 +45,8 @@ WHERE = "where"
 
 
 def one_each(name: str, *columns: str, where: str) -> sa.Index:
-    """A unique index over some rows alone. For which a dialect is told when migrations run: SQLAlchemy would load every
-    dialect that is named here, at the start of each command."""
+    """A unique index over some of the rows. Migrations name the dialect: SQLAlchemy would load every dialect named here
+    at the start of each command."""
     return sa.Index(name, *columns, unique=True, info={WHERE: where})
 
 

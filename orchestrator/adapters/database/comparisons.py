@@ -1,4 +1,4 @@
-"""What was found on the hosts, where it still says something: nobody has worked on the service since."""
+"""Results of drift checks that still hold, because nothing has changed the service since."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from orchestrator.domain.selling.catalog import Verb
 
 
 def standing_comparisons(*which: Any) -> Any:
-    """(agency, component, run, tasks that would change something) of the newest comparison of every service that
-    succeeded and began after the service last changed. `which` are conditions on the runs."""
+    """(agency, component, run, tasks that would change something) of each service's newest comparison that succeeded
+    and began after the service last changed. `which` are conditions on the runs."""
     whose = (col(RunRow.agency), col(StepRow.component))
     succeeded = (col(StepRow.verb) == Verb.COMPARE, col(StepRow.state) == StepState.SUCCEEDED)
     newest = (

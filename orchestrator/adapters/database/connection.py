@@ -1,4 +1,4 @@
-"""Engines for SQLite (WAL) and PostgreSQL, and what their failures mean."""
+"""Engines for SQLite (WAL) and PostgreSQL, and the translation of their errors."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -16,20 +16,20 @@ BUSY_MILLISECONDS = 15_000
 """How long a writer waits for another before it gives up."""
 
 IDLE_MILLISECONDS = 3_000
-"""PostgreSQL ends the session of a writer that fell silent in the middle of a transaction (its machine was suspended,
-the network parted), so that the others wait no longer than this for it. Below what makes a worker fence itself."""
+"""After this silence in the middle of a transaction (a suspended machine, a network partition), PostgreSQL ends a
+writer's session, so that others wait no longer for it. It is below the time after which a worker fences itself."""
 
 _GIVE_UP = {"connect_timeout": "5", "tcp_user_timeout": "5000", "keepalives_idle": "5", "keepalives_interval": "2"}
-"""libpq's patience with a server that does not answer; the URL may say otherwise."""
+"""libpq's timeouts for a server that does not answer; the URL may override them."""
 
 _TURN = 0x0511AB1E
-"""The advisory lock that writers on PostgreSQL hold one after the other."""
+"""The advisory lock that serializes writers on PostgreSQL."""
 
 
 def connect(url: str, *, busy_milliseconds: int = BUSY_MILLISECONDS, create: bool = False) -> sa.Engine:
     """An engine for `sqlite:///...` or `postgresql://...`. Transactions on SQLite take the write lock at once.
 
-    A file of SQLite's that is not there is an error, unless `create` says otherwise.
+    A missing SQLite file is an error, unless `create`.
     """
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "postgresql":
@@ -55,22 +55,22 @@ def _postgresql(url: sa.URL, *, busy_milliseconds: int) -> sa.Engine:
 
 
 def take_turn(connection: sa.Connection) -> None:
-    """Wait until every writer before us has committed; those after us wait until we have.
+    """Wait until every earlier writer has committed; later ones wait for us.
 
-    SQLite's write lock does it by itself. On PostgreSQL it makes plans, admission and step records as safe as there,
-    and the ids of events, given by a sequence, grow in the order they were committed.
+    On SQLite, the write lock does this. On PostgreSQL, this makes plans, admission and step records just as safe, and
+    the ids of events, which come from a sequence, grow in commit order.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TURN)))
 
 
 def is_there(engine: sa.Engine) -> bool:
-    """Whether there is a database to ask: on SQLite, the file. A server is always asked."""
+    """Whether there is a database: on SQLite, whether the file exists. A server is assumed to have one."""
     return engine.dialect.name != "sqlite" or Path(str(engine.url.database)).is_file()
 
 
 class _File:
-    """A file of SQLite's, which must stay the one that was opened: who goes on with a removed one writes to nobody."""
+    """An SQLite file, which must stay the one that was opened: what is written to a removed file is lost."""
 
     def __init__(self, path: Path, *, create: bool) -> None:
         self._path, self._mode = path, "rwc" if create else "rw"
@@ -107,7 +107,7 @@ def _sqlite(url: sa.URL, *, busy_milliseconds: int, create: bool) -> sa.Engine:
     def _settings(connection: Any, _: Any) -> None:
         connection.isolation_level = None
         patience = stop_after_delay(busy_milliseconds / 1000)
-        # SQLite does not wait by itself for whoever is making the same file a write-ahead one.
+        # SQLite does not wait when another connection is switching the file to write-ahead logging.
         for attempt in Retrying(stop=patience, wait=wait_fixed(0.05), retry=retry_if_exception(_locked), reraise=True):
             with attempt:
                 connection.execute("PRAGMA journal_mode=WAL")
@@ -129,7 +129,7 @@ def _locked(error: BaseException) -> bool:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Database failures as errors people can act on."""
+    """Turn database failures into errors that users can act on."""
     try:
         yield
     except sa.exc.TimeoutError as error:
@@ -141,7 +141,7 @@ def translated() -> Iterator[None]:
 
 
 def _failure(error: sa.exc.DBAPIError) -> OrchestratorError | None:
-    """What a database's error means to people; None for what would be our own bug."""
+    """The user's error for a database error; None if it is our own bug."""
     reason = " ".join(str(error.orig).split()) or type(error.orig).__name__
     if any(sign in reason for sign in ("file is not a database", "malformed")):
         return OrchestratorError(Kind.UNAVAILABLE, "the database file is damaged or is not a database")

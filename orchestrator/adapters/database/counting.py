@@ -1,6 +1,6 @@
-"""Sums kept beside rows: how runs ended and how long they and their steps took, and each component's newest backup.
+"""Sums beside the rows: how runs ended, how long they and their steps took, and each component's newest backup.
 
-Whoever writes a run or a step keeps them. They stay when it is forgotten, for counters must not fall.
+Every write of a run or a step updates them. They outlive the rows, because counters must not fall.
 """
 
 from bisect import bisect_left
@@ -27,7 +27,7 @@ _COUNTED, _NEWEST = metadata.tables["counted"], metadata.tables["newest_backup"]
 
 
 class Counted(NamedTuple):
-    """What a row adds one to, and how long what it tells of took."""
+    """The counter that a row adds one to, and the duration it reports."""
 
     family: str
     labels: str
@@ -35,7 +35,7 @@ class Counted(NamedTuple):
 
     @property
     def bucket(self) -> int:
-        """The first of `BOUNDS` that it does not exceed."""
+        """The index of the first of `BOUNDS` that the duration does not exceed."""
         return bisect_left(BOUNDS, self.microseconds / MICROSECONDS)
 
 
@@ -53,20 +53,20 @@ def of_step(step: StepRow) -> Iterator[Counted]:
 
 
 def recount(session: Session, more: Counter[Counted]) -> None:
-    """Add what is counted more, and take away what is counted less."""
+    """Apply differences, positive or negative, to the stored counts."""
     if rows := [row for row in rows_of(more) if row["count"]]:
         session.connection().execute(_adding(session.get_bind().dialect.name), rows)
 
 
 def rows_of(counts: Counter[Counted]) -> Iterator[dict[str, Any]]:
-    """As they are stored. What goes into one bucket may be several rows, to be added."""
+    """The counts as rows. Several rows may belong to one bucket and must be added."""
     for what, times in counts.items():
         plain = {"family": what.family, "labels": what.labels, "bucket": what.bucket}
         yield plain | {"count": times, "microseconds": times * what.microseconds}
 
 
 def histograms(session: Session, family: str) -> list[Histogram]:
-    """In the order of their labels."""
+    """The histograms of a family, ordered by label."""
     counts: dict[str, list[int]] = defaultdict(lambda: [0] * (len(BOUNDS) + 1))
     took: Counter[str] = Counter()
     rows: Any = session.connection().execute(sa.select(_COUNTED).where(_COUNTED.c.family == family))
@@ -78,7 +78,7 @@ def histograms(session: Session, family: str) -> list[Histogram]:
 
 
 def note_backup(session: Session, step: StepRow) -> None:
-    """Remember the newest one that succeeded."""
+    """Remember the newest successful backup."""
     if (step.verb, step.state) == (Verb.BACKUP, StepState.SUCCEEDED) and step.started_at:
         run = session.get(RunRow, step.run)
         assert run is not None

@@ -1,6 +1,6 @@
 """Figures for dashboards, computed where the records are.
 
-Rows become plain tuples one by one, so that other threads get their turn however many there are.
+Rows become plain tuples one by one, so that other threads get their turn even with many rows.
 """
 
 from datetime import datetime
@@ -106,7 +106,7 @@ class FigureRepository:
         return [_histogram(row) for row in self._session.execute(query)]
 
     def _newest(self, columns: tuple[Any, ...], condition: Any) -> list[Any]:
-        """Of the newest drill of every component of every agency that a condition holds for."""
+        """The columns of the newest drill, among those that meet the condition, of each agency's components."""
         newest = sa.select(sa.func.max(col(DrillRow.id))).where(condition).group_by(*_DRILLED)
         query = sa.select(*_DRILLED, *columns).where(col(DrillRow.id).in_(newest)).order_by(*_DRILLED)
         return self._rows(_served(query, _DRILLED[0]))
@@ -116,7 +116,7 @@ class FigureRepository:
 
 
 def _served(query: Any, agency: Any) -> Any:
-    """Without agencies that have left: what is told of single agencies must not grow for ever."""
+    """Exclude agencies that have left: figures about single agencies must not grow for ever."""
     return query.join(AgencyRow, col(AgencyRow.id) == agency).where(col(AgencyRow.offboarded_at).is_(None))
 
 

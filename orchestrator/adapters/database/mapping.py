@@ -1,4 +1,4 @@
-"""Between rows and domain values. Rows never leave this package."""
+"""Conversions between rows and domain values. Rows never leave this package."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -95,7 +95,7 @@ def step_row(value: StepRecord, *, run: int, position: int) -> StepRow:
 
 
 def new_step(value: Step, *, run: int, position: int) -> dict[str, Any]:
-    """The row of a step that has not begun, as an insert of many takes it."""
+    """The row of a step that has not begun, for a bulk insert."""
     return {
         "run": run,
         "id": value.id,
@@ -118,7 +118,7 @@ def step(row: StepRow) -> StepRecord:
 
 
 SEALED = {"evidence", "evidence_digest", "evidence_number"}
-"""Columns of a drill that are no part of what is known of it, but what was signed of that."""
+"""Columns with the signed evidence, which are not part of the drill's value."""
 
 
 def drill_row(value: Drill) -> DrillRow:

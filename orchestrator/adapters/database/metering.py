@@ -1,4 +1,4 @@
-"""Meters kept beside the rows they were read from."""
+"""Meters, stored beside the records they were read from."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -30,7 +30,7 @@ class MeterRepository(Repository):
 
 
 def forget_meters(session: Session, services: Collection[tuple[str, str]]) -> None:
-    """Something that they were not read from has come to pass."""
+    """Delete meters that no longer match the records."""
     mine = (_METER.c.agency == sa.bindparam("whose"), _METER.c.component == sa.bindparam("which"))
     session.connection().execute(sa.delete(_METER).where(*mine), [{"whose": a, "which": c} for a, c in services])
 

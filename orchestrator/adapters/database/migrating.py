@@ -1,4 +1,4 @@
-"""Bringing a database to the schema this code knows, and refusing to touch a newer one."""
+"""Migrates a database to the current schema, and refuses to touch a newer one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from orchestrator.adapters.database.connection import take_turn, translated
 from orchestrator.domain.errors import Kind, OrchestratorError
 
 HEAD = "0018"
-"""The newest revision in migrations/versions; a test keeps it true."""
+"""The newest revision in migrations/versions; a test checks it."""
 
 _FOLDER = Path(__file__).parent / "migrations"
 
@@ -25,7 +25,7 @@ def current_revision(engine: sa.Engine) -> str | None:
 
 
 def require_current(revision: str) -> None:
-    """Refuse to work on a schema other than ours."""
+    """Refuse to work with any other schema than HEAD."""
     if revision == HEAD:
         return
     refuse_newer(revision)
@@ -64,8 +64,8 @@ def upgrade(engine: sa.Engine) -> tuple[str | None, str]:
 
 @contextmanager
 def _rebuilding(connection: sa.Connection) -> Iterator[None]:
-    """SQLite changes a table by another in its place, and would refuse to drop one that others refer to
-    (sqlite.org/lang_altertable.html, section 7). What refers to what is checked before the end instead."""
+    """SQLite alters a table by replacing it, and would refuse to drop one that others refer to
+    (sqlite.org/lang_altertable.html, section 7). So foreign keys are off meanwhile, and checked at the end."""
     driver: Any = connection.connection.driver_connection
     if connection.dialect.name != "sqlite":
         yield
@@ -80,4 +80,4 @@ def _rebuilding(connection: sa.Connection) -> Iterator[None]:
 def _require_whole(connection: sa.Connection) -> None:
     if connection.dialect.name == "sqlite":
         lost = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
-        assert lost is None, f"a reference to a row that is not there: {lost}"
+        assert lost is None, f"a reference to a missing row: {lost}"

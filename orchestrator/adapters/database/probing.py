@@ -1,4 +1,4 @@
-"""Transitions of probes, what is in force for each, and the lease of the one process that probes."""
+"""Transitions of probes, the standing of each, and the lease of the one process that probes."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -91,7 +91,7 @@ def _plain(standing: Standing) -> dict[str, State | datetime | str]:
 
 
 class ProberRepository(Repository):
-    """Each call is one statement that needs no turn: signs of life must not wait behind a long plan."""
+    """Each call is one statement outside the writers' queue: signs of life must not wait for a long plan."""
 
     def take(self, holder: str, *, lease: timedelta) -> bool:
         now = self._clock()

@@ -1,4 +1,4 @@
-"""Backups as their steps tell of them, drills with their evidence, and the ledger of canaries."""
+"""Backups as their steps report them, drills with their evidence, and the ledger of canaries."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -91,7 +91,7 @@ class DrillRepository(Repository):
         try:
             self._session.flush()
         except sa.exc.IntegrityError as error:
-            raise OrchestratorError(Kind.CONFLICT, f"the drill {drill.key} is there already") from error
+            raise OrchestratorError(Kind.CONFLICT, f"the drill {drill.key} already exists") from error
         return mapping.drill(row)
 
     def put(self, drill: Drill) -> None:

@@ -12,7 +12,7 @@ from orchestrator.domain.recovery.verdict import Moment, Verdict
 
 
 class DrillRow(Row, table=True):
-    """A drill is there once: the key says so. `evidence` is the signed document, as it was signed."""
+    """The key makes each drill unique. `evidence` is the document exactly as signed."""
 
     __tablename__ = "drill"
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
@@ -41,7 +41,7 @@ class DrillRow(Row, table=True):
     evidence: str | None = Field(default=None, sa_type=sa.Text)
     evidence_digest: str | None = None
     evidence_number: int | None = Field(default=None, unique=True)
-    """Its place in the chain, from 1 on. Clocks may be set, so that no time tells it."""
+    """Its place in the chain, starting at 1. Clocks may be set, so times do not show it."""
     __table_args__ = (sa.Index("ix_drill_agency_component", "agency", "component"),)
 
 
@@ -57,12 +57,12 @@ class CanaryRow(Row, table=True):
     acknowledged_at: datetime | None = Field(default=None, sa_type=Instant)
     boot: str | None = None
     seconds: float | None = None
-    """What the stopwatch showed, and which start of a machine it counts from."""
+    """The stopwatch's reading, and the boot that it counts from."""
     host_offset_seconds: float | None = None
 
 
 class NewestBackupRow(Row, table=True):
-    """When the newest backup of a component that succeeded began."""
+    """When the newest successful backup of a component began."""
 
     __tablename__ = "newest_backup"
     agency: str = Field(primary_key=True)
@@ -71,7 +71,7 @@ class NewestBackupRow(Row, table=True):
 
 
 class HeldBackupRow(Row, table=True):
-    """A repository that is stopped, and kept until a day."""
+    """A repository that accepts no more backups and is kept until a given day."""
 
     __tablename__ = "held_backup"
     agency: str = Field(primary_key=True, foreign_key="agency.id")

@@ -1,4 +1,4 @@
-"""The small repositories of one transaction."""
+"""The small repositories of a transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -49,7 +49,7 @@ _COMMITTED = sa.select(_COMMITMENT.c.pence - sa.func.coalesce(_OWN.scalar_subque
 
 
 def _in_force(row: Mapping[str, Any]) -> int:
-    """Pence that are committed to for as long as it is there."""
+    """The commitment in pence while the row exists."""
     return 0 if row["offboarded_at"] else int(row["committed_pence"])
 
 
@@ -75,7 +75,7 @@ class AgencyRepository(Repository):
         return Decimal(pence or 0) / mapping.PENCE
 
     def _commit_to(self, framework: str, pence: int) -> None:
-        """Keep the sum true."""
+        """Update the sum."""
         mine = _COMMITMENT.c.framework == framework
         if pence and not self._run(sa.update(_COMMITMENT).where(mine).values(pence=_COMMITMENT.c.pence + pence)):
             self._session.execute(sa.insert(_COMMITMENT), {"framework": framework, "pence": pence})
@@ -251,7 +251,7 @@ class WorkerRepository(Repository):
         return self._session.exec(select(sa.func.sum(WorkerRow.runs)).where(*self._living(lease))).one() or 0
 
     def _living(self, lease: timedelta) -> tuple[bool, bool]:
-        """Workers whose lease is running, as conditions of a query."""
+        """The query conditions for workers with a current lease."""
         return WorkerRow.alive, WorkerRow.beat >= self._clock() - lease.total_seconds()
 
     def unburied(self) -> set[str]:

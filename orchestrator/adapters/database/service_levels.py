@@ -1,4 +1,4 @@
-"""Periods of service, declarations, incidents, closed months, and what else a month is judged by."""
+"""Periods of service, declarations, incidents, closed months, and whatever else a month is judged by."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -188,8 +188,8 @@ class ServiceFactRepository(Repository):
         return [Onboarding(ordered_at=row[0], in_service_at=row[1]) for row in self._session.execute(query)]
 
     def backups(self, agency: str, start: datetime, end: datetime) -> tuple[int, int]:
-        """From the agency's runs to their steps, which an outer join insists on: SQLite would rather go through the
-        backups of everybody."""
+        """Goes from the agency's runs to their steps. The outer join enforces this: SQLite would scan everybody's
+        backups."""
         backup = sa.and_(col(StepRow.run) == col(RunRow.id), col(StepRow.verb) == Verb.BACKUP)
         joined = sa.outerjoin(
             RunRow,

@@ -1,4 +1,4 @@
-"""Whether a database can be relied on: it is whole, and keeps what it said it has kept."""
+"""Checks that a database is reliable: intact and durable."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,11 +9,11 @@ from orchestrator.adapters.database.connection import translated
 from orchestrator.domain.errors import Kind, OrchestratorError
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
-"""Leases go by the database's clock alone; people compare its times with others."""
+"""Leases use only the database's clock, but people compare its times with others."""
 
 
 def require_sound(engine: sa.Engine) -> str:
-    """Look at all of it that is quick to look at; say what was seen. Raises UNAVAILABLE for what is not sound."""
+    """Make the checks that are quick, and describe the result. Raises UNAVAILABLE if the database is not sound."""
     with translated(), engine.execution_options(read_only=True).connect() as connection:
         return _sqlite(connection) if engine.dialect.name == "sqlite" else _postgresql(connection)
 
@@ -24,7 +24,7 @@ def _sqlite(connection: sa.Connection) -> str:
         raise OrchestratorError(
             Kind.UNAVAILABLE, "the database file is damaged", details=tuple(map(str, said)), hint="restore a backup"
         )
-    return "SQLite, and its file is whole"
+    return "SQLite; its file is intact"
 
 
 def _postgresql(connection: sa.Connection) -> str:
@@ -36,8 +36,8 @@ def _postgresql(connection: sa.Connection) -> str:
     if off:
         raise OrchestratorError(
             Kind.UNAVAILABLE,
-            f"PostgreSQL may lose what it says is kept: {', '.join(off)} {'is' if len(off) == 1 else 'are'} off",
-            hint="turn it on in postgresql.conf: what a finished step recorded must survive the server",
+            f"PostgreSQL may lose committed data: {', '.join(off)} {'is' if len(off) == 1 else 'are'} off",
+            hint="turn it on in postgresql.conf: the record of a finished step must survive a crash of the server",
         )
     ours = datetime.now(UTC)
     offset: timedelta = connection.execute(sa.text("select clock_timestamp()")).scalar_one() - ours
@@ -45,6 +45,6 @@ def _postgresql(connection: sa.Connection) -> str:
         raise OrchestratorError(
             Kind.UNAVAILABLE,
             f"the database's clock is {offset.total_seconds():+.0f} s off ours",
-            hint="set both by NTP",
+            hint="synchronize both with NTP",
         )
-    return f"PostgreSQL {connection.execute(sa.text('show server_version')).scalar_one()}, which loses nothing"
+    return f"PostgreSQL {connection.execute(sa.text('show server_version')).scalar_one()}, durable"

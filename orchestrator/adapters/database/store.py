@@ -33,7 +33,7 @@ from orchestrator.adapters.database.service_levels import (
 )
 
 HandOver = Callable[[Session, int, int], None]
-"""Gives an attempt of a run (run, attempt) to the workers, in the transaction of a session."""
+"""Gives an attempt of a run (run, attempt) to the workers, within a session's transaction."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class SqlQueue:
 class SqlTransaction:
     """The repositories over one session.
 
-    A writer waits for its turn when it first reaches for anything but `workers` and `prober`: each call there is one
-    statement that needs no turn, and signs of life must not wait behind a long plan.
+    A writer waits for its turn when it first uses anything but `workers` and `prober`: their calls are single
+    statements that need no turn, because signs of life must not wait for a long plan.
     """
 
     def __init__(self, session: Session, hand_over: HandOver, *, writes: bool) -> None:
@@ -147,16 +147,16 @@ class SqlTransaction:
 
 
 def _nobody(_session: Session, run: int, _attempt: int) -> None:
-    raise RuntimeError(f"run {run} is to be handed over, and no queue was given to the store")
+    raise RuntimeError(f"run {run} cannot be handed over: the store has no queue")
 
 
 class SqlStore:
-    """State in SQLite or PostgreSQL, same code path. `hand_over` is the engine's queue, whose tables are there too."""
+    """State in SQLite or PostgreSQL, with the same code. `hand_over` is the engine's queue, in the same database."""
 
     def __init__(self, engine: sa.Engine, hand_over: HandOver = _nobody) -> None:
         self._engine, self._hand_over = engine, hand_over
-        # SQLite lets one write at a time and makes the others sleep and ask again. Threads of one process are better
-        # off in a queue: they go on the moment the lock is free.
+        # SQLite allows one writer at a time and makes the others sleep and retry. Threads of one process queue here
+        # instead, and continue the moment the lock is free.
         self._turn = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
         self._reading = engine.execution_options(read_only=True)
         if engine.dialect.name == "postgresql":

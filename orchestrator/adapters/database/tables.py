@@ -1,4 +1,4 @@
-"""The tables. Rows are validated in the domain; what must hold even so stands here as constraints."""
+"""The tables. The domain validates rows; what must hold regardless is a constraint here."""
 
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,8 @@ _OPEN = f"state IN ({', '.join(repr(s.value) for s in OPEN_RUN)})"
 
 
 class InstallationRow(Row, table=True):
-    """Whose database it is. `sealed_id` is the id as sealed by the key that opens all secrets here."""
+    """The installation that the database belongs to. `sealed_id` is its id, sealed by the key that opens all
+    secrets."""
 
     __tablename__ = "installation"
     number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
@@ -50,8 +51,8 @@ class AgencyRow(Row, table=True):
 
 
 class CommitmentRow(Row, table=True):
-    """What agencies in service have committed to under a framework, and those that left owe: the sum of their rows,
-    kept by whoever puts one."""
+    """What agencies in service have committed to under a framework, plus what agencies that left owe: the sum of their
+    rows, updated with every write of one."""
 
     __tablename__ = "commitment"
     framework: str = Field(primary_key=True)
@@ -72,7 +73,7 @@ class InstanceRow(Row, table=True):
 
 
 class AllocationRow(Row, table=True):
-    """One block belongs to one agency: the primary key says so."""
+    """The primary key ensures that a block belongs to one agency."""
 
     __tablename__ = "allocation"
     site: str = Field(primary_key=True)
@@ -91,7 +92,7 @@ class AllocationRow(Row, table=True):
 
 
 class FreedRow(Row, table=True):
-    """A position in a pool that was held once, as one behind it may be still, and is held no more."""
+    """A position in a pool that was held and is free again, below the highest one."""
 
     __tablename__ = "freed_position"
     site: str = Field(primary_key=True)
@@ -179,7 +180,7 @@ class EventRow(Row, table=True):
 
 
 class SecretRow(Row, table=True):
-    """`next_token` is the secret that is to take this one's place once hosts have it."""
+    """`next_token` is the secret that replaces this one once hosts have it."""
 
     __tablename__ = "secret"
     agency: str = Field(primary_key=True)
@@ -191,7 +192,7 @@ class SecretRow(Row, table=True):
 
 
 class TickRow(Row, table=True):
-    """A tick is taken once: the primary key says so."""
+    """The primary key ensures that a tick is taken once."""
 
     __tablename__ = "tick"
     schedule: str = Field(primary_key=True)
@@ -200,7 +201,7 @@ class TickRow(Row, table=True):
 
 
 class WorkerRow(Row, table=True):
-    """A live worker renews `beat`, in seconds of the database's clock. `runs` is how many it works on at a time."""
+    """A live worker renews `beat`, in seconds of the database's clock. `runs` is its maximum of concurrent runs."""
 
     __tablename__ = "worker"
     id: str = Field(primary_key=True)
@@ -211,7 +212,7 @@ class WorkerRow(Row, table=True):
 
 
 class TransitionRow(Row, table=True):
-    """When the state of a probe changed. What was in between is not kept."""
+    """When the state of a probe changed. Readings in between are not kept."""
 
     __tablename__ = "transition"
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
@@ -225,7 +226,7 @@ class TransitionRow(Row, table=True):
 
 
 class StandingRow(Row, table=True):
-    """What is in force for a probe, so that nobody has to look for it among all transitions. `every` is in seconds."""
+    """The current state of a probe, so that nobody has to search all transitions. `every` is in seconds."""
 
     __tablename__ = "standing"
     agency: str = Field(primary_key=True)
@@ -238,7 +239,8 @@ class StandingRow(Row, table=True):
 
 
 class ProberRow(Row, table=True):
-    """One row: who probes, as of which second of the database's clock, and how far it has got by its own clock."""
+    """One row: who probes, when it last renewed its lease by the database's clock, and how far it has got by its
+    own."""
 
     __tablename__ = "prober"
     id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
@@ -248,7 +250,7 @@ class ProberRow(Row, table=True):
 
 
 class ServicePeriodRow(Row, table=True):
-    """At most one period of a component goes on: the partial index says so."""
+    """The partial index ensures that a component has at most one open period."""
 
     __tablename__ = "service_period"
     agency: str = Field(primary_key=True, foreign_key="agency.id")
@@ -259,8 +261,7 @@ class ServicePeriodRow(Row, table=True):
 
 
 class DeclarationRow(Row, table=True):
-    """`ends_at` is when it was over in fact, where that was later than planned. `change` is the number of its
-    last change, among those of all."""
+    """`ends_at` is the actual end, if later than planned. `change` numbers the last change, across all declarations."""
 
     __tablename__ = "declaration"
     id: int | None = Field(default=None, primary_key=True, sa_type=BigId)
@@ -276,8 +277,7 @@ class DeclarationRow(Row, table=True):
 
 
 class MeterRow(Row, table=True):
-    """A service's meter as it was read once. It is there only while nothing has happened to what it was read from: who
-    writes that deletes it."""
+    """A service's meter as last read. Whoever changes the records behind it deletes it."""
 
     __tablename__ = "meter"
     agency: str = Field(primary_key=True)
@@ -309,7 +309,7 @@ class IncidentRow(Row, table=True):
 
 
 class ClosedMonthRow(Row, table=True):
-    """One version of a closed month, and the records it came from. Rows are added, never changed."""
+    """One version of a closed month, and the records behind it. Rows are added, never changed."""
 
     __tablename__ = "closed_month"
     agency: str = Field(primary_key=True, foreign_key="agency.id")
@@ -320,8 +320,8 @@ class ClosedMonthRow(Row, table=True):
 
 
 class CountedRow(Row, table=True):
-    """How many runs and steps there are and were with the same labels, which took at most a bound and more than the one
-    before it, and how long they took together. `labels` are joined by slashes, which none of them holds."""
+    """The number and total duration of all runs and steps ever with the same labels and a duration in one bucket: at
+    most its bound, and more than the previous one. `labels` are joined by slashes, which none contains."""
 
     __tablename__ = "counted"
     family: str = Field(primary_key=True)

@@ -1,1 +1,1 @@
-"""The durable run engine: DBOS queues and claims runs, and a ring of our own keeps dead workers from holding them."""
+"""The durable run engine: DBOS queues and claims runs; our own leases free the runs of dead workers."""

@@ -1,4 +1,4 @@
-"""Leases: a worker proves that it lives, fences itself when it cannot, and buries others that do not."""
+"""Leases: a worker proves that it is alive, stops itself when it cannot, and declares others dead when they do not."""
 
 import logging
 import os
@@ -15,13 +15,13 @@ from orchestrator.ports.store import Store
 log = logging.getLogger(__name__)
 
 FENCE_SHARE = 0.6
-"""A worker that could not renew for this part of the lease stops itself before others may think it dead."""
+"""A worker that cannot renew its lease stops itself after this share of it, before others may consider it dead."""
 
 FENCED = 70
 
 
 class Lease:
-    """Renews the worker's lease in a thread of its own. `on_beat` is told of every renewal."""
+    """Renews the worker's lease in its own thread. `on_beat` is called at every renewal."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Lease:
         self._presence.leave(self._worker)
 
     def confirm(self) -> None:
-        """Return when this worker is certain to be alive in the eyes of others; otherwise it ends here."""
+        """Return once others certainly consider this worker alive; otherwise the process ends here."""
         while True:
             try:
                 with self._store.begin() as tx:
@@ -71,10 +71,10 @@ class Lease:
                 return
 
     def bury_the_dead(self) -> None:
-        """Declare workers dead that ended on this machine or whose lease ran out; have their runs taken up again.
+        """Declare dead the workers that ended on this machine or whose lease has expired, and requeue their runs.
 
-        After an outage of the database everybody's lease looks old: none counts until our own beats have succeeded for
-        a whole lease, so that the others had time to beat again.
+        After an outage of the database every lease looks expired. None counts until our own beats have succeeded for a
+        whole lease, so that the others have had time to renew theirs.
         """
         trusted = self._trusted()
         with self._store.read() as tx:
@@ -95,12 +95,12 @@ class Lease:
             self.requeue_orphans()
 
     def _trusted(self) -> bool:
-        """Whether our own beats have come through for a whole lease, up to now."""
+        """Whether our own beats have succeeded for a whole lease, up to now."""
         now, since, lease = _now(), self._unbroken_since, self._lease.total_seconds()
         return since is not None and now - since >= lease and now - self._renewed < lease
 
     def requeue_orphans(self) -> None:
-        """Runs held by workers that have left or been buried go back to the queue."""
+        """Requeue the runs of workers that have left or been declared dead."""
         if orphaned := self._orphaning():
             log.warning("taking over the runs of %s", ", ".join(sorted(orphaned)))
             queueing.requeue_runs_of(orphaned)
@@ -124,7 +124,7 @@ class Lease:
                 self._fence("declared dead by another worker")
             now = _now()
             if now - self._renewed > self._lease.total_seconds():
-                self._unbroken_since = None  # we slept, and so may the others have
+                self._unbroken_since = None  # we were suspended, and the others may have been too
             self._renewed, self._unbroken_since = now, self._unbroken_since or now
             self._on_beat()
 
@@ -136,5 +136,5 @@ class Lease:
 
 
 def _now() -> float:
-    """Seconds, counting also while the machine is suspended."""
+    """Seconds since boot, including time suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)

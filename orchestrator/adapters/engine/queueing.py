@@ -1,4 +1,4 @@
-"""What this package asks of DBOS. Everything that touches its private parts is here; the version is pinned."""
+"""The interface to DBOS. Everything that uses its internals is here; its version is pinned."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,21 +13,21 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 
 APPLICATION = "orchestrator"
 VERSION = "1"
-"""Raised on purpose when runs in flight could not be continued by newer code. DBOS's default, a hash of the source,
-would strand them at every release."""
+"""Increased deliberately when newer code cannot continue runs in progress. DBOS's default, a hash of the source, would
+strand them at every release."""
 
 QUEUE = "runs"
 WORKFLOW = "drive_run"
 FORGOTTEN_AT_ONCE = 1_000
 MAX_RECOVERIES = 1_000_000
-"""A run is given up by people, not by a counter."""
+"""People give up on a run, not a counter."""
 
 
 def _refuse(*_: Any) -> Any:
-    raise ValueError("this entry of the queue is a pickle, which could run anything when it is opened, and is not ours")
+    raise ValueError("this queue entry is a pickle, which could execute anything when opened, and is not ours")
 
 
-# Entries say themselves how they are to be read, and DBOS opens pickles even where JSON is what is written.
+# Each entry names its own format, and DBOS opens pickles even where it writes JSON.
 DefaultSerializer.deserialize = _refuse  # type: ignore[method-assign, assignment]
 
 
@@ -61,7 +61,7 @@ def migrate(url: str) -> None:
 
 
 def launch(url: str, *, worker: str, drive: Callable[[int, int], None], runs: int, poll_seconds: float) -> None:
-    """Start taking runs from the queue. One engine per process."""
+    """Start taking runs from the queue. There is one engine per process."""
     DBOS(
         config={
             "name": APPLICATION,
@@ -87,20 +87,20 @@ def stop() -> None:
 
 
 def holders() -> set[str]:
-    """Executors that hold unfinished runs of this version."""
+    """The executors that hold unfinished runs of this version."""
     with _answering():
         pending = DBOS.list_workflows(status="PENDING", app_version=VERSION, load_input=False, load_output=False)
     return {w.executor_id for w in pending if w.executor_id}
 
 
 def requeue_runs_of(executors: set[str]) -> None:
-    """Give the unfinished runs of dead executors to the living. Compare-and-set: any number of workers may call it."""
+    """Give the unfinished runs of dead executors to live ones. Compare-and-set: any number of workers may call it."""
     with _answering():
         DBOS._recover_pending_workflows(sorted(executors))
 
 
 def forget_finished(before: datetime) -> None:
-    """Delete what the queue still holds of runs that ended before an instant: our own tables tell of them."""
+    """Delete the queue's entries of runs that ended before an instant. Our own tables keep their record."""
     with _answering():
         ended = DBOS.list_workflows(
             status=["SUCCESS", "ERROR", "CANCELLED"],
@@ -115,7 +115,7 @@ def forget_finished(before: datetime) -> None:
 
 @contextmanager
 def _answering() -> Iterator[None]:
-    """A queue that does not answer is unavailable, and asked again."""
+    """Raise UNAVAILABLE when the queue does not answer, so that it is asked again."""
     try:
         yield
     except sa.exc.SQLAlchemyError as error:

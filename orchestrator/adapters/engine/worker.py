@@ -1,4 +1,4 @@
-"""A worker: admits queued runs, drives those the queue gives it, and takes over from the dead."""
+"""A worker: admits queued runs, drives those the queue gives it, and takes over those of dead workers."""
 
 import logging
 import os
@@ -31,17 +31,17 @@ log = logging.getLogger(__name__)
 OUTAGE_PAUSE_SECONDS = 0.5
 TIDYING = timedelta(minutes=15)
 FINISHED_KEPT = timedelta(days=1)
-"""How long the queue remembers what it has done: long enough for a late worker to be told that a run has ended."""
+"""How long the queue remembers finished runs: long enough for a late worker to learn that a run has ended."""
 
 WAITING_SECONDS = 0.5
-"""How often a run looks whether a step that waits may start."""
+"""How often, in seconds, a run checks whether a waiting step may start."""
 
 BURIAL_SHARE = 0.25
-"""How often the dead are looked for, in beats: what a takeover takes beyond the lease."""
+"""How often to look for dead workers, in beats: the delay of a takeover beyond the lease."""
 
 
 class RunDriver(Protocol):
-    """What the engine asks of the use-cases, run by run."""
+    """What the engine calls in the use-cases, run by run."""
 
     def begin(self, run_id: int, attempt: int, *, worker: str) -> bool: ...
     def next_steps(self, run_id: int) -> NextSteps: ...
@@ -67,12 +67,12 @@ class WorkerOptions:
 
 
 class _Left(BaseException):
-    """This worker is stopping. Not an Exception, which the queue would record as the run's outcome: the run stays
-    pending there, and goes to another worker when this one has left."""
+    """This worker is stopping. It is not an Exception, which the queue would record as the run's outcome: the run stays
+    pending and goes to another worker once this one has left."""
 
 
 def worker_name() -> str:
-    """Unique per process: two processes under one name would each take the other's live runs for their own."""
+    """A name unique to this process: two processes with one name would each think they own the other's runs."""
     return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
@@ -113,8 +113,8 @@ class Worker:
         )
 
     def work(self, until: Callable[[], bool]) -> None:
-        """Take runs until told otherwise. On the way out running steps are stopped and their runs left to others. On an
-        errand, they are finished."""
+        """Take runs until `until` returns true. Then running steps are stopped and their runs left to others; a worker
+        on an errand finishes its runs instead."""
         self._lease.start()
         queueing.launch(
             self._url,
@@ -157,7 +157,7 @@ class Worker:
         queueing.forget_finished(datetime.now(UTC) - FINISHED_KEPT)
 
     def _drive(self, run_id: int, attempt: int) -> None:
-        """One run to its end, or to the end of this worker."""
+        """Drive one run to its end, or until this worker stops."""
         if self._stopping.is_set():
             raise _Left
         self._driving.add(run_id)
@@ -172,7 +172,7 @@ class Worker:
             self._driving.discard(run_id)
 
     def _driven(self, run_id: int, attempt: int) -> bool:
-        """Whether the run came to its end. False when its guards stopped it because this worker had fallen silent."""
+        """Drive the run; return whether it ended. False when its guards stopped it because this worker fell silent."""
         try:
             if _patiently(self._driver.begin, run_id, attempt, worker=self.name):
                 self._drive_steps(run_id)
@@ -185,7 +185,7 @@ class Worker:
         return True
 
     def _drive_steps(self, run_id: int) -> None:
-        """Whatever is ready, side by side, until nothing more may start."""
+        """Run all steps that are ready, in parallel, until nothing more may start."""
         running: dict[Future[None], str] = {}
         with ThreadPoolExecutor(self._options.steps, thread_name_prefix=f"run-{run_id}") as pool:
             while True:
@@ -200,7 +200,7 @@ class Worker:
                 self._await(running, waiting=bool(steps.waiting))
 
     def _await(self, running: dict[Future[None], str], *, waiting: bool) -> None:
-        """Until a step has ended, or it is time to ask again for one that waits."""
+        """Wait until a step has ended, or it is time to ask again for a waiting one."""
         if not running:
             self._stopping.wait(WAITING_SECONDS)
             return
@@ -212,7 +212,7 @@ class Worker:
     def _perform(self, run_id: int, step_id: str) -> None:
         started = _patiently(self._driver.start, run_id, step_id, worker=self.name)
         if started is None:
-            return  # somebody else was quicker: it is asked again in a moment
+            return  # somebody else was faster; ask again in a moment
         outcome = self._outcome(started)
         _patiently(self._driver.finish, started, outcome)
 
@@ -230,11 +230,11 @@ class Worker:
         try:
             return self._driver.cancel_requested(run_id)
         except OrchestratorError:
-            return False  # asked again in a moment; the lease decides when to give up
+            return False  # ask again in a moment; the lease decides when to give up
 
 
 class _Chore:
-    """Something to do again and again, the first time after one pause."""
+    """A repeated task. The first time is after one interval."""
 
     def __init__(self, work: Callable[[], None], *, every: timedelta) -> None:
         self._work, self._pause = work, every.total_seconds()
@@ -254,5 +254,5 @@ _retrying = Retrying(retry=retry_if_exception(_unavailable), wait=wait_fixed(OUT
 
 
 def _patiently(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Try again while the database does not answer: the lease decides when to give up, not the run."""
+    """Retry while the database does not answer: the lease decides when to give up, not the run."""
     return _retrying.copy()(call, *args, **kwargs)

@@ -1,1 +1,1 @@
-"""Prometheus metrics: families described as data, rendered from a snapshot of the records."""
+"""Prometheus metrics: families declared as data and rendered from a snapshot of the records."""

@@ -1,4 +1,5 @@
-"""The tier `detail`: every family, by agency where there is one. Labels never hold ids, hosts, users or free text."""
+"""The tier `detail`: all families, by agency where they have one. Labels never contain ids, hosts, users or free
+text."""
 
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
@@ -45,7 +46,7 @@ _OPEN_STATES = tuple(state.value for state in OPEN_RUN)
 
 
 def gauge(name: str, help_text: str, rows: Callable[[Snapshot], Sequence[Labelled]]) -> Family:
-    """One figure for each service instance that has it."""
+    """A figure for each service instance that has one."""
     return Family(f"orchestrator_{name}", "gauge", help_text, SERVICE, rows)
 
 
@@ -77,7 +78,7 @@ WORK: tuple[AnyFamily, ...] = (
         lambda s: s.onboarding_durations,
     ),
 )
-"""What the orchestrator does. As many series however many agencies there are."""
+"""Families about the orchestrator itself. Their number of series does not depend on the number of agencies."""
 
 PROBING = (
     gauge(

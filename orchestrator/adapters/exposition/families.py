@@ -1,4 +1,4 @@
-"""What a family of metrics is, and how one is read from a snapshot."""
+"""Families of metrics, and how they are read from a snapshot."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Literal
 from orchestrator.ports.figures import Histogram, Snapshot
 
 Row = tuple[*tuple[str, ...], float]
-"""Values of the labels, and a figure."""
+"""The label values, and a figure."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """One name, and its samples. `name` has no suffix: `_total` and `_info` come with the type."""
+    """One name and its samples. `name` has no suffix: `_total` and `_info` follow from the type."""
 
     name: str
     type: Literal["counter", "gauge", "info"]
@@ -27,19 +27,19 @@ class Family:
 
 @dataclass(frozen=True)
 class StateFamily:
-    """A gauge with one sample for each value that `state` can have: 1 for the one it has, 0 for the others."""
+    """A gauge with one sample for each possible `state`: 1 for the current one, 0 for the others."""
 
     name: str
     help: str
     labels: tuple[str, ...]
     states: tuple[str, ...]
     rows: Callable[[Snapshot], Iterable[tuple[str, ...]]]
-    """Values of the labels, and the state."""
+    """The label values, and the state."""
 
 
 @dataclass(frozen=True)
 class HistogramFamily:
-    """Durations in the buckets of `BOUNDS`."""
+    """Durations, in the buckets of `BOUNDS`."""
 
     name: str
     help: str

@@ -1,4 +1,4 @@
-"""The exposition in the format and the tier that a scraper asks for."""
+"""The exposition in the format and tier that a scraper requests."""
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -17,7 +17,7 @@ class Form(StrEnum):
     DETAIL = "detail"
     """By agency."""
     SUMMARY = "summary"
-    """By framework agreement, site and component: as many series however many agencies there are."""
+    """By framework agreement, site and component: the number of series does not depend on the number of agencies."""
 
 
 OPENMETRICS_1_0 = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -31,9 +31,9 @@ class Exposition:
         self._renderers = {tier: Renderer(families) for tier, families in FAMILIES.items()}
 
     def render(self, accept: str, tier: str = Form.DETAIL) -> tuple[Iterator[bytes], str]:
-        """The exposition in slices, and its content type. The records are read before the first slice is asked for.
+        """The exposition in slices, and its content type. The records are read before the first slice is requested.
 
-        Raises INVALID for a tier there is not, and what reading the records raises.
+        Raises INVALID for an unknown tier, and whatever reading the records raises.
         """
         if tier not in set(Form):
             hint = f"?tier= is one of {', '.join(Form)}"

@@ -1,8 +1,8 @@
-"""Families and a snapshot, made into Prometheus' text format 0.0.4 or OpenMetrics 1.0.
+"""Renders families and a snapshot as Prometheus text format 0.0.4 or OpenMetrics 1.0.
 
-A line is an f-string around label text that is made once for each label set, and the states of a service are one piece
-of text. The exposition comes in slices, so that other threads never wait for more than one of them: a single join of a
-million lines would hold them up for as long as it takes.
+A line is an f-string around label text that is built once for each label set; all states of a service are one piece of
+text. The exposition comes in slices, so that other threads never wait for more than one of them: joining a million
+lines at once would block them.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/
 https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md
@@ -21,10 +21,10 @@ from orchestrator.adapters.exposition.families import AnyFamily, Family, Histogr
 from orchestrator.ports.figures import BOUNDS, Histogram, Snapshot
 
 SLICE = 500
-"""Rows that are rendered in one go; of a family of states, each is several lines."""
+"""Rows rendered in one go; in a family of states, each is several lines."""
 
 _HERE = "\0"
-"""Stands for the label text in a template. Text that comes from us cannot hold it."""
+"""Placeholder for the label text in a template. Our own text cannot contain it."""
 
 _END = "} "
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class LabelText(dict[tuple[str, ...], str]):
-    """Values of a family's labels -> what stands between name and figure: braces, the labels by name, a space."""
+    """A family's label values -> the text between name and figure: braces, labels, a space."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
         super().__init__()
@@ -46,17 +46,17 @@ class LabelText(dict[tuple[str, ...], str]):
 
 
 class Renderer:
-    """Renders the same families again and again. A slice whose rows are as they were is not rendered anew: between two
-    scrapes most figures stay. What is kept is as large as one exposition, some hundred bytes for each series.
+    """Renders the same families repeatedly. A slice with unchanged rows is not rendered again: most figures stay the
+    same between scrapes. The cache is as large as one exposition, about a hundred bytes per series.
     """
 
     def __init__(self, families: Sequence[AnyFamily]) -> None:
         self._families = families
         self._kept: dict[tuple[str, int], tuple[tuple[Any, ...], bytes]] = {}
-        """(family, number of the slice) -> its rows and its text. The same for both formats."""
+        """(family, number of the slice) -> its rows and its text, the same for both formats."""
 
     def render(self, snapshot: Snapshot, *, openmetrics: bool) -> Iterator[bytes]:
-        """The exposition, slice by slice. Its order is that of the families and of the snapshot."""
+        """The exposition, slice by slice, in the order of the families and of the snapshot."""
         texts: dict[tuple[str, ...], LabelText] = {}
         for family in self._families:
             yield _head(family, openmetrics=openmetrics).encode()
@@ -64,7 +64,7 @@ class Renderer:
         if openmetrics:
             yield b"# EOF\n"
         for text in texts.values():
-            while text:  # piece by piece too: freeing it at once holds everybody up
+            while text:  # also in pieces: freeing it at once blocks all threads
                 text.popitem()
 
     def _slices(self, family: AnyFamily, text: LabelText, snapshot: Snapshot) -> Iterator[bytes]:
@@ -86,7 +86,7 @@ def slices(rows: Iterable[T]) -> Iterator[tuple[T, ...]]:
 
 
 def _head(family: AnyFamily, *, openmetrics: bool) -> str:
-    """HELP and TYPE. Only OpenMetrics has infos, and names a family without its suffix."""
+    """HELP and TYPE. Only OpenMetrics has the type info, and names a family without its suffix."""
     kind = _TYPES.get(type(family)) or getattr(family, "type", "")
     suffix = getattr(family, "suffix", "")
     name, help_text = family.name, family.help.replace("\\", "\\\\").replace("\n", "\\n")
@@ -101,7 +101,7 @@ _TYPES = {StateFamily: "gauge", HistogramFamily: "histogram"}
 
 
 def _lines(family: AnyFamily, text: LabelText) -> Callable[[Any], list[str]]:
-    """What makes lines of a slice of the family's rows."""
+    """A function that turns a slice of the family's rows into lines."""
     match family:
         case Family():
             return partial(_plain, family.name + family.suffix, text)
@@ -117,8 +117,8 @@ def _plain(name: str, text: LabelText, rows: tuple[Row, ...]) -> list[str]:
 
 
 def _numbers(figures: list[Any]) -> list[str]:
-    """As both formats write them. pydantic's JSON writes long fractions four times as fast as Python."""
-    if not isfinite(sum(figures)):  # so one of them is not, or the sum of huge ones
+    """Numbers in the notation of both formats. pydantic's JSON writes long fractions four times as fast as Python."""
+    if not isfinite(sum(figures)):  # one of them is not finite, or the sum overflows
         return [number(figure) for figure in figures]
     return to_json(figures).decode()[1:-1].split(",")
 
@@ -128,7 +128,7 @@ def _states(templates: dict[str, str], text: LabelText, rows: tuple[tuple[str, .
 
 
 def _templates(family: StateFamily) -> dict[str, str]:
-    """State -> the lines of a service instance that is in it."""
+    """State -> the lines of a service instance in that state."""
     templates: dict[str, str] = defaultdict(str)
     for state in family.states:
         for other in family.states:
@@ -153,7 +153,7 @@ def escape_label(value: str) -> str:
 
 
 def number(value: float) -> str:
-    """As both formats write it."""
+    """The number in the notation of both formats."""
     if isfinite(value):
         return repr(float(value))
     return "NaN" if value != value else "+Inf" if value > 0 else "-Inf"

@@ -1,4 +1,4 @@
-"""One reading of the records for all scrapes of a moment."""
+"""One reading of the records, shared by simultaneous scrapes."""
 
 import threading
 import time
@@ -7,13 +7,14 @@ from collections.abc import Callable
 from orchestrator.ports.figures import Snapshot
 
 FRESH_SECONDS = 2.0
-"""For how long a reading is good at least: several Prometheus servers ask at about the same time."""
+"""How long a reading is valid at least: several Prometheus servers scrape at about the same time."""
 REST = 9
-"""And for so many times as long as it took: reading never takes more than a tenth of the time."""
+"""A reading is valid for this many times as long as it took, so that reading never takes more than a tenth of the
+time."""
 
 
 class SharedSnapshot:
-    """The snapshot of a moment. Who asks while it is being read waits, and gets the same."""
+    """The current snapshot. Whoever asks while it is being read waits and gets the same one."""
 
     def __init__(self, read: Callable[[], Snapshot], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._read, self._clock = read, clock
@@ -22,7 +23,7 @@ class SharedSnapshot:
         self._good_until = 0.0
 
     def now(self) -> Snapshot:
-        """Raises what reading raises; the next who asks tries again."""
+        """The current snapshot. Raises whatever reading raises; the next caller tries again."""
         with self._reading:
             began = self._clock()
             if self._snapshot is None or began >= self._good_until:
@@ -33,7 +34,7 @@ class SharedSnapshot:
             return self._snapshot
 
     def _let_go(self) -> None:
-        """Of what was read before, family by family: freeing a million rows at once would hold up everybody else."""
+        """Release the previous snapshot family by family: freeing a million rows at once would block all threads."""
         if (before := self._snapshot) is not None:
             families = [*before.recovery, *before.probing, *before.service_levels, *before]
             self._snapshot = before = None

@@ -1,6 +1,6 @@
-"""The tier `summary`: what `detail` tells of single agencies, by framework agreement, site and component.
+"""The tier `summary`: the agency figures of `detail`, by framework agreement, site and component.
 
-Sums are gauges, also those of counters: they fall when an agency leaves, and a counter that falls counts as begun anew.
+Sums are gauges, even those of counters: they fall when an agency leaves, and a counter that falls reads as a restart.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +20,7 @@ Figures = Callable[[Snapshot], Iterable[Row]]
 def fleet(
     name: str, help_text: str, labels: tuple[str, ...], figures: Figures, merge: Callable[..., float] = add
 ) -> Family:
-    """Figures of agencies in service, merged over all that have the other labels in common."""
+    """Figures of agencies in service, aggregated over all with the same other labels."""
 
     def rows(snapshot: Snapshot) -> Iterator[Row]:
         places = {agency: (framework, site) for agency, _, framework, site in snapshot.agencies}
@@ -40,7 +40,7 @@ def _ones(rows: Iterable[tuple[str, ...]]) -> Iterator[Row]:
 
 
 def _beyond(measured: Iterable[Labelled], promised: Iterable[Labelled]) -> Iterator[Labelled]:
-    """1 for each service instance that is over what was promised, 0 for the others."""
+    """1 for each service instance above its promise, 0 for the others."""
     limits = {(agency, component): limit for agency, component, limit in promised}
     for agency, component, figure in measured:
         if (agency, component) in limits:

@@ -1,1 +1,1 @@
-"""Keys in files that only their owner may read, and what is done with them: sealing secrets, signing evidence."""
+"""Keys in files that only their owner may read, and their uses: sealing secrets, signing evidence."""

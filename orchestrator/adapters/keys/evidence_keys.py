@@ -1,7 +1,7 @@
-"""Another key that signs evidence, and the list of those before it: what they signed until then stays valid.
+"""Rotates the key that signs evidence, and keeps the list of earlier keys: what they signed stays valid.
 
-The list is JSON, `{"keys": [{"public_key": BASE64, "until": INSTANT}]}`, oldest first. The key in force is in the list
-that is handed over, without an end. What is stopped half way is done by the next call.
+The list is JSON, `{"keys": [{"public_key": BASE64, "until": INSTANT}]}`, oldest first. The list that is handed over
+also has the current key, without an end. An interrupted rotation is completed by the next call.
 """
 
 from datetime import datetime
@@ -27,7 +27,7 @@ MAX_BYTES = 1_000_000
 
 
 class ListedKey(Value):
-    """`until` is None of the key in force."""
+    """`until` is None for the current key."""
 
     public_key: Annotated[str, AfterValidator(lambda text: public_key_of(text).public_key)]
     until: AwareDatetime | None = None
@@ -46,7 +46,7 @@ class KeyList(Value):
 
 
 def rotate_signing_key(key_file: Path, list_file: Path, *, until: datetime) -> None:
-    """Sign with a new key from now on; what the one before signs is valid until `until`, in UTC."""
+    """Sign with a new key from now on; signatures of the old one are valid until `until`, in UTC."""
     ours, new = EvidenceSigner(key_file).public_key, key_file.with_suffix(".next")
     make_signing_key(new)
     before = [one for one in read_retired(list_file).keys if one.public_key != ours]
@@ -56,19 +56,19 @@ def rotate_signing_key(key_file: Path, list_file: Path, *, until: datetime) -> N
 
 
 def read_retired(list_file: Path) -> KeyList:
-    """The keys before the one in force; none where there was never another."""
+    """The earlier keys; none if there was never another."""
     return _read_list(list_file) if list_file.exists() else KeyList()
 
 
 def all_keys(key_file: Path, list_file: Path) -> KeyList:
-    """What those are handed who check evidence of any age."""
+    """The list for those who verify evidence of any age."""
     current = ListedKey(public_key=EvidenceSigner(key_file).public_key)
     before = (one for one in read_retired(list_file).keys if one.public_key != current.public_key)
     return KeyList(keys=(*before, current))
 
 
 def read_trusted(file: Path) -> tuple[PublicKey, tuple[RetiredKey, ...]]:
-    """What somebody was handed: one public key, or a list whose last one is in force."""
+    """Read one public key, or a list whose last key is current."""
     if not read_file(file, at_most=MAX_BYTES).lstrip().startswith(b"{"):
         return read_public_key(file), ()
     listed = _read_list(file)

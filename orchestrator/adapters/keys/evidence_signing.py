@@ -1,4 +1,4 @@
-"""Signing evidence with Ed25519 under one key file, and checking signatures by a public key."""
+"""Signs evidence with Ed25519 and one key file, and verifies signatures with a public key."""
 
 import base64
 import binascii
@@ -20,11 +20,11 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.files import read_file
 
 MAX_BYTES = 10_000
-"""A key is some lines of text."""
+"""A key is a few lines of text."""
 
 
 class PublicKey:
-    """A key that signatures are checked by. As text it is the base64 of its 32 bytes; as a file, PEM."""
+    """A key that verifies signatures. As text it is the base64 of its 32 bytes; as a file, PEM."""
 
     def __init__(self, key: Ed25519PublicKey) -> None:
         self._key = key
@@ -35,7 +35,7 @@ class PublicKey:
 
     @property
     def pem(self) -> str:
-        """What is handed to those who check, and what `openssl` reads."""
+        """The key as PEM, to hand over, and for `openssl`."""
         return self._key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
     def holds(self, signature: bytes, message: bytes) -> bool:
@@ -65,7 +65,7 @@ class EvidenceSigner:
 
 
 def make_signing_key(key_file: Path) -> bool:
-    """Create the key file, mode 0600. False when there is one already."""
+    """Create the key file, mode 0600. Returns False if it exists."""
 
     def generate() -> bytes:
         return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -74,7 +74,7 @@ def make_signing_key(key_file: Path) -> bool:
 
 
 def read_public_key(file: Path) -> PublicKey:
-    """A public key somebody was handed, as PEM or as the base64 that stands in the evidence."""
+    """Read a public key, as PEM or as the base64 in the evidence."""
     content = _bytes_of(file, missing="the public key is missing")
     try:
         if b"BEGIN" in content:
@@ -91,7 +91,7 @@ def read_public_key(file: Path) -> PublicKey:
 
 
 def public_key_of(text: str | bytes) -> PublicKey:
-    """The key that stands in the evidence. Raises ValueError."""
+    """The public key in the evidence. Raises ValueError."""
     return PublicKey(Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True)))
 
 

@@ -1,4 +1,4 @@
-"""A file with a key in it: made once, mode 0600, and refused when others can read it."""
+"""Key files: created once, mode 0600, and refused when others can read them."""
 
 import os
 import stat
@@ -10,7 +10,7 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 
 
 def make_private(key_file: Path, generate: Callable[[], bytes]) -> bool:
-    """Create the file with a new key, which nobody ever sees half written. False when there is one already."""
+    """Create the file with a new key, never visible half-written. Returns False if it exists."""
     key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = _written(key_file, generate())
     try:
@@ -23,7 +23,7 @@ def make_private(key_file: Path, generate: Callable[[], bytes]) -> bool:
 
 
 def replace_private(key_file: Path, content: bytes) -> None:
-    """Put this in its place at once: whoever reads it finds the one or the other, also after a loss of power."""
+    """Replace the content atomically: readers see the old or the new one, even after a power failure."""
     _written(key_file, content).replace(key_file)
     folder = os.open(key_file.parent, os.O_RDONLY)
     try:
@@ -42,7 +42,7 @@ def _written(key_file: Path, content: bytes) -> Path:
 
 
 def refuse_readable_by_others(key_file: Path, *, consider: str) -> None:
-    """Raise when not only the owner can read the file; `consider` is what may have happened then."""
+    """Raise INVALID if others than the owner can read the file; `consider` is what may have happened."""
     mode = stat.S_IMODE(key_file.stat().st_mode)
     if mode & 0o077:
         raise OrchestratorError(

@@ -1,4 +1,4 @@
-"""Per-agency secrets: made at random, sealed with Fernet (AES-128-CBC and HMAC-SHA-256) by keys in one file."""
+"""Secrets of agencies: random, and sealed with Fernet (AES-128-CBC and HMAC-SHA-256) by the keys in one file."""
 
 import base64
 import secrets
@@ -15,10 +15,10 @@ PASSWORD_BYTES = 18
 
 
 class SecretBox:
-    """Opens and seals with the keys in a file that only its owner may read: a line each, the newest first.
+    """Opens and seals with the keys in a file that only its owner may read: one per line, newest first.
 
-    There are two for as long as secrets are sealed anew. The newest seals, and each opens what it has sealed. A file
-    that changed is read again, so that whoever runs meanwhile seals with the new key at once.
+    There are two keys while secrets are being resealed. The newest seals, and each opens what it sealed. A changed file
+    is read again, so that running processes seal with the new key at once.
     """
 
     def __init__(self, key_file: Path) -> None:
@@ -44,7 +44,7 @@ class SecretBox:
             ) from None
 
     def reseal(self, token: bytes) -> bytes | None:
-        """The same under the newest key; None when it is already."""
+        """The secret sealed by the newest key; None if it already is."""
         try:
             self._current()[0].decrypt(token)
         except InvalidToken:
@@ -52,7 +52,7 @@ class SecretBox:
         return None
 
     def begin_rotation(self) -> bool:
-        """Have a new key, and the one before it. False when a rotation was begun before and is not at its end."""
+        """Put a new key before the old one. Returns False if an earlier rotation is unfinished."""
         keys = _lines(self._file)
         if len(keys) > 1:
             return False
@@ -60,7 +60,7 @@ class SecretBox:
         return True
 
     def end_rotation(self) -> None:
-        """Forget the key before, which opens nothing any more."""
+        """Delete the old key, which opens nothing any more."""
         replace_private(self._file, _lines(self._file)[0] + b"\n")
 
     def _current(self) -> list[Fernet]:
@@ -72,12 +72,12 @@ class SecretBox:
 
 
 def make_key(key_file: Path) -> bool:
-    """Create the key file, mode 0600. False when there is one already."""
+    """Create the key file, mode 0600. Returns False if it exists."""
     return make_private(key_file, Fernet.generate_key)
 
 
 def opens(key_file: Path, token: bytes) -> bool:
-    """Whether a key in the file has sealed this."""
+    """Whether a key in the file sealed this."""
     try:
         MultiFernet(_read_keys(key_file)).decrypt(token)
     except InvalidToken:

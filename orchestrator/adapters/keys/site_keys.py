@@ -1,5 +1,5 @@
-"""The keys by which sites let us in: `id_ed25519` is in force, `id_ed25519.next` is to take its place, and
-`id_ed25519.before` is the public key of the one before, as long as it may be on a host."""
+"""SSH keys for sites: `id_ed25519` is current, `id_ed25519.next` will replace it, and `id_ed25519.before` is the
+previous public key, kept while a host may still accept it."""
 
 import fcntl
 import os
@@ -28,7 +28,7 @@ MAX_BYTES = 20_000
 
 @dataclass(frozen=True)
 class SiteKeyFiles:
-    """`key_of` tells where the key of a site is."""
+    """`key_of` returns the path of a site's key."""
 
     key_of: Callable[[str], Path]
 
@@ -38,7 +38,7 @@ class SiteKeyFiles:
         try:
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except OSError:
-            raise OrchestratorError(Kind.NOT_FOUND, f"{folder}: there is no key of site {site}") from None
+            raise OrchestratorError(Kind.NOT_FOUND, f"{folder}: site {site} has no key") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
@@ -65,7 +65,7 @@ class SiteKeyFiles:
         key = self.key_of(site)
         pair = KeyPair(_public(key), _public(next_key(key)))
         replace_private(_before(key), f"{pair.known}\n".encode())
-        key.with_suffix(".pub").unlink(missing_ok=True)  # ssh would believe it
+        key.with_suffix(".pub").unlink(missing_ok=True)  # ssh would trust it
         next_key(key).replace(key)
         return pair
 
@@ -74,7 +74,7 @@ class SiteKeyFiles:
 
 
 def next_key(key: Path) -> Path:
-    """Where the key is that is to take the place of another."""
+    """The path of the key that will replace another."""
     return key.with_suffix(".next")
 
 
@@ -91,8 +91,6 @@ def _public(key: Path) -> str:
     try:
         private = load_ssh_private_key(read_file(key, at_most=MAX_BYTES), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise OrchestratorError(
-            Kind.INVALID, f"{key} does not hold a private key of ssh without a passphrase"
-        ) from None
-    refuse_readable_by_others(key, consider="whether others may have come in by it")
+        raise OrchestratorError(Kind.INVALID, f"{key} does not hold an SSH private key without a passphrase") from None
+    refuse_readable_by_others(key, consider="whether others may have used it to log in")
     return private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()

@@ -1,1 +1,1 @@
-"""Pages that are handed to people outside: evidence of drills, service reports."""
+"""Pages for people outside: evidence of drills, service reports."""

@@ -1,4 +1,4 @@
-"""Where pages come from: one file each, no scripts, nothing loaded from anywhere, everything escaped."""
+"""The template environment. A page is one file without scripts; it loads nothing, and everything is escaped."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +23,7 @@ FILTERS = {
 
 @lru_cache
 def environment() -> jinja2.Environment:
-    """Templates are named from this folder on."""
+    """The environment. Template names are relative to this folder."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,

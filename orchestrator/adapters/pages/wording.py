@@ -1,4 +1,4 @@
-"""How pages say lengths, instants, sizes and verdicts."""
+"""The wording of durations, instants, sizes and verdicts on pages."""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -9,33 +9,33 @@ from orchestrator.domain.recovery.verdict import Moment, Verdict
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 MANY_HOURS = 2 * DAY
-"""From here on, days."""
+"""Above this, durations are in days."""
 
 VERDICTS = {
-    Verdict.PASS: ("Passed", "What was promised was kept, and nothing needs to be put right."),
+    Verdict.PASS: ("Passed", "Every promise was kept, and nothing needs correction."),
     Verdict.PASS_WITH_FINDINGS: (
         "Passed with findings",
-        "What was promised was kept; some things are to be put right.",
+        "Every promise was kept; some things need correction.",
     ),
-    Verdict.FAIL: ("Failed", "What was promised was not kept."),
-    Verdict.INCONCLUSIVE: ("Inconclusive", "What was measured does not decide whether the promise was kept."),
-    Verdict.INVALID: ("Invalid", "The drill itself was not sound: nothing follows from it."),
+    Verdict.FAIL: ("Failed", "A promise was not kept."),
+    Verdict.INCONCLUSIVE: ("Inconclusive", "The measurements do not show whether the promises were kept."),
+    Verdict.INVALID: ("Invalid", "The drill itself was not sound: it shows nothing."),
 }
 
 MOMENTS = {
     Moment.RANDOM: "at a moment drawn at random",
     Moment.WORST: "at the worst moment, just before the next backup",
-    Moment.NOW: "at the moment somebody asked for",
+    Moment.NOW: "at the moment of the request",
 }
 
 PARTS = {"recovery_host_wait": "waiting for the recovery host", "verify": "trying until users could work"}
-"""Parts of a recovery time that are called otherwise than they are said."""
+"""Wording of parts of a recovery time that differs from their names."""
 
 NOT_MEASURED = "not measured"
 
 
 def length(seconds: float | None) -> str:
-    """To the second, so that what is over a promise never reads as if it were not: 4 h 0 min 1 s, 12.5 s, 2 d 13 h."""
+    """A duration to the second, so that one over a promise never looks within it: 4 h 0 min 1 s, 12.5 s, 2 d 13 h."""
     if seconds is None:
         return NOT_MEASURED
     if seconds < MINUTE:
@@ -47,7 +47,7 @@ def length(seconds: float | None) -> str:
 
 
 def _units(whole: int, units: tuple[tuple[int, str], ...]) -> str:
-    """Without units of zero at either end."""
+    """The duration in units, without zeros at either end."""
     counts: list[tuple[int, str]] = []
     for unit, name in units:
         count, whole = divmod(whole, unit)
@@ -59,14 +59,14 @@ def _units(whole: int, units: tuple[tuple[int, str], ...]) -> str:
 
 
 def recovery_time(rto: RecoveryTime) -> str:
-    """A time that was cut off is at least so long, and is never shown as if it had been measured."""
+    """A time that was cut off is a lower bound, and is never shown as a measurement."""
     if rto.censored_limit_seconds is not None:
         return f"> {length(rto.censored_limit_seconds)}"
     return length(rto.seconds)
 
 
 def recovery_point(rpo: RecoveryPoint) -> str:
-    """The disaster came after the last record that is back, and before the next one was written: this is the most."""
+    """An upper bound: the disaster was after the last restored record and before the next one was written."""
     if rpo.upper_seconds is None or rpo.upper_seconds == rpo.seconds:
         return length(rpo.seconds)
     return f"≤ {length(rpo.upper_seconds)}"
@@ -77,7 +77,7 @@ def instant(at: datetime) -> str:
 
 
 def minute(at: datetime, time_zone: str) -> str:
-    """By the clocks of a place."""
+    """The local time in a time zone, to the minute."""
     return f"{at.astimezone(ZoneInfo(time_zone)):%-d %B, %H:%M}"
 
 

@@ -1,4 +1,4 @@
-"""The base tree: a plain Debian host, built once, over which each practice host keeps only its own changes."""
+"""The base tree: a plain Debian host, built once. Each practice host stores only its changes to it."""
 
 import hashlib
 import tempfile
@@ -15,8 +15,8 @@ PACKAGES = (
 )  # fmt: skip
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
-# Run by mmdebstrap with the tree as $1. Host keys are made per host, before it boots. Timers of apt would hold
-# dpkg's lock while a playbook wants it; waiting for the disk at every package buys a practice host nothing.
+# Run by mmdebstrap with the tree as $1. Host keys are generated per host, before it boots. apt's timers would hold
+# dpkg's lock while a playbook needs it; waiting for the disk at every package gains a practice host nothing.
 _CUSTOMISE = r"""
 set -eu
 rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/hostname "$1"/etc/resolv.conf
@@ -36,7 +36,7 @@ END
 
 
 def base_tree(cache: Cache, *, suite: str, user: str, progress: Progress) -> Path:
-    """Return the tree for hosts of this Debian release with this login, building it when the cache has none."""
+    """Return the tree for hosts of this Debian release with this login. Builds it if it is not in the cache."""
     sources = machine.apt_sources(suite)
     customise = _CUSTOMISE.format(user=user)
     built_from = "\0".join((suite, run("dpkg", "--print-architecture"), *PACKAGES, sources, customise))
@@ -58,7 +58,7 @@ def bootstrap(
     customise: str = "",
     keep_open: tuple[int, ...] = (),
 ) -> None:
-    """Make a tree of a release with these packages, from these sources or else from those that mmdebstrap knows."""
+    """Build a tree of a release with these packages, from these sources or else from mmdebstrap's defaults."""
     if not sources and not _KEYRING.exists():
         raise OrchestratorError(
             Kind.UNAVAILABLE,
@@ -71,7 +71,7 @@ def bootstrap(
         hook.write_text("#!/bin/sh" + customise)
         hook.chmod(0o700)
         run(
-            # In a mount namespace of its own, so that no mount outlives it.
+            # In its own mount namespace, so that no mount outlives it.
             "unshare", "--mount", "--propagation", "private", "--",
             "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}",
             f"--aptopt={settings}", "--dpkgopt=force-unsafe-io", "--skip=cleanup/apt/lists",

@@ -1,7 +1,7 @@
-"""The site's network on this machine: one bridge, and a way out for those on it.
+"""The site's network on this machine: a bridge with a route to the outside.
 
-The bridge's alias says whose it is and what IP forwarding was before the first practice site. The kernel keeps it
-exactly as long as the bridge, so no file can disagree with it.
+The bridge's alias records which site it belongs to, and the setting of IP forwarding before the first practice site.
+The kernel keeps the alias as long as the bridge, so no file can contradict it.
 """
 
 import json
@@ -16,7 +16,7 @@ from orchestrator.adapters.practice.commands import run
 from orchestrator.domain.errors import Kind, OrchestratorError
 
 LAST_CHOICE = 10_000
-"""Metric of our routes: the machine's own ways to the same networks go before."""
+"""The metric of our routes: the machine's own routes to the same networks take precedence."""
 
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 _INTERFACES = Path("/sys/class/net")
@@ -40,23 +40,23 @@ table ip {name} {{
 
 @dataclass(frozen=True)
 class Bridge:
-    """A bridge of the site whose state is in `home`."""
+    """The bridge of the site whose state is in `home`."""
 
     name: str
     interface: IPv4Interface
     home: Path
     routes: Sequence[tuple[IPv4Network, IPv4Address]] = ()
-    """Networks behind hosts of the site. A way that the machine has already goes before; they end with the bridge."""
+    """Networks behind hosts of the site. Existing routes of the machine take precedence; ours end with the bridge."""
 
     def up(self) -> None:
-        """Make the bridge, the way out and forwarding what they should be; share none of it with a stranger."""
+        """Set up the bridge, the route to the outside and forwarding. Refuses if another site uses any of them."""
         links = _links()
         self._refuse_strangers(links)
         if self._owner(links) is None:
             former = next(iter(_practice_sites(links).values()), None)
             forwarding = former["forwarding"] if former else _FORWARDING.read_text().strip()
             alias = f"practice site forwarding={forwarding} {self.home}"
-            # The address is named, or it would change with the hosts that come and go.
+            # The MAC address is fixed; otherwise it would change as hosts come and go.
             hardware = "02:" + ":".join(f"{byte:02x}" for byte in (0x53, *self.interface.ip.packed))
             if not any(link["ifname"] == self.name for link in links):
                 run("ip", "link", "add", "name", self.name, "address", hardware, "type", "bridge")
@@ -70,7 +70,7 @@ class Bridge:
         _FORWARDING.write_text("1")
 
     def down(self) -> None:
-        """Remove what `up` made. Forwarding goes back with the last practice site of the machine."""
+        """Remove what `up` created. The machine's last practice site restores the setting of IP forwarding."""
         links = _links()
         sites = _practice_sites(links)
         if self._owner(links) != str(self.home):
@@ -121,7 +121,7 @@ def _links() -> list[dict[str, Any]]:
 
 
 def _practice_sites(links: list[dict[str, Any]]) -> dict[str, re.Match[str]]:
-    """Return the alias, taken apart, of every practice site's bridge by its name."""
+    """Return the parsed alias of every practice site's bridge, by name."""
     sites = {}
     for link in links:
         alias = _ALIAS.fullmatch((_INTERFACES / link["ifname"] / "ifalias").read_text().strip())

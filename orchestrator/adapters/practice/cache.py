@@ -1,4 +1,4 @@
-"""What practice sites share and can build again: base trees, package layers, and the packages they were made of."""
+"""What practice sites share and can rebuild: base trees, package layers, and downloaded packages."""
 
 import fcntl
 import os
@@ -13,22 +13,22 @@ from orchestrator.adapters.practice.commands import run
 Progress = Callable[[str], None]
 
 _PARTS = (".partial", ".work", ".root")
-"""What a tree that is being built has beside it."""
+"""Suffixes of the temporary files beside a tree under construction."""
 _KEPT_SECONDS = 30 * 86_400
-"""How long a tree or a package is kept that nobody has used."""
+"""How long an unused tree or package is kept."""
 
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder of finished trees. A tree has its name only once it is whole, and never changes from then on."""
+    """A folder of finished trees. A tree gets its name only when it is complete, and never changes afterwards."""
 
     folder: Path
 
     def tree(self, name: str, build: Callable[[Path, int], None], *, what: str, progress: Progress) -> Path:
-        """Return the tree of this name, which `build` makes in the folder it is given if the cache has none.
+        """Return the tree of this name. If it is missing, `build` creates it in the folder it is given.
 
-        One builder of a tree at a time; the others wait. `build` also gets a descriptor to keep open in what it starts:
-        as long as any process has it, nobody else builds. What a builder that was killed has left is removed.
+        A tree has one builder at a time; others wait. `build` also gets a descriptor that its child processes must keep
+        open: while any process has it, nobody else builds. Remains of killed builders are removed.
         """
         tree = self.folder / name
         if not tree.is_dir():
@@ -46,7 +46,7 @@ class Cache:
         return tree
 
     def prune(self, keep: Collection[Path]) -> None:
-        """Remove what nobody has used for a month and no host is mounted on, and what killed builders have left."""
+        """Remove what is unused for a month and not mounted by a host, and the remains of killed builders."""
         mounted = Path("/proc/mounts").read_text()
         old = time.time() - _KEPT_SECONDS
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
@@ -89,5 +89,5 @@ class Cache:
 
 
 def _remove(path: Path) -> None:
-    # --one-file-system: should a killed build have left a mount, the removal stops at it.
+    # --one-file-system: if a killed build has left a mount, the removal stops there.
     run("rm", "--recursive", "--force", "--one-file-system", "--", str(path))

@@ -1,4 +1,4 @@
-"""Running the machine's tools, and saying plainly which are missing."""
+"""Runs the machine's tools, and reports which are missing."""
 
 import os
 import shutil
@@ -15,11 +15,11 @@ PACKAGES = {
     "unshare": "util-linux",
     "apt-config": "apt",
 }
-"""Each tool the practice site runs, and the Debian package it is in."""
+"""Each tool that the practice site runs, and its Debian package."""
 
 
 def require_machine() -> None:
-    """Return only on a machine that can boot practice hosts: run by root, with every tool there."""
+    """Return only if this machine can boot practice hosts: as root, with every tool installed."""
     if os.geteuid() != 0:
         raise OrchestratorError(
             Kind.INVALID,
@@ -37,7 +37,7 @@ def require_machine() -> None:
 
 
 def run(*argv: str, text: str | None = None, keep_open: tuple[int, ...] = ()) -> str:
-    """Return what the command printed. `text` goes to its standard input; `keep_open` are descriptors it inherits."""
+    """Return the command's output. `text` is its standard input; `keep_open` are descriptors that it inherits."""
     done = subprocess.run(argv, input=text or "", capture_output=True, text=True, check=False, pass_fds=keep_open)
     if done.returncode != 0:
         raise OrchestratorError(

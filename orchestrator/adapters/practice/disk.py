@@ -1,4 +1,4 @@
-"""A host's disk: what it has written, over snapshots of what it had written before, over what all hosts share."""
+"""A host's disk: an overlay of what it has written, over its snapshots, over what all hosts share."""
 
 import os
 import re
@@ -17,45 +17,46 @@ _SNAPSHOT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 @dataclass(frozen=True)
 class Disk:
-    """The disk of the host whose files are in `home`. It may change only while the host is stopped, `root` apart."""
+    """The disk of the host whose files are in `home`. Except for `root`, it may change only while the host is
+    stopped."""
 
     home: Path
     host: str
 
     @property
     def root(self) -> Path:
-        """Where the whole is mounted."""
+        """Where the overlay is mounted."""
         return self.home / "root"
 
     def begun(self) -> bool:
-        """Say whether it lies over something already. It makes sense over nothing else from then on."""
+        """Return whether it has lower folders. From then on, it works over no others."""
         return (self.home / "base").exists()
 
     def lacks(self, path: str) -> bool:
-        """Say whether the host has no file of its own at this path below its root, and has not removed one."""
+        """Return whether the host has neither written nor removed a file at this path below its root."""
         own = [self._written, *(folder for folder in self._lower() if folder.is_relative_to(self.home))]
         return not any(os.path.lexists(folder / path) for folder in own)
 
     def begin(self, lower: tuple[Path, ...]) -> None:
-        """Lay it over these folders, the uppermost first."""
+        """Put it over these folders, uppermost first."""
         write(self.home / "base", "\n".join(map(str, lower)))
 
     def mount(self, label: str) -> None:
-        """Mount the whole at `root`, and mark the folders below as used."""
+        """Mount the overlay at `root`, and mark the folders below as used."""
         lower = self._lower()
         self._finish_snapshot(lower[0])
         for folder in lower:
             if not folder.is_dir():
                 raise OrchestratorError(
                     Kind.CONFLICT,
-                    f"The disk of practice host {self.host} was begun on {folder}, which is gone",
+                    f"The disk of practice host {self.host} is based on {folder}, which is gone",
                     hint="orchestrator practice down --erase gives the site new disks.",
                 )
             os.utime(folder)
         for folder in (self._written, self._work, self.root):
             folder.mkdir(parents=True, exist_ok=True)
         options = f"lowerdir={':'.join(map(str, lower))},upperdir={self._written},workdir={self._work}"
-        # The newer of mount's two ways to the kernel takes no options of more than 255 characters.
+        # The newer of the kernel's two mount interfaces accepts no options of more than 255 characters.
         run("env", "LIBMOUNT_FORCE_MOUNT2=always", "mount", "-t", "overlay", "-o", options, label, str(self.root))
 
     def unmount(self) -> None:
@@ -69,14 +70,14 @@ class Disk:
         return tuple(sorted(path.name for path in folder.iterdir())) if folder.is_dir() else ()
 
     def snapshot(self, name: str) -> None:
-        """Keep what is written so far under this name, and write over it from now on."""
+        """Save what has been written so far under this name, and write on top of it from now on."""
         if not _SNAPSHOT_NAME.fullmatch(name):
             raise OrchestratorError(
                 Kind.INVALID, f"{name!r} cannot name a snapshot", hint="Use lower-case letters, digits and hyphens."
             )
         if name in self.snapshots():
             raise OrchestratorError(
-                Kind.CONFLICT, f"Practice host {self.host} has a snapshot {name} already", hint="Choose another name."
+                Kind.CONFLICT, f"Practice host {self.host} already has a snapshot {name}", hint="Choose another name."
             )
         lower = self._lower()
         self._finish_snapshot(lower[0])
@@ -86,7 +87,7 @@ class Disk:
         self._finish_snapshot(kept / "disk")
 
     def restore(self, name: str) -> None:
-        """Throw away what was written since the snapshot of this name."""
+        """Discard what has been written since the snapshot of this name."""
         kept = self.home / "snapshots" / name
         if not kept.is_dir():
             has = ", ".join(self.snapshots()) or "none"
@@ -111,7 +112,7 @@ class Disk:
         return _paths(self.home / "base")
 
     def _finish_snapshot(self, uppermost: Path) -> None:
-        """Move what was written to where a snapshot is to have it, unless that was done."""
+        """Move what was written to the snapshot's folder, unless that is done."""
         if uppermost.is_relative_to(self.home) and not uppermost.exists():
             self._written.mkdir(exist_ok=True)
             self._written.rename(uppermost)
@@ -124,7 +125,7 @@ def _paths(file: Path) -> tuple[Path, ...]:
 
 def _mounts_below(folder: Path) -> Iterator[Path]:
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        # The kernel writes a blank in a path as \040, and so on.
+        # The kernel escapes a space in a path as \040, and so on.
         target = Path(line.split()[4].encode().decode("unicode_escape"))
         if target.is_relative_to(folder):
             yield target

@@ -1,11 +1,12 @@
-"""Writing files so that a reader sees the old text or the new one, and so that links are replaced, not followed."""
+"""Writes files so that a reader sees either the old text or the new one, and so that links are replaced, not
+followed."""
 
 import os
 from pathlib import Path
 
 
 def write(path: Path, text: str, *, mode: int = 0o644) -> None:
-    """Put `text` in `path`, making its folders; leave the file alone when it already says so."""
+    """Write `text` to `path`, creating its folders. A file with this text stays untouched."""
     if not path.is_symlink() and path.exists() and path.read_text() == text and path.stat().st_mode & 0o7777 == mode:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""One practice host: a disk of its own over what all hosts share, booted as a machine."""
+"""One practice host: its own disk over what all hosts share, booted as a machine."""
 
 import shutil
 import time
@@ -44,41 +44,42 @@ class Host:
 
     @property
     def processes(self) -> ProcessGroup:
-        """What of it runs."""
+        """Its running processes."""
         return ProcessGroup(self.site, self.name)
 
     @property
     def disk(self) -> Disk:
-        """What it has written."""
+        """Its disk."""
         return Disk(self.home, self.name)
 
     def public_key(self) -> str:
-        """Return its host key, which is made before its first boot."""
+        """Return its host key, which is generated before its first boot."""
         return key_pair(self.home / "host_key")
 
     def state(self, pinned: str | None) -> HostState:
-        """Look at it from outside."""
+        """Return its state as seen from outside."""
         if not self.processes.alive():
             return HostState.STOPPED
         known = pinned is not None and answers(str(self.address.ip), host_key=pinned)
         return HostState.RUNNING if known else HostState.STARTING
 
     def ask(self, login: Login, command: str) -> str:
-        """Return what a command of the login's shell prints."""
+        """Return the output of a command in the login's shell."""
         return said(str(self.address.ip), command, host_key=self.public_key(), user=login.user, key=login.key)
 
     def up(self, login: Login) -> bool:
-        """Return when it lets `login` in and has started what it starts; False when it did so already.
+        """Boot the host and return when `login` can log in and its units have started. Returns False if it was already
+        up.
 
-        A host in any other state is started anew. Its disk has begun.
+        A host in any other state is restarted. Its disk must have its lower folders.
         """
-        if self._lets_in_within(_ANSWER_SECONDS, login):  # patient: a busy host is not a broken one
+        if self._lets_in_within(_ANSWER_SECONDS, login):  # patient: a busy host is not broken
             return False
         self.stop()
         stranger = self.disk.lacks(machine.INTRODUCED)
         self.disk.mount(self._machine)
         self._configure(login)
-        if stranger:  # once: from then on it is the host's own to change
+        if stranger:  # once: from then on only the host changes it
             machine.introduce(self.disk.root)
         self._boot()
         if not self._lets_in_within(_BOOT_SECONDS, login):
@@ -91,14 +92,15 @@ class Host:
         return True
 
     def stop(self, *, in_good_order: bool = True) -> None:
-        """Return when nothing of it runs or is mounted. Its disk stays, whole only if it was stopped in good order."""
+        """Stop it and return when none of its processes or mounts is left. Its disk is consistent only after an orderly
+        stop."""
         self.processes.stop(ask_first=in_good_order)
-        # The kernel takes its time to end a network that nobody is in any more. Until then its link has the name that
-        # the next boot wants.
-        with suppress(OrchestratorError):  # mostly there is none
+        # The kernel takes a while to remove an empty network namespace. Until then its link has the name that the next
+        # boot needs.
+        with suppress(OrchestratorError):  # usually there is none
             run("ip", "link", "delete", "dev", f"vb-{self._machine}")
         self.disk.unmount()
-        # Left by a systemd-nspawn that was killed.
+        # Left behind by a killed systemd-nspawn.
         shutil.rmtree(Path("/run/systemd/nspawn/propagate") / self._machine, ignore_errors=True)
 
     @property
@@ -106,7 +108,7 @@ class Host:
         return f"{self.site}-{self.name}"
 
     def _lets_in_within(self, seconds: float, login: Login) -> bool:
-        """Wait that long, or until none of its processes is left."""
+        """Return whether `login` can log in within this time. Stops waiting when none of its processes is left."""
         deadline = time.monotonic() + seconds
         while self.processes.alive() and time.monotonic() < deadline:
             if answers(str(self.address.ip), host_key=self.public_key(), user=login.user, key=login.key):

@@ -1,4 +1,4 @@
-"""Reads what the practice site needs to know from an Ansible inventory directory."""
+"""Reads the practice site's data from an Ansible inventory directory."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class InventoryHost:
 
 
 class Route(NamedTuple):
-    """A network that this machine reaches by a host of the site."""
+    """A network that this machine reaches through a host of the site."""
 
     to: IPv4Network
     via: IPv4Address
@@ -32,8 +32,8 @@ class Route(NamedTuple):
 
 @dataclass(frozen=True)
 class Inventory:
-    """The hosts in the inventory's order, the bridge they hang on, this machine's address there, their login, what is
-    reached through them, and the Debian release they run."""
+    """The hosts in the inventory's order, their bridge, this machine's address on it, their login, the networks behind
+    them, and their Debian release."""
 
     site: str
     hosts: tuple[InventoryHost, ...]
@@ -104,7 +104,7 @@ def _no_address(name: str) -> InventoryHost:
 
 
 def _walk(tree: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Yield (group, host, variables) of a nest of groups."""
+    """Yield (group, host, variables) for nested groups."""
     for group, body in tree.items():
         inside = _mapping(body, f"group {group}")
         for name, variables in _mapping(inside.get("hosts"), f"hosts of {group}").items():
@@ -122,13 +122,13 @@ def _problems(inventory: Inventory) -> Iterator[str]:
     if len(inventory.bridge) > _LONGEST_INTERFACE_NAME:
         yield f"practice_bridge {inventory.bridge} is longer than {_LONGEST_INTERFACE_NAME} characters"
     if inventory.suite not in SUITES:
-        yield f"practice_suite {inventory.suite} is none of {', '.join(SUITES)}"
+        yield f"practice_suite {inventory.suite} is not one of {', '.join(SUITES)}"
     taken = {inventory.interface.ip: "practice_address"}
     for host in inventory.hosts:
         if host.address not in inventory.interface.network:
             yield f"host {host.name}: {host.address} is outside {inventory.interface.network}"
         if host.address in taken:
-            yield f"host {host.name}: {host.address} is already that of {taken[host.address]}"
+            yield f"host {host.name}: {host.address} is already the address of {taken[host.address]}"
         taken[host.address] = f"host {host.name}"
 
 

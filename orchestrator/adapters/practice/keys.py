@@ -1,4 +1,4 @@
-"""The site's login key and its hosts' keys: made here, so that nothing is ever trusted because it answered first."""
+"""The site's login key and its hosts' keys. They are generated here, so that no host key is trusted on first use."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from orchestrator.adapters.practice.files import write
 
 
 def key_pair(path: Path) -> str:
-    """Return the public half, in OpenSSH's form, of the private key in `path`, made (0600) if it is not there."""
+    """Return the public key, in OpenSSH's format, of the private key in `path`, which is created (0600) if missing."""
     if not path.exists():
         private = Ed25519PrivateKey.generate().private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()

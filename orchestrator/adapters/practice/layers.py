@@ -1,8 +1,8 @@
 """Package layers: what roles may install on a host, installed once, between the base tree and the host's own disk.
 
-A layer is what dpkg wrote over the layers below it, named after all it was made from. Nothing in it starts by itself
-that did not start in the base: what runs on a host is for the roles to say, and some of it would only crash again and
-again before it is configured.
+A layer is what dpkg wrote over the layers below it. Its name is derived from everything it was made from. Nothing new
+in it starts by itself: roles decide what runs on a host, and some programs would only crash repeatedly until
+configured.
 """
 
 import hashlib
@@ -21,10 +21,10 @@ from orchestrator.domain.errors import OrchestratorError
 Packages = frozenset[str]
 
 _SIDE_BY_SIDE = 3
-"""One downloads, two unpack: more would wait for the disk."""
+"""One downloads while two unpack: more would only wait for the disk."""
 
-# Run in the layer with the packages as arguments. Downloads take turns, so that one layer's go on while another's are
-# unpacked; apt's own locks would have whole installations take turns, as the folder of downloads is shared.
+# Run in the layer with the packages as arguments. Downloads take turns, so that one layer downloads while another
+# unpacks; apt's own locks would serialize whole installations, because the folder of downloads is shared.
 _INSTALL = r"""
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -46,7 +46,7 @@ scripts | comm -13 /run/scripts - | while read -r name; do update-rc.d "$name" d
 units | comm -13 /run/units - | tr '\n' '\0' | xargs -0 -r rm -f
 rm -f /usr/sbin/policy-rc.d
 """
-# In a mount namespace of its own, so that no mount outlives it, and killed with the command that wanted the layer.
+# In its own mount namespace, so that no mount outlives it, and killed with the command that requested the layer.
 _MOUNTED = 'mount -t overlay -o "$1" practice-layer "$2" && shift 2 && exec "$@"'
 
 
@@ -60,7 +60,7 @@ class Layer:
 
     @property
     def name(self) -> str:
-        """Return a name that no layer made from anything else has."""
+        """Return a name that is unique to what the layer is made from."""
         parts = (self.below.name if self.below else self.base.name, _INSTALL, *sorted(self.packages))
         return f"packages-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:12]}"
 
@@ -72,10 +72,10 @@ class Layer:
 
 
 def arrange(base: Path, wanted: Iterable[Packages]) -> Mapping[Packages, Layer]:
-    """Return the layer of each set of packages, and of what two of them share.
+    """Return the layer for each set of packages.
 
-    A set that holds all of another lies over the other's layer. What two sets share is a layer below both, from two
-    packages on: less would not pay for a layer.
+    A superset of another set lies over the other's layer. Two or more packages that two sets share become a layer below
+    both; a single one is not worth a layer.
     """
     sets = {packages for packages in wanted if packages}
     sets |= {shared for one, other in combinations(sets, 2) if len(shared := one & other) > 1}
@@ -93,9 +93,9 @@ def _size(layer: Layer) -> tuple[int, str]:
 def bake(
     cache: Cache, layers: Collection[Layer], *, names: Mapping[Layer, str], progress: Progress
 ) -> Mapping[Layer, tuple[Path, ...]]:
-    """Return the folders of each layer and those below it, uppermost first, without the base; make what is missing.
+    """Return the folders of each layer and those below it, uppermost first, without the base. Builds those missing.
 
-    They are baked side by side. `names` are what `progress` calls them.
+    Layers are built in parallel. `names` are their names for `progress`.
     """
     with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
         folders = pool.map(lambda layer: _baked(cache, layer, names, progress), layers)
@@ -117,7 +117,7 @@ def _baked(cache: Cache, layer: Layer, names: Mapping[Layer, str], progress: Pro
                 error.kind,
                 f"The packages of {name} could not be installed in {cache.folder}",
                 details=error.details,
-                hint="Nothing is left of the attempt; the last lines say what to mend before the next.",
+                hint="The attempt was removed completely; fix what the last lines report and run the command again.",
             ) from error
         progress(f"{name}: packages ready after {time.monotonic() - started:.0f} s")
 

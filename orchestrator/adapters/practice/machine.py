@@ -1,4 +1,4 @@
-"""What this machine offers its practice hosts: room to run, and what it knows about the way out."""
+"""What this machine provides for its practice hosts: kernel limits, and its settings for reaching the outside."""
 
 import os
 import platform
@@ -14,25 +14,25 @@ _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _FETCHING = tuple(
     f"Acquire::{name}" for name in ("http", "Check-", "Retries", "Force", "Languages", "GzipIndexes", "Queue")
 )
-# The second is where systemd-resolved says what stands behind its own address on the loopback.
+# In the second, systemd-resolved lists the servers behind its own loopback address.
 _RESOLVERS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 INTRODUCED = "etc/resolv.conf"
-"""Written into the tree of a host that has been told about the way out."""
+"""Written last into the tree of a host that has this machine's settings."""
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 _INOTIFY_INSTANCES = 1024
 
 
 def make_room() -> None:
-    """Let a dozen and more systems run beside ours: each takes eight inotify instances of the 128 there are at first.
+    """Allow more than a dozen systems beside ours: each uses eight of the default 128 inotify instances.
 
-    The limit stays raised: lowering it would not take anything back.
+    The limit stays raised: lowering it would reclaim nothing.
     """
     if int(_INOTIFY.read_text()) < _INOTIFY_INSTANCES:
         _INOTIFY.write_text(str(_INOTIFY_INSTANCES))
 
 
 def resolver() -> str:
-    """Return a resolv.conf whose name servers can be reached from another host."""
+    """Return a resolv.conf with name servers that other hosts can reach."""
     for path in _RESOLVERS:
         lines = path.read_text().splitlines() if path.exists() else []
         servers = [line for line in lines if line.startswith("nameserver") and not _is_loopback(line.split()[1])]
@@ -47,8 +47,7 @@ def resolver() -> str:
 
 
 def apt_sources(suite: str) -> str:
-    """Return the Debian sources this machine installs from, as a sources.list of a release that may be another than its
-    own; empty on another distribution."""
+    """Return this machine's Debian sources as a sources.list for the given release; empty on another distribution."""
     sources = run(
         "apt-get", "indextargets", "--format", "deb $(REPO_URI) $(RELEASE) $(COMPONENT)",
         "Created-By: Packages", "Origin: Debian",
@@ -58,7 +57,7 @@ def apt_sources(suite: str) -> str:
 
 
 def introduce(tree: Path) -> None:
-    """Tell the host in this tree what this machine knows about the way out. The file INTRODUCED is written last."""
+    """Copy this machine's settings for reaching the outside into a host's tree. The file INTRODUCED is written last."""
     etc = tree / "etc"
     write(etc / "apt/apt.conf.d/90machine", apt_options())
     if trusted := certificates():
@@ -67,7 +66,7 @@ def introduce(tree: Path) -> None:
 
 
 def apt_options() -> str:
-    """Return this machine's apt settings about fetching (proxies, checks, retries), as an apt.conf."""
+    """Return this machine's apt settings for downloads (proxies, checks, retries) as an apt.conf."""
     settings = run("apt-config", "dump", "Acquire").splitlines()
     kept = [line for line in settings if line.startswith(_FETCHING)]
     configured = "\n".join(kept)
@@ -79,7 +78,7 @@ def apt_options() -> str:
 
 
 def certificates() -> str | None:
-    """Return the authorities this machine trusts, or None when it has no such list."""
+    """Return the certificate authorities that this machine trusts, or None if it has no such list."""
     return _CERTIFICATES.read_text() if _CERTIFICATES.exists() else None
 
 

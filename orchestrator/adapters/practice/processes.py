@@ -1,4 +1,4 @@
-"""A host's processes: those in its control group, by which they are found and stopped and no stranger ever is."""
+"""A host's processes: they are found and stopped by control group, so that no other process is ever affected."""
 
 import errno
 import os
@@ -15,15 +15,15 @@ from orchestrator.adapters.practice.commands import run
 from orchestrator.domain.errors import Kind, OrchestratorError
 
 _PARENT = "shared-service-practice"
-_POWER_OFF = signal.SIGRTMIN + 4  # what a systemd takes as "power off"
+_POWER_OFF = signal.SIGRTMIN + 4  # systemd's signal for "power off"
 _STOP_SECONDS = 20.0
 _KILL_SECONDS = 10.0
-_REBOOT = 133  # how systemd-nspawn says that the host asked to be booted again
+_REBOOT = 133  # exit status of systemd-nspawn when the host asks for a reboot
 
-# Every boot has a group of its own, as systemd-nspawn divides the one it is in and a divided group takes no process.
+# Every boot has its own group: systemd-nspawn divides the one it is in, and a divided group accepts no process.
 _BOOT = 'echo $$ > "$(mktemp --directory "$0/boot.XXXXXX")/cgroup.procs" && exec "$@"'
 _KEEP_BOOTING = f"""while sh -c '{_BOOT}' "$@"; [ $? = {_REBOOT} ]; do :; done"""
-# It joins before it detaches: the host has a process from the moment this returns.
+# It joins the group before it detaches: the host has a process as soon as this returns.
 _DETACH = """
 echo $$ > "$0/cgroup.procs" || exit
 log="$1"; shift
@@ -33,13 +33,13 @@ exec setsid --fork sh -c "$@" < /dev/null > "$log" 2>&1
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The processes of one host of a site, whichever command started them. `site` is unique on the machine."""
+    """The processes of one host of a site, no matter which command started them. `site` is unique on the machine."""
 
     site: str
     host: str
 
     def start(self, *argv: str, log: Path) -> None:
-        """Start a systemd-nspawn that outlives this command, and start it again whenever the host reboots."""
+        """Start a systemd-nspawn that outlives this command, and restart it whenever the host reboots."""
         group = _tracking() / self._path
         keeper = group / "keeper"
         keeper.mkdir(parents=True, exist_ok=True)
@@ -47,11 +47,11 @@ class ProcessGroup:
         run("sh", "-c", _DETACH, str(keeper), str(log), _KEEP_BOOTING, "sh", str(group), *argv)
 
     def alive(self) -> bool:
-        """Say whether any process of the host exists."""
+        """Return whether the host has any process."""
         return next(_members(_tracking() / self._path), None) is not None
 
     def stop(self, *, ask_first: bool = True) -> None:
-        """Return when no process of the host is left, having asked its systemd first unless there is no need."""
+        """Stop all processes of the host. `ask_first` asks its systemd to power off before killing."""
         group = _tracking() / self._path
         asked = [_power_off(scope) for scope in group.glob("boot.*/payload/init.scope") if ask_first]
         if not (any(asked) and self._gone_within(_STOP_SECONDS)) and self.alive():
@@ -75,13 +75,13 @@ class ProcessGroup:
 
 
 def hosts_with_processes(site: str) -> frozenset[str]:
-    """Return the names of the hosts that have a control group, in the inventory or not."""
+    """Return the names of all hosts with a control group, in the inventory or not."""
     groups = [hierarchy / _PARENT / site for hierarchy in _hierarchies()]
     return frozenset(path.name for group in groups if group.is_dir() for path in group.iterdir() if path.is_dir())
 
 
 def _hierarchies() -> list[Path]:
-    """Return where control groups are mounted that systemd tracks processes by: the unified hierarchy comes first."""
+    """Return the mount points of the control groups by which systemd tracks processes, the unified hierarchy first."""
     unified, named = [], []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         mount, _, source = line.partition(" - ")
@@ -105,7 +105,7 @@ def _tracking() -> Path:
 
 
 def _offer_controllers(group: Path) -> None:
-    """Let the host share out what this machine shares out. A hybrid machine offers nothing here, and that will do."""
+    """Give the host the controllers that this machine offers. A hybrid hierarchy offers none, which is fine."""
     for level in (group.parent.parent.parent, group.parent.parent, group.parent, group):
         for controller in {"cpu", "memory", "pids"} & set((level / "cgroup.controllers").read_text().split()):
             (level / "cgroup.subtree_control").write_text(f"+{controller}")
@@ -113,17 +113,17 @@ def _offer_controllers(group: Path) -> None:
 
 def _members(group: Path) -> Iterator[int]:
     for folder, _, _ in os.walk(group):
-        with suppress(OSError):  # a group may go while we look
+        with suppress(OSError):  # a group may disappear meanwhile
             yield from map(int, Path(folder, "cgroup.procs").read_text().split())
 
 
 def _power_off(scope: Path) -> bool:
-    """Ask the systemd in this control group, if there is one."""
+    """Ask the systemd in this control group to power off, if there is one."""
     for pid in _members(scope):
         with suppress(ProcessLookupError):
             handle = os.pidfd_open(pid)
             try:
-                # Looked at again with the handle open: the id can no longer become another process's.
+                # Checked again with the handle open: the id can no longer be reused.
                 if pid in _members(scope):
                     signal.pidfd_send_signal(handle, _POWER_OFF)
                     return True
@@ -136,17 +136,17 @@ def _remove(group: Path) -> None:
     for folder, _, _ in os.walk(group, topdown=False):
         _remove_folder(Path(folder))
     for parent in (group.parent, group.parent.parent):
-        with suppress(OSError):  # not there, or another host's or site's as well
+        with suppress(OSError):  # missing, or shared with another host or site
             parent.rmdir()
 
 
 @retry(
-    # The last process is no longer listed, and not yet out of it.
+    # The last process is no longer listed, but has not left the group yet.
     retry=retry_if_exception(lambda error: isinstance(error, OSError) and error.errno == errno.EBUSY),
     stop=stop_after_delay(_KILL_SECONDS),
     wait=wait_fixed(0.05),
     reraise=True,
 )
 def _remove_folder(folder: Path) -> None:
-    with suppress(FileNotFoundError):  # systemd-nspawn clears up as well
+    with suppress(FileNotFoundError):  # systemd-nspawn removes it too
         folder.rmdir()

@@ -37,9 +37,9 @@ Result = TypeVar("Result")
 class PracticeSite:
     """The hosts of the inventory directory, with their disks and keys under `home`.
 
-    `cache` has what sites share. `packages` are, by group, what roles may install on its hosts: a host's first boot
-    finds them installed. Any process may call any method, whichever brought the site up; those that change the site
-    wait for each other. `names` are of hosts or groups of the inventory; without any, all hosts are meant.
+    `cache` holds what sites share. `packages` are, by group, what roles may install on its hosts: they are installed
+    before a host's first boot. Any process may call any method; those that change the site wait for each other. `names`
+    are hosts or groups of the inventory; without any, all hosts are meant.
     """
 
     inventory: Path
@@ -48,9 +48,10 @@ class PracticeSite:
     packages: Mapping[str, Packages] = field(default_factory=dict)
 
     def up(self, progress: Progress, names: Collection[str] = ()) -> None:
-        """Return when each of these hosts lets the site's login in, and none runs that the inventory does not have.
+        """Boot these hosts and return when the site's login can log in to each. Stops hosts that are not in the
+        inventory.
 
-        What is already so is left alone; what a crash left behind is repaired.
+        Running hosts are left alone; what a crash left behind is repaired.
         """
         require_machine()
         with self._only_one(progress):
@@ -67,7 +68,7 @@ class PracticeSite:
             _each(lambda host: self._boot(host, progress), chosen)
 
     def snapshot(self, name: str, progress: Progress, names: Collection[str] = ()) -> None:
-        """Keep what these hosts have written so far under this name. Those that run are stopped and booted again."""
+        """Save what these hosts have written so far under this name. Running hosts are stopped and booted again."""
 
         def keep(host: Host) -> None:
             ran = host.processes.alive()
@@ -82,7 +83,7 @@ class PracticeSite:
             _each(keep, self._begun(names))
 
     def restore(self, name: str, progress: Progress, names: Collection[str] = ()) -> None:
-        """Boot these hosts, or without names all that have a snapshot of this name, as they were when it was taken."""
+        """Boot these hosts, or without names all that have the snapshot, as they were when it was taken."""
 
         def bring_back(host: Host) -> None:
             host.stop(in_good_order=False)
@@ -103,7 +104,7 @@ class PracticeSite:
             _each(bring_back, hosts)
 
     def unsteady(self) -> tuple[UnsteadyUnit, ...]:
-        """Return the units that failed or keep being started again, of all hosts that run."""
+        """Return the units of running hosts that failed or keep restarting."""
 
         def ask(host: Host) -> list[UnsteadyUnit]:
             return unsteady_units(host.name, host.ask(self._login, UNITS)) if host.processes.alive() else []
@@ -111,7 +112,7 @@ class PracticeSite:
         return tuple(unit for units in _each(ask, map(self._host, self._inventory.hosts)) for unit in units)
 
     def status(self) -> tuple[PracticeHost, ...]:
-        """Return the inventory's hosts as they are now, in its order."""
+        """Return the current state of the inventory's hosts, in its order."""
         known_hosts = self._folder / "known_hosts"
 
         def look(host: InventoryHost) -> PracticeHost:
@@ -127,7 +128,7 @@ class PracticeSite:
         return tuple(_each(look, self._inventory.hosts))
 
     def down(self, progress: Progress, *, erase: bool = False) -> None:
-        """Return when no process, mount, bridge or rule of the site is left. Disks and keys stay unless `erase`."""
+        """Remove all processes, mounts, bridges and rules of the site. Keeps disks and keys unless `erase`."""
         require_machine()
         with self._only_one(progress):
 
@@ -152,7 +153,7 @@ class PracticeSite:
 
     @property
     def _identity(self) -> str:
-        """Return a name that no other checkout's site has, even one with the same bridge."""
+        """Return a name that is unique even among sites of other checkouts with the same bridge."""
         place = hashlib.sha256(str(self._folder).encode()).hexdigest()[:8]
         return f"{self._inventory.bridge}-{place}"
 
@@ -177,12 +178,13 @@ class PracticeSite:
         return [host for host in hosts if not names or {host.name, *host.groups} & set(names)]
 
     def _begun(self, names: Collection[str]) -> list[Host]:
-        """Return those of the hosts that have been up."""
+        """Return the hosts that have been up before."""
         hosts = [self._host(host) for host in self._chosen(names)]
         return [host for host in hosts if host.disk.begun()]
 
     def _begin_disks(self, chosen: list[InventoryHost], progress: Progress) -> None:
-        """Lay the disks of hosts that have none over what their roles install, baked first if need be."""
+        """Create the missing disks of hosts, over the layers of what their roles install, which are built if
+        necessary."""
         new = [host for host in chosen if not self._host(host).disk.begun()]
         if not new:
             return
@@ -216,7 +218,7 @@ class PracticeSite:
         )
 
     def _host_named(self, name: str) -> Host:
-        """Return a host to stop, which may have left the inventory and so have no address any more."""
+        """Return a host to stop. It may have left the inventory and so have no address."""
         nowhere = InventoryHost(name=name, address=self._inventory.interface.ip, groups=())
         return self._host(next((host for host in self._inventory.hosts if host.name == name), nowhere))
 
@@ -234,7 +236,7 @@ class PracticeSite:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                progress("waiting for another command that brings this site up or down")
+                progress("waiting for another command that is changing this site")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             try:
                 yield
@@ -244,19 +246,19 @@ class PracticeSite:
                 raise OrchestratorError(
                     Kind.UNAVAILABLE,
                     f"There is no space left for the practice site, in {self._folder} or in {self.cache}",
-                    hint="Free some and run the command again; orchestrator practice down --erase frees what it can.",
+                    hint="Free some space and try again; orchestrator practice down --erase frees what it can.",
                 ) from error
 
 
 def _each(act: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """Do it to all at once; when any fails, raise the first failure after all have ended."""
+    """Apply the function to all items in parallel. If any fails, raises the first failure after all have ended."""
     with ThreadPoolExecutor(max_workers=16) as pool:
         return list(pool.map(act, items))
 
 
 @contextmanager
 def _modes_of_hosts() -> Iterator[None]:
-    """What is made meanwhile is for everybody, as programs on hosts expect; the site's folder is private by itself."""
+    """Create files that everybody may read, as programs on hosts expect. The site's folder itself is private."""
     before = os.umask(0o022)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Asking a host's sshd who it is, and whether it lets our login in."""
+"""Checks a host's identity over SSH, and whether our login can log in."""
 
 import base64
 import logging
@@ -12,14 +12,14 @@ import paramiko
 from orchestrator.domain.errors import Kind, OrchestratorError
 
 _SECONDS = 5.0
-# A host that is still booting refuses and hangs up in many ways; none of them is news.
+# A booting host refuses and drops connections in many ways; none is worth logging.
 _QUIET = "orchestrator.practice.ssh"
 logging.getLogger(_QUIET).addHandler(logging.NullHandler())
 logging.getLogger(_QUIET).propagate = False
 
 
 def answers(address: str, *, host_key: str, user: str | None = None, key: Path | None = None) -> bool:
-    """Say whether sshd at `address` proves to hold the pinned key and, when a login is given, lets it in."""
+    """Return whether sshd at `address` proves that it has the pinned key and, if a login is given, accepts it."""
     try:
         with _connected(address, host_key) as transport:
             if user and key:
@@ -30,7 +30,7 @@ def answers(address: str, *, host_key: str, user: str | None = None, key: Path |
 
 
 def said(address: str, command: str, *, host_key: str, user: str, key: Path) -> str:
-    """Return what a command of the login's shell prints on the host that holds the pinned key."""
+    """Return the output of a command in the login's shell, on the host with the pinned key."""
     try:
         with _connected(address, host_key) as transport:
             transport.auth_publickey(user, _private(key))

@@ -1,17 +1,17 @@
-"""Which of a host's units do not keep running."""
+"""Finds a host's units that do not keep running."""
 
 from collections.abc import Iterator
 
 from orchestrator.domain.estate.practice import UnsteadyUnit
 
 UNITS = "systemctl show --all --type=service --property=Id,ActiveState,NRestarts '*'"
-"""Asked of a host, as a command of its shell."""
+"""The shell command for a host."""
 _RESTARTS = 2
-"""How often a unit may be started again. More is a unit that crashes again and again."""
+"""How often a unit may restart. A unit with more restarts keeps crashing."""
 
 
 def unsteady_units(host: str, said: str) -> list[UnsteadyUnit]:
-    """Return the units that failed or were restarted more than twice, of what the host said when asked UNITS."""
+    """Return the units that failed or restarted more than twice, by a host's output for UNITS."""
     units = [
         UnsteadyUnit(host=host, unit=told["Id"], state=told["ActiveState"], restarts=int(told.get("NRestarts") or 0))
         for told in _paragraphs(said)

@@ -1,1 +1,1 @@
-"""Probes of live services, one module for each protocol, and the pool that runs them."""
+"""Probes of live services, one module per protocol, and the pool that runs them."""

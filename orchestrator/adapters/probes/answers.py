@@ -1,4 +1,4 @@
-"""What all probes share: how they fail, and how a target is spelt."""
+"""What all probes share: their errors, and the format of targets."""
 
 import errno
 import ssl
@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from orchestrator.ports.probing import Prepared
 
 Ask = Callable[[Prepared, float], Awaitable[str]]
-"""Asks a service once, within so many seconds. Returns what it found, in a line; raises ProbeFailed, OSError or
-TimeoutError when the service did not work, CannotProbe when that could not be found out."""
+"""Tries a service once, within the given seconds. Returns what it found, in a line. Raises ProbeFailed, OSError or
+TimeoutError when the service did not work, and CannotProbe when that cannot be determined."""
 
 OURS = {
     errno.EMFILE,
@@ -20,7 +20,7 @@ OURS = {
     errno.EACCES,
     errno.EPERM,
 }
-"""Errors that say something of this machine and nothing of the service: too many files, no way to its network."""
+"""Errors of this machine, not of the service: too many open files, no route to its network."""
 
 
 class ProbeFailed(Exception):  # noqa: N818 - the service's failure, not ours
@@ -28,32 +28,32 @@ class ProbeFailed(Exception):  # noqa: N818 - the service's failure, not ours
 
 
 class CannotProbe(Exception):  # noqa: N818
-    """Nothing is known of the service: the probe could not run."""
+    """The probe could not run, so nothing is known about the service."""
 
 
 def host_and_port(address: str, default: int | None = None) -> tuple[str, int]:
-    """HOST:PORT, HOST or [IPv6]:PORT. Raises CannotProbe when it is none of them."""
+    """Parse HOST:PORT, HOST or [IPv6]:PORT. Raises CannotProbe for anything else."""
     host, separator, port = address.rpartition(":")
     if not separator or (address.startswith("[") and address.endswith("]")):
         host, port = address, str(default or "")
     host = host.removeprefix("[").removesuffix("]")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise CannotProbe(f"{address!r} is no HOST:PORT")
+        raise CannotProbe(f"{address!r} is not HOST:PORT")
     return host, int(port)
 
 
 def place_and_name(address: str, default: int, *, spelt: str) -> tuple[str, int, str]:
-    """HOST[:PORT]/NAME. Raises CannotProbe, saying how it is `spelt`, when there is no name."""
+    """Parse HOST[:PORT]/NAME. Raises CannotProbe, with the format in `spelt`, when there is no name."""
     place, _, name = address.partition("/")
     host, port = host_and_port(place, default)
     if not name:
-        raise CannotProbe(f"{address!r} is no {spelt}")
+        raise CannotProbe(f"{address!r} is not {spelt}")
     return host, port, name
 
 
 def tls_trusting(authority: str | None) -> ssl.SSLContext:
-    """TLS that trusts an authority (PEM), or those of this machine."""
+    """A TLS context that trusts an authority (PEM), or else those of this machine."""
     try:
         return ssl.create_default_context(cadata=authority)
     except ssl.SSLError as error:
-        raise CannotProbe(f"what is to be trusted is no certificate: {error}") from error
+        raise CannotProbe(f"the trusted authority is not a certificate: {error}") from error

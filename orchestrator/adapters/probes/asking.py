@@ -1,4 +1,4 @@
-"""Every protocol there is a probe for."""
+"""All protocols with a probe."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ from orchestrator.domain.selling.catalog import ProbeKind
 
 @asynccontextmanager
 async def probes() -> AsyncIterator[Mapping[ProbeKind, Ask]]:
-    """How each kind asks, with the connections they keep, for as long as the context lasts."""
+    """The probe of each kind, with its kept connections, while the context lasts."""
     web, shell, directory = Web(), SecureShell(), Directory()
     try:
         yield {

@@ -1,4 +1,4 @@
-"""LDAP: whether somebody can bind, over connections that are kept."""
+"""LDAP: whether somebody can bind, over kept connections."""
 
 import asyncio
 import math
@@ -20,7 +20,7 @@ class Directory:
         self._turn = threading.Lock()
 
     async def ask(self, prepared: Prepared, seconds: float) -> str:
-        """Bind as the person, or as nobody."""
+        """Bind as the person, or anonymously."""
         return await asyncio.to_thread(self._ask, prepared, seconds)
 
     def close(self) -> None:
@@ -42,7 +42,7 @@ class Directory:
             raise ProbeFailed(f"{prepared.target.address}: {error}") from error
         if not bound:
             _hang_up(connection)
-            raise ProbeFailed(f"{prepared.target.address} lets nobody in: {connection.result.get('description')}")
+            raise ProbeFailed(f"{prepared.target.address} refuses the bind: {connection.result.get('description')}")
         with self._turn:
             self._kept[prepared.target.each] = prepared, connection
         return f"{prepared.target.address} lets {prepared.person.name if prepared.person else 'everybody'} in"
@@ -51,7 +51,7 @@ class Directory:
 def _connection(prepared: Prepared, seconds: float) -> Any:
     address, person = prepared.target.address, prepared.person
     if not address.startswith(("ldap://", "ldaps://")):
-        raise CannotProbe(f"{address!r} is no address of a directory")
+        raise CannotProbe(f"{address!r} is not the address of a directory")
     tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_data=prepared.trust) if address.startswith("ldaps") else None
     server = ldap3.Server(address, connect_timeout=seconds, get_info=ldap3.NONE, tls=tls)
     login = {"user": person.name, "password": person.password} if person else {}

@@ -1,4 +1,4 @@
-"""Incidents as Request Tracker keeps them, read by REST 2 as one of the agency's agents."""
+"""Incidents from Request Tracker, read with REST 2 as one of the agency's agents."""
 
 import asyncio
 import urllib.parse
@@ -14,13 +14,13 @@ from orchestrator.domain.service_levels.incidents import Hold, Incident, Inciden
 from orchestrator.ports.probing import Prepared
 
 FROM_PRIORITY = ((75, IncidentPriority.P1), (50, IncidentPriority.P2), (25, IncidentPriority.P3))
-"""Request Tracker's numbers, and what they mean from there on."""
+"""Request Tracker's numbers, and the priority that starts at each."""
 
 OURS = ("Service probe", "Recovery probe", "Recovery canary", "Service verification of ")
-"""How subjects of tickets begin that nobody reported."""
+"""How the subjects of our own tickets begin, which nobody reported."""
 
 NONE = ("rejected", "deleted")
-"""States of tickets that are no incidents."""
+"""States of tickets that are not incidents."""
 
 FIELDS = "Subject,Status,Priority,Created,Started,Resolved"
 CHANGES = "Type,Field,OldValue,NewValue,Created"
@@ -28,17 +28,19 @@ WAITING = "stalled"
 PAGE = 100
 SECONDS = 30.0
 LOCAL = timedelta(days=1)
-"""Times asked for are by the clocks of the desk's user, wherever that is."""
+"""Margin for queries: the desk reads times in the time zone of its user, wherever that is."""
 
 
 def read_incidents(prepared: Prepared, since: datetime) -> dict[str, Incident]:
-    """Ticket number -> incident, of those that have changed since an instant. Raises unavailable when the desk does not
-    tell."""
+    """Ticket number -> incident, for those changed since an instant. Raises UNAVAILABLE when the desk cannot be
+    read."""
     try:
         return asyncio.run(_read(prepared, since - LOCAL))
     except (ProbeFailed, CannotProbe, OSError, TimeoutError, LookupError, TypeError, ValueError) as error:
         agency = prepared.target.key.agency
-        raise OrchestratorError(Kind.UNAVAILABLE, f"the desk of {agency} tells no incidents: {error}") from error
+        raise OrchestratorError(
+            Kind.UNAVAILABLE, f"the incidents of {agency} cannot be read from the desk: {error}"
+        ) from error
 
 
 async def _read(prepared: Prepared, since: datetime) -> dict[str, Incident]:
@@ -85,7 +87,7 @@ def _incident(ticket: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -
 
 
 def _holds(history: Sequence[Mapping[str, Any]]) -> Iterator[Hold]:
-    """Whenever its state was that the customer is waited for."""
+    """The periods during which the ticket waited for the customer."""
     since: datetime | None = None
     for change in sorted(history, key=lambda change: (str(change["Created"]), int(change["id"]))):
         if change["Field"] != "Status":
@@ -101,6 +103,6 @@ def _holds(history: Sequence[Mapping[str, Any]]) -> Iterator[Hold]:
 
 
 def _instant(told: str | None) -> datetime | None:
-    """Request Tracker says 1970 of what has not happened."""
+    """Request Tracker returns 1970 for what has not happened."""
     at = datetime.fromisoformat(told) if told else datetime.fromtimestamp(0, UTC)
     return at if at.timestamp() > 0 else None

@@ -36,11 +36,11 @@ async def _until_features(reader: asyncio.StreamReader, domain: str) -> bytes:
         if b"<stream:error" in said:
             raise ProbeFailed(f"{domain}: the stream was refused: {_condition(said)}")
         if not more or len(said) > MOST_BYTES:
-            raise ProbeFailed(f"{domain}: no features of a stream came back")
+            raise ProbeFailed(f"{domain}: no stream features were received")
     return said
 
 
 def _condition(said: bytes) -> str:
-    """The first element inside the stream's error, which names what is wrong."""
+    """The first element inside the stream error, which names the problem."""
     inside = said.partition(b"<stream:error")[2].partition(b"<")[2]
     return inside.split()[0].strip(b"/>").decode(errors="replace") if inside.split() else "without a reason"

@@ -1,4 +1,4 @@
-"""One reading of each of some targets, at once."""
+"""One reading of each target, all at once."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from orchestrator.ports.probing import Prepared
 def read_once(
     prepare: Callable[[ProbeTarget], Prepared], targets: Sequence[ProbeTarget], clock: Clock
 ) -> list[tuple[ProbeTarget, Reading]]:
-    """Each target with what its probe finds, in their order."""
+    """Each target with its reading, in the order given."""
 
     async def prepared(target: ProbeTarget) -> Prepared:
         return await asyncio.to_thread(prepare, target)

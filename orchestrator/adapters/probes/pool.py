@@ -1,4 +1,4 @@
-"""The pool: probes begin when they are due, many at a time, and somebody is told how late they are."""
+"""The pool: starts probes when they are due, many at a time, and reports how late they are."""
 
 import asyncio
 import logging
@@ -27,16 +27,16 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 2.0
-"""How often readings are handed on, and the lease is renewed."""
+"""How often readings are passed on and the lease is renewed."""
 REFRESH_SECONDS = 20.0
-"""How often it is looked for services that came or went."""
+"""How often the list of services is refreshed."""
 LATE_SECONDS = 5.0
-"""A probe that begins so late says that the pool does not keep up."""
+"""A probe that starts this late means that the pool cannot keep up."""
 WARN_SECONDS = 60.0
 MOST_UNRECORDED = 200_000
-"""Readings that are kept while the database is away."""
+"""Maximum number of readings kept while the database is unavailable."""
 WATCHED_SECONDS = 30.0
-"""Of how many seconds the greatest lateness is told."""
+"""The period whose greatest lateness is reported."""
 LONGEST_NAP_SECONDS = 0.2
 THREADS = 16
 """For protocols whose libraries block."""
@@ -58,9 +58,9 @@ class ProbePool:
     _recording: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(RECORDING_THREADS))
 
     def run(self, stopping: Callable[[], bool]) -> None:
-        """Probe until told otherwise, whenever no other process does."""
+        """Probe until `stopping` returns true, whenever no other process does."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft != hard:  # a connection may be kept to each of 10,000 services
+        if soft != hard:  # there may be a kept connection to each of 10,000 services
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         asyncio.run(self._run(stopping))
 
@@ -71,11 +71,11 @@ class ProbePool:
                 if await self._records(self.watcher.take):
                     await self._probe(stopping)
             except OrchestratorError as error:
-                log.warning("nothing is probed by this process: %s", error.message)
+                log.warning("this process does not probe: %s", error.message)
             await _nap(BEAT_SECONDS, stopping)
 
     async def _probe(self, stopping: Callable[[], bool]) -> None:
-        """Be the one that probes, until told to stop or until it is another's turn."""
+        """Probe until told to stop or until another process takes over."""
         self._table, self._read, self._prepared = Timetable(), [], {}
         self._lateness.clear()
         await self._refresh()
@@ -86,7 +86,7 @@ class ProbePool:
                 while not stopping() and await self._hand_on():
                     for task in (beginning, refreshing):
                         if task.done():
-                            task.result()  # it never ends but by an error, which is ours
+                            task.result()  # it ends only with an error, which is our bug
                     await _nap(BEAT_SECONDS, stopping)
             finally:
                 for task in (beginning, refreshing):
@@ -98,14 +98,14 @@ class ProbePool:
                 await self._records(self.watcher.leave)
 
     async def _begin_all(self, asks: Mapping[ProbeKind, Ask]) -> None:
-        """Begin each probe when it is due, or as soon as there is a place for it."""
+        """Start each probe when it is due, or as soon as there is a free place."""
         places, running = asyncio.Semaphore(self.concurrency), set[asyncio.Task[None]]()
         try:
             while True:
                 due = self._table.next_due()
                 wait = (due - self.clock.now()).total_seconds() if due else LONGEST_NAP_SECONDS
                 if wait > 0:
-                    await asyncio.sleep(min(wait, LONGEST_NAP_SECONDS))  # what is due first may have changed by then
+                    await asyncio.sleep(min(wait, LONGEST_NAP_SECONDS))  # the first to be due may have changed by then
                     continue
                 await places.acquire()
                 if self._table.next_due() is None:
@@ -122,7 +122,7 @@ class ProbePool:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _one(self, target: ProbeTarget, ask: Ask, places: asyncio.Semaphore) -> None:
-        """Read it once. What the probe needs is looked up anew when its service has changed, or it did not work."""
+        """Read a target once. What the probe needs is looked up again when its service has changed or failed."""
         used: list[Prepared] = []
 
         async def prepare(target: ProbeTarget) -> Prepared:
@@ -142,14 +142,15 @@ class ProbePool:
             places.release()
 
     async def _hand_on(self) -> bool:
-        """Readings to whoever keeps them; what cannot be kept now is offered again. False when another probes."""
+        """Pass readings on to be recorded; those that fail are offered again. Returns False when another process
+        probes."""
         self._tell_lateness()
         readings, read_until = list(self._read), self._table.read_until(self.clock.now())
         try:
             ours = await self._records(lambda: self.watcher.heard(readings, read_until=read_until))
         except OrchestratorError as error:
             log.warning("readings of %d probes are not recorded yet: %s", len(readings), error.message)
-            del self._read[:-MOST_UNRECORDED]  # a gap is unknown
+            del self._read[:-MOST_UNRECORDED]  # the gap counts as unknown
             return True
         del self._read[: len(readings)]
         return ours
@@ -163,7 +164,7 @@ class ProbePool:
         late = self.counts.late_seconds = max([waiting, *(late for _, late in self._lateness)])
         if late > LATE_SECONDS and now - self._warned >= WARN_SECONDS:
             self._warned = now
-            log.warning("probing does not keep up: probes begin up to %.1f s after they are due", late)
+            log.warning("probing does not keep up: probes start up to %.1f s late", late)
 
     async def _refresh_all(self) -> None:
         while True:
@@ -171,10 +172,10 @@ class ProbePool:
             try:
                 await self._refresh()
             except OrchestratorError as error:
-                log.warning("services that came or went are not probed yet: %s", error.message)
+                log.warning("the list of services could not be refreshed: %s", error.message)
 
     async def _records(self, call: Callable[[], T]) -> T:
-        """A call that waits for the database."""
+        """Make a call that waits for the database, in its own thread."""
         return await asyncio.get_running_loop().run_in_executor(self._recording, call)
 
     async def _refresh(self) -> None:

@@ -1,4 +1,4 @@
-"""One reading: a probe, what came of it, and a second attempt where it failed."""
+"""One reading: a probe and its result, with a second attempt after a failure."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ from orchestrator.ports.probing import Prepared
 log = logging.getLogger(__name__)
 
 LONGEST = {ProbeKind.SSH: 15.0, ProbeKind.RT: 30.0}
-"""Seconds that kinds which do more than one thing may take."""
+"""Timeouts, in seconds, of kinds with several steps."""
 USUALLY = 5.0
 MOST_DETAIL = 200
 
@@ -25,12 +25,12 @@ Prepare = Callable[[ProbeTarget], Awaitable[Prepared]]
 
 
 def patience(target: ProbeTarget) -> float:
-    """Seconds for an attempt: two of them end before the next reading is due."""
+    """The timeout of an attempt, in seconds: two attempts end before the next reading is due."""
     return min(LONGEST.get(target.kind, USUALLY), target.every.total_seconds() / 2)
 
 
 async def read(target: ProbeTarget, ask: Ask, prepare: Prepare, clock: Clock) -> Reading:
-    """What a probe finds. A failure is tried once more at once, with what the probe needs asked for again."""
+    """The result of a probe. After a failure it is retried once, at once, with what it needs looked up again."""
     first = await _attempt(target, ask, prepare, clock)
     return believe(first, await _attempt(target, ask, prepare, clock)) if first.state is State.DOWN else first
 
@@ -56,12 +56,12 @@ async def _outcome(target: ProbeTarget, ask: Ask, prepare: Prepare) -> tuple[Sta
     except OSError as error:
         return State.UNKNOWN if error.errno in OURS else State.DOWN, _reason(error)
     except Exception as error:
-        # Our own bug says nothing of the service. Its text is not told: it may hold what the probe was told.
+        # Our own bug says nothing about the service. Its text is not reported: it may contain secrets of the probe.
         place = traceback.extract_tb(error.__traceback__)[-1]
         log.error("the probe %s broke: %s at %s:%s", target.each, type(error).__name__, place.filename, place.lineno)  # noqa: TRY400
         return State.UNKNOWN, "the probe itself broke; see the log"
 
 
 def _reason(error: OSError) -> str:
-    """asyncio and ssl put words of their own where the system's are."""
+    """The system's message, where asyncio and ssl have their own."""
     return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)

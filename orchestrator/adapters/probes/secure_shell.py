@@ -1,4 +1,4 @@
-"""SSH: whether a person can log in, over connections that are kept, each pinned to the host's key."""
+"""SSH: whether a person can log in, over kept connections, each pinned to the host's key."""
 
 import asyncio
 import base64
@@ -15,9 +15,9 @@ from orchestrator.ports.probing import Prepared
 
 PORT = 22
 KEPT = 200
-"""Connections kept at most, each with a thread of its own; beyond, the one used longest ago is closed."""
+"""Maximum number of kept connections, each with its own thread; beyond it, the least recently used is closed."""
 NOTHING = "true"
-"""A command that does nothing, and does it well."""
+"""A command that does nothing, successfully."""
 
 KINDS: dict[str, Callable[..., paramiko.PKey]] = {
     "ssh-ed25519": paramiko.Ed25519Key,
@@ -33,7 +33,7 @@ class SecureShell:
         self._turn = threading.Lock()
 
     async def ask(self, prepared: Prepared, seconds: float) -> str:
-        """Log in and run a command, or run it over the login that is still there."""
+        """Log in and run a command, or run it over a kept login."""
         return await asyncio.to_thread(self._ask, prepared, seconds)
 
     def close(self) -> None:
@@ -49,7 +49,7 @@ class SecureShell:
             client = client or _connected(prepared, seconds)
             _, output, _ = client.exec_command(NOTHING, timeout=seconds)
             output.channel.settimeout(seconds)
-            output.read()  # until the end, or TimeoutError
+            output.read()  # to the end, or TimeoutError
             if not output.channel.status_event.wait(seconds):
                 raise TimeoutError
             code = output.channel.recv_exit_status()
@@ -65,7 +65,7 @@ class SecureShell:
         return f"{prepared.person.name} logged in"
 
     def _taken(self, prepared: Prepared) -> paramiko.SSHClient | None:
-        """The login of the last time, unless something of it has changed since."""
+        """The kept login, unless its target or person has changed."""
         with self._turn:
             of, client = self._kept.pop(prepared.target.each, (None, None))
         transport = client and client.get_transport()
@@ -85,10 +85,10 @@ class SecureShell:
 
 
 def _connected(prepared: Prepared, seconds: float) -> paramiko.SSHClient:
-    """A login by password at a host that proves to have the expected key."""
+    """Log in by password to a host that proves that it has the expected key."""
     assert prepared.person and prepared.trust
     host, port = host_and_port(prepared.target.address, PORT)
-    client = paramiko.SSHClient()  # without a policy for unknown keys, they are refused
+    client = paramiko.SSHClient()  # by default, unknown keys are refused
     client.get_host_keys().add(host if port == PORT else f"[{host}]:{port}", *_key(prepared.trust))
     try:
         client.connect(
@@ -118,4 +118,4 @@ def _key(trust: str) -> tuple[str, paramiko.PKey]:
         kind, key = trust.split()[:2]
         return kind, KINDS[kind](data=base64.b64decode(key))
     except (ValueError, KeyError, paramiko.SSHException) as error:
-        raise CannotProbe(f"what is to be trusted is no host key: {type(error).__name__}") from error
+        raise CannotProbe(f"the trusted host key is not valid: {type(error).__name__}") from error

@@ -1,4 +1,4 @@
-"""TCP: whether a connection is taken."""
+"""TCP: whether a connection is accepted."""
 
 import asyncio
 
@@ -7,9 +7,9 @@ from orchestrator.ports.probing import Prepared
 
 
 async def ask(prepared: Prepared, seconds: float) -> str:
-    """Connect and hang up."""
+    """Connect and close the connection."""
     host, port = host_and_port(prepared.target.address)
     async with asyncio.timeout(seconds):
         _, writer = await asyncio.open_connection(host, port)
     writer.close()
-    return f"{host}:{port} takes connections"
+    return f"{host}:{port} accepts connections"

@@ -8,7 +8,7 @@ from orchestrator.ports.probing import Prepared
 
 PORT = 5060
 SEND_AGAIN_SECONDS = 0.5
-"""T1 of RFC 3261: UDP loses."""
+"""T1 of RFC 3261: UDP may lose packets."""
 SERVER_FAILURE = 500
 
 
@@ -18,7 +18,7 @@ class _Caller(asyncio.DatagramProtocol):
         self.answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def datagram_received(self, data: bytes, _: object) -> None:
-        """The first final answer to our call counts; provisional ones (1xx) are waited over."""
+        """The first final response to our request counts; provisional ones (1xx) are ignored."""
         first, _, rest = data.decode(errors="replace").partition("\r\n")
         version, _, status = first.partition(" ")
         code = status[:3]
@@ -31,7 +31,7 @@ class _Caller(asyncio.DatagramProtocol):
 
 
 async def ask(prepared: Prepared, seconds: float) -> str:
-    """Send OPTIONS, again and again as UDP may lose it. Any answer shows that the server works, but for its failure."""
+    """Send OPTIONS repeatedly, because UDP may lose it. Any response except a server failure shows that it works."""
     host, port = host_and_port(prepared.target.address, PORT)
     call, loop = secrets.token_hex(12), asyncio.get_running_loop()
     transport, caller = await loop.create_datagram_endpoint(lambda: _Caller(call), remote_addr=(host, port))

@@ -1,4 +1,4 @@
-"""When each probe is due, and up to when all that was due has been read."""
+"""When each probe is due, and until when everything that was due has been read."""
 
 import heapq
 from collections.abc import Iterable
@@ -15,15 +15,15 @@ class Timetable:
         self._is_set = False
 
     def set(self, targets: Iterable[ProbeTarget], *, now: datetime) -> None:
-        """Probe these from now on. What was probed before at the same interval keeps its turn, and what there was the
-        first time has the turns of its slots."""
+        """Probe these from now on. Targets probed before at the same interval keep their turn; the first targets get
+        the turns of their slots."""
         before, self._targets = self._targets, {target.each: target for target in targets}
         kept = {key for key, t in self._targets.items() if key in before and before[key].every == t.every}
         self._due = [(due, key) for due, key in self._due if key in kept]
         self._begun = {key: due for key, due in self._begun.items() if key in kept}
         waiting = {key for _, key in self._due} | self._begun.keys()
         fresh = [t for key, t in self._targets.items() if key not in waiting]
-        # What has just been put in service is probed at once. What there was when probing began keeps the turns it had.
+        # A new service is probed at once. Services that existed when probing began keep the turns they had.
         keeps = before.keys() if self._is_set else self._targets.keys()
         self._due += [(slot_after(t.key, t.every, now) if t.each in keeps else now, t.each) for t in fresh]
         self._is_set = True
@@ -39,12 +39,12 @@ class Timetable:
         return self._targets[key], due
 
     def end(self, key: ProbeKey, *, now: datetime) -> None:
-        """It was read: its next turn is the first that is still to come."""
+        """The target has been read; its next turn is the first in the future."""
         due = self._begun.pop(key, None)
         target = self._targets.get(key)
         if target and due:
             heapq.heappush(self._due, (slot_after(target.key, target.every, max(due, now)), key))
 
     def read_until(self, now: datetime) -> datetime:
-        """Everything that was due before this instant has been read."""
+        """The instant before which everything that was due has been read."""
         return min([now, *self._begun.values(), *(due for due, _ in self._due[:1])])

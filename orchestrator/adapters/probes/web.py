@@ -1,4 +1,4 @@
-"""HTTP: whether a page is there, over kept connections; and tickets of Request Tracker by its REST 2."""
+"""HTTP: whether a page is served, over kept connections; and tickets of Request Tracker through REST 2."""
 
 import asyncio
 import json
@@ -13,14 +13,14 @@ from orchestrator.adapters.probes.answers import CannotProbe, ProbeFailed, tls_t
 from orchestrator.ports.probing import Prepared
 
 KEPT_SECONDS = 300
-"""How long a connection is kept for the next probe; servers mostly hang up before."""
+"""How long a connection is kept for the next probe; most servers close it sooner."""
 MOST_BYTES, CHUNK = 1_000_000, 65_536
 SUBJECT = "Service probe"
 CREATED = 201
 
 
 class Web:
-    """One client for all probes by HTTP. Made inside the event loop."""
+    """One client for all HTTP probes. Create it inside the event loop."""
 
     def __init__(self) -> None:
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_SECONDS, ttl_dns_cache=60)
@@ -31,7 +31,7 @@ class Web:
         await self._client.close()
 
     async def page(self, prepared: Prepared, seconds: float) -> str:
-        """Get the page; redirections are an answer, and are not followed."""
+        """Get the page. A redirect is an answer and is not followed."""
         url = _url(prepared.target.address)
         status, _ = await self.ask("GET", url, prepared.trust, seconds)
         if status >= 400:
@@ -39,16 +39,16 @@ class Web:
         return f"{url} answers {status}"
 
     async def ticket(self, prepared: Prepared, seconds: float) -> str:
-        """Open the queue's one probe ticket, read it, resolve it. It is made, resolved, when there is none yet."""
+        """Open the queue's probe ticket, read it, and resolve it. If there is none yet, it is created as resolved."""
         desk, queue = desk_of(self, prepared, seconds)
         try:
             async with asyncio.timeout(seconds):
                 return await _use_ticket(desk, queue)
         except (LookupError, TypeError, ValueError) as error:
-            raise ProbeFailed(f"{desk.place} does not answer as a desk does") from error
+            raise ProbeFailed(f"{desk.place} does not answer like a desk") from error
 
     async def ask(self, method: str, url: str, trust: str | None, seconds: float, **more: Any) -> tuple[int, bytes]:
-        """The status of an answer, and its body: it is read, so that the connection can be kept."""
+        """The status and body of a response. The body is read, so that the connection can be kept."""
         tls: ssl.SSLContext | bool = self._trusting(trust) if url.startswith("https:") else True
         try:
             async with (
@@ -62,7 +62,7 @@ class Web:
                         break
                 return answer.status, body
         except aiohttp.ClientSSLError as error:
-            raise ProbeFailed(f"{url} is not whom it should be: {error}") from error
+            raise ProbeFailed(f"{url} does not prove its identity: {error}") from error
         except aiohttp.ClientConnectorError as error:
             raise error.os_error from error
         except aiohttp.ClientError as error:
@@ -86,11 +86,11 @@ class Desk:
         try:
             return json.loads(answer)
         except ValueError:
-            raise ProbeFailed(f"{method} {path.partition('?')[0]} answers what is no document") from None
+            raise ProbeFailed(f"{method} {path.partition('?')[0]} does not answer with a document") from None
 
 
 def desk_of(web: Web, prepared: Prepared, seconds: float) -> tuple[Desk, str]:
-    """The desk of a target, and the agency's queue on it."""
+    """A target's desk, and the agency's queue on it."""
     place, _, queue = _url(prepared.target.address).rpartition("/")
     if prepared.person is None:
         raise CannotProbe("nobody to log in as")
@@ -114,5 +114,5 @@ async def _use_ticket(asking: Desk, queue: str) -> str:
 
 def _url(address: str) -> str:
     if not address.startswith(("http://", "https://")):
-        raise CannotProbe(f"{address!r} is no address of a page")
+        raise CannotProbe(f"{address!r} is not the address of a page")
     return address

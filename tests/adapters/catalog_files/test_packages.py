@@ -56,7 +56,10 @@ def test_roles_read_the_lists_as_the_orchestrator_does(source: CatalogFiles) -> 
     ("text", "complaint"),
     [
         (None, "role network has no meta/packages.yml"),
-        ("desk: [nginx]\n", "network/meta/packages.yml has packages of 'desk', which is no function here"),
+        (
+            "desk: [nginx]\n",
+            "network/meta/packages.yml has packages of 'desk', which is not a function of the component",
+        ),
         ("gateway: [nftables, '--allow-downgrades']\n", "'--allow-downgrades' is not the name of a Debian package"),
         ('gateway: [nftables, "x\\n"]\n', "is not the name of a Debian package"),
         ("gateway: []\nrestores: [nobody]\n", "restores 'nobody', a role without meta/packages.yml"),

@@ -24,7 +24,7 @@ def test_the_outside_of_the_practice_site_is_more_than_one_place(folder: Path) -
 @pytest.mark.parametrize(
     ("said", "complaint"),
     [
-        ("[]", "site_outside: Value error, names no place; leave it out"),
+        ("[]", "site_outside: Value error, must not be empty; leave it out"),
         ("[{address: nowhere, port: 443}]", "site_outside.0.address: Input is not a valid IPv4 address"),
         ("[{address: 192.0.2.1, port: 0}]", "site_outside.0.port: Input should be greater than or equal to 1"),
         ("[{address: 192.0.2.1}]", "site_outside.0.port: Field required"),

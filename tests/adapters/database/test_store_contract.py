@@ -276,7 +276,7 @@ class TestRecovery:
     def test_a_drill_is_there_once(self, store: SqlStore, plan: StoredPlan) -> None:
         with store.begin() as tx:
             tx.drills.add(self.drill(plan))
-        with pytest.raises(OrchestratorError, match="there already"), store.begin() as tx:
+        with pytest.raises(OrchestratorError, match="already exists"), store.begin() as tx:
             tx.drills.add(self.drill(plan))
 
     def test_evidence_stays_when_the_drill_is_put_again(self, store: SqlStore, plan: StoredPlan) -> None:

@@ -51,7 +51,7 @@ def test_a_name_that_could_be_a_path_is_refused(disk: Disk, name: str) -> None:
 
 def test_a_snapshot_is_taken_once_and_restored_only_if_it_is_there(disk: Disk) -> None:
     disk.snapshot("one")
-    with pytest.raises(OrchestratorError, match="has a snapshot one already") as caught:
+    with pytest.raises(OrchestratorError, match="already has a snapshot one") as caught:
         disk.snapshot("one")
     assert caught.value.kind is Kind.CONFLICT
     with pytest.raises(OrchestratorError, match="has no snapshot two") as caught:
@@ -80,7 +80,7 @@ def test_a_snapshot_that_was_interrupted_is_finished_and_nothing_written_is_lost
 
 
 def test_a_disk_whose_base_is_gone_says_what_gives_it_a_new_one(disk: Disk, tmp_path: Path) -> None:
-    with pytest.raises(OrchestratorError, match=f"was begun on {tmp_path / 'base'}, which is gone") as caught:
+    with pytest.raises(OrchestratorError, match=f"is based on {tmp_path / 'base'}, which is gone") as caught:
         disk.mount("edge")
     assert caught.value.kind is Kind.CONFLICT
     assert caught.value.hint is not None

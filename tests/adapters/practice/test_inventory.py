@@ -33,8 +33,8 @@ def test_networks_behind_its_hosts_are_told(inventory: Path) -> None:
     ("file", "before", "after", "problem"),
     [
         ("hosts.yml", "10.62.1.31", "10.61.0.31", "host seat: 10.61.0.31 is outside 10.62.1.0/24"),
-        ("hosts.yml", "10.62.1.31", "10.62.1.11", "host seat: 10.62.1.11 is already that of host edge"),
-        ("hosts.yml", "10.62.1.31", "10.62.1.1", "host seat: 10.62.1.1 is already that of practice_address"),
+        ("hosts.yml", "10.62.1.31", "10.62.1.11", "host seat: 10.62.1.11 is already the address of host edge"),
+        ("hosts.yml", "10.62.1.31", "10.62.1.1", "host seat: 10.62.1.1 is already the address of practice_address"),
         ("hosts.yml", "ansible_host: 10.62.1.31", "", "host seat has no ansible_host"),
         ("hosts.yml", "10.62.1.31", "nowhere", "cannot be booted.*nowhere"),
         ("group_vars/all.yml", "practice_bridge", "other", "practice_bridge is not set"),

@@ -141,7 +141,7 @@ def test_that_does_not_keep_up_says_so(caplog: pytest.LogCaptureFixture, monkeyp
     assert max(seconds for seconds in late if seconds is not None) > 1
     assert counts.late_seconds is None
     [said] = [r.message for r in caplog.records if "does not keep up" in r.message]
-    assert said.startswith("probing does not keep up: probes begin up to ")
+    assert said.startswith("probing does not keep up: probes start up to ")
     behind = datetime.now(ledger.read_until[-1].tzinfo) - ledger.read_until[-1]
     assert behind > timedelta(seconds=1), "what was not read yet is not said to be read"
 

@@ -20,14 +20,14 @@ USER = Person("probe-user", "s3cret of a user")
 @pytest.mark.parametrize(
     ("kind", "address", "why"),
     [
-        ("tcp", "nowhere", "'nowhere' is no HOST:PORT"),
-        ("tcp", f"{HERE}:99999", f"'{HERE}:99999' is no HOST:PORT"),
-        ("dns", HERE, f"'{HERE}' is no SERVER/NAME"),
-        ("http", "ftp://x/", "'ftp://x/' is no address of a page"),
+        ("tcp", "nowhere", "'nowhere' is not HOST:PORT"),
+        ("tcp", f"{HERE}:99999", f"'{HERE}:99999' is not HOST:PORT"),
+        ("dns", HERE, f"'{HERE}' is not SERVER/NAME"),
+        ("http", "ftp://x/", "'ftp://x/' is not the address of a page"),
         ("ssh", HERE, "nobody to log in as"),
-        ("sip", "x:y", "'x:y' is no HOST:PORT"),
-        ("xmpp", HERE, f"'{HERE}' is no HOST/DOMAIN"),
-        ("ldap", HERE, f"'{HERE}' is no address of a directory"),
+        ("sip", "x:y", "'x:y' is not HOST:PORT"),
+        ("xmpp", HERE, f"'{HERE}' is not HOST/DOMAIN"),
+        ("ldap", HERE, f"'{HERE}' is not the address of a directory"),
         ("rt", f"https://{HERE}/a1", "nobody to log in as"),
     ],
 )
@@ -135,10 +135,10 @@ class TestHttp:
         for trust in (other_authority.pem, None):
             [reading] = probe("http", f"https://{HERE}:{port}/", trust=trust)
             assert reading.state is DOWN
-            assert "is not whom it should be" in reading.detail
+            assert "does not prove its identity" in reading.detail
 
     def test_does_not_run_with_a_trust_that_is_none(self, probe: Probe, port: int) -> None:
-        [reading] = probe("http", f"https://{HERE}:{port}/", trust="no certificate")
+        [reading] = probe("http", f"https://{HERE}:{port}/", trust="not a certificate")
         assert reading.state is UNKNOWN
 
 
@@ -196,4 +196,4 @@ class TestLdap:
             [stranger] = probe("ldap", plain, person=Person(self.ADMIN.name, "wrong"))
             [impostor] = probe("ldap", tls, person=self.ADMIN, trust=other_authority.pem)
         assert (stranger.state, impostor.state) == (DOWN, DOWN)
-        assert stranger.detail.endswith("lets nobody in: invalidCredentials")
+        assert stranger.detail.endswith("refuses the bind: invalidCredentials")

@@ -106,7 +106,7 @@ def test_a_desk_that_answers_something_else_is_down(probe: Probe, desk: StandIn)
     desk.stuck = True
     [reading] = probe("rt", desk.place, person=AGENT)
     place = desk.place.removesuffix("/a1")
-    assert (reading.state, reading.detail) == (State.DOWN, f"{place} does not answer as a desk does")
+    assert (reading.state, reading.detail) == (State.DOWN, f"{place} does not answer like a desk")
 
 
 def test_an_agent_who_is_not_let_in_is_down(probe: Probe, desk: StandIn) -> None:

@@ -69,14 +69,14 @@ class TestAFileThatCannotBeRead:
             (b"\xff\xfe\x00", "is not UTF-8 text"),
             ("", "bad.yml:1: is empty"),
             ("# nothing but a remark\n", "bad.yml:1: is empty"),
-            ("a: 1\nb: !!python/tuple [1]\n", "bad.yml:2: 'tag:yaml.org,2002:python/tuple' is no kind of value here"),
+            ("a: 1\nb: !!python/tuple [1]\n", "bad.yml:2: 'tag:yaml.org,2002:python/tuple' is not allowed here"),
             ("a: 1\n? [b, c]\n: 2\n", "bad.yml:2: a key must be a word"),
             ("a: 1\nb: !!int many\n", "bad.yml:2: 'many': "),
             ("a: [1\nb: 2\n", "bad.yml:2: did not find expected ',' or ']'"),
             ("a: 1\nb: 2\na: 3\n", "bad.yml:3: key 'a' is given twice"),
             ("a: &x [1]\nb: *x\n", "aliases (&name, *name) are not allowed"),
             ("a: !!python/object:os.system 1\n", "could not determine a constructor"),
-            ("[" * 5000, "bad.yml:1: is nested more than 30 deep"),
+            ("[" * 5000, "bad.yml:1: is nested more than 30 levels deep"),
             ("# " + "x" * 300_000, "is larger than 256,000 bytes"),
             ("just text", "must be a mapping"),
         ],
@@ -251,13 +251,13 @@ class TestACatalog:
             ("{kind: telnet, target: x, every: PT1M}", "probes.0.kind: Input should be 'dns', 'tcp', 'http', 'ssh'"),
             (
                 "{kind: tcp, target: '{plaze_address}:1', every: PT1M}",
-                "nothing is called {plaze_address}; known here: ",
+                "unknown name {plaze_address}; known here: ",
             ),
-            ("{kind: tcp, target: '{place_address', every: PT1M}", "probes.0.target: is no template: expected '}'"),
+            ("{kind: tcp, target: '{place_address', every: PT1M}", "probes.0.target: is not a template: expected '}'"),
             ("{kind: tcp, target: x, every: PT0.1S}", "probes.0.every: Input should be greater than or equal to 1 sec"),
             (
                 "{kind: ssh, target: x, every: PT1M, login: {people: nobody}}",
-                "probes.0.login.people: there are no people called 'nobody'",
+                "probes.0.login.people: there is no list of people 'nobody'",
             ),
         ],
     )
@@ -277,7 +277,7 @@ class TestACatalog:
     def test_with_two_probes_of_one_name_is_refused(self, orchestrator: InProcess, copy: Path) -> None:
         alpha, probe = copy / "components/alpha.yml", "  - {kind: tcp, target: x, every: PT1M}\n"
         alpha.write_text(alpha.read_text().replace("endpoints:", f"probes:\n{probe}{probe}endpoints:"))
-        assert "there are two probes called tcp; say how this one is `called`" in self.lint(orchestrator, copy)
+        assert "there are two probes named tcp; set `called` to name this one" in self.lint(orchestrator, copy)
 
     def test_whose_role_is_missing_is_refused(self, orchestrator: InProcess, copy: Path) -> None:
         alpha = copy / "components/alpha.yml"
@@ -354,7 +354,7 @@ class TestSettings:
     )
     def test_that_no_program_could_follow_are_refused(self, orchestrator: InProcess, name: str, value: str) -> None:
         said = orchestrator("agency", "list", expect=2, **{name: value}).stderr
-        assert "the settings are wrong" in said
+        assert "the settings are invalid" in said
 
 
 class TestNumbers:

@@ -26,7 +26,7 @@ EVERY = timedelta(seconds=2)
 
 @pytest.fixture
 def service() -> Iterator[socket.socket]:
-    """Something that takes connections."""
+    """Something that accepts connections."""
     with socket.create_server(("127.0.0.1", 0), backlog=1000) as listening:
         yield listening
 
@@ -85,7 +85,7 @@ def test_at_once_tells_what_it_found_and_ends_accordingly(
     orchestrator: CommandLine, environment: dict[str, str], service: socket.socket
 ) -> None:
     done = orchestrator("probe", "test-agency", "alpha", **environment)
-    assert "takes connections" in done.stdout
+    assert "accepts connections" in done.stdout
     service.close()
     assert "Connection refused" in orchestrator("probe", "test-agency", expect=1, **environment).stdout
     said = orchestrator("probe", "test-agency", "beta", expect=4, **environment).stderr

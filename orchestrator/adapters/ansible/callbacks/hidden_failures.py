@@ -1,7 +1,7 @@
-"""What may be said of a failure that a task hides (`no_log`): the status its program or page ended with, and no text.
+"""Keeps the status of failures that a task hides (`no_log`): that of its program or HTTP response, and no text.
 
-Ansible loads this beside its own callbacks. It reports nothing itself; it has Ansible keep two numbers where it takes
-everything else out of a hidden result (`censor_result` in ansible.executor.task_result, which a test holds).
+Ansible loads this beside its own callbacks. It reports nothing itself. It makes Ansible keep two numbers when it
+removes everything else from a hidden result (`censor_result` in ansible.executor.task_result; a test checks that).
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ DOCUMENTATION = """
 name: hidden_failures
 type: notification
 short_description: Keeps the status of hidden failures
-description: Has Ansible keep C(rc) and C(status), where they are numbers, of results that are hidden by C(no_log).
+description: Makes Ansible keep C(rc) and C(status), if they are numbers, of results that C(no_log) hides.
 """
 
 NUMBERS = ("rc", "status")

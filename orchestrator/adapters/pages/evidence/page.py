@@ -23,7 +23,7 @@ LEVELS = (
 
 
 def draw(sealed: SealedEvidence) -> str:
-    """The page of one drill. It says what the evidence says; whether that holds is for who checks the signature."""
+    """The page of one drill. It shows the evidence, and does not verify its signature."""
     try:
         evidence = Evidence.model_validate(sealed.evidence)
     except ValidationError as error:
@@ -50,7 +50,7 @@ def draw(sealed: SealedEvidence) -> str:
 
 
 class Result(NamedTuple):
-    """A promise beside what was measured. `kept` is None when the measurement does not tell."""
+    """A promise and its measurement. `kept` is None if the measurement does not decide."""
 
     name: str
     promised: str
@@ -91,5 +91,5 @@ def _kept(at_least: float | None, at_most: float | None, promised: float) -> boo
 
 
 def _share(measured: float | None, promised: float) -> float:
-    """Per cent of the promise that was used, at most all of it."""
+    """The percentage of the promise that was used, at most 100."""
     return 0.0 if measured is None else min(100.0, 100 * measured / promised if promised else 100.0)

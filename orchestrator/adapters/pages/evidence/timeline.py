@@ -1,4 +1,4 @@
-"""The geometry of the picture: before the disaster, and after it. Each part has a scale of its own, and says so."""
+"""The geometry of the picture: before and after the disaster, each with its own labelled scale."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 2
 
 
 class Mark(NamedTuple):
-    """A point on a line, with the words beside it. `anchor` is SVG's text-anchor, chosen to stay inside the picture."""
+    """A labelled point on a line. `anchor` is SVG's text-anchor, chosen to keep the label inside the picture."""
 
     x: float
     text: str
@@ -24,7 +24,7 @@ class Mark(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A phase. Where its words fit beside it on neither side, they are `inside`."""
+    """A phase. If its label fits on neither side, it is `inside`."""
 
     name: str
     y: float
@@ -35,7 +35,7 @@ class Bar(NamedTuple):
 
 
 class Before(NamedTuple):
-    """From the backup that was restored to the disaster."""
+    """From the restored backup to the disaster."""
 
     backup: Mark | None
     record: Mark | None
@@ -43,7 +43,7 @@ class Before(NamedTuple):
 
 
 class After(NamedTuple):
-    """From the disaster to the end. `served` is where the first user was, `given_up` where waiting ended."""
+    """From the disaster to the end. `served` marks the first user served, `given_up` the end of waiting."""
 
     height: float
     bars: tuple[Bar, ...]
@@ -69,7 +69,7 @@ class Scale(NamedTuple):
 
 
 def before(evidence: Evidence) -> Before | None:
-    """None when nothing is known of what there was."""
+    """The part before the disaster; None if nothing is known about it."""
     chosen = next((s for s in evidence.pin.snapshots if s.id == evidence.pin.chosen), None)
     lost = evidence.rpo.seconds
     back = max([lost or 0.0, (evidence.t0 - chosen.time).total_seconds() if chosen else 0.0])

@@ -35,7 +35,7 @@ def draw(report: Report) -> str:
 
 
 def _heading(report: Report) -> str:
-    """What came of the month. Nothing is said to be kept that nobody looked at."""
+    """The result of the month. Unmeasured promises are not reported as kept."""
     if report.missed:
         return f"{len(report.missed)} missed"
     if not report.judged:

@@ -1,4 +1,4 @@
-"""The geometry of the report's pictures: what each day was like, and how the figures went over the months."""
+"""The geometry of the report's charts: the days of the month, and figures over the months."""
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -12,11 +12,11 @@ WIDTH = 700.0
 LEFT = 150.0
 STRIP = 22.0
 SMALLEST_BAD = 2.0
-"""An outage of a second is still to be seen."""
+"""Minimum height, so that an outage of a second is visible."""
 
 GRAPH_HEIGHT = 74.0
 MARGIN = 0.15
-"""Of the range of figures, above and below them."""
+"""Share of the range of figures, above and below them."""
 
 
 class Cell(NamedTuple):
@@ -31,7 +31,7 @@ class Cell(NamedTuple):
 
 
 def strip(service: ServiceLine) -> tuple[Cell, ...]:
-    """A cell a day, as wide as any other. Of its height the share of the day's service time that was bad."""
+    """One cell per day, all of equal width. The bad share of the day's service time is the share of the height."""
     width = (WIDTH - LEFT) / max(len(service.days), 1)
     return tuple(_cell(day, LEFT + n * width, width) for n, day in enumerate(service.days))
 
@@ -73,7 +73,7 @@ class Graph(NamedTuple):
 
 
 def graphs(measures: Sequence[MeasureLine], trend: Sequence[TrendPoint]) -> Iterator[Graph]:
-    """Of every availability that was judged in any of the months."""
+    """A graph for every availability that was judged in any of the months."""
     for measure in measures:
         if indicator_of(measure.measure) is Indicator.AVAILABILITY:
             figures = [(n, point.month, point.achieved.get(measure.measure)) for n, point in enumerate(trend)]
