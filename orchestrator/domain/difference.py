@@ -1,4 +1,4 @@
-"""What differs between two states of one thing, field by field."""
+"""The differences between two states, field by field."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ class FieldChange(Value):
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[FieldChange, ...]:
-    """Of fields by their paths, in the order of these. None where there is no such field."""
+    """The fields that differ, ordered by path. A missing field is None."""
     paths = sorted({*before, *after})
     changes = (FieldChange(path=path, before=before.get(path), after=after.get(path)) for path in paths)
     return tuple(change for change in changes if change.before != change.after)

@@ -1,4 +1,4 @@
-"""What can go wrong in ways we foresee. Anything else is a bug and is allowed to crash loudly."""
+"""Anticipated failures. Anything else is a bug and may crash loudly."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,21 +8,21 @@ class Kind(StrEnum):
     """Who must act, and whether a retry makes sense. Entrypoints map each kind to an exit code and an HTTP status."""
 
     FAILED = "failed"
-    """We ran it and it did not work."""
+    """It ran and did not work."""
     INVALID = "invalid"
     """The request is wrong; repeating it unchanged never helps."""
     NOT_COVERED = "not_covered"
     """The framework agreement, or the caller's role, does not allow it."""
     NOT_FOUND = "not_found"
-    """There is no such thing."""
+    """No such thing exists."""
     CONFLICT = "conflict"
-    """Not from this state: a stale plan, another open run, a full pool."""
+    """Not possible in this state: a stale plan, another open run, a full pool."""
     UNAVAILABLE = "unavailable"
     """A host, database or tool did not answer; a retry makes sense."""
 
 
 class OrchestratorError(Exception):
-    """An anticipated failure: one line of what happened, details, and what to do now."""
+    """An anticipated failure: what happened in one line, details, and what to do."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What can happen, past tense. Events are appended with the state change that caused them and never edited."""
+"""What can happen, in the past tense. Events are stored with the state change that caused them, and never edited."""
 
 from datetime import datetime
 from typing import Any, Literal, cast
@@ -41,14 +41,14 @@ class StepFinished(Value):
 
 
 class StepTold(Value):
-    """A step that goes on for long says how it is going."""
+    """A long step reported its progress."""
 
     kind: Literal["step_told"] = "step_told"
     text: str
 
 
 class StepPostponed(Value):
-    """A step whose host did not answer, or that took too long, is tried again from an instant on."""
+    """A step whose host did not answer, or that timed out, will be retried at an instant."""
 
     kind: Literal["step_postponed"] = "step_postponed"
     until: datetime
@@ -62,8 +62,8 @@ class InstanceMoved(Value):
 
 
 class TaskFinished(Value):
-    """One Ansible task on one host. `message` is there when it failed or has something to say, `difference` when it was
-    only tried: lines that begin with - and +, what is and what would be."""
+    """One Ansible task on one host. `message` is set if it failed or reported something. `difference` is set in check
+    mode: lines that begin with - and +, for what is and what would be."""
 
     kind: Literal["task_finished"] = "task_finished"
     host: str
@@ -75,7 +75,7 @@ class TaskFinished(Value):
 
 
 class StepPrinted(Value):
-    """What Ansible printed, without colours and secrets. `task` is the name of the task that began with it."""
+    """Ansible's output, without colours and secrets. `task` is the name of the task that began in it."""
 
     kind: Literal["step_printed"] = "step_printed"
     text: str
@@ -106,11 +106,11 @@ Happening = (
 )
 
 HAPPENING: TypeAdapter[Any] = TypeAdapter(cast("Any", Happening))
-"""Reads a stored happening back."""
+"""Parses a stored happening."""
 
 
 class Event(Value):
-    """A happening with its place: ids grow in the order events were committed."""
+    """A happening and its id. Ids grow in commit order."""
 
     id: int
     at: datetime

@@ -1,4 +1,4 @@
-"""What things are called in the files people write."""
+"""Names of things in the files that people write."""
 
 from typing import Annotated
 

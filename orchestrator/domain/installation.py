@@ -1,7 +1,7 @@
-"""What makes an installation: a state directory, a database and keys, which belong together.
+"""An installation: a state directory, a database and keys that belong together.
 
-`init` alone makes one, and gives each part its mark. A part that is missing afterwards is restored and never made anew:
-a new database would hand out blocks that agencies hold, and a new key opens no secret that is stored.
+Only `init` creates one, and marks each part. A part that is missing later must be restored, and is never recreated: a
+new database would hand out blocks that agencies hold, and a new key would open none of the stored secrets.
 """
 
 from orchestrator.domain.errors import Kind, OrchestratorError
@@ -9,26 +9,26 @@ from orchestrator.domain.value import Value
 
 
 class Parts(Value):
-    """What of an installation was found, and whose it is: ids are those of installations."""
+    """The parts of an installation that were found. Ids are those of installations."""
 
     home: str | None
-    """The id in the state directory. None: it has none."""
+    """The id in the state directory, or None."""
     tables: bool
-    """Whether the database has our tables. Without, it is missing or empty."""
+    """Whether the database has our tables. Otherwise it is missing or empty."""
     database: str | None
     """The id in the database."""
     key: bool
-    """Whether the key that seals secrets is there."""
+    """Whether the key that seals secrets exists."""
     fits: bool
-    """Whether that key opens what is sealed in the database. True where nothing is."""
+    """Whether that key opens what is sealed in the database. True if nothing is sealed."""
     sealed: bool
     """Whether anything is sealed in the database."""
     signing_key: bool
-    """Whether the key that signs evidence is there."""
+    """Whether the key that signs evidence exists."""
 
 
 def require_whole(parts: Parts) -> None:
-    """Refuse to work with an installation that lacks a part, or that has one of another."""
+    """Refuse an installation that lacks a part, or has a part of another one."""
     if not parts.tables and parts.home is None:
         raise OrchestratorError(Kind.NOT_FOUND, "there is no installation here", hint="run: orchestrator init")
     refuse_to_make_anew(parts)
@@ -41,12 +41,12 @@ def require_whole(parts: Parts) -> None:
 
 
 def refuse_to_make_anew(parts: Parts) -> None:
-    """Raise when `init` would replace what has to be restored, or tie together what does not belong together."""
+    """Raise when `init` would recreate what must be restored, or combine parts that do not belong together."""
     if parts.home is not None and not parts.tables:
         raise OrchestratorError(
             Kind.UNAVAILABLE,
             f"the database of installation {parts.home} is missing or empty",
-            hint="restore it from its backup; to begin anew, move the state directory away and run: orchestrator init",
+            hint="restore it from its backup; to start over, move the state directory away and run: orchestrator init",
         )
     if not parts.key and (parts.sealed or parts.database is not None):
         raise _lost("the key that opens the secrets in the database is missing", "secret.key")
@@ -57,8 +57,8 @@ def refuse_to_make_anew(parts: Parts) -> None:
     if parts.home is not None and parts.home != parts.database:
         raise OrchestratorError(
             Kind.CONFLICT,
-            f"the state directory is of installation {parts.home}, the database of {parts.database or 'none'}",
-            hint="restore both from backups of one time, or set ORCHESTRATOR_HOME and ORCHESTRATOR_DATABASE__URL right",
+            f"the state directory belongs to installation {parts.home}, the database to {parts.database or 'none'}",
+            hint="restore both from the same time, or correct ORCHESTRATOR_HOME and ORCHESTRATOR_DATABASE__URL",
         )
 
 

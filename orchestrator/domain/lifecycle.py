@@ -1,4 +1,4 @@
-"""State tables: the only transition code in the house."""
+"""State tables: the only code for state transitions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ E = TypeVar("E", bound=StrEnum)
 
 @dataclass(frozen=True)
 class Lifecycle(Generic[S, E]):
-    """A table (state, event) -> state. What the table does not list is refused."""
+    """A table (state, event) -> state. Anything not in the table is refused."""
 
     subject: str
     table: Mapping[tuple[S, E], S]
@@ -22,7 +22,7 @@ class Lifecycle(Generic[S, E]):
         return (state, event) in self.table
 
     def after(self, state: S, event: E) -> S:
-        """The state that follows. Raises a conflict that names what is possible from here."""
+        """The next state. Raises CONFLICT, naming the possible events."""
         try:
             return self.table[state, event]
         except KeyError:

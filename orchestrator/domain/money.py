@@ -1,4 +1,4 @@
-"""Pounds and pence: rounded once, and split so that the parts add up."""
+"""Pounds and pence: rounded once, and split into parts that add up."""
 
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
@@ -12,24 +12,24 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 PENNY = Decimal("0.01")
 
 Pounds = Annotated[Decimal, Field(ge=0, decimal_places=2)]
-"""An amount of whole pence, not below zero."""
+"""A non-negative amount of whole pence."""
 
 
 def to_pence(amount: Decimal) -> Decimal:
-    """An amount rounded half-up to the penny: once per line of an invoice, and never on the way there."""
+    """An amount rounded half-up to the penny: once per invoice line, never before."""
     return amount.quantize(PENNY, rounding=ROUND_HALF_UP)
 
 
 def in_pounds(amount: Decimal) -> str:
-    """An amount as people read it, e.g. -£1,234.50."""
+    """An amount for display, e.g. -£1,234.50."""
     return f"{'-' if amount < 0 else ''}£{abs(amount):,.2f}"
 
 
 def split(amount: Decimal, weights: Mapping[str, int]) -> dict[str, Decimal]:
-    """An amount of whole pence among those who share it, by largest remainder: the parts add up to it, and none is a
-    penny off its exact share. Of equal remainders the name that sorts first has the penny.
+    """Split whole pence among those who share them, by largest remainder: the parts add up, and none is a penny off its
+    exact share. For equal remainders, the name that sorts first gets the penny.
 
-    Raises invalid for a fraction of a penny, an amount or weight below zero, and when all weights are zero.
+    Raises INVALID for a fraction of a penny, a negative amount or weight, and when all weights are zero.
     """
     _refuse(amount, weights)
     pence, whole = int(amount / PENNY), sum(weights.values())
@@ -46,6 +46,6 @@ def _refuse(amount: Decimal, weights: Mapping[str, int]) -> None:
         raise OrchestratorError(Kind.INVALID, f"{amount} cannot be split; give an amount of whole pence, 0 or more")
     below = sorted(name for name, weight in weights.items() if weight < 0)
     if below:
-        raise OrchestratorError(Kind.INVALID, f"weights must be 0 or more, and are not for {', '.join(below)}")
+        raise OrchestratorError(Kind.INVALID, f"weights must be 0 or more, but are negative for {', '.join(below)}")
     if not sum(weights.values()):
         raise OrchestratorError(Kind.INVALID, "nobody shares the amount; give at least one weight above 0")

@@ -1,10 +1,10 @@
-"""The kinds of text that come from outside, each as narrow as its use allows.
+"""Kinds of text from outside, each as narrow as its use allows.
 
-What a call-off says ends up in files, commands and names of accounts, so no kind lets through what could be more than
-text there: no kind has a control character, a line break or a character that nobody sees. One definition serves our own
-models and the JSON Schema that editors read. A component's file refers to a kind as `{$ref: "#/$defs/account-name"}`.
+Text from call-offs ends up in files, commands and account names, so no kind allows anything that could be more than
+text there: control characters, line breaks or invisible characters. One definition serves our own models and the JSON
+Schema for editors. A component's file refers to a kind as `{$ref: "#/$defs/account-name"}`.
 
-Patterns are those of ECMA-262, as JSON Schema has them; each means the whole text and is read alike by Python and Rust.
+Patterns follow ECMA-262, as in JSON Schema. Each matches the whole text, and means the same in Python and Rust.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from pydantic import Field
 
 @dataclass(frozen=True)
 class TextType:
-    """`expected` says what is right; `reserved` is refused though the pattern lets it through."""
+    """`expected` describes a valid text; `reserved` is refused although it matches the pattern."""
 
     pattern: str
     longest: int
@@ -29,7 +29,7 @@ class TextType:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """JSON Schema. `x-expected` is what a refusal says."""
+        """The JSON Schema. `x-expected` is the text of a refusal."""
         schema = {
             "type": "string",
             "minLength": self.shortest,
@@ -41,7 +41,7 @@ class TextType:
 
     @property
     def field(self) -> Any:
-        """The same for a model."""
+        """The same as a field for a model."""
         return Field(pattern=self.pattern, min_length=self.shortest, max_length=self.longest)
 
 
@@ -49,12 +49,12 @@ _UNSEEN = (
     r"\x00-\x1f\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u0890-\u0891\u08e2\u1680\u180e\u2000-\u200f\u2028-\u202f"
     r"\u205f-\u2064\u2066-\u206f\u3000\ufeff\ufff9-\ufffb"
 )
-"""Controls, formats, separators and spaces other than the plain one, by Unicode's general categories."""
+"""Control and format characters, separators and spaces other than U+0020, by Unicode's general categories."""
 
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 _HOST = rf"{_LABEL}(\.{_LABEL})*"
 
-LINE = TextType(rf"^[^{_UNSEEN}]+$", 120, "one line of text that can be printed")
+LINE = TextType(rf"^[^{_UNSEEN}]+$", 120, "one line of printable text")
 
 AGENCY_ID = TextType(
     "^[a-z][a-z0-9]*(-[a-z0-9]+)*$",
@@ -79,8 +79,8 @@ ACCOUNT_NAME = TextType(
         "utmp", "uucp", "uuidd", "video", "voice", "wheel", "xrdp",
     ),
 )  # fmt: skip
-"""Who logs in. Reserved are accounts and groups of Debian and Ubuntu (base-passwd, systemd, the packages that roles
-install), those that mean power elsewhere, and the one that we come in by."""
+"""Login names. Reserved are accounts and groups of Debian and Ubuntu (base-passwd, systemd, the packages that roles
+install), names that are privileged elsewhere, and our own login."""
 
 DEVICE_NAME = TextType("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", 31, "lower-case letters and digits in words joined by '-'")
 

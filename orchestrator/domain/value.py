@@ -1,4 +1,4 @@
-"""The base of every frozen value in the house."""
+"""The base class of all immutable values."""
 
 import hashlib
 import json
@@ -8,12 +8,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Value(BaseModel):
-    """An immutable value. Unknown keys are refused; a change is a new value (`model_copy(update=...)`)."""
+    """An immutable value. Unknown keys are refused. To change it, create a new one (`model_copy(update=...)`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     def __copy__(self) -> Self:
-        """Without what was worked out of the fields and kept: a copy may have others."""
+        """A copy without cached properties, because its fields may differ."""
         copied = super().__copy__()
         for name in copied.__dict__.keys() - type(self).model_fields.keys():
             del copied.__dict__[name]
@@ -21,10 +21,10 @@ class Value(BaseModel):
 
 
 def canonical_json(document: Any) -> str:
-    """One spelling for one document: keys sorted, no spaces, UTF-8 as it is. `document` is JSON-compatible."""
+    """The canonical JSON of a JSON-compatible document: sorted keys, no spaces, unescaped UTF-8."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def digest_of(document: Any) -> str:
-    """SHA-256 of the canonical JSON of `document`, as 64 hexadecimal digits."""
+    """The SHA-256 of a document's canonical JSON, as 64 hexadecimal digits."""
     return hashlib.sha256(canonical_json(document).encode()).hexdigest()

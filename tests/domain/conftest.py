@@ -1,4 +1,4 @@
-"""A catalog, an agreement and a site small enough to see through."""
+"""A catalog, an agreement and a site that are small enough to understand."""
 
 from datetime import timedelta
 from typing import Any
@@ -114,7 +114,7 @@ def call_off(services: dict[str, Any], **agency: Any) -> CallOff:
 
 def allocate(order: CallOff, *, catalog: Catalog, site: Site, held: dict[str, Allocation] | None = None,
              taken: dict[str, set[str]] | None = None) -> dict[str, Allocation]:  # fmt: skip
-    """What `order` is given, as the ordering use-case would choose it."""
+    """The allocations for `order`, as the ordering use-case would choose them."""
     given = dict(held or {})
     for request in requests(order, catalog):
         if request.name not in given:

@@ -1,4 +1,4 @@
-"""What may be made, and what must be restored: every combination of parts that can be found."""
+"""What may be created, and what must be restored: every possible combination of parts."""
 
 from itertools import product
 
@@ -16,7 +16,7 @@ def every_combination() -> list[Parts]:
         Parts(home=home, tables=tables, database=database, key=key, fits=fits, sealed=sealed, signing_key=signing)
         for home, tables, database, key, fits, sealed, signing in product(marks, truth, marks, *[truth] * 4)
     ]
-    # An empty database has no mark and nothing sealed; where nothing is sealed, or no key is there, any key fits.
+    # An empty database has no mark and nothing sealed; if nothing is sealed, or there is no key, any key fits.
     return [
         p
         for p in found
@@ -69,7 +69,7 @@ class TestInit:
         assert not [p for p in mixed if allowed(refuse_to_make_anew, p)]
 
     def test_goes_on_wherever_it_was_stopped(self) -> None:
-        """The keys are made first, then the database, its mark, and the mark of the state directory."""
+        """The keys are created first, then the database, its mark, and the mark of the state directory."""
         so_far = Parts(home=None, tables=False, database=None, key=False, fits=True, sealed=False, signing_key=False)
         for done in ({}, {"key": True}, {"signing_key": True}, {"tables": True}, {"database": "a", "sealed": True}):
             so_far = so_far.model_copy(update=done)

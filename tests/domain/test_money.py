@@ -53,7 +53,7 @@ class TestASplit:
         [
             ("1.005", {"a": 1}, "1.005 cannot be split; give an amount of whole pence"),
             ("-1.00", {"a": 1}, "-1.00 cannot be split"),
-            ("1.00", {"a": 2, "b": -1}, "weights must be 0 or more, and are not for b"),
+            ("1.00", {"a": 2, "b": -1}, "weights must be 0 or more, but are negative for b"),
             ("1.00", {"a": 0}, "nobody shares the amount"),
             ("1.00", {}, "nobody shares the amount"),
         ],

@@ -1,4 +1,4 @@
-"""Kinds of text let through what they are for, and nothing that could be more than text where it ends up."""
+"""Kinds of text allow what they are for, and nothing that could be more than text where it is used."""
 
 import unicodedata
 from typing import Annotated, Any
@@ -36,7 +36,7 @@ WRONG = {
 
 
 def lets_through(kind: TextType, text: str) -> bool:
-    """Whether editors and the plan, and our models, say so: they must agree but for reserved words."""
+    """Whether editors and the plan, and our models, allow it. They must agree except on reserved words."""
     by_schema = not list(violations(kind.schema, text))
     try:
         TypeAdapter[Any](Annotated[str, kind.field]).validate_python(text)
@@ -57,7 +57,7 @@ def test_what_it_is_for_is_let_through_and_nothing_else(name: str) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_no_kind_has_a_character_that_nobody_sees(name: str) -> None:
-    """Neither at its end, where a pattern is easily too weak, nor inside."""
+    """Neither at the end, where a pattern is easily too weak, nor inside."""
     kind, text = KINDS[name], RIGHT[name][-1][:10]
     for code in range(0x10000):
         if (unseen := chr(code)) != " " and unicodedata.category(unseen) in ("Cc", "Cf", "Zl", "Zp", "Zs"):
@@ -67,6 +67,6 @@ def test_no_kind_has_a_character_that_nobody_sees(name: str) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_long_text_is_refused_at_once(name: str) -> None:
-    """No pattern tries again and again."""
+    """No pattern backtracks heavily."""
     for text in ("a" * 100_000, "a-" * 50_000, "a@" + "a." * 50_000 + "!", "https://" + "a/" * 50_000 + "!"):
         assert list(violations(KINDS[name].schema, text))

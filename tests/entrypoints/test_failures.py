@@ -1,4 +1,4 @@
-"""One table from kinds of failure to exit codes and statuses."""
+"""One table maps kinds of failure to exit codes and statuses."""
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.failures import CHANGES_PENDING, INTERRUPTED, MEANING, OUR_BUG, sentences

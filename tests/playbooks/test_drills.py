@@ -350,7 +350,7 @@ class TestSabotage:
     def test_a_canary_is_missing(self, chain: Rehearsals) -> None:
         chain.sql("delete from attachments where content like 'canary 2 %'")
         chain.back_up()
-        self.fails(chain.drill(), "records are missing from between others: 2")
+        self.fails(chain.drill(), "records are missing between others: 2")
 
     def test_canaries_are_in_another_order(self, chain: Rehearsals) -> None:
         ids = chain.sql("select id from attachments where content like 'canary %' order by id").split()
@@ -442,7 +442,7 @@ class TestSabotage:
         finally:
             steps.on("desk1", "nft -f /etc/host-firewall/main.nft")
         assert drill.verdict is Verdict.INCONCLUSIVE, drill.reason
-        assert "that nothing got out to desk1 proves nothing" in str(drill.reason)
+        assert "the blocked attempt to reach desk1 proves nothing" in str(drill.reason)
 
     def fails(self, drill: Drill, *reasons: str) -> None:
         assert drill.verdict is Verdict.FAIL, drill.reason

@@ -1,4 +1,4 @@
-"""Wall time of a place and the instants it stands for, where clocks skip hours and repeat them."""
+"""Conversions between local time and instants, across clock changes that skip and repeat hours."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -10,9 +10,9 @@ SECOND = timedelta(seconds=1)
 
 
 def instant_of(wall: datetime, zone: ZoneInfo, *, of_two: Literal["first", "last"] = "first") -> datetime:
-    """The UTC instant at which clocks of the zone show `wall`, a naive time.
+    """The UTC instant at which clocks in the zone show `wall`, a naive time.
 
-    A time clocks never show becomes the first instant after the gap; of one they show twice, `of_two` chooses.
+    A time that clocks skip becomes the first instant after the gap; for one that they show twice, `of_two` chooses.
     """
     early, late = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if early > late:
@@ -21,10 +21,10 @@ def instant_of(wall: datetime, zone: ZoneInfo, *, of_two: Literal["first", "last
 
 
 def shown(first: datetime, until: datetime, zone: ZoneInfo) -> tuple[tuple[datetime, datetime], ...]:
-    """The stretches of UTC in which clocks of the zone show `first`, a naive time, or later and not yet `until`.
+    """The periods of UTC in which clocks in the zone show `first`, a naive time, or later, but not yet `until`.
 
-    Where they go back, what they show twice is there twice; where they skip all of it there is none. `until` is a day
-    later at most, so that clocks change once in between or not at all.
+    A repeated time gives two periods, and a skipped one gives none. `until` is at most a day later, so that clocks
+    change at most once in between.
     """
     offsets = {wall.replace(tzinfo=zone, fold=fold).utcoffset() for wall in (first, until) for fold in (0, 1)}
     begins, ends = instant_of(first, zone), instant_of(until, zone, of_two="last")
@@ -44,10 +44,10 @@ def shown(first: datetime, until: datetime, zone: ZoneInfo) -> tuple[tuple[datet
 
 
 def stated_instant(stated: datetime, zone: ZoneInfo) -> datetime:
-    """The UTC instant that somebody stated, with an offset or by the clocks of the zone.
+    """The UTC instant that somebody stated, with an offset or in local time of the zone.
 
-    Raises invalid when there is no offset and clocks show the time twice or never: on what is stated money depends,
-    and nothing is guessed.
+    Raises INVALID when there is no offset and clocks show the time twice or never: money depends on these statements,
+    so nothing is guessed.
     """
     if stated.utcoffset() is not None:
         return stated.astimezone(UTC)
@@ -60,12 +60,12 @@ def stated_instant(stated: datetime, zone: ZoneInfo) -> datetime:
     raise OrchestratorError(
         Kind.INVALID,
         f"clocks of {zone.key} {'show' if twice else 'never show'} {stated.isoformat()}{' twice' if twice else ''}",
-        hint=f"write which instant is meant, with its offset: {first} or {second}",
+        hint=f"write the instant with its offset: {first} or {second}",
     )
 
 
 def _change_of_offset(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
-    """Where the offset changes between two instants, to the second: transitions fall on whole ones."""
+    """The instant between two others at which the offset changes. Transitions fall on whole seconds."""
     offset = before.astimezone(zone).utcoffset()
     while after - before > SECOND:
         middle = before + ((after - before) // 2 // SECOND) * SECOND

@@ -1,4 +1,4 @@
-"""A month of the calendar: the period that service levels are judged and charged by."""
+"""A calendar month: the period for which service levels are judged and charges are made."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, time
@@ -27,12 +27,12 @@ class CalendarMonth(Value):
 
     @classmethod
     def named(cls, name: str) -> Self:
-        """As `str` spells it, e.g. 2026-04. Raises invalid for anything else."""
+        """Parse the format of `str`, e.g. 2026-04. Raises INVALID for anything else."""
         try:
             return cls.of(datetime.strptime(name, "%Y-%m").date())  # noqa: DTZ007 - a month has no time zone
         except ValueError:
             raise OrchestratorError(
-                Kind.INVALID, f"{name!r} is no month", hint="write year and month, such as 2026-04"
+                Kind.INVALID, f"{name!r} is not a month", hint="write year and month, such as 2026-04"
             ) from None
 
     def __str__(self) -> str:
@@ -53,13 +53,13 @@ class CalendarMonth(Value):
         return CalendarMonth(year=self.year + years, number=number + 1)
 
     def span(self, zone: ZoneInfo) -> Span:
-        """From local midnight to local midnight. The month in which clocks are put forward is an hour shorter."""
+        """From local midnight to local midnight. The month in which clocks go forward is an hour shorter."""
         first, until = (instant_of(datetime.combine(day, time()), zone) for day in (self.first, self.following.first))
         return between(first, until)
 
 
 def months_between(first: date, last: date) -> Iterator[CalendarMonth]:
-    """Those of two days and all in between."""
+    """The months of two days, and all in between."""
     month = CalendarMonth.of(first)
     while month.first <= last:
         yield month

@@ -1,4 +1,4 @@
-"""Sets of instants, as spans of whole seconds, or of another unit: joined, cut, taken from each other and counted."""
+"""Sets of instants as spans of whole seconds, or of another unit: union, intersection, difference and total."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -12,14 +12,14 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Span(NamedTuple):
-    """Seconds since 1970 in UTC, or a coarser unit where that is said, `end` not included."""
+    """Seconds since 1970 in UTC, or another unit where stated. `end` is exclusive."""
 
     start: int
     end: int
 
 
 Spans = tuple[Span, ...]
-"""In order, none empty, and time between any two: one set of instants has one spelling."""
+"""Ordered, none empty, with gaps in between: each set of instants has exactly one representation."""
 
 
 def _whole_second(at: datetime) -> datetime:
@@ -29,11 +29,11 @@ def _whole_second(at: datetime) -> datetime:
 
 
 Instant = Annotated[datetime, AfterValidator(_whole_second)]
-"""A time with an offset, kept in UTC and cut to the second it falls in."""
+"""A time with an offset, converted to UTC and truncated to the second."""
 
 
 def second_of(at: datetime) -> int:
-    """The second since 1970 that an instant falls in. `at` has an offset."""
+    """The second since 1970 in which an instant falls. `at` has an offset."""
     return (at - EPOCH) // SECOND
 
 
@@ -43,13 +43,12 @@ def instant_at(second: int) -> datetime:
 
 
 def between(start: datetime, end: datetime) -> Span:
-    """The seconds from one instant up to another, both with an offset."""
+    """The seconds from one instant to another, both with an offset."""
     return Span(second_of(start), second_of(end))
 
 
 def union(*sets: Iterable[Span]) -> Spans:
-    """What is in any of the sets, whatever their order and however they overlap. Spans that are empty or run backward
-    hold nothing."""
+    """What is in any of the sets, in any order and with any overlaps. Empty and reversed spans count as nothing."""
     found: list[Span] = []
     for start, end in sorted(span for spans in sets for span in spans if span.start < span.end):
         if found and start <= found[-1].end:
@@ -85,5 +84,5 @@ def subtract(spans: Spans, holes: Spans) -> Spans:
 
 
 def total(spans: Spans) -> int:
-    """Seconds, or whatever the spans count."""
+    """The total in seconds, or in the unit of the spans."""
     return sum(span.end - span.start for span in spans)

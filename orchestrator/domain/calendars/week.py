@@ -1,4 +1,4 @@
-"""Days of the week, hours of the wall clock, and time zones, as people write them."""
+"""Weekdays, times of day and time zones, as people write them."""
 
 from datetime import time
 from enum import StrEnum
@@ -25,7 +25,7 @@ WEEKEND = (Weekday.SAT, Weekday.SUN)
 
 
 def _clock_time(given: Any) -> Any:
-    """YAML 1.1 reads an unquoted 22:30 as 1350, the number of minutes; both spellings are welcome."""
+    """Accept both 22:30 and 1350: YAML 1.1 reads an unquoted 22:30 as the number of minutes."""
     if isinstance(given, int) and not isinstance(given, bool) and 0 <= given < 24 * 60:
         return time(given // 60, given % 60)
     return given
@@ -41,7 +41,9 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"{name!r} is not a time zone; write one of the IANA list, such as Europe/London") from None
+        raise ValueError(
+            f"{name!r} is not a time zone; write a name from the IANA list, such as Europe/London"
+        ) from None
     return name
 
 

@@ -7,7 +7,7 @@ SATURDAY = 5
 
 
 def working_days_after(day: date, count: int, *, is_holiday: Callable[[date], bool]) -> date:
-    """The `count`-th working day after `day`, which itself does not count. Saturdays and Sundays are none."""
+    """The `count`-th working day after `day`. `day` itself, Saturdays and Sundays do not count."""
     while count:
         day += timedelta(days=1)
         if day.weekday() < SATURDAY and not is_holiday(day):

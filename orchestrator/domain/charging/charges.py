@@ -1,5 +1,5 @@
-"""What a call-off costs month by month, whatever changes in the middle of its term, and what of it is owed once the
-agency has left."""
+"""The monthly charges of a call-off, also when it changes in the middle of its term, and what an agency owes after it
+has left."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,11 +17,11 @@ from orchestrator.domain.selling.agreement import CallOff, Term
 from orchestrator.domain.value import Value
 
 DAYS = lcm(28, 29, 30, 31)
-"""A month's weight: whole numbers of it for any number of its days."""
+"""The weight of a month, divisible by any possible number of its days."""
 
 
 class Rate(Value):
-    """Pounds a year for a term, charged from the day `since` on until the next rate begins."""
+    """Pounds a year for a term, charged from the day `since` until the next rate begins."""
 
     since: date
     term: Term
@@ -34,10 +34,10 @@ class Rate(Value):
 
 
 def amended(rates: Sequence[Rate], term: Term, per_year: Decimal, *, on: date) -> tuple[Rate, ...]:
-    """The rates once an order that is applied on a day is charged for.
+    """The rates after an order is applied on a given day.
 
-    A price or an end that changes in the middle of a term counts from that day on, or from the end of a term that is
-    over already. A term that has not begun is replaced, and another term is charged from its start.
+    A new price or end in the middle of a term counts from that day, or from the end of the term if that has passed. A
+    term that has not begun is replaced, and a new term is charged from its start.
     """
     kept, since = tuple(rates), term.start
     if rates and (rates[-1].term, rates[-1].per_year) != (term, per_year):
@@ -52,7 +52,7 @@ def amended(rates: Sequence[Rate], term: Term, per_year: Decimal, *, on: date) -
 
 
 def charges(rates: Sequence[Rate], month: CalendarMonth) -> Decimal:
-    """Pounds for a month. The months of a term add up to what was committed, to the penny."""
+    """Pounds for a month. The months of a term add up exactly to the commitment."""
     return by_month(rates).get(str(month), Decimal(0))
 
 
@@ -62,14 +62,14 @@ def committed(rates: Sequence[Rate]) -> Decimal:
 
 
 def owed(rates: Sequence[Rate], served: Iterable[CalendarMonth]) -> Decimal:
-    """Pounds for the months in which an agency that left had anything in service."""
+    """Pounds for the months in which an agency that has left had anything in service."""
     parts = by_month(rates)
     return sum((parts.get(str(month), Decimal(0)) for month in set(served)), Decimal(0))
 
 
 def by_month(rates: Sequence[Rate]) -> dict[str, Decimal]:
-    """Month -> pounds: a part of the rate's whole term, by the days of the month that the term covers. A month in which
-    another rate begins has of each the part of its days; what later months bring changes no month before them."""
+    """Month -> pounds: its share of the rate's whole term, by the days of the month within the term. A month in which a
+    new rate begins has a share of each, by their days. Later changes never affect earlier months."""
     found: dict[str, Decimal] = defaultdict(Decimal)
     beginnings = [rate.since for rate in rates]
     for rate, until in zip(rates, [*beginnings, date.max][1:], strict=True):
@@ -88,7 +88,7 @@ def _months(term: Term) -> Iterator[CalendarMonth]:
 
 
 def _covered(term: Term, month: CalendarMonth) -> tuple[date, date]:
-    """The first day of a month that a term covers, and the first that it does not any more."""
+    """The part of a month that a term covers: the first day, and the day after the last."""
     return max(term.start, month.first), min(term.end, month.following.first)
 
 
@@ -98,15 +98,15 @@ def _weight(term: Term, month: CalendarMonth) -> int:
 
 
 def _stretches(term: Term, month: CalendarMonth, beginnings: Iterable[date]) -> Mapping[str, int]:
-    """First day -> days of each stretch of the covered days in which no rate begins."""
+    """First day -> number of days, for each stretch of the covered days with one rate."""
     first, until = _covered(term, month)
     edges = [first, *sorted({day for day in beginnings if first < day < until}), until]
     return {str(start): (end - start).days for start, end in pairwise(edges)}
 
 
 class Agreed(Value):
-    """The call-off as it was applied last, what it is charged by, and the day on which an order takes effect: today by
-    the clocks of the agreement."""
+    """The call-off as last applied, its rates, and the day on which an order takes effect: today, in the agreement's
+    time zone."""
 
     call_off: CallOff
     rates: tuple[Rate, ...]

@@ -1,4 +1,4 @@
-"""What an order costs: its price a year, and what the agency commits to with it."""
+"""The cost of an order: its price a year, and the commitment."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -19,16 +19,15 @@ class CostLine(Value):
 
 
 class Commitment(Value):
-    """Pounds a year, and pounds for all months that are charged."""
+    """Pounds a year, and pounds for all months charged."""
 
     per_year: Decimal
     term_total: Decimal
 
 
 class Cost(Value):
-    """Pounds, by today's prices. `term_total` is all that the agency commits to: what is charged by other prices counts
-    by those. `rates` are what it is charged by from then on; `before` is what it was committed to, where that
-    differs."""
+    """Pounds, at current prices. `term_total` is the whole commitment, in which months with other prices count at
+    those. `rates` apply from now on; `before` is the previous commitment, if it differs."""
 
     lines: tuple[CostLine, ...]
     per_year: Decimal
@@ -42,7 +41,7 @@ class Cost(Value):
 
 
 def cost_of(call_off: CallOff | None, agreement: FrameworkAgreement, catalog: Catalog, agreed: Agreed | None) -> Cost:
-    """Nothing for an agency that leaves. What was agreed on stays its price until an order changes what is bought."""
+    """The cost; nothing for an agency that leaves. The agreed price stays until an order changes what is bought."""
     if call_off is None:
         return Cost(lines=(), per_year=Decimal(0), term_total=Decimal(0))
     lines = (*_seat_lines(agreement, call_off), *_tier_lines(catalog, call_off))
@@ -56,7 +55,7 @@ def cost_of(call_off: CallOff | None, agreement: FrameworkAgreement, catalog: Ca
 
 
 def _bought(call_off: CallOff) -> tuple[Any, ...]:
-    """What prices are counted from."""
+    """What the price depends on."""
     ordered = {name: (service.tier, service.quantity) for name, service in call_off.services.items()}
     return call_off.term, call_off.agency.seats, ordered
 

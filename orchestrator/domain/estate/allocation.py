@@ -1,4 +1,4 @@
-"""What an agency is given from a site's pools: address blocks, ports, numbers, dedicated hosts."""
+"""Allocations from a site's pools: address blocks, ports, numbers, dedicated hosts."""
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -12,7 +12,7 @@ from orchestrator.domain.value import Value
 
 
 class NetworkPool(Value):
-    """Address blocks of length `prefix` cut from `network`; the first block stays with the provider."""
+    """Blocks of prefix length `prefix` from `network`; the provider keeps the first."""
 
     network: IPv4Network
     prefix: Annotated[int, Field(ge=8, le=30)]
@@ -35,7 +35,7 @@ class NetworkPool(Value):
 
 
 class NumberPool(Value):
-    """Whole numbers from `first` to `last`, both included: ports, or the numbers agencies go by on a site."""
+    """Integers from `first` to `last`, inclusive: ports, or the numbers of agencies at a site."""
 
     first: int
     last: int
@@ -49,7 +49,7 @@ class NumberPool(Value):
 
 
 class HostPool(Value):
-    """Hosts that serve one agency each."""
+    """Hosts that each serve one agency."""
 
     hosts: tuple[str, ...]
 
@@ -61,24 +61,24 @@ class HostPool(Value):
 
 
 Pool = NetworkPool | NumberPool | HostPool
-"""Blocks in an order; `block` is the one at a position from 0, None behind the last."""
+"""An ordered set of blocks. `block` returns the one at a position, counted from 0; None after the last."""
 
 NUMBERS = "agency_numbers"
-"""The pool every agency takes its number on the site from."""
+"""The pool of agencies' numbers at a site."""
 
 NUMBER = "number"
-"""What that number is called."""
+"""The name of that number's allocation."""
 
 
 class Holding(StrEnum):
     RESERVED = "reserved"
-    """Named by a stored plan; given back when the plan is not applied in time."""
+    """Reserved by a stored plan; released if the plan is not applied in time."""
     HELD = "held"
     """In use by a service of the agency."""
 
 
 class Allocation(Value):
-    """One block of one pool, given to one agency under a name (`subnet`, `vpn_port`, `number`, `host:pc1`)."""
+    """One block of one pool, assigned to one agency under a name (`subnet`, `vpn_port`, `number`, `host:pc1`)."""
 
     site: str
     pool: str
@@ -89,19 +89,19 @@ class Allocation(Value):
 
 
 def host_pool(group: str) -> str:
-    """The pool that the hosts of an inventory group form."""
+    """The name of the pool formed by the hosts of an inventory group."""
     return f"hosts:{group}"
 
 
 class Spot(NamedTuple):
-    """A block, and where in its pool it stands."""
+    """A block and its position in its pool."""
 
     position: int
     block: str
 
 
 def lowest_free(pool: Pool, *, taken: set[str], named: str) -> Spot:
-    """The first block nobody holds. A full pool is a conflict."""
+    """The first free block. Raises CONFLICT if the pool is full."""
     for position, block in enumerate(pool.blocks()):
         if block not in taken:
             return Spot(position, block)
@@ -113,7 +113,7 @@ def lowest_free(pool: Pool, *, taken: set[str], named: str) -> Spot:
 
 
 def values(allocations: Mapping[str, Allocation]) -> dict[str, str | int]:
-    """name -> block as roles read it: numbers as numbers, the rest as text; hosts are not among them."""
+    """name -> block for roles: numbers as integers, everything else as text; without hosts."""
     return {
         name: int(a.block) if a.block.isdigit() else a.block
         for name, a in sorted(allocations.items())

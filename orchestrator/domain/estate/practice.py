@@ -1,14 +1,14 @@
-"""The practice site: an inventory's hosts, booted for real on one machine."""
+"""The practice site: an inventory's hosts, booted as real machines on one machine."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class HostState(StrEnum):
-    """What can be seen of a practice host from outside."""
+    """The state of a practice host as seen from outside."""
 
     STOPPED = "stopped"
-    """No process of it exists."""
+    """It has no processes."""
     STARTING = "starting"
     """It has processes, but its sshd does not answer with the pinned host key."""
     RUNNING = "running"
@@ -17,7 +17,7 @@ class HostState(StrEnum):
 
 @dataclass(frozen=True)
 class PracticeHost:
-    """One host of the inventory, as found at the moment of asking. `groups` and `snapshots` are sorted."""
+    """One host of the inventory and its current state. `groups` and `snapshots` are sorted."""
 
     name: str
     address: str
@@ -28,7 +28,7 @@ class PracticeHost:
 
 @dataclass(frozen=True)
 class UnsteadyUnit:
-    """A systemd unit of a practice host that failed, or that systemd has started again `restarts` times."""
+    """A systemd unit of a practice host that failed, or that systemd has restarted `restarts` times."""
 
     host: str
     unit: str

@@ -1,4 +1,4 @@
-"""A site: hosts the provider owns, and the pools agencies are given from."""
+"""A site: hosts that the provider owns, and the pools from which agencies get allocations."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -13,12 +13,12 @@ Placement = Mapping[str, tuple[str, ...]]
 
 
 def hosts_in(placement: Placement) -> tuple[str, ...]:
-    """Every host of a placement once, in name order."""
+    """Every host of a placement once, sorted by name."""
     return tuple(sorted({host for hosts in placement.values() for host in hosts}))
 
 
 class Host(Value):
-    """`variables` are the host's own, as the inventory gives them."""
+    """`variables` are the host's own, as in the inventory."""
 
     name: str
     address: str
@@ -27,8 +27,8 @@ class Host(Value):
 
 
 class Site(Value):
-    """`facts` are the site's own variables, handed to every role as they are. `management` are the networks that its
-    hosts are managed and watched from."""
+    """`facts` are the site's own variables, passed to every role unchanged. `management` are the networks from which
+    its hosts are managed and monitored."""
 
     name: str
     domain: str
@@ -38,7 +38,7 @@ class Site(Value):
     facts: Mapping[str, Any] = {}
 
     def group(self, name: str) -> tuple[str, ...]:
-        """Names of the hosts in a group, in name order."""
+        """The names of the hosts in a group, sorted."""
         return self._members.get(name, ())
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What is recorded of an agency: the terms it is served under, and the plans it was shown."""
+"""The record of an agency: its terms and its plans."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -10,7 +10,7 @@ from orchestrator.domain.value import Value
 
 
 class StoredPlan(Value):
-    """A plan as it was shown. `order` is None when the agency leaves."""
+    """A plan as shown. `order` is None when the agency leaves."""
 
     id: int
     plan: Plan
@@ -19,8 +19,8 @@ class StoredPlan(Value):
 
 
 class AgencyRecord(Value):
-    """An agency and the terms it was last applied under. `committed`: pounds that its `rates` come to. `owed`: pounds
-    for months that were charged before it left, which whatever it orders next does not hold."""
+    """An agency and its terms as last applied. `committed`: the total of its `rates`, in pounds. `owed`: pounds for
+    months charged before it left, which a later order does not include."""
 
     id: str
     name: str

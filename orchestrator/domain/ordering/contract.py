@@ -1,4 +1,4 @@
-"""The contract that is in force with an agency: what an order changes of it, and what no order can."""
+"""The contract with an agency: what an order changes in it, and what no order can change."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -11,27 +11,27 @@ from orchestrator.domain.selling.agreement import CallOff, Contact, Term
 NAME = "agency.name"
 
 Place = tuple[str, ...]
-"""Where something stands in a call-off file."""
+"""A path in a call-off file."""
 
 
 def contract_changes(before: CallOff, after: CallOff) -> tuple[FieldChange, ...]:
-    """What differs beside the services: those are the plan's other changes."""
+    """What differs besides the services, which are the plan's other changes."""
     return differences(_terms(before), _terms(after))
 
 
 def refusals(agreed: Agreed, after: CallOff) -> Iterator[tuple[Place, str]]:
-    """What an order changes that stays as it is for as long as an agency is served."""
+    """Changes in an order that are not allowed while an agency is served."""
     before, agency = agreed.call_off, agreed.call_off.agency.id
     if before.framework != after.framework:
         yield (
             ("framework",),
-            f"{agency} is served under {before.framework}; a call-off does not move to another agreement",
+            f"{agency} is served under {before.framework}; a call-off cannot move to another agreement",
         )
     if before.site != after.site:
         yield ("site",), f"{agency} is delivered at site {before.site}; it cannot move to {after.site} in one step"
     if before.agency.agency_class != after.agency.agency_class:
         recorded = before.agency.agency_class
-        yield ("agency", "class"), f"{agency} is recorded as {recorded!r}, by which it was found eligible"
+        yield ("agency", "class"), f"{agency} is recorded as {recorded!r}, which made it eligible"
     if before.term != after.term and (refusal := _refuse_term(before.term, after.term, on=agreed.on)):
         yield ("term",), refusal
 
@@ -42,9 +42,9 @@ def _refuse_term(before: Term, after: Term, *, on: date) -> str | None:
     if on < before.start or before.start == after.start:
         return None
     if on < before.end:
-        return f"the term began on {before.start} and keeps that start; to extend it, change months"
+        return f"the term began on {before.start}, which cannot change; to extend it, change months"
     if after.start < before.end:
-        return f"the term before it ended on {before.end}; the next starts on that day or later"
+        return f"the previous term ended on {before.end}; the next must start on that day or later"
     return None
 
 

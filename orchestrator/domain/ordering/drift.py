@@ -1,4 +1,4 @@
-"""Looks at what is on the hosts: drift, beside what is recorded, and verification, as users would."""
+"""Plans that only look at hosts: drift checks, against what is recorded, and verification, as users would."""
 
 from collections.abc import Mapping
 
@@ -10,12 +10,12 @@ from orchestrator.domain.selling.catalog import Verb
 
 
 def comparable(recorded: Mapping[str, ServiceInstance]) -> tuple[str, ...]:
-    """Components of an agency that should be on their hosts as recorded: those in service."""
+    """An agency's components in service, which should be on their hosts as recorded."""
     return tuple(sorted(c for c, i in recorded.items() if i.state is InstanceState.IN_SERVICE))
 
 
 def drift_plan(agency: str, *, recorded: Mapping[str, ServiceInstance], site: Site) -> Plan:
-    """A look at everything that is comparable."""
+    """A drift check of everything comparable."""
     because = "what is on its hosts may have changed"
     components = comparable(recorded)
     return side_by_side(agency, Purpose.DRIFT, Verb.COMPARE, components, because=because, recorded=recorded, site=site)
@@ -24,7 +24,7 @@ def drift_plan(agency: str, *, recorded: Mapping[str, ServiceInstance], site: Si
 def verification_plan(
     agency: str, component: str | None, *, recorded: Mapping[str, ServiceInstance], site: Site
 ) -> Plan:
-    """The same services, or one of them, used as their users do."""
+    """A verification of the same services, or of one of them, as their users would."""
     because = "somebody asked whether users can use it"
     components = [one for one in comparable(recorded) if component in (None, one)]
     return side_by_side(agency, Purpose.VERIFY, Verb.VERIFY, components, because=because, recorded=recorded, site=site)

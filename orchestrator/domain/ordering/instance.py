@@ -1,4 +1,4 @@
-"""A service instance: one component delivered to one agency, and its life."""
+"""A service instance: one component delivered to one agency, and its lifecycle."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -20,7 +20,7 @@ class InstanceState(StrEnum):
 
 
 class InstanceEvent(StrEnum):
-    """What moves an instance: the first and last steps of its changes."""
+    """Events that move an instance: the first and last steps of its changes."""
 
     PROVISION = "provision"
     ACCEPT = "accept"
@@ -44,7 +44,7 @@ INSTANCE_LIFE = Lifecycle(
         (_S.UPDATING, _E.ACCEPT): _S.IN_SERVICE,
         (_S.UPDATING, _E.FAIL): _S.FAILED,
         (_S.FAILED, _E.PROVISION): _S.UPDATING,
-        (_S.FAILED, _E.ACCEPT): _S.IN_SERVICE,  # only its verify was left to do
+        (_S.FAILED, _E.ACCEPT): _S.IN_SERVICE,  # only its verify was left
         (_S.FAILED, _E.RETIRE): _S.RETIRING,
         (_S.RETIRING, _E.REMOVE): _S.RETIRED,
         (_S.RETIRING, _E.FAIL): _S.FAILED,
@@ -54,7 +54,7 @@ INSTANCE_LIFE = Lifecycle(
 
 
 class ServiceInstance(Value):
-    """What is recorded of one component delivered to one agency. `hosts` maps a function to host names."""
+    """The record of one component delivered to one agency. `hosts` maps a function to host names."""
 
     agency: str
     component: str
@@ -73,12 +73,12 @@ class ServiceInstance(Value):
 
 
 def existing(recorded: Mapping[str, ServiceInstance]) -> dict[str, ServiceInstance]:
-    """Those of which anything may be on a host."""
+    """The instances of which anything may be on a host."""
     return {component: instance for component, instance in recorded.items() if instance.exists}
 
 
 def display_status(state: InstanceState, *, run_open: bool) -> str:
-    """The word people see: what is recorded, and whether somebody is at work on it."""
+    """The status to display: the recorded state, and whether a run is working on it."""
     busy = state in (InstanceState.PROVISIONING, InstanceState.UPDATING, InstanceState.RETIRING)
     if busy and not run_open:
         return "interrupted"

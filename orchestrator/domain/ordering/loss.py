@@ -1,4 +1,4 @@
-"""What a change destroys: the data of components, people and hosts that an agency no longer has."""
+"""What a change destroys: the data of components, people and hosts that an agency loses."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -10,11 +10,11 @@ from orchestrator.domain.value import Value
 
 class LossKind(StrEnum):
     COMPONENT = "component"
-    """All that it keeps for the agency."""
+    """All that it stores for the agency."""
     PEOPLE = "people"
     """Their accounts and homes."""
     HOSTS = "hosts"
-    """What it keeps on them."""
+    """What it stores on them."""
 
 
 class Loss(Value):
@@ -28,7 +28,7 @@ class Loss(Value):
 
 
 def losses(before: ServiceInstance, after: ServiceInstance | None, component: Component) -> Iterator[Loss]:
-    """Of a component that goes, or of one that stays. What was never built has nothing to lose."""
+    """The losses of a component that is removed or changed. One that was never built has nothing to lose."""
     if before.state is InstanceState.PENDING:
         return
     if after is None:

@@ -1,4 +1,4 @@
-"""A part of an order: only some of its components, the others as they are."""
+"""A part of an order: some of its components, with the others unchanged."""
 
 from collections.abc import Collection
 
@@ -10,11 +10,11 @@ from orchestrator.domain.selling.catalog import Catalog
 def part_of(
     order: CallOff, recorded: CallOff | None, target: Collection[str], *, served: Collection[str], catalog: Catalog
 ) -> CallOff:
-    """The order as it would read if only the components of `target` had been changed since the recorded one. All of it
-    without a target.
+    """The order if only the components of `target` had changed since the recorded one. Without a target, the whole
+    order.
 
-    Raises NOT_FOUND for a component that is neither ordered nor served, CONFLICT for one that needs another which is
-    not, and while something else waits to be removed.
+    Raises NOT_FOUND for a component that is neither ordered nor served, and CONFLICT for one that needs a component
+    that is not there, or while a component still has to be removed.
     """
     if not target:
         return order
@@ -25,7 +25,7 @@ def part_of(
     if unknown := [c for c in target if c not in order.services and c not in served]:
         raise OrchestratorError(
             Kind.NOT_FOUND,
-            f"--target {unknown[0]}: {order.agency.id} neither orders nor has it",
+            f"--target {unknown[0]}: {order.agency.id} neither has nor orders it",
             hint=f"components of the order: {', '.join(sorted(order.services))}",
         )
     for component in order.services.keys() & set(target):

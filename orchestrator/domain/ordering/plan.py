@@ -1,6 +1,6 @@
 """A plan: the difference between what is ordered and what is recorded, and the steps that close it.
 
-`make_plan` is pure and total: the same input gives the same plan, byte for byte, and an empty plan is a valid plan.
+`make_plan` is pure and total: the same input gives the same plan, byte for byte. An empty plan is valid.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -30,7 +30,7 @@ class Effect(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"
-    """Rebuilt on other hosts because the recorded ones are no longer part of the site."""
+    """Rebuilt on other hosts, because the recorded ones are no longer part of the site."""
     REMOVE = "remove"
     NONE = "none"
 
@@ -45,7 +45,7 @@ class Purpose(StrEnum):
     DRILL = "drill"
     DRIFT = "drift"
     DESTROY = "destroy"
-    """Of backups that were held."""
+    """Destruction of held backups."""
     VERIFY = "verify"
 
 
@@ -58,9 +58,9 @@ class Change(Value):
 
 
 class PlanOptions(Value):
-    """How much of the difference a plan closes: only the components of `target`, if any are named. Unless
-    `final_backup` is off, what it destroys is backed up first. With `force`, what is as it should be is provisioned
-    again all the same."""
+    """How much of the difference a plan closes: only the components in `target`, if there are any. Unless
+    `final_backup` is off, data is backed up before it is destroyed. With `force`, even unchanged components are
+    provisioned again."""
 
     target: tuple[str, ...] = ()
     final_backup: bool = True
@@ -73,7 +73,7 @@ class PlanOptions(Value):
 class Step(Value):
     """One verb of one component. `placement` maps a function to the hosts that serve it in this step.
 
-    A step that is `always` done comes last, whatever became of the others; a run that has one has its steps in a row.
+    A step that is `always` done comes last, whatever the outcome of the others; a run with such a step is sequential.
     """
 
     id: str
@@ -94,13 +94,13 @@ class Plan(Value):
     purpose: Purpose
     site: str
     contract: tuple[FieldChange, ...] = ()
-    """What else of the call-off differs from what was applied last: who, how many, how long."""
+    """What else in the call-off differs from the last one applied: names, seats, terms."""
     changes: tuple[Change, ...]
     steps: tuple[Step, ...]
     allocations: Mapping[str, str]
     cost: Cost
     desired: Mapping[str, ServiceInstance | None]
-    """component -> the instance as it will be recorded, None when it is removed."""
+    """component -> the instance as it will be recorded, or None if it is removed."""
     options: PlanOptions = PlanOptions()
     basis: str
     """Digest of everything the plan was computed from."""
@@ -110,7 +110,7 @@ class Plan(Value):
         return not self.steps and not self.contract
 
     def unconfirmed(self, said: Collection[str]) -> tuple[str, ...]:
-        """Components that lose something nobody has said may be destroyed, by their names or the agency's id."""
+        """Components with losses that `said` does not consent to, neither by their name nor by the agency's id."""
         losing = (change.component for change in self.changes if change.destroys)
         return () if self.agency in said else tuple(component for component in losing if component not in said)
 
@@ -121,7 +121,7 @@ class Plan(Value):
 
 
 class Basis(Value):
-    """All a plan is computed from. `call_off` is None when the agency leaves."""
+    """Everything that a plan is computed from. `call_off` is None when the agency leaves."""
 
     agency: str
     call_off: CallOff | None
@@ -131,15 +131,16 @@ class Basis(Value):
     recorded: Mapping[str, ServiceInstance]
     allocations: Mapping[str, Allocation] = {}
     drifted: Mapping[str, int] = {}
-    """component -> the run that found its hosts changed, and after which nobody has put them right."""
+    """component -> the run that found drift on its hosts, which has not been corrected since."""
     renewed: Mapping[str, tuple[str, ...]] = {}
-    """component -> what its hosts are to have anew: `secrets.<name>`, `certificates`."""
+    """component -> what its hosts need renewed: `secrets.<name>`, `certificates`."""
     agreed: Agreed | None = None
-    """None of an agency that is not served yet, or left."""
+    """None for an agency that is not served yet, or has left."""
     options: PlanOptions = PlanOptions()
 
     def digest(self, hosts: Iterable[str]) -> str:
-        """Of everything that bears on the plan. `hosts` are those it would touch: others of the site do not."""
+        """The digest of everything that affects the plan. `hosts` are those that it would touch; the site's others do
+        not count."""
         ordered = self.call_off.services if self.call_off else {}
         involved = {*self.recorded, *ordered}
         drifted = {component: run for component, run in self.drifted.items() if component in ordered}
@@ -168,7 +169,7 @@ def make_plan(basis: Basis) -> Plan:
     wanted = {c: _wish(basis, c) for c in (order.services if order else ()) if not options.leaves_alone(c)}
     wanted |= {c: instance for c, instance in recorded.items() if options.leaves_alone(c)}
     contract = contract_changes(basis.agreed.call_off, order) if basis.agreed and order else ()
-    named = tuple(field for field in contract if field.path == NAME)  # hosts are told of it
+    named = tuple(field for field in contract if field.path == NAME)  # roles use the name
     reached = _reached(basis, recorded, wanted)
     changes = tuple(
         _change(recorded.get(c), wanted.get(c), basis=basis, besides=(*reached.get(c, ()), *named))
@@ -196,7 +197,7 @@ def _touched(*instances: Mapping[str, ServiceInstance]) -> set[str]:
 def _reached(
     basis: Basis, recorded: Mapping[str, ServiceInstance], wanted: Mapping[str, ServiceInstance]
 ) -> Mapping[str, tuple[FieldChange, ...]]:
-    """component that stays -> how it changes who may reach what, as others come, go or move."""
+    """component that stays -> its changes in reachability, because others come, go or move."""
     before, after = (
         Reachability(services, catalog=basis.catalog, allocations=basis.allocations, site=basis.site)
         for services in (recorded, wanted)
@@ -213,7 +214,7 @@ def _purpose(basis: Basis, recorded: Mapping[str, ServiceInstance]) -> Purpose:
 
 
 def _wish(basis: Basis, component_id: str) -> ServiceInstance:
-    """The instance the order asks for, placed on hosts."""
+    """The instance that the order requests, placed on hosts."""
     assert basis.call_off is not None
     component, ordered = basis.catalog.components[component_id], basis.call_off.services[component_id]
     before = basis.recorded.get(component_id)
@@ -273,7 +274,7 @@ def _change(
 
 
 def _found(before: ServiceInstance, basis: Basis) -> Iterator[FieldChange]:
-    """What is not as it is recorded, or is to be made anew."""
+    """What has drifted or must be renewed."""
     component = before.component
     if before.state is not InstanceState.IN_SERVICE:
         yield FieldChange(path="state", before=before.state.value, after=InstanceState.IN_SERVICE.value)
@@ -307,8 +308,8 @@ def _steps(
     recorded: Mapping[str, ServiceInstance],
     wanted: Mapping[str, ServiceInstance],
 ) -> tuple[Step, ...]:
-    """Nothing is touched until every precheck has passed, and nothing is destroyed that is not backed up; removal runs
-    against the direction of the needs."""
+    """The steps in order. Nothing is touched until every precheck has passed, and nothing is destroyed before it is
+    backed up. Removal runs in the reverse order of the needs."""
     catalog = basis.catalog
     built = [c for c in changes if c.effect in (Effect.CREATE, Effect.UPDATE, Effect.REPLACE)]
     removed = [c for c in changes if c.effect is Effect.REMOVE]
@@ -379,7 +380,7 @@ def _build(
 
 
 def _shrink(change: Change, before: ServiceInstance | None, after: ServiceInstance) -> Iterator[Step]:
-    """Retire what an update leaves behind on hosts that no longer serve the agency."""
+    """Retire the component on hosts that no longer serve the agency after an update."""
     if before is None or change.effect is not Effect.UPDATE:
         return
     leaving = {f: tuple(h for h in hosts if h not in after.hosts.get(f, ())) for f, hosts in before.hosts.items()}

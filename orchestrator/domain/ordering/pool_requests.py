@@ -9,7 +9,7 @@ from orchestrator.domain.value import Value
 
 
 class Request(Value):
-    """A block the order needs from a pool of the site."""
+    """A block that the order needs from a pool of the site."""
 
     name: str
     pool: str

@@ -13,7 +13,7 @@ class HasState(Protocol):
 
 
 def protected(recorded: Mapping[str, HasState], catalog: Catalog) -> tuple[str, ...]:
-    """Components of an agency that are backed up: in service, with something to lose, and somebody to keep it."""
+    """An agency's components that are backed up: in service, with data, and with disaster recovery."""
     keeper = recorded.get(KEEPER)
     if keeper is None or keeper.state is not InstanceState.IN_SERVICE:
         return ()

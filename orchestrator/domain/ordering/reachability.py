@@ -1,6 +1,6 @@
-"""Who may reach what of an agency's services: the catalog's declarations, worked out to addresses and ports.
+"""Who may reach which of an agency's services: the catalog's declarations, resolved to addresses and ports.
 
-Hosts keep to it by firewalls of their own, and the agency's gateway by what it lets out of the agency's network.
+The hosts' own firewalls enforce it, and so does the agency's gateway, for traffic that leaves the agency's network.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +26,7 @@ ANYWHERE = "0.0.0.0/0"
 
 
 class Admission(Value):
-    """A port at an address of a host, and the networks whose packets it takes."""
+    """A port at an address of a host, and the networks from which it accepts packets."""
 
     host: str
     address: str
@@ -39,9 +39,9 @@ class Admission(Value):
 
 
 class Way(Value):
-    """A port that somebody may reach beyond the host through which they come.
+    """A port that somebody may reach through a host.
 
-    `direct` leads to a host of the agency's own, which sees the addresses of devices on the agency's network.
+    A `direct` way leads to a host of the agency's own, which sees the addresses of devices on the agency's network.
     """
 
     address: str
@@ -54,7 +54,7 @@ class Way(Value):
 
 
 class Reachability:
-    """What one agency's services, as they are or will be, make of the catalog's declarations."""
+    """The catalog's declarations, resolved for one agency's services as they are or will be."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Reachability:
         self._blocks = values(allocations)
 
     def admissions(self, component: Component) -> tuple[Admission, ...]:
-        """What the component's hosts answer to, and whom."""
+        """The ports on which the component's hosts answer, and to whom."""
         found = [
             Admission(host=host, address=address, protocol=protocol, port=port, sources=sources)
             for reach in component.reachability
@@ -79,7 +79,7 @@ class Reachability:
         return tuple(sorted(found, key=str))
 
     def ways(self, component: Component) -> tuple[Way, ...]:
-        """What those may reach who come through the component's hosts: devices, and people who work there."""
+        """What may be reached through the component's hosts, by devices and by people who work there."""
         audience = Audience.DEVICES if component.component == NETWORK else Audience.WORKPLACES
         if audience is Audience.WORKPLACES and not component.workplaces:
             return ()
@@ -94,7 +94,7 @@ class Reachability:
         return tuple(sorted(found, key=str))
 
     def described(self, component: Component) -> list[str]:
-        """The same in words, so that a plan can tell what changes."""
+        """The same in words, so that a plan can show what changes."""
         return [str(one) for one in (*self.admissions(component), *self.ways(component))]
 
     # Inside
@@ -103,7 +103,7 @@ class Reachability:
         return (self._catalog.components[name] for name in sorted(self._services))
 
     def _places(self, component: Component, reach: Reach) -> Iterator[tuple[str, str]]:
-        """(host, address) of each host of the function; of a service that is leaving there is none."""
+        """(host, address) of each host of the function; none for a service that is being removed."""
         service = self._services.get(component.component)
         for host in service.hosts.get(reach.function, ()) if service else ():
             if reach.at == "network" and (subnet := self._subnet()):
@@ -119,7 +119,7 @@ class Reachability:
             yield protocol, int(at.format(**known))
 
     def _sources(self, component: Component, reach: Reach) -> tuple[str, ...]:
-        """Networks and addresses that the audiences come from, as a host sees them."""
+        """The networks and addresses of the audiences, as a host sees them."""
         found = {source for audience in reach.admits for source in self._of(audience, component, reach)}
         return (ANYWHERE,) if ANYWHERE in found else tuple(sorted(found))
 
@@ -136,7 +136,8 @@ class Reachability:
                     yield from self._addresses(one.component, *_functions(one, audience))
 
     def _devices(self, component: Component) -> Iterator[str]:
-        """Only an agency's own hosts know the way back to its network. Others see its gateway's address."""
+        """The addresses of devices, as a host sees them: only the agency's own hosts have a route to its network;
+        others see its gateway's address."""
         if NETWORK not in self._services:
             return
         if component.tenancy is Tenancy.DEDICATED and (subnet := self._subnet()):
@@ -145,7 +146,7 @@ class Reachability:
             yield from self._addresses(NETWORK, GATEWAY)
 
     def _addresses(self, component: str, *functions: str) -> Iterator[str]:
-        """Where the hosts of these functions are, as far as the agency has the component."""
+        """The addresses of the hosts of these functions, if the agency has the component."""
         hosts = self._services[component].hosts if component in self._services else {}
         for name in (host for function in functions for host in hosts.get(function, ())):
             if name in self._site.hosts:
@@ -157,7 +158,7 @@ class Reachability:
 
 
 def _functions(component: Component, audience: Audience) -> Iterable[str]:
-    """Those functions of a component whose hosts belong to the audience."""
+    """The functions of a component whose hosts belong to the audience."""
     if audience is Audience.WORKPLACES:
         return component.workplaces
     belongs = component.recovery.data if audience is Audience.BACKUPS else component.component == KEEPER

@@ -1,4 +1,4 @@
-"""Plans that change nothing an agency has: they look at its services, back them up or rehearse their recovery."""
+"""Plans that change nothing of an agency's services: they check them, back them up or rehearse their recovery."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -21,7 +21,7 @@ def side_by_side(
     recorded: Mapping[str, ServiceInstance],
     site: Site,
 ) -> Plan:
-    """One step for each component, none of which waits for another."""
+    """One step for each component, all independent."""
     steps = tuple(
         Step(id=f"{c}.{verb}", component=c, verb=verb, placement=recorded[c].hosts, needs=(), because=because)
         for c in components
@@ -34,7 +34,7 @@ def _basis(components: Sequence[str], *, recorded: Mapping[str, ServiceInstance]
 
 
 def bare_plan(agency: str, purpose: Purpose, steps: tuple[Step, ...], *, site: str, basis: str) -> Plan:
-    """A plan that changes nothing of what is ordered, and costs nothing."""
+    """A plan that changes nothing ordered and costs nothing."""
     return Plan(
         agency=agency,
         purpose=purpose,

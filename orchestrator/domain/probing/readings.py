@@ -1,4 +1,4 @@
-"""Probing: from what single probes found to when a service was up, down or unknown."""
+"""Probing: from the readings of single probes to when a service was up, down or unknown."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -11,11 +11,11 @@ from orchestrator.domain.selling.catalog import ProbeKind
 from orchestrator.domain.service_levels.record import State
 
 PATIENCE = 2
-"""Intervals without a reading after which nobody knows any more."""
+"""Intervals without a reading after which the state is unknown."""
 
 
 class ProbeKey(NamedTuple):
-    """What one timeline is about."""
+    """The key of one timeline."""
 
     agency: str
     component: str
@@ -23,7 +23,7 @@ class ProbeKey(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What a probe that was begun at an instant found, and how many seconds it took."""
+    """What a probe that started at an instant found, and how many seconds it took."""
 
     at: datetime
     state: State
@@ -32,7 +32,7 @@ class Reading(NamedTuple):
 
 
 class StateChange(NamedTuple):
-    """From `at` on, this is the state, and why."""
+    """The state from `at` on, and why."""
 
     at: datetime
     state: State
@@ -40,7 +40,7 @@ class StateChange(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """What is in force for a probe, since when, and the instant of its last reading, if there was one."""
+    """The current state of a probe, since when, and the instant of its last reading, if any."""
 
     state: State
     since: datetime
@@ -49,9 +49,9 @@ class Standing(NamedTuple):
 
 
 class ProbeTarget(NamedTuple):
-    """A probe of a live service. `address` is its target as the probe's kind spells it; empty with a `refusal` to say
-    why it cannot run. A service that has several hosts to itself is probed on each, `host`; together these readings are
-    one, by how many of them it takes, `enough`."""
+    """A probe of a live service. `address` is its target in the format of the probe's kind; it is empty if the probe
+    cannot run, and `refusal` says why. A service with several hosts of its own is probed on each `host`; their readings
+    combine into one, which is up if `enough` of them are."""
 
     key: ProbeKey
     kind: ProbeKind
@@ -59,7 +59,7 @@ class ProbeTarget(NamedTuple):
     address: str
     every: timedelta
     version: datetime
-    """When its service last changed: what was prepared for an earlier one is void."""
+    """When its service last changed. What was prepared for an earlier version is void."""
     refusal: str | None = None
     host: str | None = None
     hosts: int = 1
@@ -67,14 +67,14 @@ class ProbeTarget(NamedTuple):
 
     @property
     def each(self) -> ProbeKey:
-        """Which of the probe's readings it is: one for each host."""
+        """The key of a single host's readings."""
         return self.key if self.host is None else self.key._replace(probe=f"{self.key.probe}@{self.host}")
 
 
 def together(latest: Mapping[str, Reading], target: ProbeTarget) -> Reading | None:
-    """What the latest readings of a service's hosts say of it, at the instant of the last; None until each was read.
+    """Combine the latest readings of a service's hosts, at the instant of the last; None until each has been read.
 
-    Up when enough hosts are up, down when too few can be.
+    It is up when enough hosts are up, and down when too few can be.
     """
     if len(latest) < target.hosts:
         return None
@@ -89,16 +89,16 @@ def together(latest: Mapping[str, Reading], target: ProbeTarget) -> Reading | No
 
 
 def believe(first: Reading, again: Reading) -> Reading:
-    """A failed attempt and the one right after it, as one reading. What fails twice failed at the first attempt; what
-    could not be tried a second time is not known from then on."""
+    """A failed attempt and the retry right after it, as one reading. If both fail, it failed at the first attempt; if
+    the retry could not be made, the state is unknown from then on."""
     if again.state is State.UP:
         return again
     return again._replace(at=first.at, seconds=first.seconds + again.seconds)
 
 
 def heard(standing: Standing | None, reading: Reading, every: timedelta) -> tuple[Standing, tuple[StateChange, ...]]:
-    """What is in force after a reading, and the transitions it makes. Readings of a probe come in their order; one from
-    before the last, by a clock that was set back, counts as of a second after it."""
+    """The standing after a reading, and the transitions that it causes. Readings of a probe come in order; one from
+    before the last, because a clock was set back, counts as a second after it."""
     changes: tuple[StateChange, ...] = ()
     if standing is not None:
         earliest = standing.since + SECOND
@@ -113,21 +113,21 @@ def heard(standing: Standing | None, reading: Reading, every: timedelta) -> tupl
 
 
 def silent(standing: Standing, every: timedelta, *, now: datetime) -> tuple[Standing, tuple[StateChange, ...]]:
-    """The same while nothing was read: after two intervals it is unknown, from one interval after the last reading."""
+    """The standing without a reading: after two intervals it is unknown, as of one interval after the last reading."""
     last = standing.read_at
     if standing.state is State.UNKNOWN or last is None or now - last <= PATIENCE * every:
         return standing, ()
-    ended = ending(standing, last + every, "nothing has probed it since")
+    ended = ending(standing, last + every, "it has not been probed since")
     return ended, (StateChange(ended.since, ended.state, ended.detail),)
 
 
 def ending(standing: Standing, at: datetime, why: str) -> Standing:
-    """Unknown from an instant on, which is not before what was in force had its second."""
+    """Unknown from an instant on, but at least a second after the current state began."""
     return Standing(State.UNKNOWN, max(at, standing.since + SECOND), why, read_at=standing.read_at)
 
 
 def as_of(key: ProbeKey, standing: Standing, every: timedelta, *, read_until: datetime, now: datetime) -> Standing:
-    """What is in force now, by records that know no single readings, only up to when all that was due was read."""
+    """The standing now, by records without single readings, which only show until when everything due was read."""
     if standing.state is State.UNKNOWN or now - read_until <= every:
         return standing
     read_at = max(last_slot(key, every, read_until), standing.since)
@@ -136,7 +136,7 @@ def as_of(key: ProbeKey, standing: Standing, every: timedelta, *, read_until: da
 
 
 def worst(states: Iterable[State]) -> State:
-    """A service's state by those of its probes: down if any is; up only when every one is, and there is one."""
+    """A service's state by its probes: down if any is down; up only if there are any and all are up."""
     found = set(states)
     if State.DOWN in found:
         return State.DOWN
@@ -144,13 +144,14 @@ def worst(states: Iterable[State]) -> State:
 
 
 def slot_after(key: ProbeKey, every: timedelta, instant: datetime) -> datetime:
-    """The first instant after another at which a probe is due. Due times are an interval apart and, by the probe's
-    name, spread evenly over it: the same in every process, so that another one goes on where the last has stopped."""
+    """The first instant after another at which a probe is due. Due times are an interval apart; their offset, derived
+    from the probe's name, spreads probes evenly. It is the same in every process, so that another can continue where
+    the last one stopped."""
     mark = int.from_bytes(hashlib.blake2b("/".join(key).encode(), digest_size=8).digest(), "big")
     first = EPOCH + every * (mark / 2**64)
     return first + ((instant - first) // every + 1) * every
 
 
 def last_slot(key: ProbeKey, every: timedelta, instant: datetime) -> datetime:
-    """The last instant, not after another, at which a probe was due."""
+    """The last instant at or before another at which a probe was due."""
     return slot_after(key, every, instant) - every

@@ -1,7 +1,7 @@
-"""Canaries: numbered records written the way users write, so that a restored copy can be asked what it lost.
+"""Canaries: numbered records written as users write, so that a restored copy shows what it lost.
 
-Each record's code is an HMAC over its number and the code before it (RFC 2104, SHA-256): a record that is missing,
-changed, made up or out of order does not fit. The ledger of what was acknowledged is kept outside the protected site.
+Each record's code is an HMAC over its number and the previous code (RFC 2104, SHA-256), so that a missing, changed,
+forged or reordered record does not fit. The ledger of acknowledged records is kept outside the protected site.
 """
 
 import hashlib
@@ -14,15 +14,15 @@ from orchestrator.domain.recovery.recovery_time import Stamp, StopwatchReading
 from orchestrator.domain.value import Value
 
 KEPT = 3_000
-"""How many of the newest the ledger has, and a drill asks for: a month at four an hour, two days at one a minute.
-Backups are never that far apart, and no drill takes longer because the service is older."""
+"""How many of the newest canaries the ledger keeps and a drill checks: a month at four an hour, two days at one a
+minute. Backups are never that far apart, and drills take no longer as a service gets older."""
 
 _TEXT = re.compile(r"^canary (\d+) ([0-9a-f]{64})$")
 
 
 class Canary(Value):
-    """One record. `acknowledged_at` is when the service said that it keeps it; None when it never did. `reading` and
-    `host_offset_seconds` were noted with the last of its instants, to tell whether clocks were set later."""
+    """One record. `acknowledged_at` is when the service confirmed it, or None. `reading` and `host_offset_seconds` were
+    noted with the last of its instants, to detect clocks that were set later."""
 
     number: int
     code: str
@@ -42,7 +42,7 @@ class Canary(Value):
 
 
 def code_of(key: bytes, number: int, before: str) -> str:
-    """The code of a record, 64 hexadecimal digits."""
+    """The code of a record: 64 hexadecimal digits."""
     return hmac.new(key, f"{number}:{before}".encode(), hashlib.sha256).hexdigest()
 
 
@@ -52,10 +52,10 @@ def next_canary(key: bytes, last: Canary | None, *, at: datetime) -> Canary:
 
 
 class RecoveredRecords(Value):
-    """What of the canaries a restored copy holds, beside what the ledger knows.
+    """The canaries in a restored copy, compared with the ledger.
 
-    `acknowledged` is the greatest number acknowledged by the disaster, `recovered` the greatest up to which every
-    acknowledged record is there and fits. Seconds.
+    `acknowledged` is the greatest number acknowledged by the time of the disaster; `recovered` is the greatest up to
+    which every acknowledged record is present and fits. Durations are in seconds.
     """
 
     acknowledged: int
@@ -63,14 +63,14 @@ class RecoveredRecords(Value):
     lost: int
     holes: tuple[int, ...]
     after_disaster: tuple[int, ...]
-    """Records from after the disaster: the drill restored what would have been destroyed."""
+    """Records from after the disaster: the drill restored what a disaster would have destroyed."""
     forged: tuple[int, ...]
     """Records that do not fit the ledger."""
     in_order: bool
     rpo_seconds: float | None
-    """From the acknowledgement of the last recovered record to the disaster; None when not one came back."""
+    """From the acknowledgement of the last recovered record to the disaster; None if no record came back."""
     clock_set_seconds: float | None = None
-    """How far our clock was set forward in that time; None when nobody knows, or not one came back."""
+    """How far our clock was set forward in that time; None if that is unknown, or no record came back."""
 
     @property
     def intact(self) -> bool:
@@ -78,8 +78,8 @@ class RecoveredRecords(Value):
 
 
 def compare(ledger: Sequence[Canary], found: Sequence[str], *, disaster: Stamp) -> RecoveredRecords:
-    """Hold what was found in the restored copy, in its order, against the ledger. Where the stopwatch tells, a clock
-    that was set in between makes nothing earlier or later than it was."""
+    """Compare what was found in the restored copy, in its order, with the ledger. The stopwatch, if available, corrects
+    for a clock that was set in between."""
     set_since = {canary.number: disaster.set_since(canary.stamp) for canary in ledger}
     ledger = [_by_clock_of(disaster, canary) for canary in ledger]
     known = {c.number: c for c in ledger}
@@ -106,7 +106,7 @@ def compare(ledger: Sequence[Canary], found: Sequence[str], *, disaster: Stamp) 
 
 
 def _by_clock_of(disaster: Stamp, canary: Canary) -> Canary:
-    """The record with its instants where they are by the clock that the disaster was read from."""
+    """The record with its instants converted to the clock from which the disaster was read."""
     placed = {
         name: disaster.place(canary.stamp, at)
         for name, at in (("sent_at", canary.sent_at), ("acknowledged_at", canary.acknowledged_at))
@@ -116,7 +116,7 @@ def _by_clock_of(disaster: Stamp, canary: Canary) -> Canary:
 
 
 def _unbroken(by_then: Sequence[Canary], fitting: set[int]) -> tuple[int, Canary | None]:
-    """How far the acknowledged records are all there."""
+    """Up to which number all acknowledged records are present."""
     last: Canary | None = None
     for canary in sorted(by_then, key=lambda c: c.number):
         if canary.number not in fitting:
@@ -126,7 +126,8 @@ def _unbroken(by_then: Sequence[Canary], fitting: set[int]) -> tuple[int, Canary
 
 
 def _is_later(canary: Canary | None, disaster: datetime, *, last: int, number: int) -> bool:
-    """Whether a record was written after the disaster. One the ledger does not know yet is newer than all it knows."""
+    """Whether a record was written after the disaster. One that the ledger does not know yet is newer than all it
+    knows."""
     return canary.sent_at > disaster if canary else number > last
 
 

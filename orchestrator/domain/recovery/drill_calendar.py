@@ -1,8 +1,8 @@
-"""When the drills of one component of one agency fall due. The same question always has the same answer.
+"""When the drills of one component of one agency are due. The result is deterministic.
 
-A period is `every_months` calendar months, counted from January of the year 1, by the agency's clocks. In each, one
-start is drawn from all minutes of its windows, and the second of its disaster after that. What draws is a digest of
-agency, component and period: nobody can tell the time without the policy, and a blackout elsewhere in the period moves
+A period is `every_months` calendar months, counted from January of the year 1, in the agency's time zone. In each, one
+start is drawn from all minutes of its windows, and then the second of its disaster. The draw is a digest of agency,
+component and period: nobody can predict the time without the policy, and a blackout elsewhere in the period moves
 nothing. Spans here count grains.
 """
 
@@ -25,10 +25,10 @@ from orchestrator.domain.recovery.verdict import Moment
 from orchestrator.domain.selling.drill_policy import Blackout, DrillPolicy, Window
 
 GRAIN = timedelta(minutes=5)
-"""Drills start at whole grains and are planned for whole numbers of them."""
+"""Drills start at whole grains and last whole numbers of them."""
 
 DRAWS = 64
-"""So many draws from all minutes of a period before drawing only among those that can be had."""
+"""Number of draws from all minutes of a period before drawing only from the available ones."""
 
 MONTHS = 12
 
@@ -37,15 +37,15 @@ class Reason(StrEnum):
     """Why a period has no drill."""
 
     BLACKOUT = "blackout"
-    """Blackouts leave no window long enough."""
+    """No window is long enough after blackouts."""
     TOO_LONG = "too_long"
     """No window is as long as the drill is expected to take."""
     NO_LANE = "no_lane"
-    """Every recovery host of the site is taken whenever it could run."""
+    """Every recovery host of the site is busy whenever it could run."""
 
 
 class Occurrence(NamedTuple):
-    """A drill that is due. It has to be over by `window_end`, when its window closes or a blackout begins."""
+    """A drill that is due. It must be over by `window_end`, when its window closes or a blackout begins."""
 
     scheduled_at: datetime
     kind: Moment
@@ -53,7 +53,7 @@ class Occurrence(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """A period, from its first day to the day after its last, in which no drill can be."""
+    """A period without a possible drill, from its first day to the day after its last."""
 
     first: date
     until: date
@@ -61,28 +61,28 @@ class Skipped(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """Whose drill is drawn, in which period."""
+    """Whose drill is drawn, and for which period."""
 
     agency: str
     component: str
     period: int
 
     def number(self, attempt: int, below: int) -> int:
-        """The same for the same draw, spread evenly over 0 ... below - 1."""
+        """A deterministic number for the draw, uniform over 0 ... below - 1."""
         digest = sha256(f"{self.agency}/{self.component}/{self.period}/{attempt}".encode()).digest()
         return int.from_bytes(digest[:8], "big") * below >> 64
 
 
 def delay_of(key: str, *, at_most: timedelta) -> timedelta:
-    """How long after its start a drill's disaster comes when its moment is random: less than a grain, to the second,
-    and no longer than there is time for. The same for the same drill."""
+    """The time from a drill's start to its disaster when its moment is random: less than a grain, in whole seconds, and
+    at most `at_most`. It is deterministic for a drill."""
     seconds = min(GRAIN, at_most + timedelta(seconds=1)) // timedelta(seconds=1)
     drawn = int.from_bytes(sha256(f"{key}/second".encode()).digest()[:8], "big")
     return timedelta(seconds=drawn * max(seconds, 1) >> 64)
 
 
 def drill_key(agency: str, component: str, scheduled_at: datetime) -> str:
-    """The identity of a drill: fired twice, it is still one."""
+    """The identity of a drill: fired twice, it is still the same drill."""
     return f"{agency}/{component}/{scheduled_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -95,8 +95,8 @@ def occurrences(
     count: int,
     lasts: timedelta | None = None,
 ) -> Iterator[Occurrence | Skipped]:
-    """The next `count` periods' drills that start later than `after`, or why a period has none. `lasts` is how long
-    a drill is expected to take, if not what the policy says."""
+    """The drills of the next `count` periods that start later than `after`, or why a period has none. `lasts` is the
+    expected duration of a drill, if it differs from the policy's."""
     grains = grains_of(lasts or policy.lasts)
     local = after.astimezone(policy.zone).date()
 
@@ -125,7 +125,7 @@ def skipped(policy: DrillPolicy, period: int, grains: int) -> Skipped:
 
 
 def _draw_start(draw: Draw, windows: Spans, free: Spans, grains: int) -> Span | None:
-    """Start of the drill and end of the open span it lies in."""
+    """The start of the drill and the end of its open span."""
     fitting = [(a, b) for a, b in free if b - a >= grains]
     if not fitting:
         return None
@@ -139,7 +139,7 @@ def _draw_start(draw: Draw, windows: Spans, free: Spans, grains: int) -> Span | 
 
 
 def _nth(spans: Spans, number: int) -> int:
-    """The grain of a number, counted through all spans."""
+    """The grain with this number, counted through all spans."""
     for a, b in spans:
         if number < b - a:
             return a + number
@@ -148,8 +148,8 @@ def _nth(spans: Spans, number: int) -> int:
 
 
 def kind_of(policy: DrillPolicy, draw: Draw, grains: int) -> Moment:
-    """Whether the drill of a period is put at the worst moment. It also stands in for skipped ones right before it, and
-    the last of a year for those of the year that have yet to be."""
+    """Whether the drill of a period is held at the worst moment. It also makes up for skipped drills right before it,
+    and the last of a year for those the year still lacks."""
     if _has_its_turn(policy, draw, draw.period, grains):
         return Moment.WORST
     year = _year_of(policy, draw.period)
@@ -160,7 +160,7 @@ def kind_of(policy: DrillPolicy, draw: Draw, grains: int) -> Moment:
 
 
 def _has_its_turn(policy: DrillPolicy, draw: Draw, period: int, grains: int) -> bool:
-    """By the share alone, of the period itself or of skipped ones right before it."""
+    """By the share alone: for the period itself, or for skipped periods right before it."""
     for earlier in range(period, period - MONTHS - 1, -1):
         if _is_worst(policy, draw, earlier):
             return True
@@ -170,14 +170,14 @@ def _has_its_turn(policy: DrillPolicy, draw: Draw, period: int, grains: int) -> 
 
 
 def _year_of(policy: DrillPolicy, period: int) -> range:
-    """The periods of the same calendar year. Those that lie in two years are all at the worst moment."""
+    """The periods of the same calendar year. Periods that span two years are all at the worst moment."""
     each = max(MONTHS // policy.every_months, 1)
     first = period // each * each
     return range(first, first + each)
 
 
 def _is_worst(policy: DrillPolicy, draw: Draw, period: int) -> bool:
-    """Evenly spread, and so often that a year's drills always have one."""
+    """Evenly spread, and often enough that every year's drills include one."""
     worst, of = _share(policy.worst_moment_share, policy.every_months)
     phase = period + Draw(draw.agency, draw.component, 0).number(0, of)
     return (phase + 1) * worst // of > phase * worst // of
@@ -185,7 +185,7 @@ def _is_worst(policy: DrillPolicy, draw: Draw, period: int) -> bool:
 
 @lru_cache
 def _share(of_all: float, every_months: int) -> tuple[int, int]:
-    """Numerator and denominator. A year has one where it has as many drills as lie in no other year."""
+    """The numerator and denominator, chosen so that every year with enough drills of its own has one."""
     in_every_year = (
         MONTHS // every_months if MONTHS % every_months == 0 else (MONTHS + 1 - every_months) // every_months
     )
@@ -201,7 +201,7 @@ def period_of(policy: DrillPolicy, day: date) -> int:
 
 
 def days_of(policy: DrillPolicy, period: int) -> tuple[date, date]:
-    """The first day of a period, and that of the next one."""
+    """The first day of a period, and of the next one."""
     return _days(policy.every_months, period)
 
 
@@ -213,7 +213,8 @@ def _days(every_months: int, period: int) -> tuple[date, date]:
 
 
 def windows_of(policy: DrillPolicy, period: int) -> Spans:
-    """The policy's windows within a period, overlapping ones joined. One that goes on in the next is cut in two."""
+    """The policy's windows within a period, merged where they overlap. A window that reaches into the next period is
+    split."""
     return _windows(policy.time_zone, policy.windows, *days_of(policy, period))
 
 
@@ -246,12 +247,12 @@ def _blackouts(time_zone: str, blackouts: tuple[Blackout, ...]) -> Spans:
 
 
 def within(start: datetime, end: datetime) -> Span:
-    """Whole grains between two instants."""
+    """The whole grains between two instants."""
     return Span(-((EPOCH - start) // GRAIN), (end - EPOCH) // GRAIN)
 
 
 def grains_of(duration: timedelta) -> int:
-    """Grains that a duration takes at most."""
+    """The number of grains that a duration needs, rounded up."""
     return -(-duration // GRAIN)
 
 

@@ -1,6 +1,6 @@
-"""A drill: one rehearsal of an agency's recovery, from the wish to the report.
+"""A drill: one rehearsal of an agency's recovery, from the request to the report.
 
-Its states follow the steps of the run that carries it out, so that people see where it is.
+Its states follow the steps of its run, to show its progress.
 """
 
 from collections.abc import Mapping
@@ -27,22 +27,22 @@ class DrillState(StrEnum):
     PROBING = "probing"
     VERIFYING = "verifying"
     SEALED = "sealed"
-    """Everything that is measured has been measured."""
+    """All measurements are complete."""
     CLEANUP = "cleanup"
     REPORTED = "reported"
     REJECTED = "rejected"
     EXPIRED = "expired"
-    """Nobody approved it in time, or it was not started in time once approved."""
+    """It was not approved in time, or not started in time after approval."""
     BLOCKED = "blocked"
     """The recovery host could not carry it."""
     SKIPPED_BLACKOUT = "skipped_blackout"
     MISFIRED = "misfired"
-    """It was due, and nobody was there to start it within its window."""
+    """It was due, but nothing started it within its window."""
     FAILED = "failed"
     """It ended without a report."""
     ABORTED = "aborted"
     PREEMPTED = "preempted"
-    """It made way for a real incident."""
+    """It gave way to a real incident."""
     CLEANUP_FAILED = "cleanup_failed"
 
 
@@ -78,7 +78,7 @@ UNDER_WAY = (
 """Its run is open."""
 
 STOPPED = (_S.ABORTED, _S.PREEMPTED)
-"""Somebody ended it; what was measured by then says nothing of how long drills take, or what they show."""
+"""Somebody ended it. Its measurements say nothing about the duration or result of drills."""
 
 _PHASES = (
     (_E.EXAMINE, _S.PRECHECK), (_E.PIN, _S.PINNED), (_E.PREPARE, _S.PREPARING), (_E.RESTORE, _S.RESTORING),
@@ -100,7 +100,7 @@ def _table() -> Mapping[tuple[DrillState, DrillEvent], DrillState]:
     before = _S.SCHEDULED
     for event, state in _PHASES:
         table[before, event] = state
-        table[state, event] = state  # its worker died, and another goes on
+        table[state, event] = state  # its worker died, and another continues
         before = state
     for state in UNDER_WAY:
         table[state, _E.CLEAN] = _S.CLEANUP
@@ -125,14 +125,14 @@ ON_BEGIN: Mapping[Verb, DrillEvent] = {
     Verb.CHECK: _E.VERIFY,
     Verb.CLEANUP: _E.CLEAN,
 }
-"""What the beginning of a step means for the drill."""
+"""The drill event when a step starts."""
 
 ON_SUCCESS: Mapping[Verb, DrillEvent] = {Verb.PIN: _E.PIN, Verb.CHECK: _E.SEAL}
-"""What its success means."""
+"""The drill event when a step succeeds."""
 
 
 class Drill(Value):
-    """One drill as recorded. `key` is its identity: policy and scheduled time, so that a second firing is the same
+    """One drill as recorded. `key` is its identity, from policy and scheduled time: a second firing is the same
     drill."""
 
     id: int
@@ -142,9 +142,9 @@ class Drill(Value):
     site: str
     moment: Moment
     meant: Moment | None = None
-    """The moment that the calendar chose for it, where it could not be held at that."""
+    """The moment that the calendar chose, if the drill could not be held at it."""
     disaster_at: datetime | None = None
-    """When its disaster is to be; None: at once."""
+    """When its disaster is planned; None means at once."""
     state: DrillState
     scheduled_at: datetime
     window_end: datetime | None = None
@@ -158,7 +158,7 @@ class Drill(Value):
     finished_at: datetime | None = None
     verdict: Verdict | None = None
     rto_seconds: float | None = None
-    """Measured recovery time; None when it was not reached."""
+    """The measured recovery time; None if there was no recovery."""
     rpo_seconds: float | None = None
     """The upper end of the measured recovery point."""
     reason: str | None = None

@@ -1,7 +1,7 @@
-"""The record of one drill: what was promised, what was done, what came of it. Somebody outside can check it offline.
+"""The record of one drill: what was promised, what was done, and the result. Outsiders can verify it offline.
 
 Durations are seconds, instants are UTC. What was not measured is None, never zero. Sealing is in `evidence_seal`.
-Documents stay what they are: what a version added, those before it do not have.
+Documents never change: earlier ones lack what a later version added.
 """
 
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 UNTIL_USERS = ("pin", "prepare", "restore", "start", "probe")
-"""Phases without which nobody can work in what was restored."""
+"""Phases without which nobody can work with the restored service."""
 
 SUCCEEDED = "succeeded"
 
 UNDECIDED = ("unreachable", "cancelled")
-"""Outcomes of phases that say nothing of the copy: the recovery host was away, or somebody stopped the drill."""
+"""Outcomes of phases that say nothing about the copy: the recovery host was unreachable, or the drill was stopped."""
 
 LEVELS = {
     1: "the backup tool's own check",
@@ -35,13 +35,13 @@ LEVELS = {
     4: "the chain of canaries",
     5: "the component's own rules",
 }
-"""Levels of integrity, and what is looked at."""
+"""Levels of integrity, and what is checked."""
 
 CANARIES = 4
 
 
 class Objectives(Value):
-    """What was promised, and the clause that promises it."""
+    """The promises, and the clause that makes them."""
 
     rto_seconds: Seconds
     rpo_seconds: Seconds
@@ -49,7 +49,7 @@ class Objectives(Value):
 
 
 class Approval(Value):
-    """Somebody's consent to one plan, by its digest, until it expires. `live_data`: to restoring real data."""
+    """Somebody's consent to one plan, by its digest, until it expires. `live_data`: consent to restoring real data."""
 
     who: str
     at: Instant
@@ -59,15 +59,15 @@ class Approval(Value):
 
 
 class Witness(Value):
-    """Somebody who says that they watched."""
+    """Somebody who states that they watched."""
 
     who: str
     at: Instant
 
 
 class Promised(Value):
-    """What a pass has to rest on: levels of integrity that are looked at, and attempts to get out that are made, each
-    by its name with the place that it is to."""
+    """What a pass must be based on: the levels of integrity to check, and the attempts to get out to make, by name with
+    their target."""
 
     levels: tuple[Level, ...]
     attempts: Mapping[str, str]
@@ -78,8 +78,8 @@ class Promised(Value):
 
 
 class Clocks(Value):
-    """Whose clock times are by, how far the recovery host's was from it, and how sure we are of that. How far it was
-    set forward, between the last record that came back and T0 and from T0 on, is None where that is not known."""
+    """The clock behind all times, the offset of the recovery host's clock, and its uncertainty. How far the clock was
+    set forward, between the last restored record and T0 and since T0, is None if unknown."""
 
     orchestrator: str
     recovery_host_offset_seconds: FiniteFloat
@@ -90,9 +90,9 @@ class Clocks(Value):
 
 
 class PinnedSnapshot(Value):
-    """A backup that was there at T0. `time` is when it began, as its host says; `received` when it came, by the
-    recovery host's clock. `tree` identifies its content in the backup repository; the figures are there for the one
-    that is restored."""
+    """A backup that existed at T0. `time` is when it began, by its host's clock; `received` is when it arrived, by the
+    recovery host's clock. `tree` identifies its content in the backup repository; the figures are set for the restored
+    one."""
 
     id: str
     time: Instant
@@ -104,7 +104,7 @@ class PinnedSnapshot(Value):
 
 
 class Pin(Value):
-    """The backups as they were at T0, and the one chosen, by its id. None chosen: none was usable."""
+    """The backups as of T0, and the id of the chosen one; None if none was usable."""
 
     snapshots: tuple[PinnedSnapshot, ...]
     chosen: str | None
@@ -121,7 +121,7 @@ class Pin(Value):
 
 
 class Phase(Value):
-    """A part of the drill. `command_sha256` is of the command that was carried out."""
+    """A phase of the drill. `command_sha256` is the digest of the command that was run."""
 
     name: str
     started_at: Instant
@@ -133,16 +133,16 @@ class Phase(Value):
 
 
 class NotExecuted(Value):
-    """What the drill left out, and why: a real recovery would have to do it."""
+    """What the drill left out, and why. A real recovery would have to do it."""
 
     what: str
     why: str
 
 
 class RecoveryTime(Value):
-    """From T0 until a user was served. When that did not happen, it is longer than `censored_limit_seconds`.
+    """From T0 until a user was served. If nobody was, it is longer than `censored_limit_seconds`.
 
-    `parts` are seconds by name; `longest_gap_seconds` is the longest time nothing was tried.
+    `parts` are seconds by name; `longest_gap_seconds` is the longest time without an attempt.
     """
 
     seconds: Seconds | None = None
@@ -162,7 +162,7 @@ class RecoveryPoint(Value):
     """From the last good record until T0; at most `upper_seconds`. Counts are of records written before T0.
 
     `holes`: records missing between restored ones. `worst_exposure_seconds`: what could have been lost at the worst
-    moment. `interval_seconds`: how often records are written, and so how finely this is measured.
+    moment. `interval_seconds`: the interval between records, which is the resolution of the measurement.
     """
 
     seconds: Seconds | None = None
@@ -183,7 +183,7 @@ class Check(Value):
 
 
 class Integrity(Value):
-    """The highest level at which, and below which, every check passed."""
+    """The highest level up to which every check passed."""
 
     level: Level
     checks: tuple[Check, ...] = ()
@@ -197,8 +197,8 @@ class Integrity(Value):
 
 
 class LeakAttempt(Value):
-    """An attempt to reach the outside from within the recovery network, which had to be blocked. `control`: whether the
-    same attempt succeeded from the recovery host itself. One that fails there, too, says nothing of the bubble."""
+    """An attempt to reach the outside from the recovery network, which had to be blocked. `control`: whether the same
+    attempt succeeded from the recovery host itself. If it fails there too, it says nothing about the bubble."""
 
     name: str
     address: str
@@ -209,14 +209,14 @@ class LeakAttempt(Value):
 
 
 class Isolation(Value):
-    """`disabled`: what was switched off in the restored service so that it cannot act on the outside."""
+    """`disabled`: what was disabled in the restored service so that it cannot affect the outside."""
 
     attempts: tuple[LeakAttempt, ...] = ()
     disabled: tuple[str, ...] = ()
 
 
 class Cleanup(Value):
-    """What was removed after the drill, and what was found to be left."""
+    """What was removed after the drill, and what was left."""
 
     removed: tuple[str, ...] = ()
     leftovers: tuple[str, ...] = ()
@@ -225,23 +225,23 @@ class Cleanup(Value):
     @model_validator(mode="after")
     def _clean_leaves_nothing(self) -> Self:
         if self.clean and self.leftovers:
-            raise ValueError(f"not clean: left over are {', '.join(self.leftovers)}")
+            raise ValueError(f"not clean: {', '.join(self.leftovers)} left over")
         return self
 
 
 class Finding(Value):
-    """Something to put right, and by when."""
+    """Something to correct, and by when."""
 
     what: str
     due: date
 
 
 class Evidence(Value):
-    """One drill of one component of one agency. `previous` is the digest of the orchestrator's evidence before it,
-    `stopped` why somebody ended it before everything was measured."""
+    """One drill of one component of one agency. `previous` is the digest of the orchestrator's previous evidence;
+    `stopped` is why somebody ended the drill before all measurements were complete."""
 
     version: Literal[1, 2] = 1
-    """Since 2 there is `promised`, beside `stopped`, `witnesses`, `control`, `received` and how far clocks were set."""
+    """Version 2 added `promised`, `stopped`, `witnesses`, `control`, `received` and how far clocks were set."""
     drill: int
     key: str
     agency: str
@@ -282,20 +282,22 @@ class Evidence(Value):
     @model_validator(mode="after")
     def _says_what_was_promised(self) -> Self:
         if (self.promised is None) != (self.version == 1):
-            raise ValueError(f"what a pass has to rest on is a part of version 2, and this is version {self.version}")
+            raise ValueError(
+                f"`promised` is required since version 2, and not allowed before; this is version {self.version}"
+            )
         return self
 
     @property
     def never_recovered(self) -> bool:
-        """Whether nobody could work again after the disaster: within the time somebody waited, or because a phase
-        before users failed. Not where the measurement itself is in doubt."""
+        """Whether nobody could work again after the disaster: within the waiting time, or because an earlier phase
+        failed. False if the measurement itself is in doubt."""
         if self.rto.seconds is not None or self.verdict is Verdict.INCONCLUSIVE:
             return False
         return self.rto.censored_limit_seconds is not None or any(self._failed(name) for name in UNTIL_USERS)
 
     @property
     def all_lost(self) -> bool:
-        """Whether not one of the records came back, or nothing at all did that could have been looked at."""
+        """Whether no record came back, or nothing at all that could be checked."""
         if self.rpo.upper_seconds is not None:
             return False
         if self.rpo.acknowledged is None:
@@ -309,5 +311,5 @@ class Evidence(Value):
         return any(phase.name == name and phase.outcome == SUCCEEDED for phase in self.phases)
 
     def document(self) -> dict[str, Any]:
-        """JSON-compatible form: what is sealed, stored and handed over."""
+        """The JSON-compatible form that is sealed, stored and handed over."""
         return self.model_dump(mode="json")

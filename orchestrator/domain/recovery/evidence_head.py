@@ -1,7 +1,7 @@
-"""The head of the chain of evidence: how many documents there are and which is the last, signed. Against one that
-somebody keeps elsewhere, a chain that lost documents at either end, or an old document alone, is noticed.
+"""The signed head of the chain of evidence: how many documents there are and which is the last. A head that is kept
+elsewhere reveals documents missing at either end of the chain, and an old document shown alone.
 
-The document is `{"head", "signature", "public_key"}`. What is signed is the canonical JSON of the head.
+The document is `{"head", "signature", "public_key"}`. The signature covers the canonical JSON of the head.
 """
 
 import base64
@@ -16,7 +16,7 @@ from orchestrator.domain.value import Value, canonical_json
 
 
 class Head(Value):
-    """At an instant; `last` is the digest of the newest document, None as long as there is none."""
+    """The head at an instant. `last` is the digest of the newest document, or None if there is none."""
 
     what: Literal["head of evidence"] = "head of evidence"
     count: Annotated[int, Field(ge=0)]
@@ -26,7 +26,7 @@ class Head(Value):
     @model_validator(mode="after")
     def _has_a_last(self) -> Self:
         if (self.last is None) != (self.count == 0):
-            raise ValueError("names the last of its documents where there are any")
+            raise ValueError("must name the last document if, and only if, there are documents")
         return self
 
 
@@ -50,12 +50,12 @@ def seal_head(head: Head, signer: Signer) -> SealedHead:
 def verify_head(
     head: Any, documents: Sequence[Any], trusted: TrustedKey, retired: Sequence[RetiredKey] = ()
 ) -> Iterator[str]:
-    """What is wrong with a head, or with documents that hold each for itself and together: all that there were at its
-    instant have to be there, oldest first. What came later may follow."""
+    """What is wrong with a head, or with documents that are valid by themselves: all those that existed at the head's
+    instant must be given, oldest first. Later ones may follow."""
     try:
         sealed = SealedHead.model_validate(head)
     except ValidationError as error:
-        yield f"is no head of evidence: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
+        yield f"is not a head of evidence: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
         return
     if problem := _unsigned(sealed, trusted, retired):
         yield problem
@@ -65,11 +65,11 @@ def verify_head(
 
 def _cut(head: Head, documents: Sequence[Any]) -> Iterator[str]:
     if documents and (previous := documents[0]["evidence"].get("previous")) is not None:
-        yield f"the chain is cut at its beginning: its first document names {previous}, which is not there"
+        yield f"the beginning of the chain is missing: its first document names {previous}, which is not given"
     elif len(documents) < head.count:
-        yield f"there were {head.count} documents on {head.at.isoformat()}, and {len(documents)} are here"
+        yield f"there were {head.count} documents on {head.at.isoformat()}, but {len(documents)} are given"
     elif head.count and documents[head.count - 1]["digest"] != head.last:
-        yield f"document {head.count} is {documents[head.count - 1]['digest']}, and was {head.last}"
+        yield f"document {head.count} is {documents[head.count - 1]['digest']}, but was {head.last}"
 
 
 def _unsigned(sealed: SealedHead, trusted: TrustedKey, retired: Sequence[RetiredKey]) -> str | None:
@@ -80,9 +80,9 @@ def _unsigned(sealed: SealedHead, trusted: TrustedKey, retired: Sequence[Retired
         return f"is signed by {sealed.public_key}, not by the trusted {trusted.public_key}"
     signature = signature_of(sealed.signature)
     if signature is None or not (before.key if before else trusted).holds(signature, _message(sealed.head)):
-        return "the signature does not hold: the owner of the key did not sign this head"
+        return "the signature is invalid: the owner of the key did not sign this head"
     if before and sealed.head.at > before.until:
-        return f"the key signed until {before.until.isoformat()}, and this is of {sealed.head.at.isoformat()}"
+        return f"the key signed until {before.until.isoformat()}, but this is from {sealed.head.at.isoformat()}"
     return None
 
 

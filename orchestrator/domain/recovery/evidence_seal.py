@@ -1,8 +1,8 @@
-"""Sealing evidence, and finding out whether a sealed document is what was sealed. No clock, no network, no database.
+"""Seals evidence and verifies sealed documents, without clock, network or database.
 
-The document is `{"evidence", "digest", "parts", "signature", "public_key"}`. What is signed is the canonical JSON of
-the evidence; `digest` is its SHA-256, and the next evidence names it as `previous`. `parts` has a short digest of each
-value by its path. They prove nothing, but they tell which value somebody has changed.
+The document is `{"evidence", "digest", "parts", "signature", "public_key"}`. The signature covers the canonical JSON of
+the evidence; `digest` is its SHA-256, which the next evidence names as `previous`. `parts` has a short digest of each
+value by its path. They prove nothing, but show which value was changed.
 """
 
 import base64
@@ -18,7 +18,7 @@ from orchestrator.domain.recovery.evidence import Evidence, Sha256
 from orchestrator.domain.value import Value, canonical_json, digest_of
 
 PART_DIGITS = 16
-HALF = "holds half a character (a lone surrogate), which nobody can have signed"
+HALF = "contains half a character (a lone surrogate), which nobody can have signed"
 
 
 class Signer(Protocol):
@@ -30,7 +30,7 @@ class Signer(Protocol):
 
 
 class TrustedKey(Protocol):
-    """A public key somebody got by a way they trust."""
+    """A public key from a trusted source."""
 
     @property
     def public_key(self) -> str: ...
@@ -40,14 +40,14 @@ class TrustedKey(Protocol):
 
 
 class RetiredKey(NamedTuple):
-    """One that signed until an instant; what is from later was signed by somebody else."""
+    """A key that signed until an instant. Later signatures by it are not ours."""
 
     key: TrustedKey
     until: datetime
 
 
 class SealedEvidence(Value):
-    """The file that is kept and handed over. `signature` is base64."""
+    """The file that is stored and handed over. `signature` is base64."""
 
     evidence: Mapping[str, Any]
     digest: Sha256
@@ -60,7 +60,7 @@ class SealedEvidence(Value):
 
 
 class Mismatch(NamedTuple):
-    """The first thing that is wrong with a document: the how manyth it is, the path of what is wrong, and how."""
+    """The first error in a document: the document's number, the path of the value, and what is wrong."""
 
     document: int
     path: str
@@ -82,25 +82,25 @@ def seal(evidence: Evidence, signer: Signer) -> SealedEvidence:
 
 
 def read_sealed(text: str) -> Any:
-    """The JSON of a file, as strictly as something signed deserves: no key twice, no number that is none.
+    """Parse the JSON of a file strictly, as it is signed: no duplicate keys, no NaN or infinity.
 
-    Raises ValueError saying what is wrong.
+    Raises ValueError with what is wrong.
     """
     try:
         document = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
         if _has_half_characters(document):
             raise ValueError(HALF)
     except RecursionError:
-        raise ValueError("is nested too deep") from None
+        raise ValueError("is nested too deeply") from None
     return document
 
 
 def verify_evidence(
     documents: Sequence[Any], trusted: TrustedKey, retired: Sequence[RetiredKey] = ()
 ) -> list[Mismatch]:
-    """The first mismatch of each document, by the key in force and those before it. They are given in their order; each
-    but the first must name the digest of the one before it. Empty: all of them are as they were signed, and none is
-    missing between them."""
+    """The first mismatch of each document, verified with the current key and earlier ones. Documents are given in
+    order; each but the first must name the digest of the previous one. Empty means that all are as signed and none is
+    missing in between."""
     found = []
     before: Any = None
     for number, document in enumerate(documents):
@@ -114,7 +114,7 @@ def verify_evidence(
 
 
 def _mismatches(document: Any, trusted: TrustedKey, retired: Sequence[RetiredKey]) -> Iterator[tuple[str, str]]:
-    """(path, what is wrong), each only worth anything if nothing came before it."""
+    """(path, what is wrong). Each is meaningful only if there was none before it."""
     if _has_half_characters(document):
         yield "document", HALF
         return
@@ -131,15 +131,15 @@ def _mismatches(document: Any, trusted: TrustedKey, retired: Sequence[RetiredKey
     yield from _changed(sealed)
     signature = signature_of(sealed.signature)
     if signature is None:
-        yield "signature", "does not hold: it is not base64 in the one spelling that signatures have"
+        yield "signature", "is invalid: it is not canonical base64"
     elif not key.holds(signature, canonical_json(sealed.evidence).encode()):
-        yield "signature", "does not hold: the owner of the key did not sign this evidence"
+        yield "signature", "is invalid: the owner of the key did not sign this evidence"
     try:
         evidence = Evidence.model_validate(sealed.evidence)
         if before and evidence.finished_at > before.until:
             yield (
                 "public_key",
-                f"signed until {before.until.isoformat()}, and this is of {evidence.finished_at.isoformat()}",
+                f"signed until {before.until.isoformat()}, but this is from {evidence.finished_at.isoformat()}",
             )
     except ValidationError as error:
         path, what = _first_error(error)
@@ -160,7 +160,7 @@ def _changed(sealed: SealedEvidence) -> Iterator[tuple[str, str]]:
 
 
 def signature_of(signature: str) -> bytes | None:
-    """None for another spelling than the one: base64 has bits that no byte needs, and decoders pass over them."""
+    """The decoded signature; None unless it is canonical base64. Base64 has unused bits, which decoders ignore."""
     try:
         found = base64.b64decode(signature, validate=True)
     except (binascii.Error, ValueError):
@@ -169,7 +169,7 @@ def signature_of(signature: str) -> bytes | None:
 
 
 def _has_half_characters(document: Any) -> bool:
-    """JSON can spell half of a pair, which is no character and has no UTF-8."""
+    """JSON can contain a lone surrogate, which is not a character and has no UTF-8 form."""
     try:
         canonical_json(document).encode()
     except UnicodeEncodeError:
@@ -181,11 +181,11 @@ def _wrong_link(document: Any, before: Any) -> tuple[str, str] | None:
     previous, digest = document["evidence"].get("previous"), before.get("digest") if isinstance(before, dict) else None
     if previous == digest:
         return None
-    return "evidence.previous", f"names {previous}, but the document before has {digest}: one is missing or misplaced"
+    return "evidence.previous", f"names {previous}, but the previous document has {digest}: one is missing or misplaced"
 
 
 def _parts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every value that holds no other, by its path. An empty list or mapping is one too."""
+    """Every leaf value by its path. Empty lists and mappings are leaves too."""
     if isinstance(value, Mapping) and value:
         for key, inner in sorted(value.items()):
             yield from _parts(inner, f"{path}.{key}" if path else str(key))

@@ -1,10 +1,10 @@
-"""The drills of all agencies side by side, on the recovery hosts there are.
+"""The drills of all agencies, planned on the available recovery hosts.
 
 A site's recovery hosts are its lanes; a drill takes one for as long as it is expected to last. The planner fills as few
-lanes as the work allows (`lane_bound`) and opens one more only when a drill fits nowhere. Narrow windows and long
-drills go first. Where lanes are mostly empty, drills keep the times `drill_calendar` draws for each alone; where they
-are needed in full, drills are packed against that end of a window which others want less. Drills handed in as `kept`
-stay where they are, so that planning with one more agency moves no other.
+lanes as the work allows (`lane_bound`) and opens another only when a drill fits nowhere. Narrow windows and long drills
+go first. Where lanes are mostly empty, drills keep the times that `drill_calendar` draws for each alone; where lanes
+are full, drills are packed against the end of the window that others want less. Drills in `kept` stay where they are,
+so that planning with one more agency moves no other.
 """
 
 from array import array
@@ -38,11 +38,11 @@ from orchestrator.domain.recovery.lane_bound import Crowd, lane_bound
 from orchestrator.domain.selling.drill_policy import DrillPolicy
 
 ROOMY = Fraction(1, 3)
-"""Up to this part of its lanes filled at the busiest time, a site lets drills keep the times they were drawn for."""
+"""If at most this share of its lanes is filled at the busiest time, a site's drills keep the times drawn for them."""
 
 
 class DrillRequest(NamedTuple):
-    """A component of an agency whose recovery is to be rehearsed at a site. `lasts`: see `occurrences`."""
+    """A component of an agency whose recovery is rehearsed at a site. `lasts`: see `occurrences`."""
 
     agency: str
     component: str
@@ -66,7 +66,7 @@ class Unplaced(NamedTuple):
 
 
 class FleetCalendar(NamedTuple):
-    """`lanes`: the most drills at the same time, by site; `bound`: the least there could be."""
+    """`lanes`: the maximum of concurrent drills, by site; `bound`: its lower bound."""
 
     placed: tuple[Placed, ...]
     unplaced: tuple[Unplaced, ...]
@@ -76,7 +76,7 @@ class FleetCalendar(NamedTuple):
 
 @dataclass(frozen=True)
 class _Wish:
-    """A drill to be placed: whose, in which period, for how many grains."""
+    """A drill to be placed: whose, in which period, and for how many grains."""
 
     request: DrillRequest
     draw: Draw
@@ -89,7 +89,7 @@ class _Wish:
 
     @cached_property
     def precedence(self) -> tuple[int, int, int]:
-        """Narrow windows first, then long drills, then as drawn."""
+        """The sort key: narrow windows first, then long drills, then as drawn."""
         windows = windows_of(self.request.policy, self.draw.period)
         return total(windows), -self.grains, self.draw.number(0, 1 << 62)
 
@@ -105,7 +105,7 @@ class _Wish:
 
 
 class _Lanes:
-    """How many lanes of a site are taken in each grain, and which grains have none left within the `level`."""
+    """How many lanes of a site are in use in each grain, and which grains have none left within the `level`."""
 
     def __init__(self, crowds: Sequence[Crowd], *, level: int, capacity: int) -> None:
         self._origin = min(crowd.spans[0][0] for crowd in crowds)
@@ -120,7 +120,8 @@ class _Lanes:
             self._full = bytearray(b"\x01" * len(self._full))
 
     def start(self, a: int, b: int, grains: int) -> int | None:
-        """A start between two grains at which there is a lane for so many, next to the less wanted of the two."""
+        """A start between two grains with a free lane for the given number of grains, near the less wanted of the
+        two."""
         a, b = a - self._origin, b - self._origin
         look = self._full.find if self._wanted[a] <= self._wanted[b - 1] else self._full.rfind
         found = look(bytes(grains), a, b)
@@ -133,7 +134,7 @@ class _Lanes:
             self._full[at] = self._taken[at] >= self.level
 
     def open_another(self) -> bool:
-        """Use one lane more from now on, if there is one."""
+        """Use one more lane from now on, if there is one."""
         if self.level >= self._capacity:
             return False
         self.level += 1
@@ -142,7 +143,7 @@ class _Lanes:
 
 
 def _wanted(crowds: Sequence[Crowd], origin: int, size: int) -> list[float]:
-    """How many lanes each grain would need if every drill were spread over all the time it may run in."""
+    """How many lanes each grain would need if every drill were spread over all the time in which it may run."""
     steps = [0.0] * (size + 1)
     for crowd in crowds:
         height = sum(crowd.grains) / total(crowd.spans)
@@ -161,10 +162,10 @@ def plan_calendar(
     kept: Iterable[Placed] = (),
     held: Iterable[tuple[str, str, datetime]] = (),
 ) -> FleetCalendar:
-    """Every drill of the periods that begin on `first` or later and before `until`. `capacity` is lanes by site.
+    """Plan every drill of the periods that begin on or after `first` and before `until`. `capacity` is lanes by site.
 
-    `held` are drills that have been, by agency, component and the time they were scheduled for. Their periods get no
-    other, whatever the policy would draw by now.
+    `held` are past drills, by agency, component and scheduled time. Their periods get no other drill, whatever the
+    policy would draw now.
     """
     by_site = _wishes_by_site(requests, first=first, until=until, held=held)
     starts: dict[tuple[str, str, str], list[int]] = {}
@@ -206,7 +207,7 @@ def _wishes(request: DrillRequest, first: date, until: date) -> Iterator[_Wish]:
 def _plan_site(
     wishes: Sequence[_Wish], starts: Mapping[tuple[str, str, str], list[int]], capacity: int
 ) -> tuple[list[Placed], list[Unplaced], int, int]:
-    """Placed and unplaced drills of a site, lanes used and lanes needed at least."""
+    """Placed and unplaced drills of a site, the lanes used, and the minimum of lanes needed."""
     possible = [wish for wish in wishes if wish.spans]
     crowds = list(_crowds(possible))
     needed = lane_bound(crowds)
@@ -229,7 +230,7 @@ def _plan_site(
 def _keep(
     wishes: Sequence[_Wish], starts: Mapping[tuple[str, str, str], list[int]], lanes: _Lanes
 ) -> tuple[list[Placed], list[_Wish]]:
-    """Drills that stay where they were planned before, and those still to be placed."""
+    """The drills that keep their earlier place, and those still to be placed."""
     placed, rest = [], []
     for wish in wishes:
         before = starts.get(wish.request[:3], ())
@@ -243,7 +244,7 @@ def _keep(
 
 
 def _has_lane(start: int, grains: int, lanes: _Lanes) -> bool:
-    """Opens as many as it takes."""
+    """Whether there is a lane, after opening as many as necessary."""
     while lanes.start(start, start + grains, grains) is None:
         if not lanes.open_another():
             return False
@@ -251,7 +252,7 @@ def _has_lane(start: int, grains: int, lanes: _Lanes) -> bool:
 
 
 def _find(wish: _Wish, lanes: _Lanes, *, roomy: bool) -> int | None:
-    """A start for a drill; opens another lane when there is none."""
+    """Find a start for a drill; opens another lane if there is none."""
     if roomy:
         alone = drawn(wish.request.policy, wish.draw, wish.grains)
         assert isinstance(alone, Occurrence)
@@ -269,7 +270,7 @@ def _find(wish: _Wish, lanes: _Lanes, *, roomy: bool) -> int | None:
 
 
 def _crowds(wishes: Iterable[_Wish]) -> Iterator[Crowd]:
-    """Drills by windows and period. Only blackouts that all of them have are left out of their time."""
+    """Drills grouped by windows and period. Only blackouts common to all of a group reduce its time."""
     together: dict[tuple[tuple[date, date], Spans], list[_Wish]] = {}
     for wish in wishes:
         key = days_of(wish.request.policy, wish.draw.period), windows_of(wish.request.policy, wish.draw.period)

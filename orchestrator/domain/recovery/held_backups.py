@@ -1,4 +1,4 @@
-"""Backups of services that are no more: kept until the day the contract names, and destroyed by an act of its own."""
+"""Backups of services that have ended: kept until the date in the contract, and destroyed by a separate command."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ from orchestrator.domain.value import Value, digest_of
 
 OPENS = "repository_password"
 KEPT_SECRETS = (OPENS,)
-"""What opens held backups. Whoever wrote them comes in no more."""
+"""The secret that opens held backups. Those who wrote them no longer have access."""
 
 
 class Reason(Value):
@@ -25,7 +25,7 @@ class Reason(Value):
 
 
 class HeldBackups(Value):
-    """An agency's repository on one host, stopped. `since` and `until` are instants in UTC."""
+    """An agency's stopped repository on one host. `since` and `until` are instants in UTC."""
 
     agency: str
     site: str
@@ -36,15 +36,15 @@ class HeldBackups(Value):
 
 
 def reason_to_destroy(held: Sequence[HeldBackups], *, now: datetime, early: str | None) -> str:
-    """Why they may be destroyed now. Raises CONFLICT before their date unless `early` says why."""
+    """Why the backups may be destroyed now. Raises CONFLICT before their date, unless `early` gives a reason."""
     until = max(one.until for one in held)
     if now >= until:
         return f"held until {until:%Y-%m-%d}, as agreed"
     if early is None:
         raise OrchestratorError(
             Kind.CONFLICT,
-            f"backups of {held[0].agency} are to be held until {until:%Y-%m-%d %H:%M}Z",
-            hint='wait until then, or say why not: --early "the agency asked for it in writing"',
+            f"backups of {held[0].agency} must be held until {until:%Y-%m-%d %H:%M}Z",
+            hint='wait until then, or give a reason: --early "the agency asked for it in writing"',
         )
     try:
         return f"before {until:%Y-%m-%d}: {Reason(early=early).early}"

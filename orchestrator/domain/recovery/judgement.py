@@ -1,4 +1,4 @@
-"""The judgement on a drill: what was measured against what was promised, and whether the measurement can be trusted."""
+"""The judgement on a drill: measurements against promises, and whether the measurements can be trusted."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
@@ -19,7 +19,8 @@ class Judgement(Value):
 
 
 def judge(measured: Measured, *, today: date) -> Judgement:
-    """The gravest thing that is the case decides; every reason of that weight is named, and all become findings."""
+    """The gravest problem decides the verdict. All reasons of that weight are named, and all problems become
+    findings."""
     grades = (
         (Verdict.INVALID, tuple(_invalid(measured))),
         (Verdict.FAIL, tuple(_failures(measured))),
@@ -34,7 +35,7 @@ def judge(measured: Measured, *, today: date) -> Judgement:
 
 
 def _invalid(m: Measured) -> Iterator[str]:
-    """Data from after the disaster, by what was written into it or by when it came."""
+    """Data from after the disaster, by its content or by when it arrived."""
     if m.records and m.records.after_disaster and m.clocks_compare:
         yield f"the restored copy holds records from after the disaster: {_numbers(m.records.after_disaster)}"
     if (chosen := m.pin.restored) and came_after(m, chosen):
@@ -54,7 +55,7 @@ def _failures(m: Measured) -> Iterator[str]:
         if not attempt.blocked:
             yield f"isolation: {attempt.name} ({attempt.address}) could be reached from the restored copy"
     if not m.cleanup.clean and "cleanup" not in {phase.name for phase in m.broken_off}:
-        yield f"cleanup left {', '.join(m.cleanup.leftovers) or 'what it could not name'}"
+        yield f"cleanup left {', '.join(m.cleanup.leftovers) or 'something that it could not name'}"
 
 
 def _time_failures(m: Measured) -> Iterator[str]:
@@ -70,12 +71,12 @@ def _point_failures(m: Measured) -> Iterator[str]:
     if m.records is None:
         return
     if m.records.acknowledged and m.rpo.upper_seconds is None:
-        yield "not one of the records that were written before the disaster came back"
+        yield "no record that was written before the disaster came back"
     if m.clocks_compare and m.rpo.upper_seconds is not None and m.rpo.upper_seconds > m.objectives.rpo_seconds:
         lost, promised = m.rpo.upper_seconds, m.objectives.rpo_seconds
         yield f"up to {lost:.0f} s of work was lost, more than the {promised:.0f} s promised"
     if m.records.holes:
-        yield f"records are missing from between others: {_numbers(m.records.holes)}"
+        yield f"records are missing between others: {_numbers(m.records.holes)}"
     if m.records.forged:
         yield f"records are not as they were written: {_numbers(m.records.forged)}"
     if not m.records.in_order:
@@ -87,9 +88,9 @@ def _flaws(m: Measured) -> Iterator[str]:
     if worst is not None and worst > m.objectives.rpo_seconds:
         yield f"at the worst moment {worst:.0f} s of work would have been lost, more than promised"
     if m.worst_moment_missed:
-        yield "it was to be at the worst moment, and no backup was due in its window: the next drill makes up for it"
+        yield "it was planned for the worst moment, but no backup was due in its window: the next drill makes up for it"
     if CANARIES not in m.promised.levels and m.records is None:
-        yield "the component has no canaries: what was lost is not known, only how old the backup was"
+        yield "the component has no canaries: what was lost is unknown, only the age of the backup is known"
 
 
 def _numbers(numbers: Sequence[int]) -> str:
@@ -98,7 +99,7 @@ def _numbers(numbers: Sequence[int]) -> str:
 
 
 def integrity_of(checks: Sequence[Check]) -> Integrity:
-    """The highest level up to which every check passed, and was made."""
+    """The highest level up to which every check was made and passed."""
     level = 0
     for candidate in range(1, 6):
         made = [c for c in checks if c.level == candidate]

@@ -1,10 +1,10 @@
-"""How many recovery hosts the drills of a site need at least, however they are planned.
+"""A lower bound on the recovery hosts that the drills of a site need, however they are planned.
 
-Take any group of drills and all time at which any of them may run. One lane has no more grains than that time, so the
-group's work divided by them is a bound. And a drill of p grains or more fits at most floor(n / p) times into an open
-span of n, so the number of such drills divided by the sum of these is another. Every
-group gives a true bound. Those tried here: within each period all drills, and what is left of them when one set of
-windows after the other is put aside, always the one without which the rest has it hardest.
+Take any group of drills and all the time in which any of them may run. One lane has no more grains than that time, so
+the group's work divided by it is a bound. And a drill of p or more grains fits at most floor(n / p) times into an open
+span of n, so the number of such drills divided by the sum of these is another. Every group gives a valid bound. The
+groups tried here are, for each period, all drills, and what is left after removing one set of windows after another,
+each time the one whose removal leaves the tightest rest.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from orchestrator.domain.calendars.spans import Spans, total, union
 
 
 class Crowd(NamedTuple):
-    """Drills that may run at the same times: their period's days, all their open spans, and the grains of each."""
+    """Drills that may run at the same times: the days of their period, their open spans, and the grains of each."""
 
     days: tuple[date, date]
     spans: Spans
@@ -27,7 +27,7 @@ class Crowd(NamedTuple):
 
 
 def lane_bound(crowds: Sequence[Crowd]) -> Fraction:
-    """Lanes needed at least; round it up. Zero without drills."""
+    """The minimum of lanes needed; round it up. Zero without drills."""
     return max(map(_bound, _groups(crowds)), default=Fraction(0))
 
 
@@ -46,13 +46,13 @@ def _groups(crowds: Sequence[Crowd]) -> Iterator[list[Crowd]]:
 
 
 def _masks(crowds: Sequence[Crowd]) -> list[int]:
-    """The open grains of each, as bits: unions and their sizes are quick."""
+    """The open grains of each as bits, so that unions and their sizes are fast."""
     origin = min(c.spans[0][0] for c in crowds)
     return [sum(((1 << (b - a)) - 1) << (a - origin) for a, b in c.spans) for c in crowds]
 
 
 def _hindmost(masks: Sequence[int], work: Sequence[int]) -> int:
-    """Which one to put aside so that the others have the most work for their time."""
+    """The index of the one to remove so that the others have the most work for their time."""
     before = list(accumulate(masks, or_, initial=0))
     behind = list(accumulate(reversed(masks), or_, initial=0))[::-1]
     all_work = sum(work)
@@ -64,7 +64,7 @@ def _hindmost(masks: Sequence[int], work: Sequence[int]) -> int:
 
 
 def _bound(group: Sequence[Crowd]) -> Fraction:
-    """Lanes that one group needs at least."""
+    """The minimum of lanes that one group needs."""
     spans = union(*(crowd.spans for crowd in group))
     counts = Counter(n for crowd in group for n in crowd.grains)
     found = [Fraction(sum(n * times for n, times in counts.items()), total(spans))]

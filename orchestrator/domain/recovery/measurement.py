@@ -1,4 +1,4 @@
-"""What a drill measured, as the judgement on it takes it."""
+"""The measurements of a drill, as input for its judgement."""
 
 from datetime import datetime
 
@@ -20,8 +20,8 @@ from orchestrator.domain.value import Value
 
 
 class Measured(Value):
-    """Everything the verdict rests on. `records` is None where no canaries were read, `ledger` how many there are of
-    what was acknowledged; `stopped` is why somebody ended the drill before all was measured."""
+    """Everything that the verdict is based on. `records` is None if no canaries were read; `ledger` is the number of
+    acknowledged ones. `stopped` is why somebody ended the drill before all measurements were complete."""
 
     objectives: Objectives
     promised: Promised
@@ -33,32 +33,32 @@ class Measured(Value):
     same_clock: bool
     """Whether T0 and the recovery were read from the same stopwatch."""
     interrupted: tuple[str, ...]
-    """Phases that had to be begun again because a worker died."""
+    """Phases that were restarted because a worker died."""
     stopped: str | None = None
     rpo: RecoveryPoint
     records: RecoveredRecords | None
     ledger: int = 0
     newest_backup_pinned: bool
-    """Whether the newest backup on record was among what was pinned."""
+    """Whether the newest backup on record was pinned."""
     worst_moment_missed: bool = False
-    """Whether it was to be at the worst moment, and no backup was due in its window."""
+    """Whether it was planned for the worst moment, but no backup was due in its window."""
     integrity: Integrity
     isolation: Isolation
     cleanup: Cleanup
 
     @property
     def went_wrong(self) -> tuple[Phase, ...]:
-        """Phases that failed for a reason of their own."""
+        """Phases that failed by themselves."""
         return tuple(p for p in self.phases if p.outcome not in ("succeeded", *UNDECIDED) and not self._again(p))
 
     @property
     def broken_off(self) -> tuple[Phase, ...]:
-        """Phases whose end says nothing of the copy."""
+        """Phases whose outcome says nothing about the copy."""
         return tuple(p for p in self.phases if p.outcome in UNDECIDED and not self._again(p))
 
     @property
     def clocks_compare(self) -> bool:
-        """Whether what lies before the disaster and what after it can be told by the clock."""
+        """Whether the clock can tell what was before the disaster and what after."""
         step = self.clocks.set_before_seconds
         return self.records is None or not self.records.recovered or (step is not None and abs(step) <= TRUSTED_STEP)
 
@@ -67,4 +67,4 @@ class Measured(Value):
 
 
 TRUSTED_STEP = 1.0
-"""Seconds that our clock may have been set by while a drill relied on it."""
+"""How far, in seconds, our clock may have been set while a drill relied on it."""

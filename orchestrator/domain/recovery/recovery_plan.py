@@ -1,4 +1,4 @@
-"""Plans that change nothing an agency has: taking backups, rehearsing a recovery, and looking at hosts."""
+"""Plans that change nothing of an agency's services: backups and recovery drills."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -24,14 +24,14 @@ ALWAYS = (Verb.CLEANUP, Verb.REPORT)
 
 
 def backup_interval(target: RecoveryTarget) -> timedelta:
-    """How often a backup is begun: twice as often as work may be lost, because what is written just after one has begun
-    is safe only when the next has ended."""
+    """The interval between backups: half the time for which work may be lost, because what is written just after one
+    has begun is safe only when the next has ended."""
     return target.rpo / 2
 
 
 def next_backup(started: datetime, finished: datetime, target: RecoveryTarget) -> tuple[datetime, datetime]:
-    """When the next backup is to begin after one from `started` to `finished`, and to be complete if it takes as long.
-    Just before that is the worst moment for a disaster."""
+    """When the next backup begins after one from `started` to `finished`, and when it is complete if it takes as long.
+    Just before the latter is the worst moment for a disaster."""
     begins = started + backup_interval(target)
     return begins, begins + max(finished - started, timedelta(0))
 
@@ -42,7 +42,7 @@ def backup_plan(agency: str, components: Sequence[str], *, recorded: Mapping[str
 
 
 def drill_plan(agency: str, component: str, *, recorded: Mapping[str, ServiceInstance], site: Site) -> Plan:
-    """The phases of a drill in a row, on the recovery host."""
+    """The phases of a drill, in sequence, on the recovery host."""
     placement: Placement = recorded[KEEPER].hosts
     steps: list[Step] = []
     for verb, because in PHASES:

@@ -11,8 +11,8 @@ EVERY = timedelta(milliseconds=250)
 
 
 class StopwatchReading(Value):
-    """A stopwatch read: seconds since the machine was started, and which start that was. Readings of two starts, or of
-    two machines, have nothing to do with each other."""
+    """A stopwatch reading: seconds since boot, and the id of that boot. Readings of different boots or machines cannot
+    be compared."""
 
     boot: str
     seconds: float
@@ -22,16 +22,16 @@ class StopwatchReading(Value):
 
 
 class Stamp(Value):
-    """An instant by our clock, which somebody may set. Beside it the stopwatch, and how far the recovery host's clock
-    was ahead of ours then; None where nobody looked."""
+    """An instant by our clock, which somebody may set, with the stopwatch and the offset of the recovery host's clock
+    at that time; None if not read."""
 
     at: datetime
     reading: StopwatchReading | None = None
     host_offset_seconds: float | None = None
 
     def set_since(self, earlier: "Stamp") -> float | None:
-        """Seconds that our clock was set forward since an earlier stamp, by the stopwatch; of another start or machine,
-        by the recovery host's clock. None where neither was looked at on both occasions."""
+        """How far, in seconds, our clock was set forward since an earlier stamp, by the stopwatch, or after a reboot or
+        on another machine by the recovery host's clock. None if neither was read both times."""
         took = self.reading.since(earlier.reading) if self.reading and earlier.reading else None
         if took is not None:
             return (self.at - earlier.at).total_seconds() - took
@@ -40,23 +40,23 @@ class Stamp(Value):
         return earlier.host_offset_seconds - self.host_offset_seconds
 
     def place(self, earlier: "Stamp", at: datetime) -> datetime:
-        """Where an instant that was told around an earlier stamp is by the clock of this one, if both are of one start
-        of one machine. Otherwise it is where it was: one of two clocks was set, and nobody knows which."""
+        """Convert an instant noted around an earlier stamp to this stamp's clock, if both are from one boot of one
+        machine. Otherwise it stays unchanged: one of two clocks was set, and nobody knows which."""
         same = self.reading and earlier.reading and self.reading.boot == earlier.reading.boot
         moved = self.set_since(earlier) if same else None
         return at if moved is None or abs(moved) < NOISE else at + timedelta(seconds=moved)
 
 
 NOISE = 0.05
-"""Seconds that may lie between a look at the clock and one at the stopwatch, on a busy machine."""
+"""Seconds that may pass between reading the clock and the stopwatch on a busy machine."""
 
 
 WAITING = "recovery_host_wait"
-"""The part in which the drill waited for the recovery host: to be reached, and between two phases."""
+"""The part in which the drill waited for the recovery host: for a connection, and between phases."""
 
 
 class Worked(Value):
-    """When a phase was worked on, and how many seconds of that went by before the recovery host could be asked."""
+    """When a phase was worked on, and how many seconds of that passed before the recovery host answered."""
 
     began: StopwatchReading
     ended: StopwatchReading
@@ -66,9 +66,9 @@ class Worked(Value):
 def parts(
     disaster: StopwatchReading, phases: Iterable[tuple[str, Worked]], *, served: float | None
 ) -> dict[str, float]:
-    """What a recovery time is made of, by name in seconds. The phases are given in their order, the last of them that
-    in which users tried; `served` is the stopwatch when the first of them could work, None when waiting was given up.
-    The parts add up to the recovery time. Empty where the stopwatches do not compare."""
+    """The parts of a recovery time, in seconds by name; they add up to it. Phases are given in order, and in the last
+    one users tried. `served` is the stopwatch when the first of them could work, or None if waiting ended. Empty if the
+    stopwatches cannot be compared."""
     known = list(phases)
     if any(reading.boot != disaster.boot for _, worked in known for reading in (worked.began, worked.ended)):
         return {}
@@ -83,12 +83,13 @@ def parts(
 
 
 def _whole(seconds: float) -> float:
-    """To the microsecond: differences of readings are not exact."""
+    """Round to the microsecond: differences of readings are not exact."""
     return max(round(seconds, 6), 0.0)
 
 
 class Watched(Value):
-    """What the users found so far. Seconds are of the stopwatch; `complaint` is of the last who could not work."""
+    """What the users have found so far. Seconds are of the stopwatch; `complaint` is from the last who could not
+    work."""
 
     attempts: int = 0
     row: int = 0
@@ -102,7 +103,7 @@ class Watched(Value):
         return self.row >= IN_A_ROW
 
     def after(self, *, began: float, ended: float, worked: bool, detail: str = "") -> "Watched":
-        """One more attempt, from `began` to `ended`. The gap is the time in which nobody was trying or answered."""
+        """Add an attempt, from `began` to `ended`. The gap is the time in which nobody tried or got an answer."""
         gap = max(self.longest_gap, began - self.last_at) if self.last_at is not None else self.longest_gap
         row = self.row + 1 if worked else 0
         first = (self.first_of_row if self.row else ended) if worked else None
@@ -112,9 +113,9 @@ class Watched(Value):
         )
 
     def interrupted(self, complaint: str) -> "Watched":
-        """Nobody is left who could follow those of the row."""
+        """End the row: no more users can follow."""
         return self.model_copy(update={"row": 0, "first_of_row": None, "complaint": complaint})
 
     def is_over(self, now: float, *, end: float) -> bool:
-        """Whether waiting has come to its end. Somebody who could work before that has yet to be followed by others."""
+        """Whether waiting is over. A user who could work before the end must still be followed by others."""
         return now > end and not (self.row and self.first_of_row is not None and self.first_of_row <= end)

@@ -1,4 +1,4 @@
-"""What is said of a drill in one word: how its disaster was chosen, and what came of it."""
+"""A drill in one word: how its disaster was chosen, and its verdict."""
 
 from enum import StrEnum
 
@@ -8,9 +8,9 @@ class Moment(StrEnum):
 
     RANDOM = "random"
     WORST = "worst"
-    """Just before the next backup would have been complete: what was written since the last one began is lost."""
+    """Just before the next backup would be complete: what was written since the last one began is lost."""
     NOW = "now"
-    """When somebody asked for it."""
+    """When somebody requested it."""
 
 
 class Verdict(StrEnum):
@@ -24,4 +24,4 @@ class Verdict(StrEnum):
 
 
 DECIDED = (Verdict.PASS, Verdict.PASS_WITH_FINDINGS, Verdict.FAIL)
-"""It is known whether what was promised was kept."""
+"""Verdicts that decide whether the promises were kept."""

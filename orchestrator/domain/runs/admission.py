@@ -10,7 +10,7 @@ FOR_A_WORKER = "for a worker"
 
 
 class Limits(Value):
-    """How many runs may be open to workers at the same time: in all, at one site, and on one host."""
+    """How many runs may be admitted at the same time: in total, at one site, and on one host."""
 
     runs: int
     site: int
@@ -18,7 +18,7 @@ class Limits(Value):
 
 
 class Place(NamedTuple):
-    """What admission needs to know of a run: whose it is, and which hosts its steps touch."""
+    """What admission needs to know about a run: its agency, and the hosts that its steps touch."""
 
     run: int
     agency: str
@@ -27,15 +27,15 @@ class Place(NamedTuple):
 
 
 def admissible(queue: Sequence[Place], active: Sequence[Place], limits: Limits) -> tuple[Place, ...]:
-    """The queued runs that may start now, in the order of the queue."""
+    """The queued runs that may start now, in queue order."""
     return tuple(place for place, obstacle in review(queue, active, limits) if obstacle is None)
 
 
 def review(queue: Sequence[Place], active: Sequence[Place], limits: Limits) -> Iterator[tuple[Place, str | None]]:
-    """Each queued run with what it waits for, None when it may start.
+    """Each queued run with what it waits for, or None if it may start.
 
-    A run that has to wait keeps its place on every host it needs: a later one does not overtake it there. So a run
-    that needs many hosts gets them some day. It may be overtaken by runs that share no host with it.
+    A waiting run keeps its place on every host that it needs: later runs cannot overtake it there. So a run that needs
+    many hosts gets them eventually. Runs that share no host with it may overtake it.
     """
     held = _Held()
     for place in active:
@@ -50,7 +50,7 @@ def review(queue: Sequence[Place], active: Sequence[Place], limits: Limits) -> I
 
 
 class _Held:
-    """What is taken: slots by runs that may work, hosts by these and by those that wait for them."""
+    """What is in use: slots of admitted runs, and hosts of these and of runs that wait for them."""
 
     def __init__(self) -> None:
         self._runs = 0

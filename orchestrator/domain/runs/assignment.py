@@ -1,4 +1,4 @@
-"""What a role is told: the host variables of one step (playbooks/README.md is the contract)."""
+"""The host variables of one step, which roles are given (playbooks/README.md is the contract)."""
 
 import hashlib
 import hmac
@@ -21,7 +21,7 @@ def secrets_variable(component: Component) -> str:
 
 
 def password_of(person: str, secret: str) -> str:
-    """The password of one of many people, so that one secret is kept for all of them: 24 digits of SHA-256, 96 bits."""
+    """The password of one person, derived from one stored secret for all: 24 digits of SHA-256, 96 bits."""
     return hashlib.sha256(f"{secret}/{person}".encode()).hexdigest()[:24]
 
 
@@ -36,15 +36,15 @@ def passwords(
 
 
 def writer_of(component: str, host: str, secrets: Mapping[str, str]) -> dict[str, str]:
-    """Who writes a component's backups on a host: its `name` for the recovery host, the `writer_password` that lets it
-    in, the `repository_password` of its own repository. Both passwords are derived from the keeper's secrets of these
-    names by HMAC-SHA-256: who has one pair can compute no other."""
+    """The writer of a component's backups on a host: its `name` on the recovery host, the `writer_password` for access,
+    and the `repository_password` of its own repository. Both passwords are derived from the keeper's secrets of these
+    names with HMAC-SHA-256: nobody can compute another pair from one."""
     derived = {name: of_writer(component, host, secrets[name]) for name in ("writer_password", "repository_password")}
     return {"name": f"{component}.{host}", **derived}
 
 
 def of_writer(component: str, host: str, secret: str) -> str:
-    """A writer's own part of one of the keeper's secrets: HMAC-SHA-256 over component and host, in hexadecimal."""
+    """A writer's secret, derived from one of the keeper's: HMAC-SHA-256 over component and host, in hexadecimal."""
     return hmac.new(secret.encode(), f"{component}/{host}".encode(), hashlib.sha256).hexdigest()
 
 
@@ -64,11 +64,12 @@ def host_variables(
     described: Placement | None = None,
     besides: Mapping[str, Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """host -> its variables. Secrets are not among them: they travel by another way.
+    """host -> its variables, without secrets, which travel separately.
 
-    `described` are the hosts the role is told of where they are not those of the step: what is restored elsewhere keeps
-    its names. `beside` are the roles of the agency's other services by host, `namesakes` the agencies whose names hold
-    this one's. `certified` is how long certificates are good, if there are any; `besides`, what only some verbs need.
+    `described` are the hosts that the role is given, if they differ from the step's: what is restored elsewhere keeps
+    its names. `beside` are the roles of the agency's other services by host; `namesakes` are the agencies whose names
+    contain this one's. `certified` is the validity of certificates, if there are any; `besides` is what only some verbs
+    need.
     """
     allocated = values(allocations)
     number = allocated.pop("number", None)
@@ -109,12 +110,12 @@ def roles_beside(
 
 
 def names_with(agency: str, agencies: Iterable[str]) -> list[str]:
-    """Of other agencies, those whose names hold this one's, so that what is theirs is not taken for its own."""
+    """The other agencies whose names contain this one's, so that what is theirs is not mistaken for its own."""
     return sorted(other for other in agencies if agency in other and other != agency)
 
 
 def agency_facts(agency: Agency, *, number: Any, site: Site) -> dict[str, Any]:
-    """What roles know of an agency."""
+    """What roles know about an agency."""
     return {
         "id": agency.id,
         "name": agency.name,
@@ -126,7 +127,7 @@ def agency_facts(agency: Agency, *, number: Any, site: Site) -> dict[str, Any]:
 
 
 def addresses(placement: Placement, site: Site) -> dict[str, list[dict[str, str]]]:
-    """function -> the name and address of each host of it that is still part of the site."""
+    """function -> name and address of each of its hosts that is still part of the site."""
     return {
         function: [{"name": h, "address": site.hosts[h].address} for h in hosts if h in site.hosts]
         for function, hosts in sorted(placement.items())
@@ -136,8 +137,8 @@ def addresses(placement: Placement, site: Site) -> dict[str, list[dict[str, str]
 def by_host(
     template: str, component: Component, instance: ServiceInstance, facts: Mapping[str, str], *, site: Site
 ) -> list[tuple[str | None, dict[str, str]]]:
-    """The names as `endpoint_facts` has them, for each host that the template means: all those of the function that it
-    names, where the agency has them to itself. Otherwise for one, without a name."""
+    """The names of `endpoint_facts` for each host that the template refers to: all hosts of the function that it names,
+    if they are the agency's own. Otherwise once, without a host."""
     named = [function for function in instance.hosts if f"{{{function}_address}}" in template]
     hosts = [h for h in instance.hosts[named[0]] if h in site.hosts] if len(named) == 1 else []
     if component.tenancy is not Tenancy.DEDICATED or len(hosts) < 2:
@@ -148,7 +149,7 @@ def by_host(
 def endpoint_facts(
     instance: ServiceInstance, *, agency: str, site: Site, allocations: Mapping[str, Allocation]
 ) -> dict[str, str]:
-    """The names that endpoint and probe templates of a component may use."""
+    """The names that a component's endpoint and probe templates may use."""
     facts = {name: str(value) for name, value in values(allocations).items()}
     if subnet := facts.get("subnet"):
         facts["subnet_gateway"] = str(next(IPv4Network(subnet).hosts()))

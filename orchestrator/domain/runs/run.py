@@ -1,4 +1,4 @@
-"""Runs and their steps: how far an execution of a plan has come, and what may happen next."""
+"""Runs and their steps: the progress of a plan's execution, and what may happen next."""
 
 from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ from orchestrator.domain.value import Value
 class RunState(StrEnum):
     QUEUED = "queued"
     ADMITTED = "admitted"
-    """A worker may take it: handed to the engine."""
+    """Handed to the engine; a worker may take it."""
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -118,8 +118,8 @@ class Counts(Value):
 
 
 class StepOutcome(Value):
-    """How one attempt of a step ended. `error` is one line or more of what a person needs to know, `result` what the
-    step found out, JSON-compatible."""
+    """How one attempt of a step ended. `error` is a readable explanation of one or more lines; `result` is the step's
+    result, JSON-compatible."""
 
     state: StepState
     counts: Counts = Counts()
@@ -128,8 +128,8 @@ class StepOutcome(Value):
 
 
 class StepRecord(Step):
-    """A step as the run's records hold it. `attempt` counts every start, `tries` those since the run was opened or
-    resumed; `not_before` is when a step that is tried again may start."""
+    """A step as recorded. `attempt` counts every start, `tries` those since the run was opened or resumed; `not_before`
+    is when a step to be retried may start."""
 
     state: StepState = StepState.PENDING
     attempt: int = 0
@@ -143,8 +143,8 @@ class StepRecord(Step):
 
 
 class Run(Value):
-    """One execution of a plan. `attempt` counts how often it was opened or resumed; `cause` is the failed run that this
-    one rolls back, `worker` who worked on it last."""
+    """One execution of a plan. `attempt` counts how often it was opened or resumed; `cause` is the failed run that it
+    rolls back; `worker` is the last worker on it."""
 
     id: int
     agency: str
@@ -171,10 +171,10 @@ class Run(Value):
 
 
 def ready(steps: Sequence[StepRecord], *, stopping: bool = False) -> tuple[StepRecord, ...]:
-    """Steps that may start now: their needs have succeeded, and nothing of the run has gone wrong or is to stop.
+    """Steps that may start now: their needs have succeeded, and the run has not failed and is not stopping.
 
-    A step found running was interrupted by the death of its worker and starts again. When no other step may start any
-    more, those that always happen do, one after another.
+    A step found running was interrupted when its worker died, and starts again. When no other step may start any more,
+    `always` steps do, one after another.
     """
     waiting = [s for s in steps if s.state in (StepState.PENDING, StepState.RUNNING)]
     due: list[StepRecord] = []
@@ -185,7 +185,7 @@ def ready(steps: Sequence[StepRecord], *, stopping: bool = False) -> tuple[StepR
 
 
 CHANGING = (Verb.PROVISION, Verb.RESTORE, Verb.RETIRE)
-"""Verbs that change a host. Two of the same component never do so on one host at the same time."""
+"""Verbs that change a host. Steps of an exclusive component with these verbs take turns on a host."""
 
 
 class Busy(Value):
@@ -198,10 +198,10 @@ class Busy(Value):
 
 
 def obstacle(step: StepRecord, elsewhere: Sequence[Busy], *, exclusive: Container[str], now: datetime) -> str | None:
-    """What a step whose needs have succeeded waits for, None when it may start. `exclusive` are the components that no
+    """What a step whose needs have succeeded waits for, or None if it may start. `exclusive` are the components that no
     two steps may change on the same host at the same time."""
     if step.not_before and step.not_before > now:
-        return f"until {step.not_before:%H:%M:%S}Z, to be tried again"
+        return f"until {step.not_before:%H:%M:%S}Z, to be retried"
     for other in elsewhere if step.verb in CHANGING and step.component in exclusive else ():
         shared = [host for host in step.hosts if host in other.hosts]
         if other.component == step.component and shared:
@@ -210,7 +210,7 @@ def obstacle(step: StepRecord, elsewhere: Sequence[Busy], *, exclusive: Containe
 
 
 def tried_again(step: StepRecord, retry: Retry, *, now: datetime) -> StepRecord | None:
-    """The step as it waits for another try; None when it has had all it gets, or another would not help."""
+    """The step waiting for a retry; None if it has used up its tries, or a retry would not help."""
     if step.state not in (StepState.UNREACHABLE, StepState.TIMED_OUT) or step.tries >= retry.attempts:
         return None
     pause = retry.pause * 2 ** (step.tries - 1)
@@ -219,7 +219,7 @@ def tried_again(step: StepRecord, retry: Retry, *, now: datetime) -> StepRecord 
 
 
 def conclusion(steps: Sequence[StepRecord]) -> tuple[RunEvent, str | None]:
-    """How a run with nothing left to start ends, and its one-line reason."""
+    """How a run with nothing left to start ends, and the reason in one line."""
     broken = [s for s in steps if s.state in _UNFINISHED and s.started_at]
     if failed := [s for s in broken if s.state is not StepState.CANCELLED]:
         return RunEvent.FAIL, f"{failed[0].id} {failed[0].state.value.replace('_', ' ')}"

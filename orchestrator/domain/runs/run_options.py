@@ -1,6 +1,6 @@
-"""How a run is to be carried out: what it gives way to, and what becomes of it when it fails.
+"""How a run is carried out: its priority, and what happens when it fails.
 
-Apart from the run, and without pydantic, because the command line offers these as options.
+It is separate from the run, and without pydantic, because the command line offers these as options.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Priority(StrEnum):
-    """Why a run should not wait: an incident before a change before a drill before a look for drift."""
+    """The urgency of a run: incidents before changes before drills before drift checks."""
 
     INCIDENT = "incident"
     CHANGE = "change"
@@ -23,12 +23,12 @@ PATIENCE: Mapping[Priority, timedelta] = {
     Priority.DRILL: timedelta(hours=1),
     Priority.DRIFT: timedelta(hours=4),
 }
-"""How long a run of each priority gives way to more urgent ones. The queue is in the order of creation plus patience,
-so that every run comes first some day."""
+"""How long a run of each priority gives way to more urgent ones. The queue is ordered by creation plus patience, so
+that every run comes first eventually."""
 
 
 class OnFailure(StrEnum):
-    """What becomes of an onboarding that failed."""
+    """What happens to a failed onboarding."""
 
     KEEP = "keep"
     """What was built stays for inspection, and the run can be resumed."""

@@ -1,4 +1,4 @@
-"""Who may buy what, on which terms, for how long and up to how much."""
+"""Framework agreements: who may buy what, on which terms, for how long and up to how much."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -16,7 +16,7 @@ from orchestrator.domain.text_types import EMAIL_ADDRESS, LINE
 from orchestrator.domain.value import Value
 
 HELD = timedelta(days=30)
-"""How long backups are kept after the end where an agreement says nothing of it."""
+"""How long backups are kept after the service has ended, unless the agreement specifies it."""
 
 
 class Term(Value):
@@ -28,7 +28,7 @@ class Term(Value):
     @property
     def end(self) -> date:
         """The first day after the term: the day of the month on which it started, by the corresponding date rule. In a
-        month that has no such day, the term covers the month to its end (Dodds v Walker [1981] 1 WLR 1027)."""
+        month without that day, the term covers the whole month (Dodds v Walker [1981] 1 WLR 1027)."""
         years, month = divmod(self.start.month - 1 + self.months, 12)
         first = date(self.start.year + years, month + 1, 1)
         same_day = first + timedelta(days=self.start.day - 1)
@@ -37,7 +37,7 @@ class Term(Value):
 
 
 class Lot(Value):
-    """`scope` is the contract's wording; `components` are the ones of the catalog that deliver it."""
+    """`scope` is the contract's wording; `components` are those in the catalog that deliver it."""
 
     title: str
     scope: tuple[str, ...]
@@ -45,7 +45,7 @@ class Lot(Value):
 
 
 class Band(Value):
-    """From `seats` upward, each seat costs `per_year` pounds."""
+    """From `seats` up, each seat costs `per_year` pounds."""
 
     seats: Annotated[int, Field(ge=1)]
     per_year: Annotated[Decimal, Field(ge=0, decimal_places=2)]
@@ -82,12 +82,12 @@ class FrameworkAgreement(Value):
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        """JSON-compatible form. Every plan's digest is made of it."""
+        """The JSON-compatible form, which every plan's digest covers."""
         return self.model_dump(mode="json")
 
     @property
     def offered(self) -> dict[str, str]:
-        """component -> the lot it is bought under."""
+        """component -> the lot under which it is bought."""
         return {component: lot for lot, terms in self.lots.items() for component in terms.components}
 
     def refuse_class(self, agency_class: str) -> str | None:
@@ -99,11 +99,11 @@ class FrameworkAgreement(Value):
         if term.start < self.term.start or term.start >= self.term.end:
             return f"the term starts {term.start}, outside the framework's {self.term.start} to {self.term.end}"
         if term.end > self.term.end:
-            return f"the term ends {term.end}, after the framework ends on {self.term.end}; shorten months"
+            return f"the term ends {term.end}, after the end of the framework on {self.term.end}; reduce months"
         return None
 
     def refuse_component(self, component: str, *, ordered: set[str], catalog: Catalog) -> list[str]:
-        """Why this component cannot be part of this order, if anything."""
+        """Why this component cannot be part of this order; empty if it can."""
         offered = self.offered
         refusals = []
         if component not in offered:
@@ -128,7 +128,7 @@ class Agency(Value):
 
 
 class ServiceOrder(Value):
-    """One component as ordered. `parameters` holds only what the agency chose."""
+    """One component as ordered. `parameters` contains only what the agency chose."""
 
     tier: Identifier
     quantity: Annotated[int, Field(ge=1, le=10_000)] = 1
@@ -138,7 +138,7 @@ class ServiceOrder(Value):
 class CallOff(Value):
     """One agency's contract under a framework agreement: the file an engineer writes.
 
-    Without terms of recovery it is written down without them, as it was before there were any.
+    Without recovery terms, its document has none, as before they existed.
     """
 
     framework: Identifier
@@ -149,5 +149,5 @@ class CallOff(Value):
     recovery: RecoveryTerms | None = Field(default=None, exclude_if=lambda terms: terms is None)
 
     def document(self) -> dict[str, Any]:
-        """JSON-compatible form, as the file spells it."""
+        """The JSON-compatible form, as in the file."""
         return self.model_dump(mode="json", by_alias=True)

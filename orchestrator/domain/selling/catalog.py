@@ -18,22 +18,22 @@ from orchestrator.domain.value import Value
 PortTemplate = Annotated[str, Field(pattern=r"^(tcp|udp)/([0-9]{1,5}|\{[a-z_]+\})$")]
 
 NETWORK, GATEWAY = "network", "gateway"
-"""The component that gives an agency its network, and its function whose hosts lead there."""
+"""The component that provides an agency's network, and its function whose hosts are the gateway to it."""
 
 KEEPER = "disaster-recovery"
-"""The component that keeps the backups of the others."""
+"""The component that stores the backups of the others."""
 
 KEEPER_PORTS = 9000
-"""An agency's repositories answer on the port this much above its number."""
+"""An agency's repositories answer on this port plus its number."""
 
 
 DESK = "service-desk"
-"""The component whose records incidents come from, and whose hours they are judged by."""
+"""The component that records incidents, and by whose hours they are judged."""
 
 
 class Verb(StrEnum):
-    """What a step does with a component. The first six are playbooks and task files of the component's role, `compare`
-    is its `provision` in check mode, and the others are the phases of a drill."""
+    """What a step does with a component. The first six are playbooks and task files of the component's role; `compare`
+    is its `provision` in check mode; the others are the phases of a drill."""
 
     PRECHECK = "precheck"
     PROVISION = "provision"
@@ -42,18 +42,18 @@ class Verb(StrEnum):
     RESTORE = "restore"
     RETIRE = "retire"
     COMPARE = "compare"
-    """What provisioning again would change: drift."""
+    """Find what provisioning again would change: drift."""
     EXAMINE = "examine"
-    """Whether the recovery host could carry the drill."""
+    """Check whether the recovery host can carry the drill."""
     PIN = "pin"
     """Freeze what may be restored: the disaster."""
     PREPARE = "prepare"
-    """Make the bubble."""
+    """Create the bubble."""
     START = "start"
     PROBE = "probe"
-    """Use what was restored until it works."""
+    """Use the restored service until it works."""
     CHECK = "check"
-    """Integrity, recovery point, isolation."""
+    """Check integrity, recovery point and isolation."""
     CLEANUP = "cleanup"
     REPORT = "report"
 
@@ -70,14 +70,13 @@ class SecretKind(StrEnum):
     KEY = "key"
     """Base64 of 32 random bytes; fits WireGuard."""
     AUTHORITY = "authority"
-    """The same; an authority and the certificates it issues are computed from it."""
+    """The same; an authority and its certificates are derived from it."""
 
 
 class RecoveryTarget(Value):
-    """Objectives of a tier: how long until it works again, and how much may be lost; and when that is rehearsed.
+    """A tier's objectives: how long until it works again, how much may be lost, and when that is rehearsed.
 
-    A tier that promises no drills is written down without them, so that digests stay what they were before there were
-    any.
+    The document of a tier without drills omits them, so that digests are the same as before drills existed.
     """
 
     rto: timedelta
@@ -97,7 +96,7 @@ class Tier(Value):
     parameters: Mapping[str, Any] = {}
     recovery: RecoveryTarget
     hours: ServiceHours | None = Field(default=None, exclude_if=lambda hours: hours is None)
-    """When it is served, if not in the agreement's hours."""
+    """Its service hours, if they differ from the agreement's."""
     price: Price
     watts: Annotated[float, Field(ge=0)]
 
@@ -114,34 +113,34 @@ class ProbeKind(StrEnum):
     SSH = "ssh"
     """Logs in with a password and runs a command that does nothing: `HOST[:PORT]`."""
     SIP = "sip"
-    """Sends OPTIONS over UDP (RFC 3261), to which any answer but a failure of the server will do: `HOST[:PORT]`."""
+    """Sends OPTIONS over UDP (RFC 3261); any answer but a server failure counts: `HOST[:PORT]`."""
     XMPP = "xmpp"
     """Opens a stream and reads the server's features (RFC 6120): `HOST[:PORT]/DOMAIN`."""
     LDAP = "ldap"
-    """Binds, as `login` or as nobody: `ldap://HOST[:PORT]` or `ldaps://...`."""
+    """Binds, as `login` or anonymously: `ldap://HOST[:PORT]` or `ldaps://...`."""
     RT = "rt"
     """Opens a ticket, reads it and resolves it over REST 2 of Request Tracker: `https://HOST/QUEUE`."""
 
 
 class Login(Value):
-    """Whom a probe logs in as: the first of the people that a parameter lists, one of the component's `people`. `name`
-    is a template in which {person} may be used beside what targets know."""
+    """Whom a probe logs in as: the first person in a parameter that is one of the component's `people`. `name` is a
+    template that may use {person} besides the names available to targets."""
 
     people: Name
     name: str = "{person}"
 
 
 class Probe(Value):
-    """How the service is asked whether it works. `target` is a template over the allocation and the hosts."""
+    """How to check whether the service works. `target` is a template over the allocation and the hosts."""
 
     kind: ProbeKind
     target: str
     every: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))]
     login: Login | None = None
     called: Name | None = None
-    """What its timeline is called, where a component has two of a kind."""
+    """The name of its timeline, if a component has two probes of a kind."""
     enough: Annotated[float, Field(gt=0, le=1, exclude_if=lambda enough: enough == 1)] = 1.0
-    """Which part of the hosts that a service has to itself must be up for it to be; at least one."""
+    """The share of a service's own hosts that must be up for it to be up; at least one host."""
 
     @property
     def id(self) -> str:
@@ -156,26 +155,26 @@ class Endpoint(Value):
 
 
 class Audience(StrEnum):
-    """Who may ask a service on a port. Nobody else is answered."""
+    """Who may reach a service on a port. Everybody else gets no answer."""
 
     PROVIDER = "provider"
-    """Machines that the site is managed and watched from."""
+    """Machines from which the site is managed and monitored."""
     DEVICES = "devices"
     """Devices on the agency's own network, and those that dial in to it."""
     WORKPLACES = "workplaces"
-    """Hosts on which the agency's people work: functions that a component calls `workplaces`."""
+    """Hosts on which the agency's people work: those of a component's `workplaces` functions."""
     BACKUPS = "backups"
-    """Hosts of the agency's whose backups are kept."""
+    """Hosts of the agency that are backed up."""
     RECOVERY = "recovery"
-    """The agency's recovery host: users there leave canaries, and see that a service works."""
+    """The agency's recovery host: simulated users there write canaries and check that a service works."""
     ANYONE = "anyone"
 
 
 class Reach(Value):
-    """Ports of a function, and who may ask there.
+    """Ports of a function, and who may reach them.
 
-    A port is a template over the allocation: `tcp/443`, `udp/{vpn_port}`, and `{repository_port}` for backups. They are
-    at the host's own address or, where it is a gateway, at the address it has on the agency's `network`.
+    A port is a template over the allocation: `tcp/443`, `udp/{vpn_port}`, and `{repository_port}` for backups. Ports
+    are at the host's own address or, for a gateway, at its address on the agency's `network`.
     """
 
     function: Name
@@ -185,7 +184,7 @@ class Reach(Value):
 
 
 class Homes(Value):
-    """Where people of a parameter have their homes on the hosts of a function: `path` is a template over {person} and
+    """The homes of the people in a parameter, on the hosts of a function: `path` is a template over {person} and
     {agency_id}."""
 
     function: Name
@@ -194,7 +193,7 @@ class Homes(Value):
 
 
 class Trust(Value):
-    """A file on the hosts of a function that says who vouches for the service: what its users check it against."""
+    """A file on the hosts of a function against which users verify the service's identity."""
 
     function: Name
     file: Annotated[str, Field(pattern=r"^/[^\x00]+$")]
@@ -204,10 +203,10 @@ ALL_LEVELS = (1, 2, 3, 4, 5)
 
 
 class RecoveryScope(Value):
-    """What a backup of the component holds, in words, and what users check a restored copy against.
+    """What a backup of the component contains, in words, and against what users verify a restored copy.
 
-    `integrity` are the levels that a drill has to have looked at before it can pass (docs/recovery.md). Level 4 is the
-    chain of canaries, which a component has that its users can write to from outside.
+    `integrity` are the levels that a drill must check before it can pass (docs/recovery.md). Level 4 is the chain of
+    canaries, for components that users can write to from outside.
     """
 
     data: tuple[str, ...]
@@ -218,9 +217,8 @@ class RecoveryScope(Value):
 
 
 class Retry(Value):
-    """How often a step is tried before the run fails, and the pause before the second try, doubled before each
-    further one. Only a host that did not answer and a step that took too long are tried again: what failed for a reason
-    of its own would fail again."""
+    """How often a step is tried before the run fails, and the pause before the second try, which doubles each time.
+    Only unreachable hosts and timeouts are retried: a step that failed by itself would fail again."""
 
     attempts: Annotated[int, Field(ge=1, le=10)] = 1
     pause: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(hours=1))] = timedelta(seconds=10)
@@ -246,9 +244,9 @@ DEFAULT_TIMEOUTS: Mapping[Verb, timedelta] = {
 
 
 class Component(Value):
-    """A service we sell. `hosts` maps each function it has to a group of the site's inventory.
+    """A service we sell. `hosts` maps each of its functions to a group of the site's inventory.
 
-    Of an `exclusive` one, agencies take turns: no two steps change it on the same host at the same time.
+    If it is `exclusive`, agencies take turns: no two steps change it on the same host at the same time.
     """
 
     component: Identifier
@@ -261,14 +259,14 @@ class Component(Value):
     allocates: Mapping[Name, Name] = {}
     secrets: Mapping[Name, SecretKind] = {}
     people: Mapping[Name, Name] = Field(default={}, exclude_if=lambda people: not people)
-    """Parameters that list people, and the secret that the passwords of each list are derived from."""
+    """Parameters that list people, and the secret from which the passwords of each list are derived."""
     parameters: Mapping[str, Any]
     tiers: Annotated[Mapping[Identifier, Tier], Field(min_length=1)]
     probes: tuple[Probe, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     reachability: tuple[Reach, ...] = Field(default=(), exclude_if=lambda reachability: not reachability)
     workplaces: tuple[Name, ...] = Field(default=(), exclude_if=lambda workplaces: not workplaces)
-    """Functions on whose hosts the agency's people run programs of their own."""
+    """Functions on whose hosts the agency's people run their own programs."""
     homes: Homes | None = Field(default=None, exclude_if=lambda homes: homes is None)
     recovery: RecoveryScope
     timeouts: Mapping[Verb, timedelta] = {}
@@ -286,7 +284,7 @@ class Component(Value):
 
     @property
     def certified(self) -> bool:
-        """Whether its hosts have certificates that end."""
+        """Whether its hosts have certificates, which expire."""
         return SecretKind.AUTHORITY in self.secrets.values()
 
     def retry(self, verb: Verb) -> Retry:
@@ -296,7 +294,7 @@ class Component(Value):
         return self.timeouts.get(verb, DEFAULT_TIMEOUTS[verb])
 
     def resolve(self, tier: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
-        """Parameter values in force: schema default, then tier, then what the call-off chose."""
+        """The effective parameter values: the schema's defaults, overridden by the tier, overridden by the call-off."""
         properties: Mapping[str, Any] = self.parameters.get("properties", {})
         defaults = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
         return {**defaults, **self.tiers[tier].parameters, **chosen}
@@ -313,7 +311,7 @@ class Catalog(Value):
         return frozenset(name for name, component in self.components.items() if component.exclusive)
 
     def problems(self) -> list[tuple[str, str]]:
-        """(component, what is wrong) for needs that do not exist or run in a circle."""
+        """(component, what is wrong) for needs that do not exist or are circular."""
         unknown = [
             (c.component, f"needs {need!r}, which is not in the catalog")
             for c in self.components.values()
@@ -324,15 +322,15 @@ class Catalog(Value):
             self.in_order(self.components)
         except CycleError as error:
             circle: list[str] = error.args[1]
-            return [*unknown, (circle[0], f"needs run in a circle: {' -> '.join(reversed(circle))}")]
+            return [*unknown, (circle[0], f"circular needs: {' -> '.join(reversed(circle))}")]
         return unknown
 
     def with_needs(self, component: str) -> set[str]:
-        """A component, what it needs, and what that needs."""
+        """A component and all its needs, including indirect ones."""
         return {component}.union(*(self.with_needs(need) for need in self.components[component].needs))
 
     def in_order(self, ids: Iterable[str]) -> tuple[str, ...]:
-        """`ids` with every component after those it needs, otherwise by name."""
+        """`ids` sorted so that every component comes after those it needs, otherwise by name."""
         wanted = set(ids)
         graph = {i: sorted(set(self.components[i].needs) & wanted) for i in sorted(wanted)}
         return tuple(TopologicalSorter(graph).static_order())

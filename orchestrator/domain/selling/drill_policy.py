@@ -1,4 +1,4 @@
-"""When the recovery of a component is rehearsed: how often, at which hours, and when not."""
+"""When the recovery of a component is rehearsed: how often, in which hours, and when not."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Self
@@ -12,7 +12,7 @@ from orchestrator.domain.value import Value
 
 
 def _day_or_instant(given: Any) -> Any:
-    """A text of ten characters is a day; pydantic would take midnight for a day too, or a day for midnight."""
+    """Parse text of ten characters as a day; pydantic would confuse days with midnights."""
     if not isinstance(given, str):
         return given
     try:
@@ -32,14 +32,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Window(Value):
-    """Hours in which a drill may run, on these days. One that ends no later than it starts ends on the day after."""
+    """Hours in which a drill may run, on these days. A window that ends no later than it starts ends on the next
+    day."""
 
     days: Annotated[tuple[Weekday, ...], Field(min_length=1)] = WEEKDAYS
     start: ClockTime
     end: ClockTime
 
     def on(self, day: date) -> tuple[datetime, datetime] | None:
-        """Wall times at which the window of a day opens and closes; None when it has none."""
+        """The local times at which the window opens and closes on a day; None if it has no window."""
         if WEEKDAYS[day.weekday()] not in self.days:
             return None
         ends_on = day if self.end > self.start else day + timedelta(days=1)
@@ -47,7 +48,7 @@ class Window(Value):
 
 
 class Blackout(Value):
-    """No drill between two days, both included, or two times. A time without an offset is of the policy's zone."""
+    """No drill between two days, inclusive, or two times. A time without an offset is in the policy's time zone."""
 
     start: DayOrInstant
     end: DayOrInstant
@@ -67,7 +68,7 @@ class Blackout(Value):
         return self
 
     def between(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
-        """UTC instants at which it begins and ends. Of an end that clocks show twice, the later."""
+        """The UTC instants at which it begins and ends. If clocks show the end twice, the later one counts."""
         return _instant(self.start, zone), _instant(self.end, zone, ends=True)
 
 
@@ -81,14 +82,14 @@ def _instant(edge: datetime | date, zone: ZoneInfo, *, ends: bool = False) -> da
 
 
 DEFAULT_WINDOW = Window(days=WEEKEND, start=time(8), end=time(20))
-"""Weekends by day: few users, and somebody awake."""
+"""Weekends by day, when there are few users and staff is awake."""
 
 
 class DrillPolicy(Value):
-    """One drill in every `every_months` calendar months. `lasts` is how long one takes, as long as none was measured.
+    """One drill in every `every_months` calendar months. `lasts` is its expected duration until one has been measured.
 
-    `worst_moment_share`: of all drills, those whose disaster is put just before the next backup completes. At least
-    one a year is of that kind.
+    `worst_moment_share`: the share of drills whose disaster is just before the next backup completes. There is at least
+    one a year.
     """
 
     every_months: Annotated[int, Field(ge=1, le=24)] = 3
@@ -104,7 +105,7 @@ class DrillPolicy(Value):
 
 
 class RecoveryTerms(Value):
-    """What an agency wants otherwise than its tiers have it. Its blackouts come on top of theirs."""
+    """An agency's overrides of its tiers' policy. Its blackouts are added to theirs."""
 
     time_zone: TimeZone | None = None
     windows: Windows | None = None
@@ -113,7 +114,7 @@ class RecoveryTerms(Value):
 
 
 def effective_policy(tier: DrillPolicy | None, terms: RecoveryTerms | None) -> DrillPolicy | None:
-    """The policy in force for a component; None when its tier promises no drills."""
+    """The effective policy of a component; None if its tier promises no drills."""
     if tier is None or terms is None:
         return tier
     chosen = {
@@ -125,9 +126,9 @@ def effective_policy(tier: DrillPolicy | None, terms: RecoveryTerms | None) -> D
 
 
 MEASURED = 5
-"""So many of the last drills say how long the next one may take."""
+"""The number of recent drills from which the duration of the next is estimated."""
 
 
 def expected_duration(policy: DrillPolicy, measured: tuple[timedelta, ...]) -> timedelta:
-    """The longest of the last drills, in their order; the policy's guess as long as there is none."""
+    """The longest of the most recent drills, given oldest first; the policy's estimate if there are none."""
     return max(measured[-MEASURED:], default=policy.lasts)

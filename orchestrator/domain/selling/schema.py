@@ -1,4 +1,4 @@
-"""The JSON Schema of a call-off file: what editors complete and check, and what `plan` refuses by."""
+"""The JSON Schema of a call-off file, for completion and checks in editors, and for `plan`."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -13,14 +13,15 @@ from orchestrator.domain.text_types import AGENCY_ID, DEFINITIONS, EMAIL_ADDRESS
 def call_off_schema(
     catalog: Catalog, agreements: Mapping[str, FrameworkAgreement], sites: Iterable[str]
 ) -> dict[str, Any]:
-    """Draft 2020-12. `x-expected` says in words what a value must be; whether the agreement covers it is not here."""
+    """The schema, draft 2020-12. `x-expected` describes a valid value in words. It does not check the agreement's
+    rules."""
     classes = sorted({c for a in agreements.values() for c in a.eligible_classes})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Call-off: one agency's contract under a framework agreement",
         **_object(
             {
-                "framework": {"enum": sorted(agreements), "description": "The framework agreement bought under"},
+                "framework": {"enum": sorted(agreements), "description": "The framework agreement"},
                 "agency": _agency(classes),
                 "site": {"enum": sorted(sites), "description": "Where it is built"},
                 "term": _object({"start": _DATE, "months": _whole(1, 240)}),
@@ -91,7 +92,7 @@ def _service(component: Component) -> dict[str, Any]:
 
 
 def _recovery() -> dict[str, Any]:
-    """Whatever the agency wants otherwise than its tiers have it."""
+    """An agency's overrides of its tiers' policy."""
     window = _object({"days": _days(), "start": _CLOCK, "end": _CLOCK}, optional=("days",))
     blackout = _object({"start": _EDGE, "end": _EDGE, "why": LINE.schema}, optional=("why",))
     properties = {
@@ -122,7 +123,7 @@ _CLOCK = {
     "examples": ["22:30"],
     "x-expected": 'must be hours and minutes, such as "22:30"',
 }
-"""A number where somebody left out the quotes: YAML reads 22:30 as so many minutes."""
+"""A number if the quotes are missing: YAML reads 22:30 as a number of minutes."""
 _EDGE = {
     "type": "string",
     "pattern": r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?)?$",

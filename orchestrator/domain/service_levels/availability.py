@@ -1,4 +1,4 @@
-"""Availability by the contract's clock: service hours of a period, less what was agreed, against what was down.
+"""Availability by the contract's clock: downtime against the service hours of a period, less what was agreed.
 
 eligible     = service hours in the period - approved maintenance - accepted exclusions
 bad          = union of outages, within what is eligible
@@ -21,24 +21,24 @@ from orchestrator.domain.service_levels.record import ServiceRecord
 from orchestrator.domain.value import Value
 
 FULL_COVERAGE = Decimal("0.99")
-"""Measured less than this, a figure is provisional."""
+"""With less coverage than this, a figure is provisional."""
 
 Seconds = Annotated[int, Field(ge=0)]
 
 
 class Unmeasured(StrEnum):
-    """What the contract makes of time that nobody measured. It never counts as up."""
+    """How the contract treats time that nobody measured. It never counts as up."""
 
     DOWN = "down"
     """It counts as downtime."""
     EXCLUDED = "excluded"
-    """The figure rests on what was measured."""
+    """It is excluded: the figure is based on what was measured."""
     FLAGGED = "flagged"
-    """The same, and the figure stays provisional until the gap is settled."""
+    """It is excluded, and the figure stays provisional until the gap is resolved."""
 
 
 class AvailabilityTerms(Value):
-    """`notice` is how long before its start maintenance has to be announced."""
+    """`notice` is how long before its start maintenance must be announced."""
 
     hours: ServiceHours
     notice: Annotated[timedelta, Field(ge=timedelta(0))]
@@ -46,7 +46,7 @@ class AvailabilityTerms(Value):
 
 
 class Availability(Value):
-    """Seconds. `due` is the service time to be delivered, `eligible` what of it the figure rests on."""
+    """In seconds. `due` is the service time to be delivered; `eligible` is the part that the figure is based on."""
 
     due: Seconds
     eligible: Seconds
@@ -57,11 +57,13 @@ class Availability(Value):
     @model_validator(mode="after")
     def _nested(self) -> Self:
         if not (self.bad <= self.eligible <= self.due and self.unmeasured <= self.due):
-            raise ValueError("bad time is part of eligible time, and that and unmeasured time are parts of what is due")
+            raise ValueError(
+                "bad time must be part of eligible time; eligible and unmeasured time must be parts of the time due"
+            )
         return self
 
     def plus(self, other: "Availability") -> "Availability":
-        """Of two stretches of time under one contract."""
+        """The sum over two periods under one contract."""
         seconds = {
             name: getattr(self, name) + getattr(other, name) for name in ("due", "eligible", "bad", "unmeasured")
         }
@@ -69,7 +71,7 @@ class Availability(Value):
 
     @property
     def ratio(self) -> Decimal | None:
-        """0 to 1, exact or cut at 28 digits: never more than it was. None when no time is eligible."""
+        """0 to 1, exact or truncated to 28 digits, so never too high. None if no time is eligible."""
         return _ratio(self.eligible - self.bad, self.eligible) if self.eligible else None
 
     @property
@@ -78,7 +80,7 @@ class Availability(Value):
 
     @property
     def coverage(self) -> Decimal:
-        """The share of the time due that was measured, 0 to 1. Where nothing is due, nothing is missing."""
+        """The share of the time due that was measured, 0 to 1. It is 1 if no time is due."""
         return _ratio(self.due - self.unmeasured, self.due) if self.due else Decimal(1)
 
     @property
@@ -89,23 +91,23 @@ class Availability(Value):
 def availability(
     terms: AvailabilityTerms, record: ServiceRecord, *, within: Span, is_bank_holiday: Callable[[date], bool]
 ) -> Availability:
-    """The figure of a period. For one that is not over, `within` has to end now: the last state known goes on to it.
+    """The figure of a period. For the current one, `within` must end now: the last known state extends to its end.
 
-    An overrun of maintenance is downtime whatever was measured. Approved time is not, whatever was measured.
+    Overruns of maintenance are downtime, and approved time is not, whatever was measured.
     """
     return availability_by(_clock(terms.hours, within, is_bank_holiday), terms, record, within=within)
 
 
 @lru_cache(maxsize=1024)
 def _clock(hours: ServiceHours, within: Span, is_bank_holiday: Callable[[date], bool]) -> ServiceClock:
-    """Most services of a month share one, and each of its days another."""
+    """The clock, cached: most services of a month share one, and so do its days."""
     return ServiceClock(service_spans(hours, within=within, is_bank_holiday=is_bank_holiday))
 
 
 def availability_by(
     clock: ServiceClock, terms: AvailabilityTerms, record: ServiceRecord, *, within: Span
 ) -> Availability:
-    """The same by a clock of the terms' hours that covers the period."""
+    """The same, with a clock of the terms' hours that covers the period."""
     approved = intersect(record.approved(terms.notice), union([within]))
     overrun = intersect(record.overrun(terms.notice), union([within]))
     bad = subtract(union(record.down(within), overrun), approved)

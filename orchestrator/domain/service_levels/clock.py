@@ -1,4 +1,4 @@
-"""Service hours as a clock: how many of the seconds of a stretch it runs, quickly, however long the hours go back."""
+"""Service hours as a clock: how many seconds of a period it runs, computed fast however far back the hours go."""
 
 from bisect import bisect_right
 from itertools import accumulate
@@ -7,7 +7,7 @@ from orchestrator.domain.calendars.spans import Spans
 
 
 class ServiceClock:
-    """Runs in the given spans."""
+    """A clock that runs in the given spans."""
 
     def __init__(self, hours: Spans) -> None:
         self._starts = [span.start for span in hours]
@@ -19,6 +19,6 @@ class ServiceClock:
         return sum(self.at(span.end) - self.at(span.start) for span in spans)
 
     def at(self, second: int) -> int:
-        """What it shows at a second."""
+        """Its reading at a second."""
         last = bisect_right(self._starts, second) - 1
         return 0 if last < 0 else self._before[last] + min(second - self._starts[last], self._lengths[last])

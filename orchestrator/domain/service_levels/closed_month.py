@@ -1,6 +1,6 @@
-"""A month that was closed: what was found, and what was found later. Every version stays.
+"""A closed month and its later versions, all of which are kept.
 
-Credit notes of the versions add up to the credit of the last one.
+The credit notes of the versions add up to the credit of the last one.
 """
 
 from datetime import datetime
@@ -20,7 +20,7 @@ from orchestrator.domain.value import Value, digest_of
 
 
 class Statement(Value):
-    """One version of a month. `record_digest` identifies the records it was computed from."""
+    """One version of a month. `record_digest` identifies the records behind it."""
 
     version: Annotated[int, Field(ge=1)]
     closed_at: Instant
@@ -30,7 +30,7 @@ class Statement(Value):
 
 
 class CreditNote(Value):
-    """The difference a version makes. `amount` is owed to the agency; below zero, so much was credited too much."""
+    """The difference that a version makes. `amount` is owed to the agency; a negative one was credited in excess."""
 
     agency: AgencyId
     month: CalendarMonth
@@ -48,18 +48,18 @@ class ClosedMonth(Value):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if [statement.version for statement in self.versions] != list(range(1, len(self.versions) + 1)):
-            raise ValueError("versions must be numbered from 1, none left out")
+            raise ValueError("versions must be numbered from 1 without gaps")
         if any(later.closed_at < earlier.closed_at for earlier, later in pairwise(self.versions)):
-            raise ValueError("a version must not be older than the one before it")
+            raise ValueError("a version must not be older than the previous one")
         return self
 
     @classmethod
     def close(
         cls, agency: str, month: CalendarMonth, figures: Figures, *, record: Any, at: datetime, zone: ZoneInfo
     ) -> Self:
-        """The first version. `record` is the JSON-compatible document of what the figures come from.
+        """The first version. `record` is the JSON-compatible document of the records behind the figures.
 
-        Raises a conflict while the month goes on.
+        Raises CONFLICT before the month is over.
         """
         ends_at = instant_at(month.span(zone).end)
         if at < ends_at:
@@ -74,7 +74,7 @@ class ClosedMonth(Value):
         return self.versions[-1]
 
     def restated(self, figures: Figures, *, record: Any, at: datetime, why: str) -> Self:
-        """With one more version, when records or figures are others than before; otherwise as it is."""
+        """The month with a new version if records or figures have changed; otherwise unchanged."""
         digest = digest_of(record)
         if (digest, figures) == (self.current.record_digest, self.current.figures):
             return self
@@ -94,9 +94,9 @@ class ClosedMonth(Value):
         )
 
     def outdated_by(self, before: "ClosedMonth") -> bool:
-        """Whether the month before, as it is known now, makes other failures of this one repeated ones.
+        """Whether the previous month, as known now, changes which failures of this one are repeated.
 
-        Raises invalid when it is not the month right before this one.
+        Raises INVALID if it is not the month right before this one.
         """
         if before.month.following != self.month:
             raise OrchestratorError(Kind.INVALID, f"{before.month} is not the month before {self.month}")

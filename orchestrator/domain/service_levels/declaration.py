@@ -1,4 +1,4 @@
-"""What people declare of a service beside what is measured: planned maintenance, time to be let pass, an outage."""
+"""What people declare about a service in addition to measurements: planned maintenance, exclusions, outages."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -26,7 +26,7 @@ KINDS: Mapping[DeclarationKind, type[Maintenance | Exclusion | Outage]] = {
 
 
 class Declaration(Value):
-    """`component` None means every service of the agency. `why` is for people."""
+    """`component` None means all services of the agency. `why` is free text."""
 
     id: int
     agency: AgencyId
@@ -39,9 +39,9 @@ class Declaration(Value):
         return next(kind for kind, declared in KINDS.items() if isinstance(self.what, declared))
 
     def accepted(self, acceptance: Acceptance) -> "Declaration":
-        """With the agency's word, which stays once it is given. Raises a conflict for what needs none or has one."""
+        """The declaration with the agency's acceptance, which is final. Raises CONFLICT if it needs none or has one."""
         if isinstance(self.what, Outage):
-            raise OrchestratorError(Kind.CONFLICT, f"declaration {self.id} is an outage, which nobody has to accept")
+            raise OrchestratorError(Kind.CONFLICT, f"declaration {self.id} is an outage, which needs no acceptance")
         if self.what.acceptance is not None:
             given = self.what.acceptance
             raise OrchestratorError(
@@ -50,12 +50,13 @@ class Declaration(Value):
         return self._with(acceptance=acceptance)
 
     def ended(self, at: Instant) -> "Declaration":
-        """Maintenance that was over at an instant. Raises a conflict for anything else, invalid before its start."""
+        """Maintenance with its actual end. Raises CONFLICT for other declarations, and INVALID for an end before its
+        start."""
         if not isinstance(self.what, Maintenance):
-            raise OrchestratorError(Kind.CONFLICT, f"declaration {self.id} is no maintenance")
+            raise OrchestratorError(Kind.CONFLICT, f"declaration {self.id} is not maintenance")
         if at <= self.what.start:
             raise OrchestratorError(
-                Kind.INVALID, f"maintenance {self.id} begins at {self.what.start.isoformat()}; it cannot end before"
+                Kind.INVALID, f"maintenance {self.id} begins at {self.what.start.isoformat()}; it cannot end earlier"
             )
         return self._with(ended_at=at)
 
@@ -66,8 +67,8 @@ class Declaration(Value):
 def service_record(
     component: str, parts: Mapping[str, Timeline], declarations: Iterable[Declaration], *, probes: Collection[str]
 ) -> ServiceRecord:
-    """What is on record of one component: its timelines by probe, and of the agency's declarations those that are about
-    it. `probes` are those it has today. Of one that it had before, the end is no gap while others go on."""
+    """The record of one component: its timelines by probe, and the agency's declarations about it. `probes` are its
+    current ones. The end of an earlier probe is not a gap while others continue."""
     about = [d.what for d in declarations if d.component in (None, component)]
     others = any(name in probes for name in parts)
     return ServiceRecord(

@@ -1,6 +1,6 @@
-"""What people may declare of a service.
+"""What people may declare about a service.
 
-Apart from the declaration, and without pydantic, because the command line offers these as options.
+It is separate from the declaration, and without pydantic, because the command line offers these as options.
 """
 
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What the records of a month come to, measure by measure, and what that costs."""
+"""The figures of a month, measure by measure, and what they cost."""
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
@@ -13,18 +13,19 @@ from orchestrator.domain.service_levels.credits import LinearCredit, Points, Poi
 from orchestrator.domain.value import Value
 
 Measure = Annotated[str, Field(min_length=1, max_length=60)]
-"""Of which a service level is promised, e.g. `availability`."""
+"""The name of a measure with a promised service level, e.g. `availability`."""
 
 
 def in_percent(figure: Decimal | None) -> str:
-    """A percentage as people read it, at most three decimals: cut, so that what was missed by a hair is not shown as
-    kept. A dash when there was nothing to judge."""
+    """A percentage for display, with at most three decimals: truncated, so that a near miss is not shown as kept. A
+    dash when there was nothing to judge."""
     return "-" if figure is None else f"{figure.quantize(Decimal('0.001'), rounding=ROUND_DOWN).normalize():f} %"
 
 
 class Achieved(Value):
-    """What a measure came to, in percent; None when there was nothing to judge. What is `forgiven` is no failure and
-    what `failed` is one, whatever the percentage. `kept`: what a rule of the agreement's own says, until it is judged.
+    """The result of a measure, in percent; None when there was nothing to judge. If it is `forgiven` it is not a
+    failure, and if it `failed` it is one, whatever the percentage. `kept` is the result of a special rule of the
+    agreement, until it is judged.
     """
 
     percent: Decimal | None
@@ -38,7 +39,7 @@ class Achieved(Value):
         return None if self.forgiven else self.percent
 
     def settled(self, misses: Callable[[Decimal | None], bool]) -> "Achieved":
-        """By a rule of its own, where there is one and it says otherwise than the target, which `misses` tells of."""
+        """Apply the special rule, if there is one and it contradicts the target, which `misses` checks."""
         if self.kept is None:
             return self
         missed = misses(self.percent)
@@ -47,7 +48,7 @@ class Achieved(Value):
 
 
 class MeasureResult(Value):
-    """`missed_before`: in the month before, which doubles the points."""
+    """`missed_before`: it was missed in the previous month too, which doubles the points."""
 
     achieved: Achieved
     missed: bool
@@ -56,7 +57,7 @@ class MeasureResult(Value):
 
 
 class Figures(Value):
-    """All that follows from the records of a month, in pounds for the whole of it."""
+    """All figures that follow from the records of a month. Money is in pounds for the whole month."""
 
     results: Mapping[Measure, MeasureResult]
     charges: Pounds
@@ -72,7 +73,7 @@ class Figures(Value):
 
     @property
     def repeated(self) -> frozenset[Measure]:
-        """Missed as in the month before."""
+        """The measures missed in the previous month too."""
         return frozenset(measure for measure in self.missed if self.results[measure].missed_before)
 
     @property
@@ -88,9 +89,9 @@ def figures_by_points(
     charges: Decimal,
     missed_before: frozenset[Measure],
 ) -> Figures:
-    """Every measure by its own table; the credit is for all their points.
+    """Judge every measure by its own table; the credit is for all points together.
 
-    Raises invalid when a measure was not found.
+    Raises INVALID if a measure is missing.
     """
     _refuse_missing(achieved, tables)
     results = {
@@ -114,10 +115,10 @@ def _by_table(found: Achieved, table: PointsTable, *, missed_before: bool) -> Me
 def figures_by_shortfall(
     achieved: Mapping[Measure, Achieved], terms: Mapping[Measure, LinearCredit], *, charges: Decimal
 ) -> Figures:
-    """Every measure by its own terms; together they cost no more than the charges. There are no points. What failed by
-    a rule of its own and is not below the target costs nothing: no percentage point is missing.
+    """Judge every measure by its own terms; together they cost at most the charges. There are no points. A failure by a
+    special rule that is not below the target costs nothing: there is no shortfall.
 
-    Raises invalid when a measure was not found.
+    Raises INVALID if a measure is missing.
     """
     _refuse_missing(achieved, terms)
     found = {measure: achieved[measure].settled(linear.misses) for measure, linear in terms.items()}
@@ -134,6 +135,6 @@ def _refuse_missing(achieved: Mapping[Measure, Achieved], promised: Iterable[Mea
     if missing:
         raise OrchestratorError(
             Kind.INVALID,
-            f"nothing was found for {', '.join(missing)}; every measure is judged",
-            hint="say that there was nothing to judge, if there was not",
+            f"there are no figures for {', '.join(missing)}; every measure must be judged",
+            hint="if there was nothing to judge, state that",
         )

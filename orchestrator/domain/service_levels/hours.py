@@ -1,4 +1,4 @@
-"""The hours in which a service level counts, as instants: weekdays, clock times and bank holidays of a place."""
+"""The hours in which a service level counts, as instants, from weekdays, times of day and bank holidays."""
 
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
@@ -18,15 +18,15 @@ DAY = timedelta(days=1)
 
 
 class OpeningHours(Value):
-    """On these days, from one time to another. Hours that close no later than they open close on the day after, and
-    belong to the day they open on."""
+    """Hours from one time to another, on these days. Hours that close no later than they open close on the next day,
+    and belong to the day on which they open."""
 
     days: Annotated[tuple[Weekday, ...], Field(min_length=1)]
     opens: ClockTime
     closes: ClockTime
 
     def on(self, day: date) -> tuple[datetime, datetime] | None:
-        """Wall times at which the hours of a day begin and end; None when it has none."""
+        """The local times at which the hours of a day begin and end; None if it has none."""
         if WEEKDAYS[day.weekday()] not in self.days:
             return None
         closes_on = day if self.closes > self.opens else day + DAY
@@ -34,7 +34,7 @@ class OpeningHours(Value):
 
 
 class ServiceHours(Value):
-    """Hours by the clocks of one place. `24x7` knows no bank holidays."""
+    """Hours in one time zone. `24x7` has no bank holidays."""
 
     time_zone: TimeZone = "Europe/London"
     opening: Annotated[tuple[OpeningHours, ...], Field(min_length=1)] | Literal["24x7"]
@@ -46,11 +46,11 @@ class ServiceHours(Value):
 
 
 def service_spans(hours: ServiceHours, *, within: Span, is_bank_holiday: Callable[[date], bool]) -> Spans:
-    """The service hours within a span. `is_bank_holiday` is asked of days in the hours' own time zone.
+    """The service hours within a span. `is_bank_holiday` is called with days in the hours' own time zone.
 
-    Service is when clocks show a time within the hours, as whoever comes to the door goes by what they show. Where they
-    never show the time at which hours open or close, hours do so at the first instant after the gap. Of an hour that
-    clocks repeat, what lies within the hours is served twice, and what does not is not: both times are meant.
+    Service is when clocks show a time within the hours. If clocks skip the time at which hours open or close, that
+    happens at the first instant after the gap. If clocks repeat an hour, it counts twice if it is within the hours, and
+    not at all if it is not.
     """
     if hours.opening == ROUND_THE_CLOCK:
         return union([within])
@@ -67,6 +67,6 @@ def service_spans(hours: ServiceHours, *, within: Span, is_bank_holiday: Callabl
 
 
 def _days(within: Span, zone: ZoneInfo) -> Iterator[date]:
-    """Every day whose hours can reach into a span: the night before belongs to its own day."""
+    """Every day whose hours can reach into a span: hours of the previous night belong to the day before."""
     first, last = (instant_at(second).astimezone(zone).date() for second in within)
     return (first + DAY * n for n in range(-1, (last - first).days + 1))

@@ -1,4 +1,4 @@
-"""The clock of an incident: it runs in service time only, and stops while the customer is waited for."""
+"""The clock of an incident: it runs only in service time, and stands still while waiting for the customer."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -44,7 +44,7 @@ IncidentTerms = Mapping[IncidentPriority, IncidentTargets]
 
 
 class Hold(Value):
-    """Waiting for the customer; without an end, still."""
+    """A wait for the customer. Without an end, it still lasts."""
 
     start: Instant
     end: Instant | None = None
@@ -57,7 +57,7 @@ class Hold(Value):
 
 
 class Incident(Value):
-    """What the service desk recorded. What is None has not happened yet."""
+    """An incident as the service desk recorded it. None means that it has not happened yet."""
 
     priority: IncidentPriority
     reported_at: Instant
@@ -75,7 +75,7 @@ class Incident(Value):
         return self
 
     def as_of(self, instant: datetime) -> "Incident":
-        """As it was known at an instant after the report: without what came later."""
+        """The incident as known at an instant after the report, without later entries."""
         holds = tuple(
             Hold(start=hold.start, end=hold.end if hold.end and hold.end <= instant else None)
             for hold in self.holds
@@ -89,15 +89,15 @@ class Outcome(StrEnum):
     IN_TIME = "in_time"
     LATE = "late"
     RUNNING = "running"
-    """Not stopped yet, and time is left."""
+    """Not stopped yet, with time left."""
 
 
 class IncidentClock(NamedTuple):
-    """`elapsed` is service time. `due_at` is when the target is reached if nothing is held any more; None when that is
-    beyond the service hours it was read against, or the customer is waited for.
+    """`elapsed` is service time. `due_at` is when the target is reached without further holds; None if that is beyond
+    the given service hours, or during a hold.
 
-    `decided_at` is when it was over: stopped in time, or in its first second of service time beyond the target. It
-    stays what it is, however late the clock is read; None while it runs.
+    `decided_at` is when it was decided: when it was stopped in time, or at the first second of service time beyond the
+    target. It does not depend on when the clock is read; None while it runs.
     """
 
     elapsed: timedelta
@@ -107,20 +107,20 @@ class IncidentClock(NamedTuple):
 
 
 def response_clock(incident: Incident, terms: IncidentTerms, *, service: Spans, now: datetime) -> IncidentClock:
-    """`service`: the service hours from the report at least until now; what lies beyond serves `due_at`. A fix is an
-    answer too."""
+    """The clock until the response. `service`: the service hours from the report at least until now; later hours are
+    used for `due_at`. A fix counts as a response."""
     target = _targets(incident, terms).response
     stops = (at for at in (incident.responded_at, incident.fixed_at) if at is not None)
     return _clock(incident, target, stopped_at=min(stops, default=None), service=service, now=now)
 
 
 def fix_clock(incident: Incident, terms: IncidentTerms, *, service: Spans, now: datetime) -> IncidentClock:
-    """As `response_clock`, until the fix."""
+    """The clock until the fix. See `response_clock`."""
     return _clock(incident, _targets(incident, terms).fix, stopped_at=incident.fixed_at, service=service, now=now)
 
 
 def _targets(incident: Incident, terms: IncidentTerms) -> IncidentTargets:
-    """Raises invalid when the contract has none for the incident's priority."""
+    """The targets. Raises INVALID if the contract has none for the incident's priority."""
     if incident.priority not in terms:
         promised = ", ".join(sorted(terms)) or "no priority"
         raise OrchestratorError(Kind.INVALID, f"no targets for {incident.priority}; the contract has {promised}")
@@ -140,7 +140,7 @@ def _clock(
 
 
 def _running(incident: Incident, service: Spans) -> Spans:
-    """Service time from the report on, without holds."""
+    """Service time since the report, without holds."""
     if not service:
         return ()
     end = service[-1].end
@@ -150,7 +150,7 @@ def _running(incident: Incident, service: Spans) -> Spans:
 
 
 def _reached(running: Spans, seconds: int) -> datetime | None:
-    """When so many seconds have run."""
+    """When this many seconds have elapsed."""
     for span in running:
         length = span.end - span.start
         if seconds <= length:
@@ -160,7 +160,7 @@ def _reached(running: Spans, seconds: int) -> datetime | None:
 
 
 def _second_after(running: Spans, seconds: int) -> datetime | None:
-    """When the next second begins to run after so many: hours, days or a month later, where service was over."""
+    """When the next second starts after this many: hours, days or a month later, if service hours were over."""
     for span in running:
         length = span.end - span.start
         if seconds < length:
@@ -170,15 +170,16 @@ def _second_after(running: Spans, seconds: int) -> datetime | None:
 
 
 class CountsRule(Value):
-    """How many incidents of a period may be late: a number as long as there are few, from `few` on a percentage, or
-    where none is declared as many as the measure's own target allows."""
+    """How many incidents of a period may be late: a number while there are few, and from `few` on a percentage or, if
+    none is declared, as many as the measure's own target allows."""
 
     few: Annotated[int, Field(ge=1)] = 40
     late_of_few: Annotated[int, Field(ge=0)] = 2
     percent_in_time: Annotated[Decimal, Field(ge=0, le=100)] | None = None
 
     def met(self, *, incidents: int, late: int) -> bool | None:
-        """None when nothing is declared of so many. Raises invalid when more were late than there were."""
+        """Whether the rule is met; None if it does not cover this number. Raises INVALID if more were late than there
+        were."""
         if not 0 <= late <= incidents:
             raise OrchestratorError(Kind.INVALID, f"{late} of {incidents} incidents cannot be late")
         if incidents < self.few:

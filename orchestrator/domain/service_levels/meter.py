@@ -1,7 +1,7 @@
-"""What a service's two counters show: seconds that were due and measured, and of them those it was down.
+"""A service's two counters: seconds that were due and measured, and those of them in which it was down.
 
-They only ever rise. What people declare afterwards, an outage nobody measured or time to be let pass, changes months
-and their credits, but no counter.
+They never fall. What people declare afterwards, such as an unmeasured outage or an exclusion, changes months and their
+credits, but no counter.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from orchestrator.domain.service_levels.record import ServiceRecord, State, next
 
 
 class Tally(NamedTuple):
-    """Seconds, as in an `Availability`."""
+    """Seconds, as in `Availability`."""
 
     due: int
     eligible: int
@@ -25,7 +25,7 @@ class Tally(NamedTuple):
         return cls(figure.due, figure.eligible, figure.bad, figure.unmeasured)
 
     def after(self, seconds: int, state: State, rule: Unmeasured) -> "Tally":
-        """With so many more seconds due, in one state."""
+        """The tally with additional seconds due, all in one state."""
         known, fails = state is not State.UNKNOWN, rule is Unmeasured.DOWN
         return Tally(
             self.due + seconds,
@@ -36,7 +36,7 @@ class Tally(NamedTuple):
 
     @property
     def ratio(self) -> float | None:
-        """Availability, 0 to 1; None when no time is eligible."""
+        """Availability, 0 to 1; None if no time is eligible."""
         return (self.eligible - self.bad) / self.eligible if self.eligible else None
 
     @property
@@ -45,8 +45,8 @@ class Tally(NamedTuple):
 
 
 class Meter(NamedTuple):
-    """A service's tallies at the second `until`: since it began, and in the month that goes on. It goes on by itself up
-    to `holds_to`, where the record says something new; None: for ever."""
+    """A service's tallies at the second `until`: since it began, and in the current month. It can be extrapolated up to
+    `holds_to`, where the record changes; None means for ever."""
 
     until: int
     state: State
@@ -57,29 +57,29 @@ class Meter(NamedTuple):
 
     @property
     def settled(self) -> bool:
-        """Whether it goes on at all."""
+        """Whether it can be extrapolated."""
         return self.holds_to is None or self.holds_to > self.until
 
     def holds(self, second: int) -> bool:
         return self.holds_to is None or second <= self.holds_to
 
     def at(self, second: int, clock: ServiceClock) -> "Meter":
-        """Read later, at a second to which it holds."""
+        """The meter at a later second, up to which it holds."""
         more, state, rule = clock.at(second) - clock.at(self.until), self.state, self.rule
         life, month = self.life.after(more, state, rule), self.month.after(more, state, rule)
         return Meter(second, state, rule, life, month, self.holds_to)
 
 
 def turned(meter: Meter, begins_at: int, clock: ServiceClock) -> Meter:
-    """As a new month begins, at a second after the meter was read."""
+    """The meter at the beginning of a new month, at a second after it was read."""
     return meter.at(begins_at, clock)._replace(month=Tally(0, 0, 0, 0))
 
 
 def read_meter(
     clock: ServiceClock, terms: AvailabilityTerms, record: ServiceRecord, *, life: Span, month: Span
 ) -> Meter:
-    """By all that is on record up to the end of both spans. The counters know what was measured and agreed beforehand;
-    the month everything that is known of it."""
+    """Compute the meter from all records up to the end of both spans. The counters include what was measured and agreed
+    beforehand; the month includes everything known about it."""
     measured = record.model_copy(update={"outages": (), "exclusions": ()})
     return Meter(
         life.end,

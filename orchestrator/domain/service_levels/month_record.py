@@ -1,4 +1,4 @@
-"""All that is on record of an agency's month, and what every measure comes to by it."""
+"""All records of an agency's month, and the measures that follow from them."""
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -32,11 +32,11 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class ServedComponent(Value):
-    """A service in the month, for as long as the agency had it without a break."""
+    """A service in the month, for as long as the agency had it without interruption."""
 
     component: Identifier
     hours: ServiceHours | None
-    """Those of its tier; None for the agreement's."""
+    """The hours of its tier; None for the agreement's."""
     start: Instant
     end: Instant
     record: ServiceRecord
@@ -47,27 +47,27 @@ class ServedComponent(Value):
 
 
 class Day(NamedTuple):
-    """A service's figure of one day."""
+    """A service's figure for one day."""
 
     day: date
     figure: Availability
 
 
 class Onboarding(Value):
-    """An order that was in service in the month."""
+    """An order that came into service in the month."""
 
     ordered_at: Instant
     in_service_at: Instant
 
     def in_time(self, terms: ServiceTerms, *, is_bank_holiday: IsBankHoliday) -> bool:
-        """Whether it took no more working days than were promised, by the clocks of the agreement."""
+        """Whether it took at most the promised number of working days, in the agreement's time zone."""
         ordered, served = (at.astimezone(terms.hours.zone).date() for at in (self.ordered_at, self.in_service_at))
         return served <= working_days_after(ordered, terms.onboarding_days, is_holiday=is_bank_holiday)
 
 
 class DrillDue(Value):
-    """A drill that was due in the month. Figures are None where there are none; where that is so because nothing came
-    back, the drill says so, and its objective was missed."""
+    """A drill that was due in the month. Missing figures are None; if nothing came back, the drill says so, and its
+    objective was missed."""
 
     drill: int
     component: Identifier
@@ -82,7 +82,7 @@ class DrillDue(Value):
 
     @property
     def recovered_in_time(self) -> bool | None:
-        """None when it is not known."""
+        """Whether it kept the recovery time; None if unknown."""
         return _within(self.rto_seconds, self.rto_objective_seconds, never=self.never_recovered)
 
     @property
@@ -97,21 +97,21 @@ def _within(measured: float | None, objective: float, *, never: bool) -> bool | 
 
 
 class DeskTerms(Value):
-    """What incidents are judged by."""
+    """The terms by which incidents are judged."""
 
     targets: IncidentTerms
     hours: ServiceHours
 
 
 class MonthRecord(Value):
-    """`until` is the end of the month, or now while it goes on. `incidents` by their numbers at the service desk,
-    whenever they were reported; `desk_hours` are those of the desk's tier. `earlier` has what other months were closed
-    by, by their names, as far as incidents were reported in them."""
+    """`until` is the end of the month, or now during it. `incidents` are by their numbers at the service desk, whenever
+    they were reported; `desk_hours` are those of the desk's tier. `earlier` has the terms with which other months were
+    closed, by name, for months in which incidents were reported."""
 
     agency: AgencyId
     month: CalendarMonth
     terms: ServiceTerms
-    """Those in force when the month was first closed."""
+    """The terms in force when the month was first closed."""
     until: Instant
     services: tuple[ServedComponent, ...] = ()
     incidents: Mapping[str, Incident] = {}
@@ -121,12 +121,12 @@ class MonthRecord(Value):
     backups: Count = 0
     backups_failed: Count = 0
     no_backup_ended: bool = Field(default=False, exclude_if=operator.not_)
-    """Though some were due."""
+    """True if no backup ended although some were due."""
     drills: tuple[DrillDue, ...] = ()
 
     def agreed_as_in(self, before: "MonthRecord") -> "MonthRecord":
-        """The same month known later, by the hours and objectives it was closed by, whatever tier the agency has now;
-        and with no fewer backups, as records of single ones are not kept for ever."""
+        """The same month as known later, with the hours and objectives with which it was closed, whatever the tier now;
+        and with no fewer backups, because records of single ones are not kept for ever."""
         hours = {served.component: served.hours for served in before.services}
         promised = {
             drill.drill: drill.model_dump(include={"rto_objective_seconds", "rpo_objective_seconds"})
@@ -150,22 +150,22 @@ class MonthRecord(Value):
 
     @property
     def desk_terms(self) -> DeskTerms:
-        """Of incidents reported in this month."""
+        """The terms for incidents reported in this month."""
         return DeskTerms(targets=self.terms.incidents, hours=self.desk_hours or self.terms.hours)
 
     def month_of(self, incident: Incident) -> CalendarMonth:
-        """In which it was reported, by the clocks of the agreement."""
+        """The month in which it was reported, in the agreement's time zone."""
         return CalendarMonth.of(incident.reported_at.astimezone(self.terms.hours.zone).date())
 
     @property
     def within(self) -> Span:
-        """The month as far as it has come."""
+        """The month so far."""
         whole = self.month.span(self.terms.hours.zone)
         return Span(whole.start, min(whole.end, second_of(self.until)))
 
 
 def availabilities(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> dict[str, Availability]:
-    """Component -> its figure."""
+    """Component -> its availability."""
     found: dict[str, Availability] = {}
     for served in record.services:
         terms = record.terms.availability(served.hours)
@@ -175,7 +175,7 @@ def availabilities(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> di
 
 
 def days(record: MonthRecord, served: ServedComponent, *, is_bank_holiday: IsBankHoliday) -> Iterator[Day]:
-    """A component's figure of every day of the month that the agency had it on, by the clocks of the agreement."""
+    """A component's figure for every day of the month on which the agency had it, in the agreement's time zone."""
     zone, terms = record.terms.hours.zone, record.terms.availability(served.hours)
     day = served.start.astimezone(zone).date()
     while (begins_at := instant_of(datetime.combine(day, time()), zone)) < served.end:
@@ -190,7 +190,7 @@ def days(record: MonthRecord, served: ServedComponent, *, is_bank_holiday: IsBan
 def achieved(
     record: MonthRecord, available: Mapping[str, Availability], *, is_bank_holiday: IsBankHoliday
 ) -> dict[Measure, Achieved]:
-    """Every measure that the records tell of, and `availabilities` of them."""
+    """Every measure in the records, including `availabilities`."""
     found = {
         measure_of(Indicator.AVAILABILITY, component): Achieved(percent=figure.percent, provisional=figure.provisional)
         for component, figure in available.items()
@@ -219,7 +219,7 @@ def _kept(outcomes: Iterable[bool]) -> Achieved:
 
 
 def _incidents(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> dict[Measure, Achieved]:
-    """Incidents count in the month in which their clock was decided: each once."""
+    """Each incident counts once, in the month in which its clock was decided."""
     indicators = (Indicator.INCIDENT_RESPONSE, Indicator.INCIDENT_FIX)
     counts: dict[Measure, list[bool]] = {
         measure_of(indicator, priority): [] for indicator in indicators for priority in record.terms.incidents
@@ -237,7 +237,7 @@ def _incidents(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> dict[M
 
 
 class IncidentClocks(NamedTuple):
-    """An incident by its number at the desk, and its clocks read at `until`."""
+    """An incident, by its number at the desk, and its clocks as of `until`."""
 
     number: str
     incident: Incident
@@ -246,8 +246,8 @@ class IncidentClocks(NamedTuple):
 
 
 def incident_clocks(record: MonthRecord, *, is_bank_holiday: IsBankHoliday) -> Iterator[IncidentClocks]:
-    """Of every incident of a promised priority, by what was agreed in the month in which it was reported: what is
-    agreed anew in between moves none into another month."""
+    """The clocks of every incident with a promised priority, by the terms of the month in which it was reported: a new
+    agreement in between moves no incident to another month."""
     first = min((incident.reported_at for incident in record.incidents.values()), default=record.until)
     since, opened = between(first, record.until), dict[ServiceHours, Spans]()
     for number, incident in record.incidents.items():

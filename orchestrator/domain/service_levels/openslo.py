@@ -1,7 +1,7 @@
-"""Availability promised, as OpenSLO documents: what other tools for service levels read.
+"""Promised availability as OpenSLO documents, for other service-level tools.
 
-https://github.com/OpenSLO/OpenSLO (v1). The two counters advance in service time only, so that tools that know no
-service hours keep to them all the same. Notice, acceptance and credits are beyond OpenSLO; the month's report has them.
+https://github.com/OpenSLO/OpenSLO (v1). The two counters advance only in service time, so that tools without service
+hours respect them too. Notice, acceptance and credits are beyond OpenSLO; the month's report has them.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ VERSION = "openslo/v1"
 
 
 class PromisedAvailability(Value):
-    """Of one service. `target` in percent; `since` is the agreement's first day."""
+    """The promise for one service. `target` is in percent; `since` is the agreement's first day."""
 
     agency: AgencyId
     component: Identifier
@@ -27,7 +27,7 @@ class PromisedAvailability(Value):
 
 
 def openslo(promises: list[PromisedAvailability]) -> Iterator[dict[str, Any]]:
-    """A Service and an SLO for each, JSON-compatible."""
+    """A Service and an SLO for each promise, JSON-compatible."""
     for promise in promises:
         name = f"{promise.agency}-{promise.component}"
         title = f"{promise.title} of {promise.agency}"

@@ -10,7 +10,7 @@ from orchestrator.domain.value import Value
 
 
 class Rating(StrEnum):
-    """In the words of the notice."""
+    """The ratings, in the wording of the notice."""
 
     GOOD = "good"
     """Meets or exceeds the indicator."""
@@ -25,8 +25,8 @@ class Rating(StrEnum):
 
 
 class RatingScale(Value):
-    """From which percentage on a performance has each rating; below the last one it is inadequate. The Act has no
-    numbers: each contract declares them."""
+    """The minimum percentage for each rating; below the last, performance is inadequate. The Act has no numbers: each
+    contract declares its own."""
 
     good: Decimal
     approaching_target: Decimal
@@ -39,7 +39,7 @@ class RatingScale(Value):
         return self
 
     def rating(self, achieved: Decimal | None) -> Rating:
-        """Of a percentage. None, when there was nothing to judge, is `other`."""
+        """The rating of a percentage. None, when there was nothing to judge, is `other`."""
         if achieved is None:
             return Rating.OTHER
         if achieved >= self.good:

@@ -1,4 +1,4 @@
-"""What is on record about a service: when it was up and down, what was agreed beforehand, and what was forgiven."""
+"""The record of a service: when it was up and down, what was agreed beforehand, and what was excluded."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -19,11 +19,11 @@ class State(StrEnum):
     UP = "up"
     DOWN = "down"
     UNKNOWN = "unknown"
-    """Nobody measured, or what measured cannot be trusted."""
+    """It was not measured, or the measurement cannot be trusted."""
 
 
 class Transition(Value):
-    """From `at` on, until the next transition, this is the state."""
+    """The state from `at` until the next transition."""
 
     at: Instant
     state: State
@@ -33,16 +33,16 @@ def _in_order(transitions: tuple[Transition, ...]) -> tuple[Transition, ...]:
     ordered = sorted(set(transitions), key=lambda transition: (transition.at, transition.state))
     for one, other in pairwise(ordered):
         if one.at == other.at:
-            raise ValueError(f"says both {one.state.value} and {other.state.value} at {one.at.isoformat()}; keep one")
+            raise ValueError(f"has both {one.state.value} and {other.state.value} at {one.at.isoformat()}; keep one")
     return tuple(ordered)
 
 
 Timeline = Annotated[tuple[Transition, ...], AfterValidator(_in_order)]
-"""Transitions in order of time, however they were given. Before the first one there was no such part."""
+"""Transitions, sorted by time. Before the first one, the part did not exist."""
 
 
 class _Stretch(Value):
-    """From `start` to `end`, which is not included."""
+    """From `start` to `end`, exclusive."""
 
     start: Instant
     end: Instant
@@ -59,13 +59,13 @@ class _Stretch(Value):
 
 
 class Outage(_Stretch):
-    """Time in which the service was down that somebody reported: nothing measured it, or it measured otherwise."""
+    """Downtime that somebody reported because measurements missed it or differ."""
 
     reference: Text
 
 
 def in_words(length: timedelta) -> str:
-    """To the minute, which is cut off: what was too short does not read as long enough."""
+    """A duration truncated to the minute, so that one that is too short does not look long enough."""
     minutes = length // timedelta(minutes=1)
     days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
     told = [f"{count} {unit}" for count, unit in ((days, "d"), (hours, "h"), (rest, "min")) if count]
@@ -73,7 +73,7 @@ def in_words(length: timedelta) -> str:
 
 
 class Acceptance(Value):
-    """The agency's word: who gave it, and when."""
+    """The agency's acceptance: by whom, and when."""
 
     by: Text
     at: Instant
@@ -83,7 +83,7 @@ NOT_ACCEPTED = "the agency has not accepted it"
 
 
 class Maintenance(_Stretch):
-    """Planned work from `start` to `end`. `ended_at` is when it was over in fact; None where that was as planned."""
+    """Planned work from `start` to `end`. `ended_at` is the actual end; None if that was as planned."""
 
     announced_at: Instant
     acceptance: Acceptance | None = None
@@ -93,28 +93,27 @@ class Maintenance(_Stretch):
         """Why its time counts as service time, if it does."""
         if self.start - self.announced_at < notice:
             announced = in_words(max(self.start - self.announced_at, timedelta(0)))
-            return f"announced {announced} before its start; the contract says {in_words(notice)}"
+            return f"announced {announced} before its start; the contract requires {in_words(notice)}"
         if self.acceptance is None:
             return NOT_ACCEPTED
         if self.acceptance.at > self.start:
-            return (
-                f"accepted only at {self.acceptance.at.isoformat()}, after its start; what is past takes an exclusion"
-            )
+            return f"accepted only at {self.acceptance.at.isoformat()}, after its start; past time needs an exclusion"
         return None
 
     @property
     def over_at(self) -> datetime:
-        """When it was over in fact, and not before its planned end."""
+        """The actual end, but not before the planned end."""
         return max(self.ended_at or self.end, self.end)
 
     @property
     def overrun(self) -> Span:
-        """Empty when it was over in time."""
+        """The time beyond its plan; empty if it was over in time."""
         return between(self.end, self.over_at)
 
 
 class Exclusion(_Stretch):
-    """Time the agency lets pass, e.g. as it caused the outage itself. Without its acceptance it changes nothing."""
+    """Time that the agency agrees not to count, e.g. because it caused the outage. Without its acceptance, it has no
+    effect."""
 
     why: Text
     acceptance: Acceptance | None = None
@@ -125,7 +124,7 @@ class Exclusion(_Stretch):
 
 
 class ServiceRecord(Value):
-    """All there is to judge a service on. Every one of `parts` has to be up for the service to be."""
+    """Everything by which a service is judged. The service is up only if all `parts` are."""
 
     parts: Mapping[str, Timeline] = {}
     outages: tuple[Outage, ...] = ()
@@ -133,12 +132,12 @@ class ServiceRecord(Value):
     exclusions: tuple[Exclusion, ...] = ()
 
     def down(self, within: Span) -> Spans:
-        """When any part was measured down, or an outage was reported. Overlapping ones are one."""
+        """When any part was measured down or an outage was reported, merged."""
         measured = (spans_of(timeline, State.DOWN, within=within) for timeline in self.parts.values())
         return intersect(union(*measured, (outage.span for outage in self.outages)), union([within]))
 
     def up(self, within: Span) -> Spans:
-        """When every part there was by then was measured up. What has no parts was never measured."""
+        """When every part that existed was measured up. Without parts, it was never measured."""
         timelines = [timeline for timeline in self.parts.values() if timeline]
         if not timelines:
             return ()
@@ -151,7 +150,7 @@ class ServiceRecord(Value):
         return subtract(intersect(reduce(intersect, measured), union([within])), unmeasured)
 
     def approved(self, notice: timedelta) -> Spans:
-        """Maintenance as planned, where it was announced and accepted in time, and accepted exclusions."""
+        """The planned time of maintenance that was announced and accepted in time, and accepted exclusions."""
         maintenance = (work.span for work in self._agreed(notice))
         return union(maintenance, (exclusion.span for exclusion in self.exclusions if exclusion.refuse() is None))
 
@@ -164,7 +163,7 @@ class ServiceRecord(Value):
 
 
 def state_at(record: ServiceRecord, second: int) -> State:
-    """The last that was measured before a second."""
+    """The last state measured before a second."""
     moment = Span(second - 1, second)
     if record.model_copy(update={"outages": ()}).down(moment):
         return State.DOWN
@@ -172,8 +171,8 @@ def state_at(record: ServiceRecord, second: int) -> State:
 
 
 def next_edge(record: ServiceRecord, second: int) -> int | None:
-    """The first second, this or a later one, from which on the record says something new. While something that was
-    declared goes on, that is this one. None when the record has come to its end."""
+    """The first second, from this one on, at which the record changes. During a declaration, it is this one. None if
+    there are no more changes."""
     measured = (second_of(transition.at) for timeline in record.parts.values() for transition in timeline)
     declared = [
         *(outage.span for outage in record.outages),
@@ -185,20 +184,20 @@ def next_edge(record: ServiceRecord, second: int) -> int | None:
 
 
 def known_until(timeline: Timeline, at: datetime) -> Timeline:
-    """Unknown from an instant on: nobody has measured since."""
+    """The timeline with unknown from an instant on, since when nobody has measured."""
     return (*(t for t in timeline if t.at < at), Transition(at=at, state=State.UNKNOWN))
 
 
 def without_end(timeline: Timeline) -> Timeline:
-    """Of a part that is no more: as it asks nothing of the time before it began, so of the time after it ended, which
-    it does by being unknown."""
+    """The timeline of a removed part without its final unknown: like the time before it began, the time after its end
+    does not count."""
     if not timeline or timeline[-1].state is not State.UNKNOWN:
         return timeline
     return (*timeline[:-1], Transition(at=timeline[-1].at, state=State.UP))
 
 
 def spans_of(timeline: Timeline, state: State, *, within: Span) -> Spans:
-    """When the timeline says so. The last transition holds until the end of `within`."""
+    """When the timeline has this state. The last transition holds until the end of `within`."""
     starts = [second_of(transition.at) for transition in timeline]
     ends = [*starts[1:], within.end]
     spans = (

@@ -1,4 +1,4 @@
-"""A service report: all there is to say of an agency's month, ready to be shown."""
+"""A service report: an agency's month, ready for display."""
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -28,7 +28,7 @@ class MeasureLine(Value):
 
 
 class DayLine(Value):
-    """Seconds of a day."""
+    """Figures of a day, in seconds."""
 
     day: date
     eligible: int
@@ -37,7 +37,7 @@ class DayLine(Value):
 
 
 class ServiceLine(Value):
-    """Seconds of the month, and day by day. `percent` is None when no time was eligible."""
+    """Figures of the month, in seconds, and by day. `percent` is None if no time was eligible."""
 
     component: str
     title: str
@@ -70,8 +70,8 @@ class OnboardingLine(Value):
 
 
 class AgreedLine(Value):
-    """Maintenance, an exclusion, or an outage that somebody reported, which counts as time down. `objection` is why the
-    time of what was agreed counts even so, if it does."""
+    """Maintenance, an exclusion, or a reported outage, which counts as downtime. `objection` is why agreed time counts
+    nevertheless, if it does."""
 
     component: str
     kind: DeclarationKind
@@ -86,7 +86,7 @@ class TrendPoint(Value):
 
 
 class Report(Value):
-    """`version` is None while the month is not closed. Money in pounds."""
+    """`version` is None until the month is closed. Money is in pounds."""
 
     agency: str
     name: str
@@ -113,7 +113,7 @@ class Report(Value):
     backups_failed: int
     agreed: tuple[AgreedLine, ...]
     trend: tuple[TrendPoint, ...]
-    """The closed months before this one and this one, oldest first."""
+    """The earlier closed months and this one, oldest first."""
 
     @property
     def missed(self) -> tuple[MeasureLine, ...]:
@@ -121,10 +121,10 @@ class Report(Value):
 
     @property
     def judged(self) -> int:
-        """How many measures there was anything to judge of."""
+        """The number of measures with something to judge."""
         return sum(line.achieved is not None for line in self.measures)
 
     @property
     def unseen(self) -> tuple[ServiceLine, ...]:
-        """Services that were there in service time of which none was measured."""
+        """Services with service time of which none was measured."""
         return tuple(line for line in self.services if line.eligible and line.percent is None)

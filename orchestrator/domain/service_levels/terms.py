@@ -1,4 +1,4 @@
-"""What an agreement promises of its services, measure by measure, and what it costs the provider not to keep it."""
+"""What an agreement promises, measure by measure, and what a missed promise costs the provider."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -24,20 +24,20 @@ from orchestrator.domain.value import Value
 
 
 class Indicator(StrEnum):
-    """What is measured. The first three are judged apart for each service or priority: `availability/desktop`,
+    """What is measured. The first three are judged separately for each service or priority: `availability/desktop`,
     `incident-fix/p1`."""
 
     AVAILABILITY = "availability"
     INCIDENT_RESPONSE = "incident-response"
     INCIDENT_FIX = "incident-fix"
     LEAD_TIME = "onboarding-lead-time"
-    """Share of what was ordered that was in service in time."""
+    """Share of orders that were in service in time."""
     BACKUPS = "backups"
     """Share of backups that succeeded."""
     DRILLS = "drills"
     """Share of drills due that were carried out and passed."""
     RECOVERY_TIME = "recovery-time"
-    """Share of drills measured that kept the recovery time objective."""
+    """Share of measured drills that kept the recovery time objective."""
     RECOVERY_POINT = "recovery-point"
 
 
@@ -47,12 +47,12 @@ def measure_of(indicator: Indicator, of: str = "") -> Measure:
 
 
 def indicator_of(measure: Measure) -> Indicator:
-    """What `measure_of` was given."""
+    """The indicator of a measure: the inverse of `measure_of`."""
     return Indicator(measure.partition("/")[0])
 
 
 class Promise(Value):
-    """The target of some measures: points of a table, or percentage points below a target. And how they are rated."""
+    """The target of some measures, with a table of points or a shortfall below the target, and their ratings."""
 
     of: Annotated[tuple[Indicator, ...], Field(min_length=1)]
     points: PointsTable | None = None
@@ -67,14 +67,14 @@ class Promise(Value):
 
     @property
     def target(self) -> Decimal:
-        """In percent."""
+        """The target, in percent."""
         kept = self.points or self.shortfall
         assert kept is not None
         return kept.target
 
 
 class ServiceTerms(Value):
-    """Service levels of an agreement. A tier may have other hours."""
+    """The service levels of an agreement. A tier may have other hours."""
 
     hours: ServiceHours
     maintenance_notice: Annotated[timedelta, Field(ge=timedelta(0))]
@@ -82,7 +82,7 @@ class ServiceTerms(Value):
     incidents: Mapping[IncidentPriority, IncidentTargets] = {}
     few_incidents: CountsRule = CountsRule()
     onboarding_days: Annotated[int, Field(ge=1)]
-    """Working days from the order to the service."""
+    """Working days from the order until it is in service."""
     measures: tuple[Promise, ...]
     credits: PointsCredit | None = None
 
@@ -95,21 +95,23 @@ class ServiceTerms(Value):
         if any(by_points) and not all(by_points):
             raise ValueError("all measures must have points, or all a shortfall")
         if any(by_points) != (self.credits is not None):
-            raise ValueError("credits say what a point costs: they belong to measures with points, and to no others")
+            raise ValueError(
+                "credits are the price of a point: measures with points need them, and others must not have them"
+            )
         return self
 
     def availability(self, hours: ServiceHours | None = None) -> AvailabilityTerms:
-        """By the hours of a tier that has its own."""
+        """The terms, with the hours of the tier if it has its own."""
         return AvailabilityTerms(hours=hours or self.hours, notice=self.maintenance_notice, unmeasured=self.unmeasured)
 
     def promise(self, measure: Measure) -> Promise | None:
-        """None when nothing is promised of it."""
+        """The promise for a measure; None if there is none."""
         return next((promise for promise in self.measures if indicator_of(measure) in promise.of), None)
 
     def judge(
         self, achieved: Mapping[Measure, Achieved], *, charges: Decimal, missed_before: frozenset[Measure]
     ) -> Figures:
-        """What the measures of a month come to. Those that are not promised are left out."""
+        """Judge the measures of a month. Measures without a promise are left out."""
         promised = {measure: promise for measure in achieved if (promise := self.promise(measure))}
         if self.credits is None:
             linear = {measure: p.shortfall for measure, p in promised.items() if p.shortfall}
@@ -119,7 +121,7 @@ class ServiceTerms(Value):
 
 
 def in_time(rule: CountsRule, *, incidents: int, late: int) -> Achieved:
-    """The share of incidents in time, and whether that is what the rule asks for. Of none there is nothing to judge."""
+    """The share of incidents in time, and whether it meets the rule. Without incidents there is nothing to judge."""
     if not incidents:
         return Achieved(percent=None)
     met = rule.met(incidents=incidents, late=late)
@@ -128,5 +130,5 @@ def in_time(rule: CountsRule, *, incidents: int, late: int) -> Achieved:
 
 
 def share(part: int, whole: int) -> Percent | None:
-    """In percent; None of nothing."""
+    """The share in percent; None if the whole is zero."""
     return Decimal(part * 100) / Decimal(whole) if whole else None

@@ -25,7 +25,7 @@ def test_a_month_is_as_long_as_clocks_make_it(number: int, hours: int) -> None:
 
 
 def test_a_month_whose_midnight_clocks_skip_begins_after_the_gap() -> None:
-    """In 2017 Paraguay put clocks forward at midnight of the first of October."""
+    """In 2017, clocks in Paraguay went forward at midnight on 1 October."""
     start, _ = CalendarMonth(year=2017, number=10).span(ZoneInfo("America/Asuncion"))
     assert instant_at(start).isoformat() == "2017-10-01T04:00:00+00:00"
 

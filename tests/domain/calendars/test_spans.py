@@ -1,4 +1,4 @@
-"""Spans against plain sets of seconds."""
+"""Spans compared with plain sets of seconds."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""What somebody states as a time is one instant, or refused."""
+"""A stated time is exactly one instant, or refused."""
 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -47,12 +47,12 @@ def test_a_time_that_means_two_or_none_is_refused(stated: str, message: str, hin
     with pytest.raises(OrchestratorError) as refused:
         stated_instant(datetime.fromisoformat(stated), LONDON)
     assert (refused.value.kind, refused.value.message) == (Kind.INVALID, message)
-    assert refused.value.hint == f"write which instant is meant, with its offset: {hint}"
+    assert refused.value.hint == f"write the instant with its offset: {hint}"
 
 
 @given(walls, zones)
 def test_what_is_taken_is_what_clocks_show(wall: datetime, zone: ZoneInfo) -> None:
-    """Counted once more: the instants of two days at which clocks show this time."""
+    """Checked by brute force: the instants of two days at which clocks show this time."""
     shown = {
         instant
         for fold in (0, 1)

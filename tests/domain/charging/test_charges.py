@@ -1,4 +1,4 @@
-"""What a month is charged, whatever changes in the middle of a term, and what is owed once an agency has left."""
+"""Monthly charges with changes in the middle of a term, and what an agency owes after it has left."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -20,7 +20,7 @@ amounts = st.integers(0, 10**11).map(lambda pence: Decimal(pence) / 100)
 
 
 def months_of(term: Term) -> list[CalendarMonth]:
-    """And one before and after."""
+    """The months of a term, plus one before and one after."""
     found = [CalendarMonth.of(term.start).preceding]
     while found[-1].first < term.end:
         found.append(found[-1].following)
@@ -28,7 +28,7 @@ def months_of(term: Term) -> list[CalendarMonth]:
 
 
 def whole(term: Term, total: Decimal) -> tuple[Rate, ...]:
-    """A price that comes to so much over the term."""
+    """A price with this total over the term."""
     rate = Rate(since=term.start, term=term, per_year=total * 12 / term.months)
     assert rate.total == total
     return (rate,)
@@ -66,7 +66,7 @@ class TestAMonthsCharges:
 
 @dataclass(frozen=True)
 class Order:
-    """Applied on a day: pounds a year for so many months."""
+    """An order applied on a day: pounds a year for a number of months."""
 
     on: date
     months: int
@@ -79,7 +79,7 @@ starts = st.dates(date(2026, 1, 1), date(2028, 12, 31))
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[date, list[Order]]:
-    """A term's start and the orders within it, none of which ends the term in the past."""
+    """The start of a term and the orders within it; none ends the term in the past."""
     start, day = draw(starts), None
     orders: list[Order] = []
     for _ in range(draw(st.integers(1, 6))):
@@ -126,7 +126,7 @@ def _length(day: date) -> int:
 class TestAChangeInTheMiddleOfATerm:
     @given(histories())
     def test_is_charged_from_its_day(self, history: tuple[date, list[Order]]) -> None:
-        """Each rate rounds a month's whole part and that of its days, by less than a penny each."""
+        """Each rate rounds its share of a month twice, by less than a penny each."""
         rates, exact = recorded(*history), day_by_day(*history)
         charged = by_month(rates)
         for month in {*charged, *exact}:
@@ -153,7 +153,7 @@ class TestAChangeInTheMiddleOfATerm:
 
     @given(histories(), st.data())
     def test_of_nothing_costs_nothing(self, history: tuple[date, list[Order]], data: st.DataObject) -> None:
-        """The same order again, and another that is taken back on the same day, leave every charge as it was."""
+        """The same order again, or another that is reverted on the same day, changes no charge."""
         start, orders = history
         last, other = orders[-1], data.draw(prices)
         again = Order(last.on, last.months, last.per_year)
@@ -171,7 +171,7 @@ class TestAChangeInTheMiddleOfATerm:
         ]  # fmt: skip
 
     def test_of_a_term_that_is_over_goes_on_from_its_end(self) -> None:
-        """Extended late: the months in between are charged, at the new price."""
+        """A late extension: the months in between are charged at the new price."""
         first = amended((), Term(start=date(2026, 1, 1), months=12), Decimal(1200), on=date(2026, 1, 1))
         late = amended(first, Term(start=date(2026, 1, 1), months=24), Decimal(2400), on=date(2027, 3, 10))
         assert [charges(late, CalendarMonth.named(m)) for m in ("2026-12", "2027-01", "2027-12")] == [100, 200, 200]

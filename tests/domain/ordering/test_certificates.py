@@ -1,4 +1,4 @@
-"""How long certificates are good: a year, by the day alone, and never less than half of that."""
+"""Validity of certificates: up to a year and never less than half of that, by the day alone."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What an order may change of the contract that is in force, and what it may not."""
+"""What an order may change in a contract, and what it may not."""
 
 from datetime import date
 from typing import Any
@@ -35,11 +35,11 @@ class TestWhatStays:
         ("on", "start", "months", "told"),
         [
             ("2026-11-30", "2027-02-01", 12, None),  # not begun: may be moved
-            ("2026-12-01", "2027-02-01", 12, "keeps that start"),
+            ("2026-12-01", "2027-02-01", 12, "cannot change"),
             ("2026-12-01", "2026-12-01", 1, None),
             ("2026-12-31", "2026-12-01", 1, None),  # ends tomorrow
             ("2027-01-01", "2026-12-01", 1, "has passed"),
-            ("2027-11-30", "2027-12-01", 12, "keeps that start"),
+            ("2027-11-30", "2027-12-01", 12, "cannot change"),
             ("2027-12-01", "2027-12-01", 12, None),  # the one before is over
             ("2028-01-15", "2027-11-01", 12, "ended on 2027-12-01"),
             ("2028-01-15", "2026-12-01", 24, None),  # extended late
@@ -51,7 +51,7 @@ class TestWhatStays:
         assert all(at == "term" and told and told in message for at, message in found)
 
     def test_of_a_term_that_is_over_is_not_asked_for_again(self) -> None:
-        """An order that changes something else, long after."""
+        """An order that changes something else, much later."""
         assert refused("2031-01-01", agency={"seats": 5}) == []
 
 

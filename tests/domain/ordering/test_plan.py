@@ -1,4 +1,4 @@
-"""Plans, from data: each file in plans/ holds what is wanted, what is recorded, and the plan that must follow."""
+"""Plans from data: each file in plans/ has what is ordered, what is recorded, and the expected plan."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,7 +53,7 @@ def planned(case: dict[str, Any], *, catalog: Catalog, agreement: FrameworkAgree
 
 
 def summary(plan: Plan) -> dict[str, Any]:
-    """The plan in the words of the data files."""
+    """The plan in the format of the data files."""
     return {
         "purpose": plan.purpose.value,
         "changes": {c.component: [c.effect.value, *(f.path for f in c.fields)] for c in plan.changes},

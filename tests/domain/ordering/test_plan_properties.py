@@ -1,4 +1,4 @@
-"""What must hold for every plan and every allocation, not only for the ones we thought of."""
+"""Properties of every plan and every allocation, not only of the examples."""
 
 from typing import Any
 

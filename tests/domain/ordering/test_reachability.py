@@ -1,4 +1,4 @@
-"""Who may reach what: the catalog's declarations, worked out for an agency's hosts."""
+"""Who may reach what: the catalog's declarations, resolved for an agency's hosts."""
 
 from ipaddress import IPv4Network
 from typing import Any
@@ -66,7 +66,7 @@ def _plan(services: dict[str, Any], *, catalog: Catalog, agreement: FrameworkAgr
 
 
 def _in_service(plan: Plan) -> dict[str, ServiceInstance]:
-    """What is recorded when the plan has been carried out."""
+    """The records after the plan has been carried out."""
     return {c: i.model_copy(update={"state": InstanceState.IN_SERVICE}) for c, i in plan.desired.items() if i}
 
 

@@ -1,4 +1,4 @@
-"""From readings to transitions: what is believed, since when, and what silence makes of it."""
+"""From readings to transitions: the state, since when, and the effect of silence."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise, product
@@ -82,7 +82,7 @@ steps = st.lists(st.tuples(st.floats(-30, 400), st.sampled_from(State)), min_siz
 
 @given(steps)
 def test_each_transition_has_its_second_and_changes_the_state(given: list[tuple[float, State]]) -> None:
-    """Whatever the clock does: the timeline can be stored, and says nothing twice."""
+    """Whatever the clock does, the timeline can be stored and has no repetitions."""
     seconds, readings = 0.0, []
     for step, state in given:
         seconds += step
@@ -96,7 +96,7 @@ def test_each_transition_has_its_second_and_changes_the_state(given: list[tuple[
 
 @given(st.lists(st.tuples(st.integers(1, 400), st.sampled_from(State)), min_size=1, max_size=30), st.integers(0, 400))
 def test_no_instant_is_up_that_no_reading_stands_for(given: list[tuple[int, State]], more: int) -> None:
-    """Looked at every second: what is in force is the last reading's state, or unknown where it was too long ago."""
+    """Checked every second: the state is that of the last reading, or unknown if it was too long ago."""
     seconds, readings = 0, []
     for step, state in given:
         seconds += step
@@ -145,7 +145,7 @@ def test_what_is_in_force_when_the_prober_fell_silent() -> None:
 
 
 def possible(states: list[State], enough: int) -> State:
-    """What the service may be, whatever those are that nobody knows of: every way is tried."""
+    """The possible states of the service, over all possible states of the unknown hosts."""
     outcomes = {
         sum(state is UP for state in way) >= enough
         for way in product(*([UP, DOWN] if state is UNKNOWN else [state] for state in states))

@@ -1,4 +1,4 @@
-"""Evidence of drills that tests change as they need."""
+"""Evidence of drills for tests to modify."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ PHASES = (
 
 
 def newer_evidence(**changes: Any) -> Evidence:
-    """The same drill as evidence of version 2 tells of it."""
+    """The same drill as evidence of version 2."""
     old = evidence().document()
     leaks = [
         {**old["isolation"]["attempts"][0], "control": False},
@@ -50,7 +50,7 @@ def newer_evidence(**changes: Any) -> Evidence:
 
 
 def evidence(**changes: Any) -> Evidence:
-    """A drill that passed with a finding, with anything else that a test asks for. Of version 1."""
+    """Evidence, version 1, of a drill that passed with a finding, with a test's changes."""
     return Evidence.model_validate(
         {
             "drill": 7,

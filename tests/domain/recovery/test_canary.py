@@ -1,4 +1,4 @@
-"""Canaries: what a restored copy lost, against a ledger nobody can restore."""
+"""Canaries: what a restored copy lost, by a ledger that is not restored."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -118,7 +118,7 @@ def test_a_clock_that_is_set_in_between_moves_nothing(
 
 
 class TestAClockThatWasSet:
-    """From another start, or another machine, the stopwatch tells nothing; the recovery host's clock does."""
+    """After a reboot or on another machine, the stopwatch is useless; the recovery host's clock is used."""
 
     def stamp(self, seconds: float, *, boot: str = "one", ahead: float | None = None) -> Stamp:
         reading = StopwatchReading(boot=boot, seconds=seconds)

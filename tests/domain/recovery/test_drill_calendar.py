@@ -1,4 +1,4 @@
-"""One drill in each period, inside a window, outside blackouts, and the same one whoever asks."""
+"""One drill in each period, inside a window, outside blackouts, and always the same one."""
 
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
@@ -29,7 +29,7 @@ from tests.domain.selling.test_drill_policy import ZONES
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 fewer = settings(max_examples=60)
-"""The first period of a policy is drawn slowly, later ones from what is remembered."""
+"""The first period of a policy is drawn slowly, later ones from a cache."""
 
 clock_times = st.integers(0, 287).map(lambda n: time(n // 12, n % 12 * 5))
 windows = st.builds(
@@ -65,7 +65,7 @@ def drills(policy: DrillPolicy, count: int = 20, **given: Any) -> list[Occurrenc
 
 
 def open_at(policy: DrillPolicy, at: datetime) -> bool:
-    """Said once more, minute by minute, from what clocks show."""
+    """Checked by brute force, minute by minute, from what clocks show."""
     wall = at.astimezone(policy.zone).replace(tzinfo=None)
     for window in policy.windows:
         for day in (wall.date(), wall.date() - timedelta(days=1)):
@@ -129,7 +129,7 @@ class TestDrills:
 
     @pytest.mark.parametrize("zone", ZONES)
     def test_of_a_window_that_clocks_cut_short_are_on_other_nights(self, zone: str) -> None:
-        """As long as the window itself; in the night when clocks are put forward it does not fit."""
+        """The drill is as long as the window; in the night when clocks go forward it does not fit."""
         night = Window(start=time(1), end=time(3))
         policy = DrillPolicy(every_months=1, windows=(night,), time_zone=zone, lasts=timedelta(hours=2))
         for drill in drills(policy, 60):
@@ -167,7 +167,7 @@ class TestTheWorstMoment:
     @settings(max_examples=150)
     @given(policies, st.text(min_size=1, max_size=5))
     def test_is_among_the_drills_of_every_calendar_year(self, policy: DrillPolicy, agency: str) -> None:
-        """By the agency's clocks, whatever is blacked out."""
+        """In the agency's time zone, whatever the blackouts."""
         by_year = self.by_year(policy, agency=agency, years=5)
         assert all(Moment.WORST in kinds for kinds in by_year.values()), by_year
 
@@ -179,7 +179,7 @@ class TestTheWorstMoment:
 
     @pytest.mark.parametrize("every", [1, 2, 3, 4])
     def test_comes_earlier_in_a_year_the_rest_of_which_is_closed(self, every: int) -> None:
-        """From the month of its turn until New Year."""
+        """The blackout lasts from the month of its turn until New Year."""
         for n in range(24):
             policy, agency = DrillPolicy(every_months=every, worst_moment_share=0), f"a{n}"
             coming = drills(policy, 24, agency=agency, after=datetime(2026, 12, 31, tzinfo=UTC))
@@ -191,7 +191,7 @@ class TestTheWorstMoment:
             assert all(Moment.WORST in kinds for kinds in by_year.values()), (n, by_year)
 
     def by_year(self, policy: DrillPolicy, *, agency: str, years: int) -> dict[int, set[Moment]]:
-        """How the drills of whole calendar years are put, by the agency's clocks."""
+        """The moments of the drills of whole calendar years, in the agency's time zone."""
         count = 12 * (years + 2) // policy.every_months + 2
         found: dict[int, set[Moment]] = {}
         for drill in drills(policy, count, agency=agency, after=datetime(2026, 12, 31, tzinfo=UTC)):

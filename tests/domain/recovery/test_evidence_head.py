@@ -1,4 +1,4 @@
-"""A chain of evidence that lost documents at an end is noticed."""
+"""Documents missing at either end of a chain of evidence are noticed."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,7 +35,7 @@ WHOLE = chain(6)
 
 @given(st.integers(0, 6), st.integers(0, 6), st.integers(0, 6))
 def test_all_that_there_were_have_to_be_there(count: int, first: int, until: int) -> None:
-    """What follows the head is newer; whatever else is missing is missing."""
+    """Documents after the head are newer; any other missing document is noticed."""
     shown = WHOLE[first:until]
     assert (problems(head_of(WHOLE[:count]), shown) == []) is (
         until >= count and (first == 0 or (not shown and not count))
@@ -44,9 +44,9 @@ def test_all_that_there_were_have_to_be_there(count: int, first: int, until: int
 
 def test_a_cut_is_said_where_it_is() -> None:
     assert verify_evidence(WHOLE[1:], PlainKey()) == [], "each of them is as it was signed"
-    assert "cut at its beginning" in problems(head_of(WHOLE), WHOLE[1:])[0]
+    assert "the beginning of the chain is missing" in problems(head_of(WHOLE), WHOLE[1:])[0]
     assert problems(head_of(WHOLE), WHOLE[:-1]) == [
-        "there were 6 documents on 2026-12-06T00:00:00+00:00, and 5 are here"
+        "there were 6 documents on 2026-12-06T00:00:00+00:00, but 5 are given"
     ]
     assert "there were 6" in problems(head_of(WHOLE), WHOLE[:1])[0]
 

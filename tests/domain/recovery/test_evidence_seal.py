@@ -1,4 +1,4 @@
-"""Whatever is changed in sealed evidence, wherever, is found and named."""
+"""Any change in sealed evidence is found and named."""
 
 import base64
 import copy
@@ -36,7 +36,7 @@ def sealed(**changes: Any) -> dict[str, Any]:
 
 
 def written(document: dict[str, Any]) -> Any:
-    """Evidence as it stands there, whatever this version makes of it."""
+    """Evidence exactly as stored, whatever this version would produce."""
     return SimpleNamespace(document=lambda: document)
 
 
@@ -64,20 +64,24 @@ class TestSealedEvidence:
         assert problems(sealed()) == []
 
     def test_has_one_spelling_of_its_signature(self) -> None:
-        """The last digit before the padding has bits that no byte needs."""
+        """The last digit before the padding has unused bits."""
         document = sealed()
         told, digits = document["signature"], "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
         other = f"{told.rstrip('=')[:-1]}{digits[digits.index(told.rstrip('=')[-1]) + 1]}{'=' * told.count('=')}"
         assert base64.b64decode(other) == base64.b64decode(told)
-        assert problems({**document, "signature": other})[0].startswith("signature: does not hold: it is not base64")
+        assert problems({**document, "signature": other})[0].startswith(
+            "signature: is invalid: it is not canonical base64"
+        )
 
     @pytest.mark.parametrize("where", ["evidence", "parts", "signature", "public_key"])
     def test_with_half_a_character_is_refused(self, where: str) -> None:
         document = sealed()
         text = json.dumps(document)
         broken = {**document, where: {**document[where], "x": "\ud800"} if where in ("evidence", "parts") else "\ud800"}
-        assert problems(broken) == ["document: holds half a character (a lone surrogate), which nobody can have signed"]
-        with pytest.raises(ValueError, match="holds half a character"):
+        assert problems(broken) == [
+            "document: contains half a character (a lone surrogate), which nobody can have signed"
+        ]
+        with pytest.raises(ValueError, match="contains half a character"):
             read_sealed(text.replace('"agency": "', '"agency": "\\ud800'))
 
     def test_holds_after_a_journey_through_a_file(self) -> None:
@@ -87,7 +91,7 @@ class TestSealedEvidence:
         assert Evidence.model_validate(sealed()["evidence"]) == evidence()
 
     def test_of_an_older_version_holds_beside_one_of_a_newer(self) -> None:
-        """As it was written then: without what was added since."""
+        """As it was written then, without later additions."""
         old = evidence().document()
         before = {
             key: value for key, value in old.items() if key not in ("version", "promised", "witnesses", "stopped")
@@ -104,7 +108,7 @@ class TestSealedEvidence:
 
     def test_of_version_2_says_what_a_pass_rests_on(self) -> None:
         lacking = {**newer_evidence().document(), "promised": None}
-        said = "what a pass has to rest on is a part of version 2, and this is version 2"
+        said = "`promised` is required since version 2, and not allowed before; this is version 2"
         assert said in problems(seal(written(lacking), PlainKey()).document())[0]
 
     @given(st.sampled_from(PATHS))
@@ -128,7 +132,7 @@ class TestSealedEvidence:
     def test_forged_with_all_digests_put_right_fails_by_its_signature(self) -> None:
         """Sealed again by somebody else, under our name."""
         forged = seal(evidence(verdict="pass"), PlainKey("theirs")).document() | {"public_key": "ours"}
-        assert problems(forged) == ["signature: does not hold: the owner of the key did not sign this evidence"]
+        assert problems(forged) == ["signature: is invalid: the owner of the key did not sign this evidence"]
 
     def test_of_somebody_else_is_not_ours(self) -> None:
         theirs = seal(evidence(), PlainKey("theirs")).document()
@@ -136,7 +140,7 @@ class TestSealedEvidence:
 
     @pytest.mark.parametrize("signature", ["", "no base64!", "AAAA"])
     def test_with_a_broken_signature_does_not_hold(self, signature: str) -> None:
-        assert problems(sealed() | {"signature": signature})[0].startswith("signature: does not hold")
+        assert problems(sealed() | {"signature": signature})[0].startswith("signature: is invalid")
 
     def test_with_another_digest_is_told_so(self) -> None:
         assert problems(sealed() | {"digest": "0" * 64})[0].startswith(f"digest: is {'0' * 64}, but the evidence has")

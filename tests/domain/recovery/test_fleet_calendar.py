@@ -1,4 +1,4 @@
-"""Everybody's drills on the lanes there are: none too many at a time, few lanes, and nobody moved without need."""
+"""All drills on the available lanes: never too many at a time, few lanes, and no unnecessary moves."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,7 +20,7 @@ SATURDAY_MORNING = Window.model_validate({"days": ["sat"], "start": "06:00", "en
 
 
 def most_at_once(calendar: FleetCalendar, site: str, lasts: dict[tuple[str, str], timedelta]) -> int:
-    """Counted once more, from starts and ends."""
+    """Counted by brute force, from starts and ends."""
     edges = sorted(
         edge
         for p in calendar.placed

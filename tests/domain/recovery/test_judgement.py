@@ -1,4 +1,4 @@
-"""The verdict on a drill: everything that can be wrong turns it, and nothing else does."""
+"""The verdict on a drill: every possible problem changes it, and nothing else does."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -56,7 +56,7 @@ def pin(**changes: Any) -> Pin:
 
 
 def tried(**controls: bool | None) -> Isolation:
-    """Attempts by name, none of which got out, and whether the same got through from the recovery host."""
+    """Attempts by name, all blocked, and whether they succeeded from the recovery host."""
     return Isolation(
         attempts=tuple(
             LeakAttempt(name=name, address="10.0.0.1", port=443, blocked=True, control=control)
@@ -107,8 +107,8 @@ WRONG: list[tuple[str, dict[str, Any], Verdict, str]] = [
     ("too slow", {"rto": RecoveryTime(seconds=601)}, Verdict.FAIL, "more than the 600 s promised"),
     ("out of time", {"rto": RecoveryTime(censored_limit_seconds=600)}, Verdict.FAIL, "nobody could work within 600 s"),
     ("too much lost", {"rpo": point(seconds=3590, upper_seconds=3650)}, Verdict.FAIL, "up to 3650 s of work"),
-    ("nothing came back", {"rpo": point(seconds=None, upper_seconds=None)}, Verdict.FAIL, "not one of the records"),
-    ("a canary missing", records(holes=(4,)), Verdict.FAIL, "missing from between others: 4"),
+    ("nothing came back", {"rpo": point(seconds=None, upper_seconds=None)}, Verdict.FAIL, "no record that was written"),
+    ("a canary missing", records(holes=(4,)), Verdict.FAIL, "missing between others: 4"),
     ("canaries reordered", records(in_order=False), Verdict.FAIL, "in the order"),
     ("a canary changed", records(forged=(5, 6)), Verdict.FAIL, "not as they were written: 5, 6"),
     ("the newest snapshot gone", {"newest_backup_pinned": False}, Verdict.FAIL, "newest backup on record"),
@@ -131,8 +131,8 @@ WRONG: list[tuple[str, dict[str, Any], Verdict, str]] = [
         Verdict.INCONCLUSIVE,
         "clock is -5.0 s from ours",
     ),
-    ("another machine's clock", {"same_clock": False}, Verdict.INCONCLUSIVE, "do not compare"),
-    ("a worker died", {"interrupted": ("probe",)}, Verdict.INCONCLUSIVE, "began probe again"),
+    ("another machine's clock", {"same_clock": False}, Verdict.INCONCLUSIVE, "cannot be compared"),
+    ("a worker died", {"interrupted": ("probe",)}, Verdict.INCONCLUSIVE, "restarted probe"),
     ("nobody looked", {"rto": RecoveryTime(seconds=42, longest_gap_seconds=9)}, Verdict.INCONCLUSIVE, "for 9.0 s"),
     (
         "exposure over the objective",
@@ -171,24 +171,32 @@ MISSING: list[tuple[str, dict[str, Any], str]] = [
         for level in (1, 2, 3, 5)
     ),
     ("no check at all", {"integrity": integrity_of(())}, "on level 1: the backup tool's own check"),
-    ("no attempt at all", {"isolation": Isolation()}, "nobody tried to get out to ssh"),
-    ("one of three attempts", {"isolation": tried(far=True)}, "nobody tried to get out to the desk"),
+    ("no attempt at all", {"isolation": Isolation()}, "no attempt was made to get out to ssh"),
+    ("one of three attempts", {"isolation": tried(far=True)}, "no attempt was made to get out to the desk"),
     (
         "attempts that fail from everywhere",
         {"isolation": tried(ssh=False, **{"the desk": False, "far": True})},
-        "that nothing got out to desk1 proves nothing",
+        "the blocked attempt to reach desk1 proves nothing",
     ),
     (
         "attempts without a control",
         {"isolation": tried(ssh=None, **{"the desk": None, "far": None})},
-        "proves nothing: its programs are older than controls",
+        "proves nothing: its programs do not support controls yet",
     ),
-    ("nowhere to get out to", {"promised": Promised(levels=(1,), attempts={})}, "nobody knows where nothing must"),
-    ("no canaries where there are some in the ledger", {"records": None}, "takes no canaries, and 9 are in the ledger"),
+    (
+        "nowhere to get out to",
+        {"promised": Promised(levels=(1,), attempts={})},
+        "the destinations that must be unreachable are unknown",
+    ),
+    (
+        "no canaries where there are some in the ledger",
+        {"records": None},
+        "accepts no canaries, but 9 are in the ledger",
+    ),
     (
         "the same of a component that promises none",
         {"records": None, "promised": Promised(levels=(1, 2, 3, 5), attempts={"far": "outside"})},
-        "takes no canaries, and 9 are in the ledger",
+        "accepts no canaries, but 9 are in the ledger",
     ),
     ("no canaries where some are promised", {"records": None, "ledger": 0}, "no canaries were read"),
     (
@@ -197,9 +205,9 @@ MISSING: list[tuple[str, dict[str, Any], str]] = [
         "no canary was written before",
     ),
     ("no recovery time", {"rto": RecoveryTime()}, "was not measured"),
-    ("no backup", {"pin": Pin(snapshots=(), chosen=None)}, "which backup was restored is not known"),
+    ("no backup", {"pin": Pin(snapshots=(), chosen=None)}, "it is unknown which backup was restored"),
 ]
-"""What a drill in which nothing went wrong may not have shown."""
+"""What a drill without failures may have left unproved."""
 
 
 @pytest.mark.parametrize(("change", "reason"), [m[1:] for m in MISSING], ids=[m[0] for m in MISSING])
@@ -240,7 +248,7 @@ def test_a_backup_from_after_the_disaster_is_found_by_time(
 
 SET: list[tuple[str, dict[str, Any], str]] = [
     ("before", {"set_before_seconds": -90.0}, "our clock was set by -90.0 s between the last record that came back"),
-    ("before, for all that is known", {"set_before_seconds": None}, "is not known"),
+    ("before, for all that is known", {"set_before_seconds": None}, "is unknown"),
     ("after", {"set_after_seconds": 61.5}, "our clock was set by +61.5 s during the drill"),
 ]
 

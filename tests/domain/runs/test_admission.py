@@ -51,7 +51,7 @@ class TestARun:
         assert found == {13: "for run 12 of cabinet-office on desk1"}
 
     def test_is_not_overtaken_on_a_host_it_waits_for(self) -> None:
-        """Needing two hosts, it would otherwise starve behind runs that need one."""
+        """A run that needs two hosts would otherwise starve behind runs that need one."""
         queue = [place(2, "a", "b"), place(3, "b"), place(4, "c")]
         found = waits(queue, [place(1, "a")], WIDE.model_copy(update={"host": 1}))
         assert found == {2: "for run 1 of agency-1 on a", 3: "for run 2 of agency-2 on b", 4: None}

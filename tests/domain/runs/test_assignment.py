@@ -1,4 +1,4 @@
-"""What roles are told of people."""
+"""What roles are given about people."""
 
 import pytest
 

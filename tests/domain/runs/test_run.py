@@ -1,4 +1,4 @@
-"""The lives of runs and steps, what of a run may start, and how a run ends."""
+"""The lifecycles of runs and steps, which steps of a run may start, and how a run ends."""
 
 from datetime import UTC, datetime
 

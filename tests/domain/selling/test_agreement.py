@@ -25,7 +25,7 @@ class TestATerm:
         [
             ("2026-03-31", 12, "outside the framework's"),
             ("2026-04-01", 84, None),
-            ("2026-04-01", 85, "after the framework ends"),
+            ("2026-04-01", 85, "after the end of the framework"),
             ("2033-04-01", 1, "outside the framework's"),
             ("2033-03-01", 1, None),
         ],
@@ -76,8 +76,8 @@ class TestACatalog:
     def test_names_a_circle_of_needs(self) -> None:
         circle = [component("a", needs=("b",)), component("b", needs=("c",)), component("c", needs=("a",))]
         [(_, message)] = Catalog(components={c.component: c for c in circle}).problems()
-        assert message.startswith("needs run in a circle: ")
-        assert set(message.removeprefix("needs run in a circle: ").split(" -> ")) == {"a", "b", "c"}
+        assert message.startswith("circular needs: ")
+        assert set(message.removeprefix("circular needs: ").split(" -> ")) == {"a", "b", "c"}
 
     def test_names_a_need_that_does_not_exist(self) -> None:
         alone = Catalog(components={"a": component("a", needs=("z",))})

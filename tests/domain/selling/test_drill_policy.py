@@ -1,4 +1,4 @@
-"""The policy people write: what it accepts, what it refuses and in which words, and whose word counts."""
+"""Drill policies: what is accepted, what is refused with which message, and what overrides what."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -82,7 +82,7 @@ class TestAPolicy:
     @pytest.mark.parametrize(
         ("given", "message"),
         [
-            ({"time_zone": "Europe/Lundon"}, "'Europe/Lundon' is not a time zone; write one of the IANA list"),
+            ({"time_zone": "Europe/Lundon"}, "'Europe/Lundon' is not a time zone; write a name from the IANA list"),
             ({"windows": []}, "needs at least one window, such as {days: [sat, sun]"),
             ({"windows": [{"start": "22:00:30", "end": "23:00"}]}, "must be hours and minutes"),
             ({"windows": [{"start": 1440, "end": "23:00"}]}, "must be hours and minutes"),

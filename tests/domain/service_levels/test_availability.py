@@ -1,4 +1,4 @@
-"""Availability: the worked examples, and each rule of the contract's clock by itself."""
+"""Availability: the worked examples, and each rule of the contract's clock separately."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -192,7 +192,7 @@ class TestAFigure:
         assert (empty.ratio, empty.percent, empty.coverage, empty.provisional) == (None, None, 1, False)
 
     def test_cannot_hold_more_downtime_than_time(self) -> None:
-        with pytest.raises(ValidationError, match="bad time is part of eligible time"):
+        with pytest.raises(ValidationError, match="bad time must be part of eligible time"):
             Availability(due=3, eligible=2, bad=3, unmeasured=0, rule=Unmeasured.DOWN)
 
 
@@ -202,7 +202,7 @@ class TestATimeline:
         assert judged({"parts": {"sessions": mixed}}).bad == HOUR
 
     def test_cannot_say_two_things_at_once(self) -> None:
-        with pytest.raises(ValidationError, match="says both down and up at 2026-04-14T09:00:00"):
+        with pytest.raises(ValidationError, match="has both down and up at 2026-04-14T09:00:00"):
             judged({"parts": {"sessions": [at("2026-04-14T10:00", "up"), at("2026-04-14T10:00", "down")]}})
 
     def test_may_say_the_same_thing_twice(self) -> None:

@@ -24,7 +24,7 @@ CHANGES = {
     "Australia/Lord_Howe": ("2026-04-04T15:00", "2026-10-03T15:30"),
     "Pacific/Apia": ("2011-12-30T10:00", "2021-04-03T14:00"),
 }
-"""When clocks change there, in UTC."""
+"""When clocks change, in UTC."""
 
 
 class Case(NamedTuple):
@@ -146,7 +146,7 @@ def record_of(case: Case) -> ServiceRecord:
 
 
 def served(case: Case) -> Iterator[bool]:
-    """Hours are open when clocks show a time that lies in them."""
+    """Hours are open when clocks show a time within them."""
     if not case.hours:
         yield from [True] * case.length
         return
@@ -164,7 +164,7 @@ def served(case: Case) -> Iterator[bool]:
 
 
 def state_of(case: Case, n: int) -> str:
-    """Of the service at a grain: down if anybody says so, and up if all who have ever said anything do."""
+    """The state of the service at a grain: down if any part is, up if all parts that have reported are."""
     states = set()
     for part in case.parts:
         if said := [grain for grain in part if grain <= n]:
@@ -175,7 +175,7 @@ def state_of(case: Case, n: int) -> str:
 
 
 def agreement_at(case: Case, n: int) -> tuple[bool, bool]:
-    """Whether a grain is let pass, and whether it is the overrun of what was."""
+    """Whether a grain is excluded, and whether it is an overrun."""
     passes = any(begin <= n < end and agreed for begin, end, agreed in case.exclusions)
     overrun = False
     for begin, end, announced, agreed, over in case.maintenance:

@@ -1,4 +1,4 @@
-"""Closing a month, and what late evidence does to it."""
+"""Closing a month, and the effect of late evidence."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -23,7 +23,7 @@ NOTHING: frozenset[str] = frozenset()
 
 
 def figures(*achieved: str | None, missed_before: frozenset[str] = NOTHING, provisional: bool = False) -> Figures:
-    """Of as many measures, named a, b, ..."""
+    """Figures for a number of measures, named a, b, ..."""
     found = {
         name: Achieved(percent=None if text is None else Decimal(text), provisional=provisional)
         for name, text in zip("abc", achieved, strict=False)
@@ -69,7 +69,7 @@ class TestFigures:
         assert figures_by_shortfall(all_gone, terms, charges=Decimal("1000.00")).credit == Decimal("1000.00")
 
     def test_need_every_measure_that_is_promised(self) -> None:
-        with pytest.raises(OrchestratorError, match="nothing was found for b; every measure is judged"):
+        with pytest.raises(OrchestratorError, match="there are no figures for b; every measure must be judged"):
             figures_by_points(
                 {"a": Achieved(percent=None)},
                 {"a": TABLE, "b": TABLE},

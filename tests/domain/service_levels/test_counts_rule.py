@@ -1,4 +1,4 @@
-"""What an agreement declares of incidents that may be late decides whether the measure was missed."""
+"""An agreement's rule for late incidents decides whether the measure was missed."""
 
 from decimal import Decimal
 
@@ -42,7 +42,7 @@ def by_shortfall(achieved: Achieved) -> Figures:
         ({"few": 10, "percent_in_time": 80}, 100, 21, 3),
         ({"few": 10, "percent_in_time": 98}, 100, 3, 1),
         ({"few": 10, "percent_in_time": 98}, 100, 2, 0),
-        ({"few": 10}, 100, 5, 0),  # nothing is declared of many: the table's target decides
+        ({"few": 10}, 100, 5, 0),  # nothing is declared for many: the table's target decides
         ({"few": 10}, 100, 6, 1),
     ],
 )

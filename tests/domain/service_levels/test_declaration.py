@@ -1,4 +1,4 @@
-"""What is on record of a component, by its probes and by what people declare."""
+"""The record of a component, from its probes and declarations."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ def part(*changes: tuple[int, State]) -> tuple[Transition, ...]:
 @pytest.mark.parametrize(
     ("probes", "up"),
     [
-        ({"http"}, (Span(START, END),)),  # tcp was taken out of the catalogue: what goes on is http
+        ({"http"}, (Span(START, END),)),  # tcp was removed from the catalog; http continues
         ({"http", "tcp"}, (Span(START, GONE),)),
         (set(), (Span(START, GONE),)),  # nobody probes it any more
     ],

@@ -1,4 +1,4 @@
-"""Service hours as instants, through changes of clocks and bank holidays."""
+"""Service hours as instants, across clock changes and bank holidays."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -57,7 +57,7 @@ class TestRoundTheClock:
 
 class TestNights:
     def test_belong_to_the_day_they_begin_on(self) -> None:
-        """Good Friday has none; the night from Maundy Thursday goes on into it."""
+        """Good Friday has none; the night of Maundy Thursday reaches into it."""
         night = hours("22:00", "06:00")
         assert served(night, "2026-04-02T12:00", "2026-04-03T12:00") == 8
         assert served(night, "2026-04-03T12:00", "2026-04-04T12:00") == 0
@@ -125,7 +125,7 @@ clock_times = st.integers(0, 24 * 4 - 1).map(lambda quarter: time(quarter // 4, 
 @example(time(1, 45), time(1, 15), "Australia/Lord_Howe", 94)
 @example(time(0, 15), time(0, 45), "America/Havana", 304)
 def test_hours_are_what_clocks_show(opens: time, closes: time, zone: str, day: int) -> None:
-    """Of every quarter of an hour, the clock on the wall is asked. The day before and after have no hours."""
+    """Checked against the local time of every quarter of an hour. The days before and after have no hours."""
     date_of = date(2026, 1, 1) + timedelta(days=day)
     weekday = EVERY_DAY[date_of.weekday()]
     told = hours(str(opens)[:5], str(closes)[:5], [weekday], time_zone=zone)

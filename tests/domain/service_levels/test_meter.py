@@ -1,4 +1,4 @@
-"""A service's counters, held against the figure of the whole stretch."""
+"""A service's counters, compared with the figure of the whole period."""
 
 from datetime import timedelta
 from typing import Any
@@ -34,7 +34,7 @@ def timeline(draw: Any, until: int) -> tuple[Transition, ...]:
 
 @given(data=st.data(), until=st.integers(START + 1, END), rule=st.sampled_from(Unmeasured))
 def test_a_meter_goes_on_as_if_it_were_read_anew(data: st.DataObject, until: int, rule: Unmeasured) -> None:
-    """Read once, and later again when nothing has changed: the same as if read only then."""
+    """Read once, and extrapolated while nothing has changed: the same as if read only then."""
     parts = {name: timeline(data.draw, until) for name in ("tcp", "dns")}
     record, later = ServiceRecord(parts=parts), data.draw(st.integers(until, END))
     early, whole = Span(START, until), Span(START, later)

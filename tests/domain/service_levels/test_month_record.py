@@ -1,4 +1,4 @@
-"""What the records of a month come to, measure by measure."""
+"""The figures that follow from a month's records, measure by measure."""
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -44,7 +44,7 @@ def record(terms: ServiceTerms, **known: Any) -> MonthRecord:
 
 
 def served(*down: tuple[str, str], start: datetime = START, end: datetime = END, **known: Any) -> ServedComponent:
-    """Up but for some stretches."""
+    """Up, except for some periods."""
     timeline = [{"at": START, "state": "up"}]
     for begins, ends in down:
         timeline += [{"at": london(begins), "state": "down"}, {"at": london(ends), "state": "up"}]
@@ -197,7 +197,7 @@ class TestTerms:
     @pytest.mark.parametrize(
         ("change", "complaint"),
         [
-            ({"credits": None}, "credits say what a point costs"),
+            ({"credits": None}, "credits are the price of a point"),
             ({"measures": [{"of": ["drills"], "ratings": {}}]}, "needs either points or shortfall"),
         ],
     )

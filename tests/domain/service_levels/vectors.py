@@ -1,4 +1,4 @@
-"""The worked examples of vectors.yml, and what they are worked out with."""
+"""The worked examples of vectors.yml, and their inputs."""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The command line on the small world of tests/world: real processes, real Ansible, a state directory of their own."""
+"""The command line on the small world of tests/world: real processes, real Ansible, and separate state directories."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.conftest import WORLD
 
 
 def hear_ctrl_c() -> None:
-    """As a terminal's programs do; a shell's background jobs, and so tests that are one, do not."""
+    """Handle Ctrl-C like a terminal's programs. A shell's background jobs, and so tests run as one, ignore it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -29,7 +29,7 @@ class CommandLine:
     folder: Path
     running: list["subprocess.Popen[str]"] = field(default_factory=list)
     database: str | None = None
-    """Another database than the one in the state directory."""
+    """A database other than the one in the state directory."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -48,7 +48,7 @@ class CommandLine:
         return self.folder / "home"
 
     def __call__(self, *words: object, expect: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
-        """One command, which must end with the expected exit code."""
+        """Run one command, which must exit with the expected code."""
         done = subprocess.run(
             [sys.executable, "-m", "orchestrator", *map(str, words)],
             env=self.environment | environment,
@@ -61,11 +61,11 @@ class CommandLine:
         return done
 
     def json(self, *words: object, expect: int = 0) -> Any:
-        """The document a command prints with --json."""
+        """The document that a command prints with --json."""
         return json.loads(self(*words, "--json", expect=expect).stdout)
 
     def start(self, *words: object, **environment: str) -> "subprocess.Popen[str]":
-        """A command that goes on by itself."""
+        """Start a command in the background."""
         process = subprocess.Popen(
             [sys.executable, "-m", "orchestrator", *map(str, words)],
             env=self.environment | environment,
@@ -79,7 +79,7 @@ class CommandLine:
         return process
 
     def end(self) -> None:
-        """Kill what was started and still runs."""
+        """Kill what was started and is still running."""
         for process in self.running:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -118,13 +118,13 @@ class CommandLine:
         return self.folder / "journal"
 
     def journal(self) -> list[str]:
-        """What the steps really did, line by line."""
+        """What the steps actually did, line by line."""
         return self.journal_file.read_text().splitlines() if self.journal_file.exists() else []
 
 
 @dataclass
 class InProcess(CommandLine):
-    """The same in this process: for commands that start nothing, a hundred times faster."""
+    """Runs commands in this process, a hundred times faster: for commands that start nothing."""
 
     capture: Any = None
 
@@ -149,7 +149,7 @@ def swift(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> InProcess:
 
 @pytest.fixture
 def orchestrator(tmp_path: Path) -> Iterator[CommandLine]:
-    """A command line with a fresh state directory; what it started is dead afterwards."""
+    """A command line with a fresh state directory; what it started is killed afterwards."""
     command = CommandLine(tmp_path)
     command("init")
     yield command
@@ -157,11 +157,11 @@ def orchestrator(tmp_path: Path) -> Iterator[CommandLine]:
 
 
 PATIENCE = 180
-"""Seconds after which a test takes it that what it waits for will not come, however busy the machine is."""
+"""Seconds after which a test gives up waiting, however busy the machine is."""
 
 
 def eventually(condition: Callable[[], Any]) -> Any:
-    """The first true value of the condition. Fails when there is none after all patience."""
+    """Return the first true value of the condition. Fails if there is none in time."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         if value := condition():
@@ -171,7 +171,7 @@ def eventually(condition: Callable[[], Any]) -> Any:
 
 
 def processes_mentioning(text: str) -> list[str]:
-    """Command lines of living processes that mention a text, our own excepted."""
+    """Command lines of live processes that contain a text, except our own."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():

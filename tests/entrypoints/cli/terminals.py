@@ -13,11 +13,11 @@ from contextlib import suppress
 from tests.entrypoints.cli.conftest import PATIENCE, CommandLine, hear_ctrl_c
 
 CTRL_C = b"\x03"
-"""Typed again as long as nothing comes of it: one that comes between a question and the wait for its answer is lost."""
+"""Typed again while it has no effect: input between a question and the wait for its answer is lost."""
 
 
 def at_terminal(command: CommandLine, *words: object, typing: bytes, at: str) -> tuple[int, str]:
-    """Type something as soon as the command has said `at`. How it ended, and all that was to be seen."""
+    """Type something as soon as the command has printed `at`. Returns its exit code and everything shown."""
     ours, theirs = pty.openpty()
 
     def own_terminal() -> None:
@@ -41,5 +41,5 @@ def at_terminal(command: CommandLine, *words: object, typing: bytes, at: str) ->
             asked_before, seen = at.encode() in seen, seen + more
             if at.encode() in seen and (not asked_before or (typing == CTRL_C and not more)):
                 os.write(ours, typing)
-    os.close(ours)  # whoever still waits for words is hung up on
+    os.close(ours)  # hang up on anything that still waits for input
     return process.wait(PATIENCE), seen.decode(errors="replace").replace("\r\n", "\n")

@@ -1,4 +1,4 @@
-"""Bad input ends in a clear error with the right exit code, and leaves everything as it was."""
+"""Bad input ends in a clear error with the right exit code, and changes nothing."""
 
 import json
 import os
@@ -31,7 +31,7 @@ GOOD = {
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
-    """The good order with one thing changed."""
+    """The valid order with one change."""
     document = json.loads(json.dumps(GOOD))
     *parents, last = path.split(".")
     at = document
@@ -48,7 +48,7 @@ def orchestrator(swift: InProcess) -> InProcess:
 
 @pytest.fixture
 def refuse(orchestrator: InProcess) -> Any:
-    """Plans a file that must be refused; returns what the user reads."""
+    """Plan a file that must be refused. Returns what the user sees."""
 
     def refuse(content: str | bytes, *, expect: int) -> str:
         file = orchestrator.folder / "bad.yml"
@@ -86,7 +86,7 @@ class TestAFileThatCannotBeRead:
         assert says in refuse(content, expect=2)
 
     def test_shows_a_day_that_there_is_not_beside_all_else(self, refuse: Any) -> None:
-        """Days and keys are what is written, not what YAML makes of them."""
+        """Days and keys are taken literally, not as YAML interprets them."""
         text = yaml.safe_dump(changed("agency.seats", 0)).replace("'2026-12-01'", "2026-02-30")
         said = refuse(f"{text}1: x\nyes: y\n2026-01-01: z\n", expect=2)
         lines = text.splitlines()
@@ -109,7 +109,7 @@ class TestAnOrder:
             ("agency.id", "a; rm -rf /", "must be lower-case letters"),
             ("agency.id", "$(reboot)", "must be lower-case letters"),
             ("agency.id", "a" * 21, "at most 20 characters"),
-            ("agency.name", "two\nlines", "must be one line of text that can be printed"),
+            ("agency.name", "two\nlines", "must be one line of printable text"),
             ("agency.seats", "many", "must be a whole number from 1 to 1,000,000"),
             ("agency.seats", 0, "must be a whole number"),
             ("agency.contacts", [], "must be a list of contacts"),
@@ -155,7 +155,7 @@ class TestAnOrder:
                 "school",
                 "class 'school' may not buy under Trial agreement; eligible: central-government, agency",
             ),
-            ("term", {"start": "2026-12-01", "months": 240}, "after the framework ends on 2033-01-01"),
+            ("term", {"start": "2026-12-01", "months": 240}, "after the end of the framework on 2033-01-01"),
             ("term", {"start": "2020-01-01", "months": 12}, "outside the framework's"),
             ("services", {"beta": {"tier": "standard"}}, "'beta' needs 'alpha', which is not ordered"),
         ],
@@ -226,7 +226,7 @@ class TestACatalog:
         alpha = copy / "components/alpha.yml"
         alpha.write_text(alpha.read_text().replace("needs: []", "needs: [delta]"))
         said = self.lint(orchestrator, copy)
-        assert "needs run in a circle" in said
+        assert "circular needs" in said
         assert "delta" in said
 
     def test_with_a_misspelt_key_is_refused_with_its_line(self, orchestrator: InProcess, copy: Path) -> None:

@@ -21,7 +21,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
 
 @pytest.fixture
 def rewritten(served: CommandLine, tmp_path: Path) -> Callable[..., Path]:
-    """Its call-off with other parts of the agency's section."""
+    """Its call-off with changes in the agency's section."""
 
     def rewrite(**agency: Any) -> Path:
         document = json.loads(served.order(services={"alpha": {}}).read_text())

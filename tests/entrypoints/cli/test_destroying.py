@@ -1,4 +1,4 @@
-"""What destroys data stands out, has to be said in as many words, and is backed up first."""
+"""Destruction of data stands out, needs explicit consent, and is preceded by a backup."""
 
 import shutil
 from pathlib import Path
@@ -23,7 +23,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
 
 @pytest.fixture
 def served(made: CommandLine, tmp_path: Path) -> CommandLine:
-    """A copy of a state directory in which alpha and its keeper are in service; the journal begins anew."""
+    """A copy of a state directory in which alpha and its keeper are in service, with an empty journal."""
     shutil.copytree(made.home, tmp_path / "home")
     return CommandLine(tmp_path)
 

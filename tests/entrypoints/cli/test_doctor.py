@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 from tests.entrypoints.cli.conftest import CommandLine, InProcess, eventually
 
 REAL = {f"ORCHESTRATOR_{name.upper()}": str(ROOT / name) for name in ("catalog", "playbooks", "inventories")}
-"""The project's own files, which fit each other; those of the small world lack what no test of theirs needs."""
+"""The project's own files, which are consistent; those of the small world lack what their tests do not need."""
 
 
 def findings(command: CommandLine, *, expect: int = 0) -> list[Any]:

@@ -1,4 +1,4 @@
-"""`plan` and `apply` of a folder of call-offs by the command line."""
+"""`plan` and `apply` of a folder of call-offs on the command line."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An installation: made by `init` only, for its owner's eyes only, and never made anew where a part was lost."""
+"""An installation: created only by `init`, private to its owner, and never recreated when a part is lost."""
 
 import os
 import shutil
@@ -61,7 +61,7 @@ class TestOnlyInitCreates:
 
 
 class TestWhatWasLost:
-    """Refused by every command, `init` and `db upgrade` among them, and left as it is."""
+    """It is refused by every command, including `init` and `db upgrade`, and left unchanged."""
 
     def refused(self, command: InProcess, *reasons: str, code: int = 75) -> None:
         before = {path: path.stat().st_size for path in sorted(command.home.iterdir()) if path.suffix != ".db-wal"}
@@ -100,7 +100,7 @@ class TestWhatWasLost:
             shutil.copy(elsewhere.home / name, installed.home / name)
         for rest in installed.home.glob("orchestrator.db-*"):
             rest.unlink()
-        self.refused(installed, "restore both from backups of one time", code=5)
+        self.refused(installed, "restore both from the same time", code=5)
 
     def test_the_mark_of_the_state_directory_is_made_again(self, installed: InProcess) -> None:
         (installed.home / "installation").unlink()

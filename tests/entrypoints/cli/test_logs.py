@@ -1,4 +1,4 @@
-"""What steps printed, and what a running one is at."""
+"""The output of steps, and the current task of a running one."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def failed(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
-    """Run 1 failed, telling a secret."""
+    """Run 1 failed, printing a secret."""
     command = CommandLine(tmp_path_factory.mktemp("failed"))
     command("init")
     command("apply", command.order(services={"alpha": {"tell": True}}), "--yes", expect=1)

@@ -1,4 +1,4 @@
-"""Drills and backups by the command line, as far as no recovery host is needed."""
+"""Drills and backups on the command line, as far as they need no recovery host."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -57,7 +57,7 @@ class TestAnAgencyThatLeft:
         orchestrator("backup", "password", agency, "alpha.here", file)
         assert (file.stat().st_mode & 0o777, len(file.read_text())) == (0o600, 65)
         assert "File exists" in orchestrator("backup", "password", agency, "alpha.here", file, expect=2).stderr
-        assert "are to be held until" in orchestrator("backup", "destroy", agency, "--yes", expect=5).stderr
+        assert "must be held until" in orchestrator("backup", "destroy", agency, "--yes", expect=5).stderr
         early = ("backup", "destroy", agency, "--early", "asked for in writing")
         assert "--yes" in orchestrator(*early, expect=2).stderr
         run = orchestrator.json(*early, "--yes")
@@ -67,7 +67,7 @@ class TestAnAgencyThatLeft:
 
 
 def signed(signer: EvidenceSigner, **since: float) -> str:
-    """Evidence of a drill that ended some time ago, or is to end then."""
+    """Evidence of a drill that ended, or will end, at some time."""
     ended = datetime.now(UTC) - timedelta(**since)
     dated = {"t0": ended - timedelta(minutes=5), "finished_at": ended}
     return json.dumps(seal(evidence().model_copy(update=dated), signer).document())
@@ -137,7 +137,7 @@ class TestTheHead:
         assert json.loads((swift.home / "evidence.head").read_text())["head"]["last"] is None
 
     def test_that_is_none_is_refused(self, swift: InProcess, document: Path) -> None:
-        assert "is no head of evidence" in swift("drill", "verify", document, "--head", document, expect=1).stderr
+        assert "is not a head of evidence" in swift("drill", "verify", document, "--head", document, expect=1).stderr
 
 
 class TestAnotherKeyOfEvidence:
@@ -155,7 +155,7 @@ class TestAnotherKeyOfEvidence:
             assert "Valid" in swift("drill", "verify", file, "--key", keys).stdout
         (swift.folder / "old.pem").write_text(before)
         assert "public_key" in swift("drill", "verify", new, "--key", swift.folder / "old.pem", expect=1).stderr
-        # Whoever has the old key has signed until then, and no longer.
+        # Signatures of the old key are valid until then, and no longer.
         document.write_text(signed(old, hours=-1))
         assert "signed until" in swift("drill", "verify", document, expect=1).stderr
 
@@ -163,7 +163,7 @@ class TestAnotherKeyOfEvidence:
         key, kept = swift.home / "evidence.key", (swift.home / "evidence.key").read_bytes()
         swift("secret", "rotate", "--evidence")
         new = key.read_bytes()
-        # As if it had been killed before the last of its acts.
+        # As if it had been killed before its last step.
         key.with_suffix(".next").write_bytes(new)
         key.with_suffix(".next").chmod(0o600)
         key.write_bytes(kept)

@@ -38,7 +38,7 @@ def tokens(command: CommandLine) -> list[bytes]:
 
 
 def known(command: CommandLine) -> dict[str, list[str]]:
-    """Agency -> its secret of alpha, in the clear, and the one that is to take its place."""
+    """Agency -> its secret of alpha, in the clear, and the replacement."""
     engine, box = (
         connect(command.database or f"sqlite:///{command.home / 'orchestrator.db'}"),
         SecretBox(command.home / "secret.key"),
@@ -50,7 +50,7 @@ def known(command: CommandLine) -> dict[str, list[str]]:
 
 
 def rotate(command: CommandLine) -> int:
-    """Both parts; how many secrets were sealed anew."""
+    """Both parts. Returns how many secrets were resealed."""
     first = command.json("secret", "rotate")
     if not command.database:
         return int(first["resealed"])

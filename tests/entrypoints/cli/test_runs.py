@@ -1,4 +1,4 @@
-"""Runs by the command line: durable, stoppable, resumable. Real Ansible on this machine, killed for real."""
+"""Runs on the command line: durable, stoppable, resumable. Real Ansible on this machine, really killed."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def workspaces() -> set[Path]:
 
 
 def commands_below(pid: int) -> list[str]:
-    """Some end while they are being listed."""
+    """Some end while they are listed."""
     found = []
     for child in descendants(pid):
         with suppress(FileNotFoundError, ProcessLookupError):
@@ -271,7 +271,7 @@ class TestAWorker:
 class TestAWorkerThatIsGone:
     @pytest.fixture
     def orphaned(self, orchestrator: CommandLine) -> CommandLine:
-        """Run 1 is in the middle of a step, and the command that worked it was killed."""
+        """Run 1 is in the middle of a step, and the command that carried it out was killed."""
         order = orchestrator.order(services={"alpha": {"sleep": 328.5}})
         apply = orchestrator.start("apply", order, "--yes")
         eventually(lambda: processes_mentioning("sleep 328.5"))

@@ -1,4 +1,4 @@
-"""A planted secret comes out nowhere: not in the database, files, the process table, or what is printed."""
+"""A planted secret leaks nowhere: not into the database, files, the process table or output."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 
 def planted(orchestrator: CommandLine, component: str) -> str:
-    """The secret the orchestrator made, opened with its key."""
+    """The secret that the orchestrator generated, opened with its key."""
     with sqlite3.connect(orchestrator.home / "orchestrator.db") as connection:
         query = "select token from secret where component = ?"
         [(token,)] = connection.execute(query, [component]).fetchall()

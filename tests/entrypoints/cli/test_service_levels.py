@@ -1,4 +1,4 @@
-"""Service levels on the command line: an agency in service, and what people do and see about its month."""
+"""Service levels on the command line: an agency in service, and the commands about its month."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.entrypoints.cli.conftest import CommandLine, InProcess
 
 @pytest.fixture(scope="module")
 def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a command line that has brought alpha into service."""
+    """The folder of a command line that has put alpha into service."""
     command = CommandLine(tmp_path_factory.mktemp("applied"))
     command("init")
     command("apply", command.order(services={"alpha": {}}), "--yes")
@@ -55,7 +55,7 @@ def test_maintenance_counts_once_it_is_accepted(served: InProcess) -> None:
     [listed] = served.json("sla", "declarations")["declarations"]
     assert listed["objection"] is None
     assert "Jo Bloggs" in served("sla", "declarations", "--agency", "test-agency").stdout
-    assert "cannot end before" in served("sla", "end", told["declaration"], expect=2).stderr
+    assert "cannot end earlier" in served("sla", "end", told["declaration"], expect=2).stderr
 
 
 def test_what_cannot_be_is_refused(served: InProcess) -> None:

@@ -1,4 +1,4 @@
-"""What a day's work stumbles over."""
+"""Small obstacles of daily work."""
 
 import re
 import sqlite3

@@ -1,4 +1,4 @@
-"""What `serve` refuses before anything of it is looked at: other hosts, large requests, and those that never end."""
+"""What `serve` refuses without processing it: other hosts, large requests, and requests that never end."""
 
 import asyncio
 import json
@@ -50,7 +50,7 @@ def said(port: int, request: bytes) -> bytes:
         try:
             connection.sendall(request)
             return connection.recv(4096)
-        except ConnectionError:  # it hung up before all was sent
+        except ConnectionError:  # it closed the connection before everything was sent
             return b""
 
 
@@ -80,7 +80,7 @@ class TestABody:
 
 
 class TestPunctuality:
-    """The protocol in a loop of the test's own, with less patience."""
+    """The protocol in the test's own loop, with shorter limits."""
 
     @pytest.fixture(autouse=True)
     def hurried(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ class TestPunctuality:
         asyncio.run(asyncio.wait_for(self.left_alone(sent), 60))
 
     async def left_alone(self, sent: bytes) -> None:
-        """Return when the server has hung up on a client that sends this and then reads on."""
+        """Return when the server has closed the connection of a client that sends this and then keeps reading."""
         import uvicorn
 
         server = uvicorn.Server(uvicorn.Config(slow, port=free_port(), http=limits.PunctualProtocol, log_level="error"))
@@ -121,7 +121,7 @@ class TestPunctuality:
 
 
 async def slow(scope: dict[str, object], receive: object, send: object) -> None:
-    """An application whose answers do not end."""
+    """An application whose responses never end."""
     assert callable(receive)
     assert callable(send)
     if scope["type"] != "http":

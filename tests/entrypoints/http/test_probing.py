@@ -1,4 +1,4 @@
-"""Probing as people meet it: two servers of which one probes and is killed, `agency show`, and `probe`."""
+"""Probing as users see it: two servers, of which one probes and is killed, `agency show`, and `probe`."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ def service() -> Iterator[socket.socket]:
 
 @pytest.fixture
 def environment(orchestrator: CommandLine, service: socket.socket) -> dict[str, str]:
-    """With alpha of one agency in service, whose probe asks that service."""
+    """With alpha of one agency in service, whose probe targets that service."""
     probe = f'{{kind: tcp, target: "{{place_address}}:{service.getsockname()[1]}", every: PT2S}}'
     environment = {"ORCHESTRATOR_CATALOG": str(probed_catalog(orchestrator.folder, probe))}
     orchestrator("apply", orchestrator.order(services={"alpha": {}}), "--yes", **environment)
@@ -56,7 +56,7 @@ def test_goes_on_when_the_server_that_probes_is_killed(
     port = free_port()
     second = orchestrator.start("serve", "--port", port, "--no-worker", **environment)
     eventually(lambda: answers(port))
-    # A reading that is late, on a busy machine, makes the service unknown until the next.
+    # On a busy machine, a late reading makes the service unknown until the next.
     eventually(
         lambda: 'orchestrator_service_up{agency="test-agency",component="alpha"} 1.0' in get(port, "/metrics")[2]
     )
@@ -72,7 +72,7 @@ def test_goes_on_when_the_server_that_probes_is_killed(
 
     service.close()
     eventually(lambda: [t.state for t in timeline(orchestrator.home)][3:] == [DOWN])
-    # It is unknown for a moment whenever the busy machine is late, and down again at the next look.
+    # It is unknown for a moment whenever the busy machine is late, and down again at the next check.
     eventually(
         lambda: 'orchestrator_service_up{agency="test-agency",component="alpha"} 0.0' in get(port, "/metrics")[2]
     )

@@ -141,7 +141,7 @@ class TestWhatNoOrderChanges:
         ("parts", "told"),
         [
             ({"agency": {"class": "central-government"}}, "recorded as 'agency'"),
-            ({"term": {"start": "2027-01-01"}}, "the term began on 2026-12-01 and keeps that start"),
+            ({"term": {"start": "2027-01-01"}}, "the term began on 2026-12-01, which cannot change"),
             ({"term": {"months": 1}}, "the term would end on 2027-01-01, which has passed"),
         ],
     )

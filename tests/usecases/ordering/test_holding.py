@@ -124,7 +124,7 @@ class TestComingBack:
 class TestDestroying:
     def test_is_refused_before_the_date_unless_somebody_says_why(self, left: KeepingHouse) -> None:
         left.house.clock.turn(days=29)
-        with pytest.raises(OrchestratorError, match="are to be held until") as refused:
+        with pytest.raises(OrchestratorError, match="must be held until") as refused:
             left.holding.open_run(AGENCY)
         assert "--early" in (refused.value.hint or "")
         with pytest.raises(OrchestratorError, match="one line of text"):

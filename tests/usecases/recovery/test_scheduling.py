@@ -212,7 +212,9 @@ class TestTheWorstMoment:
         held = ready.stored(drill)
         assert (held.moment, held.meant) == (Moment.RANDOM, Moment.WORST)
         assert "no backup is due in its window" in caplog.text
-        said = "it was to be at the worst moment, and no backup was due in its window: the next drill makes up for it"
+        said = (
+            "it was planned for the worst moment, but no backup was due in its window: the next drill makes up for it"
+        )
         assert said in [finding.what for finding in ready.evidence(drill).findings]
         assert self.next_one(ready, scheduling).moment is Moment.WORST
 

@@ -104,7 +104,7 @@ class TestAStepWhoseHostDidNotAnswer:
         begun = house.clock.now()
         told = [e.what for e in house.observing.events(run=run.id)]
         assert [p.until - begun for p in told if isinstance(p, StepPostponed)] == [timedelta(seconds=10)]
-        assert "to be tried again" in house.driving.next_steps(run.id).waiting["epsilon.provision"]
+        assert "to be retried" in house.driving.next_steps(run.id).waiting["epsilon.provision"]
         house.clock.turn(seconds=10)
         assert [s.id for s in house.driving.next_steps(run.id).ready] == ["epsilon.provision"]
         self.lose(house, run, StepState.TIMED_OUT)

@@ -226,7 +226,7 @@ class TestMaintenance:
         contract.at("2026-12-09T09:00")
         number = contract.declare(DeclarationKind.MAINTENANCE, "alpha", "2026-12-10T09:00", "2026-12-10T10:00")
         view = contract.declaring.accept(number, by="Jo Bloggs")
-        assert view.objection == "announced 1 d before its start; the contract says 5 d"
+        assert view.objection == "announced 1 d before its start; the contract requires 5 d"
 
     @pytest.mark.parametrize(
         ("component", "begins", "ends", "complaint"),
@@ -249,7 +249,7 @@ class TestMaintenance:
         with pytest.raises(OrchestratorError, match="was accepted by Jo Bloggs"):
             contract.declaring.accept(number, by="Somebody else")
         outage = contract.declare(DeclarationKind.OUTAGE, "alpha", "2026-12-10T09:00", "2026-12-10T10:00")
-        with pytest.raises(OrchestratorError, match="nobody has to accept"):
+        with pytest.raises(OrchestratorError, match="needs no acceptance"):
             contract.declaring.accept(outage, by="Jo Bloggs")
 
 
