@@ -1,4 +1,4 @@
-"""What the catalogue, sites and call-off files are read by, as protocols."""
+"""Protocols for reading the catalog, sites and call-off files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from orchestrator.domain.value import Value
 
 
 class Problem(Value):
-    """One thing wrong with a file: where, what, and what would be right."""
+    """A problem in a file: where it is, what is wrong, and what would be right."""
 
     file: str
     line: int | None
@@ -24,7 +24,7 @@ class Problem(Value):
 
 
 class SourceDocument(Protocol):
-    """A file people write, read: plain data that knows on which line each part stands."""
+    """A file that people write, as plain data with the line of each part."""
 
     @property
     def data(self) -> Any: ...
@@ -32,12 +32,12 @@ class SourceDocument(Protocol):
     def problem(self, path: Sequence[str | int], message: str) -> Problem: ...
 
     def check(self, schema: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], Problem]]:
-        """Every place where the document departs from a JSON Schema."""
+        """Every violation of a JSON Schema."""
         ...
 
 
 class CatalogSource(Protocol):
-    """catalog/, inventories/ and call-off files. Unreadable or wrong files raise INVALID naming file and line."""
+    """catalog/, inventories/ and call-off files. Unreadable or invalid files raise INVALID with file and line."""
 
     def catalog(self) -> Catalog: ...
 
@@ -50,5 +50,5 @@ class CatalogSource(Protocol):
     def document(self, path: Path) -> SourceDocument: ...
 
     def lint(self) -> list[Problem]:
-        """What is inconsistent between catalog/, playbooks/ and inventories/."""
+        """Inconsistencies between catalog/, playbooks/ and inventories/."""
         ...

@@ -1,4 +1,4 @@
-"""What a drill needs from the world, as protocols: the recovery host, somebody who uses a service, a stopwatch."""
+"""Protocols for what a drill needs from outside: the recovery host, a user of a service, a stopwatch."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -19,14 +19,14 @@ class Stopwatch(Protocol):
 
 
 class DrillGoneError(OrchestratorError):
-    """The recovery host no longer has the drill: its lease ran out, it was cleaned up, or the host was restarted."""
+    """The recovery host no longer has the drill: its lease expired, it was cleaned up, or the host was restarted."""
 
     def __init__(self, message: str) -> None:
         super().__init__(Kind.UNAVAILABLE, message)
 
 
 class TooSlowError(OrchestratorError):
-    """The recovery host answers, and what it was asked takes longer than it may."""
+    """The recovery host answers, but the operation exceeds its time limit."""
 
     def __init__(self, message: str) -> None:
         super().__init__(Kind.UNAVAILABLE, message)
@@ -36,12 +36,12 @@ class User(Protocol):
     """Somebody who uses a service, over one kept connection."""
 
     def ask(self, request: Mapping[str, Any], *, within: timedelta) -> dict[str, Any]:
-        """The answer. Raises UNAVAILABLE when there is none in time."""
+        """Return the answer. Raises UNAVAILABLE if there is none in time."""
         ...
 
 
 class RecoveryHost(Protocol):
-    """A connected recovery host. What it is asked and answers: playbooks/README.md, section Drills."""
+    """A connected recovery host. For its requests and answers, see playbooks/README.md, section Drills."""
 
     def operate(
         self,
@@ -51,19 +51,19 @@ class RecoveryHost(Protocol):
         within: timedelta,
         cancelled: Callable[[], bool] = ...,
     ) -> dict[str, Any]:
-        """Raises FAILED with what went wrong, UNAVAILABLE when it did not answer, CONFLICT when it was cancelled;
-        DrillGoneError when it has no such drill, TooSlowError when time ran out."""
+        """Raises FAILED with what went wrong, UNAVAILABLE if it did not answer, CONFLICT if it was cancelled,
+        DrillGoneError if it has no such drill, TooSlowError on a timeout."""
         ...
 
     def user(self, component: str, introduction: Mapping[str, Any]) -> AbstractContextManager[User]: ...
     def read(self, file: str) -> str:
-        """A text file of the host. Raises FAILED when it cannot be read."""
+        """Read a text file on the host. Raises FAILED if it cannot be read."""
         ...
 
 
 class RecoveryHosts(Protocol):
     def connect(self, site: Site, host: str) -> AbstractContextManager[RecoveryHost]:
-        """One connection, kept, to any host of the site. Raises UNAVAILABLE."""
+        """A kept connection to a host of the site. Raises UNAVAILABLE."""
         ...
 
 
@@ -71,9 +71,9 @@ class RecoveryHosts(Protocol):
 class Rehearsal(Work):
     """A phase of a drill. `assignment` has its secrets, and the playbook of the phase that is one.
 
-    `user` is what a user of the service is told first, `trust` the file it checks the service against. `limit` is how
-    long the service may take to come back, `targets` what must not be reached from the copy: {name, place, address,
-    port}.
+    `user` is the introduction for a user of the service, and `trust` the file against which it verifies the service.
+    `limit` is how long the service may take to come back; `targets` must not be reachable from the copy: {name, place,
+    address, port}.
     """
 
     assignment: Assignment
@@ -87,10 +87,10 @@ class Rehearsal(Work):
 
     @property
     def rehearsed_host(self) -> str:
-        """Of a component on many hosts the one that is rehearsed: that its canaries are written to."""
+        """The host that is rehearsed, for a component on several hosts: the one to which its canaries are written."""
         return rehearsed_host(self.user)
 
 
 def rehearsed_host(user: Mapping[str, Any]) -> str:
-    """The same, by what a user is told first."""
+    """The same, by the introduction for a user."""
     return str(next(iter(user["hosts"].values()))[0]["name"])

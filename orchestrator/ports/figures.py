@@ -1,4 +1,4 @@
-"""What metrics are made of, and how it is read from the records."""
+"""The data behind metrics, and how it is read from the records."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ Labelled = tuple[str, str, float]
 
 
 class RecoveryFigures(NamedTuple):
-    """What the metrics of recovery are made of. Timestamps are seconds since 1970."""
+    """The data behind the recovery metrics. Timestamps are seconds since 1970."""
 
     drills: Sequence[tuple[str, str, str, int]]
-    """(agency, component, outcome, how many): the verdict of reported drills, the final state of others."""
+    """(agency, component, outcome, count): the verdict of reported drills, the final state of others."""
     last_success: Sequence[Labelled]
     next_scheduled: Sequence[Labelled]
     rto: Sequence[Labelled]
@@ -24,45 +24,45 @@ class RecoveryFigures(NamedTuple):
     rto_objective: Sequence[Labelled]
     rpo_objective: Sequence[Labelled]
     recovery_point: Sequence[Labelled]
-    """Start of the newest backup that succeeded: what is older than that is safe."""
+    """Start of the newest successful backup: anything older is safe."""
 
 
 class ServiceLevelFigures(NamedTuple):
-    """Of agencies in service, by agency and component. Empty until somebody measures.
+    """Figures of agencies in service, by agency and component. Empty until something is measured.
 
-    The two totals advance only in service hours and outside agreed maintenance, so whatever is computed from their
-    increases keeps to the hours of each contract by itself. They never fall while an agency is in service. Figures are
-    tuples rather than lists, for the reason that `Snapshot` gives.
+    The two totals advance only in service hours and outside agreed maintenance, so anything computed from their
+    increases respects the hours of each contract. They never fall while an agency is in service. Figures are tuples
+    rather than lists; see `Snapshot`.
     """
 
     eligible_seconds: Sequence[Labelled] = ()
-    """Seconds the figure rests on, since the service began."""
+    """Seconds that the figure is based on, since the service began."""
     bad_seconds: Sequence[Labelled] = ()
     """Eligible seconds in which the service was down."""
     availability: Sequence[Labelled] = ()
-    """Of the running month so far, 0 to 1."""
+    """Availability in the current month so far, 0 to 1."""
     target: Sequence[Labelled] = ()
-    """Availability promised, 0 to 1."""
+    """Promised availability, 0 to 1."""
     coverage: Sequence[Labelled] = ()
-    """Share of the time due in the running month that was measured, 0 to 1."""
+    """Share of the time due in the current month that was measured, 0 to 1."""
     eligible_period: Sequence[Labelled] = ()
-    """Service seconds of an average month of the contract: what its budget of downtime is spread over."""
+    """Service seconds of an average month of the contract, over which its budget of downtime is spread."""
 
 
 @dataclass
 class ProbeCounts:
-    """What this process has probed since it began, for its metrics."""
+    """What this process has probed since it started, for its metrics."""
 
     readings: dict[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
     late_seconds: float | None = None
-    """How late the latest probe of the last seconds began. None while another process probes."""
+    """The greatest lateness of a probe in the last seconds. None while another process probes."""
 
 
 class ProbingFigures(NamedTuple):
-    """What the metrics of probing are made of."""
+    """The data behind the probing metrics."""
 
     up: Sequence[tuple[str, str, float]]
-    """(agency, component, 1 or 0). Services of which nobody knows are not among them."""
+    """(agency, component, 1 or 0), without services whose state is unknown."""
     readings: Mapping[State, int]
     late_seconds: float | None
 
@@ -72,7 +72,7 @@ BOUNDS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 360
 
 
 class Histogram(Value):
-    """Durations with the same labels: how many took at most each of `BOUNDS`, how many in all, and their sum."""
+    """Durations with the same labels: the number up to each of `BOUNDS`, the total number, and the sum."""
 
     labels: tuple[str, ...]
     at_most: tuple[int, ...]
@@ -81,10 +81,10 @@ class Histogram(Value):
 
 
 class Snapshot(NamedTuple):
-    """What the metrics are made of, at one instant.
+    """The data behind all metrics, at one instant.
 
-    With ten thousand agencies it is a million figures, so it is made of what costs other threads nothing: it is not
-    validated in one go, and tuples of nothing but text and numbers are what Python's collector passes over.
+    With ten thousand agencies it is a million figures, so it must not slow down other threads: it is not validated in
+    one go, and Python's garbage collector skips tuples that contain only text and numbers.
     """
 
     agencies: Sequence[tuple[str, str, str, str]]
@@ -92,7 +92,7 @@ class Snapshot(NamedTuple):
     services: Sequence[tuple[str, str, str]]
     """(agency, component, state)."""
     runs: Sequence[tuple[str, str, int]]
-    """(purpose, state, how many)."""
+    """(purpose, state, count)."""
     run_durations: Sequence[Histogram]
     step_durations: Sequence[Histogram]
     onboarding_durations: Sequence[Histogram]
@@ -103,8 +103,8 @@ class Snapshot(NamedTuple):
 
 
 class FigureRecords(Protocol):
-    """What dashboards read, straight from the records, in an order that stays. Of agencies that have not left where a
-    row is about one of them."""
+    """Figures for dashboards, straight from the records, in a stable order. Rows about agencies leave out those that
+    have left."""
 
     def agencies(self) -> list[tuple[str, str, str, str]]:
         """(agency, name, framework, site)."""
@@ -115,11 +115,11 @@ class FigureRecords(Protocol):
         ...
 
     def served(self, at: datetime) -> list[tuple[str, str, str, str, datetime]]:
-        """(agency, component, framework, tier, since when) of services in the middle of a period at an instant."""
+        """(agency, component, framework, tier, since when) of services in service at an instant."""
         ...
 
     def drill_outcomes(self) -> list[tuple[str, str, str, int]]:
-        """(agency, component, verdict or final state, how many) of drills that have ended."""
+        """(agency, component, verdict or final state, count) of drills that have ended."""
         ...
 
     def drills_measured(self) -> list[tuple[str, str, float | None, float | None]]:
@@ -135,7 +135,7 @@ class FigureRecords(Protocol):
         ...
 
     def recovery_points(self) -> list[tuple[str, str, datetime]]:
-        """(agency, component, start) of the newest backups that succeeded."""
+        """(agency, component, start) of the newest successful backups."""
         ...
 
     def drift(self) -> list[Labelled]:
@@ -143,7 +143,7 @@ class FigureRecords(Protocol):
         ...
 
     def runs(self) -> list[tuple[str, str, int]]:
-        """(purpose, state, how many)."""
+        """(purpose, state, count)."""
         ...
 
     def run_durations(self) -> list[Histogram]:
@@ -155,5 +155,5 @@ class FigureRecords(Protocol):
         ...
 
     def onboarding_durations(self) -> list[Histogram]:
-        """Labels (framework,): from the plan that was applied to the end of the run that put the agency in service."""
+        """Labels (framework,): from the applied plan to the end of the run that put the agency in service."""
         ...

@@ -1,4 +1,4 @@
-"""The clock, and the way to hosts, as protocols."""
+"""Protocols for the clock and the access to hosts."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -12,13 +12,13 @@ from orchestrator.domain.estate.site import Site
 
 class Clock(Protocol):
     def now(self) -> datetime:
-        """This instant, in UTC."""
+        """The current time, in UTC."""
         ...
 
 
 @dataclass(frozen=True)
 class SiteAccess:
-    """How the hosts of a site are reached: our key, and the host keys we expect."""
+    """The access to the hosts of a site: our key, and the expected host keys."""
 
     key: Path
     known_hosts: Path
@@ -28,12 +28,11 @@ class HostSession(Protocol):
     """A connected host."""
 
     def as_root(self, program: str, arguments: Sequence[str]) -> str:
-        """What a Python program prints that is run as root. Raises FAILED with what it said when it ends with another
-        status than 0."""
+        """Run a Python program as root and return its output. Raises FAILED with its message if its status is not 0."""
         ...
 
 
 class Hosts(Protocol):
     def connect(self, site: Site, host: str) -> AbstractContextManager[HostSession]:
-        """One connection to a host of the site. Raises UNAVAILABLE, also when the host does not know our key."""
+        """A connection to a host of the site. Raises UNAVAILABLE, also if the host does not accept our key."""
         ...

@@ -1,4 +1,4 @@
-"""What probing needs from the world, as protocols: its records, the one lease to probe, and what probes."""
+"""Protocols for probing: its records, the prober's lease, and the targets."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from orchestrator.domain.service_levels.record import Timeline
 
 
 class KeptStanding(NamedTuple):
-    """What was in force for a probe when it last changed, and the interval it is probed at."""
+    """The standing of a probe when it last changed, and its interval."""
 
     key: ProbeKey
     every: timedelta
@@ -22,29 +22,29 @@ class Transitions(Protocol):
 
     def record(self, changes: Sequence[tuple[ProbeKey, StateChange]]) -> None: ...
     def keep(self, standings: Iterable[KeptStanding]) -> None:
-        """Say what is in force from now on for some probes."""
+        """Store the new standings of some probes."""
         ...
 
     def standings(self, agency: str | None = None) -> list[KeptStanding]:
-        """What is in force, of all agencies or one; one reading of one small table. Their `read_at` is None: when each
-        was last read follows from how far the prober has got (`Prober.read_until`)."""
+        """The standings of all agencies or one, from one small table. Their `read_at` is None: when each was last read
+        follows from the prober's progress (`Prober.read_until`)."""
         ...
 
     def between(self, agency: str, component: str, start: datetime, end: datetime) -> dict[str, Timeline]:
-        """By probe, what was in force at `start` and the transitions up to `end`, which is not included."""
+        """By probe, the state at `start` and the transitions until `end`, exclusive."""
         ...
 
     def of(self, agencies: Collection[str]) -> dict[tuple[str, str], dict[str, Timeline]]:
-        """(agency, component) -> by probe, all transitions there are of some agencies."""
+        """(agency, component) -> by probe, all transitions of some agencies."""
         ...
 
     def changes(self, after: int) -> list[tuple[int, str, str]]:
-        """(number, agency, component) of all behind a number. Numbers grow in the order of their commits."""
+        """(number, agency, component) of all changes after a number. Numbers grow in commit order."""
         ...
 
     def last_change(self) -> int: ...
     def probed(self) -> list[tuple[str, str]]:
-        """(agency, component) of what was ever probed."""
+        """(agency, component) of everything that was ever probed."""
         ...
 
 
@@ -52,22 +52,23 @@ class Prober(Protocol):
     """Which process probes, by the database's clock."""
 
     def take(self, holder: str, *, lease: timedelta) -> bool:
-        """Whether the lease is ours from now on: it was, or nobody has renewed it for so long."""
+        """Take the lease if it is ours already, or has not been renewed for `lease`. Returns whether it is ours now."""
         ...
 
     def beat(self, holder: str, *, read_until: datetime) -> bool:
-        """Renew it, and say up to when every probe that was due has been read. False when it is another's."""
+        """Renew the lease, and record until when every due probe has been read. Returns False if the lease is
+        another's."""
         ...
 
     def leave(self, holder: str) -> None: ...
     def read_until(self) -> datetime | None:
-        """Up to when every probe that was due has been read, by the prober's clock. None before the first."""
+        """Until when every due probe has been read, by the prober's clock. None before the first."""
         ...
 
 
 @dataclass(frozen=True)
 class Person:
-    """Whom a probe logs in as. Neither printed nor logged."""
+    """The login of a probe. It is never printed or logged."""
 
     name: str = field(repr=False)
     password: str = field(repr=False)
@@ -75,7 +76,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A target with what its probe needs besides. `trust` is who vouches for the service: PEM, or a public host key."""
+    """A target with what its probe needs. `trust` verifies the service's identity: PEM, or a public host key."""
 
     target: ProbeTarget
     person: Person | None = None
@@ -83,22 +84,22 @@ class Prepared:
 
 
 class Watcher(Protocol):
-    """What the pool of probes works for."""
+    """The client of the pool of probes."""
 
     def take(self) -> bool:
-        """Begin to probe, if no other process does."""
+        """Start probing, unless another process does. Returns whether we probe."""
         ...
 
     def targets(self) -> Sequence[ProbeTarget]:
-        """What is to be probed now."""
+        """The current targets."""
         ...
 
     def prepare(self, target: ProbeTarget) -> Prepared:
-        """What the probe needs. Raises an OrchestratorError that says why it cannot run."""
+        """Look up what the probe needs. Raises an OrchestratorError with the reason if it cannot run."""
         ...
 
     def heard(self, readings: Sequence[tuple[ProbeTarget, Reading]], *, read_until: datetime) -> bool:
-        """Believe readings, in their order. False when another process has begun to probe."""
+        """Record readings, in order. Returns False if another process has started probing."""
         ...
 
     def leave(self) -> None: ...

@@ -1,4 +1,4 @@
-"""The records of recovery, as protocols: backups, drills with their evidence, canaries."""
+"""Protocols for the records of recovery: backups, drills with their evidence, canaries."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from orchestrator.domain.recovery.held_backups import HeldBackups
 
 
 class TakenBackup(NamedTuple):
-    """A backup that was taken: of what, when, and by which run."""
+    """A backup: of what, when, and by which run."""
 
     agency: str
     component: str
@@ -20,46 +20,45 @@ class TakenBackup(NamedTuple):
 
 
 class Backups(Protocol):
-    """Backups that succeeded, as the steps that took them tell."""
+    """Successful backups, as reported by the steps that took them."""
 
     def newest(self, agency: str, component: str, *, limit: int = 100) -> list[TakenBackup]:
-        """The last ones, oldest first."""
+        """The most recent ones, oldest first."""
         ...
 
     def last_of_all(self) -> dict[tuple[str, str], datetime]:
-        """(agency, component) -> when its last one began, also when its record is forgotten."""
+        """(agency, component) -> when its last backup began, even if its record has been deleted."""
         ...
 
     def taken(self, agency: str) -> bool:
-        """Whether there is one of anything the agency has, or had."""
+        """Whether there is a backup of anything that the agency has or had."""
         ...
 
     def hold(self, held: HeldBackups) -> None:
-        """Record that a repository is kept though its service has ended, in the place of what was recorded of it."""
+        """Record that a repository is held after its service has ended, replacing an earlier record."""
         ...
 
     def held(self, agency: str | None = None) -> list[HeldBackups]:
-        """Those of an agency, or all, the first to be destroyed in front."""
+        """The held backups of an agency, or all, ordered by the date of destruction."""
         ...
 
     def let_go(self, agency: str, hosts: Sequence[str]) -> None:
-        """Forget that repositories are held: they serve again, or are no more."""
+        """Delete the record that repositories are held: they are in use again, or destroyed."""
         ...
 
     def forget_of(self, agency: str) -> None:
-        """Forget when an agency's components were backed up last: there is nothing left of it."""
+        """Delete the record of an agency's last backups: none is left."""
         ...
 
     def forget(self, *, before: datetime, limit: int) -> int:
-        """Delete runs of backups, and of comparisons, that ended before an instant, with their steps and plans, `limit`
-        at most. How many.
-        The backups themselves are kept for as long as the recovery host's retention says."""
+        """Delete up to `limit` runs of backups and comparisons that ended before an instant, with their steps and
+        plans. Returns their number. The retention of the recovery host decides about the backups themselves."""
         ...
 
 
 class Drills(Protocol):
     def add(self, drill: Drill) -> Drill:
-        """The drill with its number. One with the same key is a conflict."""
+        """Store a drill and return it with its number. Raises CONFLICT for a duplicate key."""
         ...
 
     def put(self, drill: Drill) -> None: ...
@@ -68,28 +67,28 @@ class Drills(Protocol):
     def of_run(self, run: int) -> Drill | None: ...
     def newest(self, *, agency: str | None = None, limit: int = 50) -> list[Drill]: ...
     def in_state(self, *states: DrillState) -> list[Drill]:
-        """Those that are due first in front."""
+        """The drills in these states, ordered by when they are due."""
         ...
 
     def durations(self, agency: str | None = None) -> dict[tuple[str, str], tuple[timedelta, ...]]:
-        """(agency, component) -> how long its drills that came to a verdict took, oldest first."""
+        """(agency, component) -> the durations of its drills that reached a verdict, oldest first."""
         ...
 
     def scheduled_since(self, instant: datetime, *, agency: str | None = None) -> list[Drill]:
-        """Drills of the calendar that were due since an instant, or are to be."""
+        """Drills of the calendar that were due since an instant, or are due later."""
         ...
 
     def keep_evidence(self, drill: int, document: str, digest: str) -> None: ...
     def evidence(self, drill: int) -> str | None:
-        """The signed document, as it was signed."""
+        """The document exactly as signed."""
         ...
 
     def last_evidence(self) -> str | None:
-        """Digest of the newest evidence, which the next one names."""
+        """The digest of the newest evidence, which the next one names."""
         ...
 
     def count_evidence(self) -> int:
-        """How many documents there are."""
+        """The number of documents."""
         ...
 
 
@@ -98,10 +97,10 @@ class Canaries(Protocol):
 
     def last(self, agency: str, component: str) -> Canary | None: ...
     def of(self, agency: str, component: str) -> list[Canary]:
-        """All that are kept, by number."""
+        """All stored canaries, ordered by number."""
         ...
 
     def put(self, agency: str, component: str, canary: Canary) -> None: ...
     def forget(self, agency: str, component: str, *, up_to: int | None = None) -> None:
-        """All of them, or those up to a number."""
+        """Delete all canaries, or those up to a number."""
         ...

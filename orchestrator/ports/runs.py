@@ -1,4 +1,4 @@
-"""The records of runs and of who works on them, and who carries a step out, as protocols."""
+"""Protocols for the records of runs and workers, and for running a step."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Runs(Protocol):
         on_failure: OnFailure = OnFailure.KEEP,
         cause: int | None = None,
     ) -> Run:
-        """A queued run with the plan's steps. A second open run of an agency is a conflict."""
+        """Create a queued run with the plan's steps. Raises CONFLICT if the agency has an open run."""
         ...
 
     def get(self, run: int) -> Run | None: ...
@@ -33,7 +33,7 @@ class Runs(Protocol):
     def open_of(self, agency: str) -> Run | None: ...
     def newest(self, *, agency: str | None = None, limit: int = 50) -> list[Run]: ...
     def queue(self) -> list[Place]:
-        """Queued runs, the one that is due first in front."""
+        """Queued runs, ordered by when they are due."""
         ...
 
     def active(self) -> list[Place]:
@@ -50,7 +50,7 @@ class Runs(Protocol):
         ...
 
     def drifted(self, agency: str) -> dict[str, int]:
-        """Components whose hosts were found changed since they were last put right, and the run that found it."""
+        """Components with uncorrected drift, and the run that found it."""
         ...
 
     def steps(self, run: int) -> list[StepRecord]: ...
@@ -62,7 +62,7 @@ class RunQueue(Protocol):
     """The engine's queue."""
 
     def put(self, run: int, attempt: int) -> None:
-        """Hand an attempt of a run to the workers, when the transaction is committed."""
+        """Hand an attempt of a run to the workers once the transaction is committed."""
         ...
 
 
@@ -72,55 +72,55 @@ class Events(Protocol):
 
     def after(self, event: int, *, run: int | None = None, limit: int = 500) -> list[Event]: ...
     def current_tasks(self, run: int, steps: Sequence[str]) -> dict[str, str]:
-        """Step -> the task that it began last."""
+        """Step -> the last task that it started."""
         ...
 
     def forget(self, *, before: datetime, apart_from: Sequence[str], limit: int) -> int:
-        """Delete events of all agencies but some, `limit` at most. How many."""
+        """Delete up to `limit` events of all agencies except some. Returns their number."""
         ...
 
     def forget_of(self, agency: str, *, before: datetime, limit: int) -> int: ...
 
 
 class Workers(Protocol):
-    """Who is alive, by the database's clock."""
+    """Which workers are alive, by the database's clock."""
 
     def beat(self, worker: str) -> bool:
-        """Renew the lease. False when the worker has been declared dead."""
+        """Renew the lease. Returns False if the worker has been declared dead."""
         ...
 
     def join(self, worker: str, *, host: str, runs: int) -> None:
-        """`runs` are those of anybody that it takes at a time; none for one that works its own."""
+        """Register a worker. `runs` is its maximum of concurrent runs; 0 if it takes only its own."""
         ...
 
     def leave(self, worker: str) -> None: ...
     def bury(self, *, lease: timedelta) -> None: ...
     def alive(self, *, lease: timedelta) -> set[str]:
-        """Workers whose lease is running."""
+        """The workers with a current lease."""
         ...
 
     def serving(self, *, lease: timedelta) -> set[str]:
-        """Those of them that take anybody's runs."""
+        """The live workers that take anybody's runs."""
         ...
 
     def capacity(self, *, lease: timedelta) -> int:
-        """How many runs the living workers can work on at a time."""
+        """The total number of concurrent runs that live workers can take."""
         ...
 
     def unburied(self) -> set[str]:
-        """Workers that have neither left nor been declared dead."""
+        """The workers that have neither left nor been declared dead."""
         ...
 
 
 class Ticks(Protocol):
-    """Which ticks of which schedule somebody has taken."""
+    """The ticks of schedules that have been taken."""
 
     def take(self, schedule: str, due: datetime, *, at: datetime) -> bool:
-        """Whether the tick is ours: nobody has taken it before."""
+        """Take a tick. Returns whether it is ours: False if somebody has taken it before."""
         ...
 
     def last(self, schedule: str) -> datetime | None:
-        """When the last tick that was taken was due."""
+        """When the last taken tick was due."""
         ...
 
 
@@ -130,7 +130,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Assignment(Work):
-    """A playbook, and everything it needs, in the clear; never stored. `variables` maps each host to its host
+    """A playbook and everything that it needs, in the clear; never stored. `variables` maps each host to its host
     variables."""
 
     run: int
@@ -143,24 +143,24 @@ class Assignment(Work):
     secrets_variable: str
     timeout: timedelta
     passwords: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Of people, by list and person; as secret as what they are derived from."""
+    """The passwords of people, by list and person; as secret as what they are derived from."""
     writers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """host -> who writes backups from there, as `writer_of` has it; no host is told of another's."""
+    """host -> the writer of its backups, see `writer_of`; no host gets that of another."""
     keeper: str | None = None
-    """The recovery host that is to let them in, where the step writes or reads backups from elsewhere."""
+    """The recovery host that must admit them, if the step writes or reads backups from elsewhere."""
     check: bool = False
     again: bool = False
-    """It was begun before and did not come to its end: what is there already may not be in force."""
+    """It was started before and did not finish: existing changes may not be in effect."""
 
     @property
     def hidden(self) -> set[str]:
-        """All that nobody may read."""
+        """All values that nobody may read."""
         derived = (*self.passwords.values(), *({**writer, "name": ""} for writer in self.writers.values()))
         return {*self.secrets.values(), *(word for words in derived for word in words.values() if word)}
 
 
 class NextSteps(Value):
-    """Steps of a run that may start now, and what those wait for that may start later by themselves."""
+    """Steps of a run that may start now, and what the steps that may start later are waiting for."""
 
     ready: tuple[StepRecord, ...] = ()
     waiting: Mapping[str, str] = {}
@@ -168,7 +168,7 @@ class NextSteps(Value):
 
 @dataclass(frozen=True)
 class StartedStep:
-    """An attempt of a step that is recorded as running, and what it is to do."""
+    """An attempt of a step, recorded as running, and its assignment."""
 
     run: Run
     step: StepRecord
@@ -176,14 +176,14 @@ class StartedStep:
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error: the step has no outcome yet
-    """The step was stopped for its worker's sake (it is stopping, or fell silent); whoever drives the run next starts
-    it again."""
+    """The step was stopped because its worker is stopping or fell silent. The next worker of the run starts it
+    again."""
 
 
 @dataclass(frozen=True)
 class Errand:
-    """What a worker is there for that takes no runs but its own: these. It ends what came into its hands besides, as
-    nobody else may be there to go on with it, unless it is to `hurry`, which is asked of the runs that are left."""
+    """The runs of a worker that takes only these. It also finishes other runs that it has taken over, because nobody
+    else may be there to continue them, unless `hurry`, called with the remaining runs, returns true."""
 
     runs: frozenset[int]
     hurry: Callable[[Set[int]], bool]
@@ -211,6 +211,6 @@ class PlaybookRunner(Protocol):
         on_events: Callable[[Sequence[Happening]], None],
         cancelled: Callable[[], bool],
     ) -> StepOutcome:
-        """Carry the step out. Anticipated failures are outcomes. Ends, or raises Interrupted, only when nothing of it
-        runs any more on this machine."""
+        """Run the step. Anticipated failures are outcomes. Returns, or raises Interrupted, only when nothing of it is
+        running on this machine any more."""
         ...

@@ -1,4 +1,4 @@
-"""Secrets and keys: their records, what makes and opens them, and who puts keys on hosts, as protocols."""
+"""Protocols for secrets and keys: their records, their creation and sealing, and the keys of sites."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -8,11 +8,11 @@ from typing import NamedTuple, Protocol
 from orchestrator.domain.selling.catalog import SecretKind
 
 SecretPlace = tuple[str, str, str]
-"""Agency, component and name of a secret."""
+"""The agency, component and name of a secret."""
 
 
 class MadeSecret(NamedTuple):
-    """That there is a secret, since when, and whether another is to take its place."""
+    """A secret without its value: since when it exists, and whether it is being replaced."""
 
     agency: str
     component: str
@@ -22,36 +22,36 @@ class MadeSecret(NamedTuple):
 
 
 class SecretRows(Protocol):
-    """Encrypted secrets. What is stored is ciphertext; this port never sees more."""
+    """Encrypted secrets. This port only sees ciphertext."""
 
     def of(self, agency: str, component: str) -> dict[str, bytes]: ...
     def add(self, agency: str, component: str, name: str, token: bytes, *, at: datetime) -> None: ...
     def forget(self, agency: str, component: str, *, apart_from: Sequence[str] = ()) -> None: ...
     def propose(self, place: SecretPlace, token: bytes) -> None:
-        """Keep a secret that is to take the place of one there is, beside it."""
+        """Store the replacement of a secret beside it."""
         ...
 
     def proposed(self, agency: str) -> dict[str, dict[str, bytes]]:
-        """Component -> name -> the secret that is to take that one's place."""
+        """Component -> name -> the replacement of that secret."""
         ...
 
     def accept(self, agency: str, component: str, *, at: datetime) -> None:
-        """What was proposed takes the places of what was there."""
+        """Replace secrets with their proposed replacements."""
         ...
 
     def made(self, agency: str | None = None) -> list[MadeSecret]:
-        """Which there are, of an agency or all, and since when. Never what they are."""
+        """The secrets of an agency, or all, and their age. Never their values."""
         ...
 
     def after(self, place: SecretPlace | None, *, limit: int) -> list[tuple[SecretPlace, bytes, bytes | None]]:
-        """All there are, with those that are to take their places, in the order of their places, behind one of them."""
+        """All secrets with their replacements, ordered by place, after a given one."""
         ...
 
     def replace(self, place: SecretPlace, token: bytes, proposed: bytes | None) -> None: ...
 
 
 class Secrets(Protocol):
-    """Makes secrets and keeps them unreadable at rest."""
+    """Generates secrets and encrypts them at rest."""
 
     def generate(self, kind: SecretKind) -> str: ...
     def seal(self, clear: str) -> bytes: ...
@@ -59,7 +59,7 @@ class Secrets(Protocol):
 
 
 class KeyPair(NamedTuple):
-    """Public keys, `TYPE BASE64`: the one that is to go and the one that is to stay."""
+    """Public keys, `TYPE BASE64`: the old one and the new one."""
 
     known: str
     another: str
@@ -69,28 +69,28 @@ class SiteKeys(Protocol):
     """The key files of sites."""
 
     def turn(self, site: str) -> AbstractContextManager[None]:
-        """Only one at a time changes a site's keys. Raises CONFLICT where another is at it."""
+        """Hold the lock on a site's keys. Raises CONFLICT if another process holds it."""
         ...
 
     def leaving(self, site: str) -> KeyPair | None:
-        """The old key that is still to be removed from hosts, and the one in its place."""
+        """The old key that must still be removed from hosts, and its replacement."""
         ...
 
     def begin(self, site: str) -> KeyPair:
-        """The key in force and the next one, which is made if need be."""
+        """The current key and the next one, which is created if necessary."""
         ...
 
     def change(self, site: str) -> KeyPair:
-        """The next key takes the place of the one in force."""
+        """Replace the current key with the next one."""
         ...
 
     def end(self, site: str) -> None:
-        """The old key is on no host any more."""
+        """Record that no host has the old key any more."""
         ...
 
 
 class RotatedKeys(Protocol):
-    """The file of keys."""
+    """The key file."""
 
     def begin_rotation(self) -> bool: ...
     def reseal(self, token: bytes) -> bytes | None: ...

@@ -1,4 +1,4 @@
-"""The records of service levels, as protocols: periods of service, declarations, incidents, months."""
+"""Protocols for the records of service levels: periods of service, declarations, incidents, months."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -13,7 +13,7 @@ from orchestrator.domain.service_levels.month_record import MonthRecord, Onboard
 
 
 class ServicePeriod(NamedTuple):
-    """Time in which an agency had a component in service; without an end, it has it now."""
+    """A period in which an agency had a component in service. Without an end, it still does."""
 
     agency: str
     component: str
@@ -23,40 +23,40 @@ class ServicePeriod(NamedTuple):
 
 class ServicePeriods(Protocol):
     def begin(self, agency: str, component: str, *, at: datetime) -> None:
-        """From now on, unless it is in service already."""
+        """Begin a period, unless the component is already in service."""
         ...
 
     def end(self, agency: str, component: str, *, at: datetime) -> None: ...
     def within(self, start: datetime, end: datetime, *, agency: str | None = None) -> list[ServicePeriod]:
-        """Those of which any part lies between two instants, by agency, component and time."""
+        """The periods that overlap the time between two instants, ordered by agency, component and time."""
         ...
 
 
 class Declarations(Protocol):
     def add(self, declaration: Declaration) -> Declaration:
-        """With its number."""
+        """Store a declaration and return it with its number."""
         ...
 
     def put(self, declaration: Declaration) -> None: ...
     def get(self, declaration: int) -> Declaration | None: ...
     def within(self, start: datetime, end: datetime, *, agency: str | None = None) -> list[Declaration]:
-        """Those of which any part lies between two instants, in order of their start."""
+        """The declarations that overlap the time between two instants, ordered by start."""
         ...
 
     def newest(self, *, agency: str | None = None, limit: int = 50) -> list[Declaration]: ...
     def of(self, agencies: Collection[str]) -> list[Declaration]:
-        """All there are of some agencies."""
+        """All declarations of some agencies."""
         ...
 
     def changes(self, after: int) -> list[tuple[int, str]]:
-        """(number, agency) of what was added or put behind a number. Numbers grow in the order of their commits."""
+        """(number, agency) of all changes after a number. Numbers grow in commit order."""
         ...
 
     def last_change(self) -> int: ...
 
 
 class KeptMeter(NamedTuple):
-    """A meter as it was read once; since which second, and by which terms (a digest), the service was measured then."""
+    """A meter as last read, with the second since which the service was measured, and a digest of its terms."""
 
     agency: str
     component: str
@@ -66,15 +66,15 @@ class KeptMeter(NamedTuple):
 
 
 class Meters(Protocol):
-    """Meters of services to which nothing has happened since they were read: whoever records a transition or a
-    declaration forgets those that it is about."""
+    """Meters of services whose records have not changed since: recording a transition or a declaration deletes the
+    affected meters."""
 
     def all(self) -> list[KeptMeter]: ...
     def put(self, meters: Iterable[KeptMeter]) -> None: ...
 
 
 class Incidents(Protocol):
-    """What the service desk recorded, by its own numbers."""
+    """The incidents of the service desk, by its own numbers."""
 
     def put(self, agency: str, number: str, incident: Incident) -> None: ...
     def within(self, agency: str, start: datetime, end: datetime) -> dict[str, Incident]:
@@ -83,29 +83,29 @@ class Incidents(Protocol):
 
 
 class Months(Protocol):
-    """Closed months. A version, once put, stays."""
+    """Closed months. Versions are permanent."""
 
     def get(self, agency: str, month: CalendarMonth) -> ClosedMonth | None: ...
     def add_version(self, month: ClosedMonth, record: MonthRecord) -> None:
-        """Keep the newest version, with the records it came from."""
+        """Store the newest version with the records behind it."""
         ...
 
     def record(self, agency: str, month: CalendarMonth) -> MonthRecord:
-        """The records that the newest version came from."""
+        """The records behind the newest version."""
         ...
 
     def of(self, agency: str) -> list[ClosedMonth]:
-        """Oldest month first."""
+        """The closed months of an agency, oldest first."""
         ...
 
 
 class ServiceFacts(Protocol):
-    """What runs and drills tell of a stretch of time."""
+    """What runs and drills show about a period."""
 
     def onboardings(self, agency: str, start: datetime, end: datetime) -> list[Onboarding]:
-        """Onboardings that were in service between two instants."""
+        """Onboardings that came into service between two instants."""
         ...
 
     def backups(self, agency: str, start: datetime, end: datetime) -> tuple[int, int]:
-        """(succeeded, failed) of those that ended between two instants."""
+        """(succeeded, failed) backups that ended between two instants."""
         ...

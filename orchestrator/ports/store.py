@@ -1,4 +1,4 @@
-"""The records all together, as protocols: what reads and writes them in one transaction."""
+"""Protocols for reading and writing all records in one transaction."""
 
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -63,9 +63,9 @@ class Transaction(Protocol):
 
 class Store(Protocol):
     def begin(self) -> AbstractContextManager[Transaction]:
-        """A transaction that may write; writers wait for each other, so each sees what those before it have done."""
+        """A transaction that may write. Writers wait for each other, so each sees the changes of earlier ones."""
         ...
 
     def read(self) -> AbstractContextManager[Transaction]:
-        """A consistent view for reading only; never waits for writers."""
+        """A consistent, read-only view. It never waits for writers."""
         ...
