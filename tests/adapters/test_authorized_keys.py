@@ -1,4 +1,4 @@
-"""The program that changes which keys a host knows: what it makes of the lines of a file."""
+"""The program that changes a host's authorized keys: its effect on the lines of a file."""
 
 from orchestrator.adapters.authorized_keys import added, removed
 

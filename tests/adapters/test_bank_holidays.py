@@ -63,7 +63,7 @@ class TestABankHoliday:
         ]
 
     def test_leaves_weekend_hours_open(self) -> None:
-        """Boxing Day 2026 is a Saturday: its service is due, and that of Monday is not."""
+        """Boxing Day 2026 is a Saturday: service is due on it, but not on Monday."""
         opening = [{"days": ["sat", "sun", "mon"], "opens": "08:00", "closes": "18:00"}]
         hours = ServiceHours.model_validate({"opening": opening})
         within = between(datetime(2026, 12, 26, tzinfo=UTC), datetime(2026, 12, 29, tzinfo=UTC))

@@ -1,4 +1,4 @@
-"""The page says what the evidence says, no more and no less, and nothing in it can do anything."""
+"""The page shows exactly what the evidence says, and nothing in it is active."""
 
 import re
 from html.parser import HTMLParser
@@ -22,7 +22,7 @@ def page(**changes: Any) -> str:
 
 
 class Reader(HTMLParser):
-    """The words of a page, its elements and their attributes; complains about what is left open."""
+    """The text of a page, its elements and their attributes; fails on unclosed elements."""
 
     VOID = ("meta", "br", "line", "rect", "circle")
 

@@ -1,4 +1,4 @@
-"""Drills go into people's calendars and closures come out of them; a broken file is refused by name."""
+"""Drills are exported to calendars and closures imported from them; an invalid file is refused by name."""
 
 import resource
 from contextlib import suppress
@@ -22,7 +22,7 @@ YEAR = {"first": date(2027, 1, 1), "until": date(2028, 1, 1)}
 
 
 def written(folder: Path, *events: str) -> Path:
-    """A file with events, each given by its lines but for UID and DTSTAMP."""
+    """A file with events, each given by its lines without UID and DTSTAMP."""
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:test"]
     for number, event in enumerate(events):
         lines += ["BEGIN:VEVENT", f"UID:{number}", "DTSTAMP:20260101T000000Z", *event.split(), "END:VEVENT"]

@@ -1,4 +1,4 @@
-"""The page of a service report says what the report says, and nothing in it can do anything."""
+"""The page of a service report shows what the report says, and nothing in it is active."""
 
 import re
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""Several schedulers on one database: every tick once, none missed, and the last one caught up with after a pause."""
+"""Several schedulers on one database: every tick once, none missed, and the last one caught up after a pause."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ SECOND = timedelta(seconds=1)
 
 
 class Bench:
-    """Schedulers as separate processes would have them: each with connections of its own."""
+    """Schedulers as in separate processes: each with its own connections."""
 
     def __init__(self, url: str) -> None:
         self.engines = [connect(url) for _ in range(SCHEDULERS)]
@@ -38,7 +38,7 @@ class Bench:
             time.sleep(seconds)
 
     def ticks(self) -> list[datetime]:
-        """When the ticks that somebody took were due."""
+        """When the taken ticks were due."""
         with self.engines[0].connect() as connection:
             return list(connection.execute(sa.select(TickRow.due_at).order_by(TickRow.due_at)).scalars())
 

@@ -1,4 +1,4 @@
-"""Steps by the real runner, on this machine, with playbooks of their own that tell where they are."""
+"""Steps with the real runner on this machine, with test playbooks that report where they run."""
 
 import json
 import shutil
@@ -89,7 +89,7 @@ class Step:
 
 @dataclass
 class Steps:
-    """Starts steps of the journal role, or of the role that tells."""
+    """Starts steps of the journal role, or of the reporting role."""
 
     folder: Path
     warm: WarmStart | None
@@ -124,7 +124,7 @@ class Steps:
         return step
 
     def told(self, **given: Any) -> dict[str, Any]:
-        """What a telling step told."""
+        """What a reporting step reported."""
         file = self.folder / "told"
         step = self.run(role="tell", tell_file=str(file), **given)
         assert step.outcome
@@ -153,7 +153,7 @@ class Steps:
 
 @pytest.fixture
 def make_steps(tmp_path: Path) -> Iterator[Callable[..., Steps]]:
-    """Makes steps that start warm or cold."""
+    """Creates steps that start warm or cold."""
     shutil.copytree(WORLD / "playbooks", tmp_path / "playbooks")
     for path, text in (
         ("roles/tell/tasks/provision.yml", TELLING),

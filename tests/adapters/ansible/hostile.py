@@ -1,10 +1,10 @@
-"""Texts that would be more than text if anything let them."""
+"""Texts that could be more than text if something allowed it."""
 
 from pathlib import Path
 
 
 def hostile(proof: Path) -> list[str]:
-    """Each makes a file, or breaks out of a line, a quote or a comment, where it is taken for more than text."""
+    """Each creates a file, or breaks out of a line, a quote or a comment, if it is not treated as plain text."""
     lookup = f"lookup('ansible.builtin.pipe', 'touch {proof}')"
     return [
         f"{{{{ {lookup} }}}}",

@@ -1,4 +1,4 @@
-"""The module that looks for what an agency has left: what it takes for the agency's, and what for somebody else's."""
+"""The module that looks for an agency's remains: what it attributes to the agency, and what to others."""
 
 import importlib.util
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A failure that a task hides: which task, which item, what kind; and never what it said."""
+"""A hidden failure of a task: which task, which item and what kind are reported, but never its output."""
 
 from collections.abc import Callable
 

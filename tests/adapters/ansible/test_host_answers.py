@@ -1,4 +1,5 @@
-"""The module that asks a host several things at once: all that answer wrongly are named, and none waits for another."""
+"""The module that checks several things of a host at once: all wrong answers are named, and no check waits for
+another."""
 
 import json
 import subprocess

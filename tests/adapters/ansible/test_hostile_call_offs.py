@@ -1,4 +1,4 @@
-"""A call-off of hostile texts: each is refused, or is text and nothing else in every file of every role."""
+"""A call-off with hostile texts: each is refused, or stays plain text in every file of every role."""
 
 import json
 import shutil
@@ -58,10 +58,10 @@ recovery:
   blackouts: [{start: 2026-12-24, end: 2026-12-27, why: Christmas}]
 """
 FREE_TEXT = {"agency.name", "agency.contacts.0.role", "agency.contacts.0.name", "recovery.blackouts.0.why"}
-"""What may say anything that can be printed on one line."""
+"""Fields that allow any printable line."""
 
 FILES_WITH_NAME = {"desktop/xrdp.ini.j2", "thin_client/xrdp.ini.j2"}
-"""Files that say what the agency is called. A title there is the rest of its line, whatever it says."""
+"""Files with the agency's name. A title in them is the rest of its line, whatever it contains."""
 
 RENDER = """
 - name: Render every template of the role for every name of the agency
@@ -118,7 +118,7 @@ def changed(at: tuple[str | int, ...], text: str) -> dict[str, Any]:
 def accepted(
     source: CatalogFiles, sqlite_databases: SqliteDatabases, tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[str, set[str]]:
-    """For each place in the call-off the hostile texts that may stand there. Others are refused with their place."""
+    """For each place in the call-off, the hostile texts allowed there. Others are refused with their place."""
     file = tmp_path_factory.mktemp("call-offs") / "call-off.yml"
     store = SqlStore(connect(sqlite_databases.current(file.parent)))
     ordering = Planning(source, store, None)  # type: ignore[arg-type] - reading takes no clock
@@ -169,7 +169,7 @@ def playbooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project's, whose provisioning renders every template of its role and does nothing else."""
     copy = tmp_path_factory.mktemp("rendering") / "playbooks"
     shutil.copytree(ROOT / "playbooks", copy)
-    (copy / "tasks/baseline.yml").write_text("---\n[]\n")  # this machine keeps its firewall
+    (copy / "tasks/baseline.yml").write_text("---\n[]\n")  # leave this machine's firewall alone
     for role in (copy / "roles").iterdir():
         names = sorted(path.name for path in (role / "templates").glob("*.j2"))
         (role / "tasks/provision.yml").write_text(RENDER % (role.name, json.dumps(names)))

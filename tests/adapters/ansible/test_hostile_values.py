@@ -1,4 +1,4 @@
-"""What call-offs and secrets say reaches roles as text, whatever it says, and is never a template."""
+"""Values from call-offs and secrets reach roles as text, whatever they contain, and never as templates."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The module that keeps settings of the running kernel, in a network namespace of its own."""
+"""The module for settings of the running kernel, in a separate network namespace."""
 
 import json
 import os
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a 
 
 
 def settled(*settings: dict[str, Any], check: bool = False) -> list[dict[str, Any]]:
-    """What the module says to each, one after the other in the same namespace."""
+    """The module's result for each, in sequence in the same namespace."""
     asked = [json.dumps({"ANSIBLE_MODULE_ARGS": {"settings": s, "_ansible_check_mode": check}}) for s in settings]
     begin = "echo 0 >/proc/sys/net/ipv4/ip_forward; program=$1; shift; "
     script = begin + 'for asked; do printf %s "$asked" | "$program" "$0"; echo; done'

@@ -34,7 +34,7 @@ def members(packed: bytes) -> dict[str, bytes]:
 
 
 def imported(packed: bytes, folder: Path) -> str:
-    """What a Python says that imports the package `told` from this zip."""
+    """The output of a Python that imports the package `told` from this zip."""
     archive = folder / "packed.zip"
     archive.write_bytes(packed)
     program = f"import sys; sys.path.insert(0, {str(archive)!r}); import told.deep as d; print(d.ANSWER, d.FROM)"

@@ -1,4 +1,4 @@
-"""No spelling of a secret gets past the redactor."""
+"""No encoding of a secret gets past the redactor."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The filter by which roles refuse hosts of a release that they are not for."""
+"""The filter with which roles refuse hosts of an unsupported release."""
 
 import importlib.util
 from collections.abc import Callable
@@ -15,7 +15,7 @@ NOBLE = 'ID=ubuntu\nID_LIKE=debian\nVERSION_CODENAME=noble\nPRETTY_NAME="Ubuntu 
 
 @pytest.fixture
 def obstacles(tmp_path: Path) -> Callable[[str], list[str]]:
-    """What the filter says of a host's os-release and a role for two releases."""
+    """The filter's result for a host's os-release and a role for two releases."""
     (tmp_path / "meta").mkdir()
     (tmp_path / "meta" / "main.yml").write_text(ROLE)
     spec = importlib.util.spec_from_file_location("releases", ROOT / "playbooks/filter_plugins/releases.py")

@@ -1,4 +1,4 @@
-"""From raw runner events to domain events: facts in, values out."""
+"""Translation of raw runner events to domain events."""
 
 from typing import Any, ClassVar
 

@@ -1,4 +1,4 @@
-"""A step that starts warm is the same step, sooner: same events, settings of its own, and nothing left behind."""
+"""A warm step is the same step, only faster: the same events, its own settings, and nothing left behind."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ STARTS = ["warm", "cold"]
 
 
 def below(what: str, text: str) -> list[int]:
-    """Ids of living processes below this one with a text in their `cmdline` or `comm`."""
+    """Ids of live processes below this one with a text in their `cmdline` or `comm`."""
     found = []
     for pid in descendants(os.getpid()):
         with suppress(OSError):  # it has ended since
@@ -40,13 +40,13 @@ def warm_servers() -> list[int]:
 
 @pytest.fixture
 def servers() -> Callable[[], list[int]]:
-    """Ids of the warm servers that the test has had started: tests before it may have left some of theirs."""
+    """Ids of the warm servers that this test started: earlier tests may have left some of theirs."""
     before = warm_servers()
     return lambda: [pid for pid in warm_servers() if pid not in before]
 
 
 def plays(sleep: str) -> list[int]:
-    """Ids of the play that sleeps so long, first, and of its workers."""
+    """Ids of the play that sleeps this long, which comes first, and of its workers."""
     return below("comm", "ansible-playboo") if processes_mentioning(f"sleep {sleep}") else []
 
 

@@ -1,4 +1,4 @@
-"""What a step's private folder holds, and for which host."""
+"""The content of a step's private folder, by host."""
 
 from collections.abc import Mapping
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What the lint of catalogue and roles says that no schema can."""
+"""What linting the catalog and roles finds that no schema can."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Package lists: what hosts of a group may need, and what is said of lists that cannot be right."""
+"""Package lists: what hosts of a group may need, and the problems reported for invalid lists."""
 
 import importlib.util
 import shutil

@@ -1,4 +1,4 @@
-"""What a site says of itself: what may stand there, and what is refused with its line."""
+"""A site's variables: what is allowed, and what is refused with its line."""
 
 import shutil
 from pathlib import Path
@@ -16,7 +16,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_outside_of_the_practice_site_is_more_than_one_place(folder: Path) -> None:
-    """One of them answers where there is no Internet."""
+    """One of them answers even without Internet access."""
     outside = read_site(folder).facts["site_outside"]
     assert [set(one) for one in outside] == [{"address", "port"}] * 2
 

@@ -1,4 +1,4 @@
-"""Sums kept beside runs and steps are what going through all rows gives, also those that are gone."""
+"""Sums beside runs and steps equal those over all rows, including deleted ones."""
 
 import random
 from collections import defaultdict
@@ -77,7 +77,7 @@ def newest(runs: Iterable[RunRow], steps: Iterable[StepRow]) -> dict[tuple[str, 
 
 
 def work(store: SqlStore, plan: Plan, chance: random.Random, now: datetime) -> None:
-    """Some agency's run is opened, if it has none open, and some runs and steps move on."""
+    """Open a run of some agency, unless it has one, and advance some runs and steps."""
     agency, times = chance.choice(AGENCIES), {"started_at": now, "finished_at": None}
     with store.begin() as tx:
         if tx.runs.open_of(agency) is None:
@@ -122,7 +122,7 @@ def test_sums_are_those_of_all_rows_there_ever_were(store: SqlStore, plan: Store
 
 
 def test_an_upgrade_counts_what_is_there_and_what_was_forgotten(empty_url: str) -> None:
-    """Two backups of ten seconds are there, one that took a minute and a half was forgotten."""
+    """Two backups of ten seconds exist; one of a minute and a half was deleted."""
     engine, ten = connect(empty_url, create=True), NOW + timedelta(seconds=10)
     config = Config()
     config.set_main_option("script_location", str(Path(migrating.__file__).parent / "migrations"))

@@ -1,4 +1,4 @@
-"""The schema, from an empty database to a newer one than ours, on both databases."""
+"""The schema, from an empty database to one newer than ours, on both databases."""
 
 import threading
 from collections.abc import Iterator
@@ -113,7 +113,7 @@ class TestASchema:
 
 class TestRates:
     def test_of_what_was_ordered_before_are_those_of_its_whole_term(self, engine: sa.Engine, empty_url: str) -> None:
-        """Pounds a year that do not end, and still come to what was committed."""
+        """Pounds a year that are a repeating decimal, and still add up to the commitment."""
         config = Config()
         config.set_main_option("script_location", str(Path(migrating.__file__).parent / "migrations"))
         order = call_off({"network": {"tier": "standard"}})

@@ -1,4 +1,4 @@
-"""What only PostgreSQL can do to us: sessions that end, servers that restart, writers that fall silent."""
+"""Failures specific to PostgreSQL: sessions that end, servers that restart, writers that fall silent."""
 
 import signal
 import time

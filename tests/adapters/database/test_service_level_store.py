@@ -1,4 +1,4 @@
-"""The contract of the store, continued: what service levels keep."""
+"""The contract of the store, continued: the records of service levels."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal

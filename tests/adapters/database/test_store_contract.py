@@ -254,7 +254,7 @@ def test_a_transaction_offers_what_the_port_promises(store: SqlStore) -> None:
 
 
 class TestRecovery:
-    """Drills, the ledger of canaries, and backups as their steps tell of them."""
+    """Drills, the ledger of canaries, and backups as their steps report them."""
 
     def drill(self, plan: StoredPlan, **changes: Any) -> Drill:
         plain = {"id": 0, "key": "a1/network/1", "agency": "a1", "component": "network", "site": "here"}
@@ -425,7 +425,7 @@ class TestTransitions:
 class TestTheLeaseToProbe:
     LEASE = timedelta(hours=1)
     OVER = timedelta(seconds=-1)
-    """One that has run out, whenever it was taken."""
+    """A lease that has expired, whenever it was taken."""
 
     def take(self, store: SqlStore, holder: str, *, lease: timedelta = LEASE) -> bool:
         with store.begin() as tx:

@@ -1,4 +1,4 @@
-"""Sums kept beside rows are what counting all rows gives, whatever was done before; and a migration makes them so."""
+"""Sums beside rows equal those over all rows after any operations; a migration makes them so."""
 
 import json
 import random
@@ -63,7 +63,7 @@ def test_what_is_committed_is_the_sum_over_agencies_in_service(store: SqlStore, 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_first_gap_is_the_lowest_position_that_nobody_holds(store: SqlStore, seed: int) -> None:
-    """Blocks are taken at the gap or wherever, given back by name, given up, and forgotten."""
+    """Blocks are taken at the gap or elsewhere, released by name, given up, and deleted."""
     chance, held = random.Random(seed), dict[str, tuple[int, bool, datetime]]()
     for turn in range(60):
         now = NOW + timedelta(hours=turn)

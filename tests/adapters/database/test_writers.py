@@ -1,4 +1,4 @@
-"""Writers at once: they wait for each other, on both databases, and what readers see grows without gaps."""
+"""Concurrent writers wait for each other on both databases, and readers see no gaps."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ __all__ = ["house"]
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 A_MOMENT = 0.3
-"""Long enough for a thread that is not held up to be done."""
+"""Long enough for a thread that is not blocked to finish."""
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ class TestEvents:
     def test_would_be_missed_if_writers_did_not_wait(
         self, postgres_databases: PostgresDatabases, tmp_path: Any
     ) -> None:
-        """What the turn is for: a sequence gives ids before the commit, so a later id may be seen first."""
+        """Why writers take turns: a sequence assigns ids before the commit, so a later id may be visible first."""
         engine = connect(postgres_databases.current(tmp_path))
         row = {"at": NOW, "agency": "a", "what": PlanMade(plan=1, digest="d").model_dump(mode="json")}
         with engine.connect() as slow, engine.connect() as quick:
@@ -164,7 +164,7 @@ class TestARun:
 
 class TestOrdersAtOnce:
     def test_never_pass_the_ceiling_together(self, house: House, aside: Aside) -> None:
-        """£1,000,000 holds one of these orders for £496,100 a year beside another, and not three."""
+        """£1,000,000 is enough for two of these orders for £496,100 a year, but not for three."""
         plans = [house.planning.plan(order(agency, seats=62_000)) for agency in ("a-one", "a-two", "a-three")]
         opened = [aside(house.provisioning.open_run, plan.id) for plan in plans]
         refused = [o.exception(20) for o in opened if o.exception(20)]
@@ -193,7 +193,7 @@ class TestARunThatIsHandedOver:
 
 
 def queued(url: str) -> list[str]:
-    """What stands in the queue's own table."""
+    """The content of the queue's own table."""
     engine = connect(url)
     apart = "dbos." if engine.dialect.name == "postgresql" else ""
     with engine.connect() as connection:

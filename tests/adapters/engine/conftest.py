@@ -67,7 +67,7 @@ class Engine:
         return order(agency, **{name: {"parameters": parameters} for name in services.split()})
 
     def apply(self, call_off: CallOff) -> int:
-        """The id of a run that has been queued. A database that lost patience with a busy machine is asked again."""
+        """Queue a run and return its id. Retries when the database times out on a busy machine."""
 
         def opened() -> int | None:
             try:
@@ -84,7 +84,7 @@ class Engine:
         return self.app.observing.run(run)
 
     def ended(self, run: int) -> RunView:
-        """The run when it is over. A database that lost patience with a busy machine is asked again."""
+        """Return the run when it is over. Retries when the database times out on a busy machine."""
 
         def over() -> RunView | None:
             try:
@@ -103,7 +103,7 @@ class Engine:
         return [e.what.worker for e in self.app.observing.events(run=run) if isinstance(e.what, StepStarted)][-1]
 
     def lines(self, what: str = "") -> list[str]:
-        """The journal's lines that say something: `AGENCY RUN STEP` after the time and the word."""
+        """The journal's lines with this word: `AGENCY RUN STEP`, without the time and the word."""
         lines = self.journal.read_text().splitlines() if self.journal.exists() else []
         return [line for line in lines if what in line]
 
@@ -111,11 +111,11 @@ class Engine:
         return sum(line.split()[1] == word and line.split()[4] == step for line in self.lines())
 
     def in_step(self, step: str = "alpha.provision", times: int = 1) -> None:
-        """Return when the step has been started so often."""
+        """Return when the step has been started this often."""
         eventually(lambda: self.count("starts", step) >= times)
 
     def check_succeeded(self, run: int, *, again: str | None = None, attempts: int = 2) -> None:
-        """The run succeeded, every step was done once (`again` as often as it was attempted), and nothing is left."""
+        """Check that the run succeeded, every step ran once (`again` as often as attempted), and nothing is left."""
         view = self.ended(run)
         assert view.state is RunState.SUCCEEDED, view
         assert {s.id: s.attempt for s in view.steps} == {s.id: attempts if s.id == again else 1 for s in view.steps}
@@ -135,7 +135,7 @@ class Engine:
             assert len(changes) == len(set(runs)) - 1, "one run of an agency after the other"
 
     def end_workers(self) -> None:
-        """Kill those that are left."""
+        """Kill the remaining workers."""
         for worker in self.workers:
             if worker.is_alive():
                 worker.kill()
@@ -146,7 +146,7 @@ class Engine:
         self.app.close()
 
     def left(self) -> list[str]:
-        """Processes of steps that are still there."""
+        """Remaining processes of steps."""
         return processes_mentioning(str(self.journal))
 
 
@@ -170,7 +170,7 @@ def settings_for(url: str, folder: Path) -> Settings:
 
 @pytest.fixture
 def engine(url: str, tmp_path: Path) -> Iterator[Engine]:
-    """The engine; its workers are dead afterwards."""
+    """The engine; its workers are killed afterwards."""
     engine = Engine(settings_for(url, tmp_path), tmp_path / "journal")
     yield engine
     engine.close()

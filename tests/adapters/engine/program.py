@@ -46,12 +46,12 @@ trap '' TERM
 setsid sleep "$seconds"
 say ends
 """
-"""The lock is held by everything the step started: whoever finds it taken runs beside what should be dead."""
+"""Everything that the step started holds the lock. If it is taken, something still runs that should be dead."""
 
 
 @dataclass
 class ScriptRunner:
-    """Fills the place of the Ansible runner."""
+    """A substitute for the Ansible runner."""
 
     playbooks: Path
     guards: Guards
@@ -89,7 +89,7 @@ class ScriptRunner:
 
 @dataclass(frozen=True)
 class Mishap:
-    """What befalls the worker in the `count`-th call of a use-case: a signal to itself, on entering it, before it
+    """What happens to the worker in the `count`-th call of a use-case: a signal to itself, on entering it, before it
     commits or after it has."""
 
     call: str
@@ -135,7 +135,7 @@ def _anything_queued(admitting: Admitting) -> bool:
 
 
 def main(settings: Settings, port: int | None, mishap: Mishap | None, version: str | None) -> None:
-    """Be a worker, or a server when there is a port, until SIGTERM. `version` is the engine's, when not its own."""
+    """Run as a worker, or as a server if there is a port, until SIGTERM. `version` overrides the engine's version."""
     queueing.VERSION = version or queueing.VERSION
     runner.AnsibleRunner = ScriptRunner  # type: ignore[assignment, misc]
     if mishap:

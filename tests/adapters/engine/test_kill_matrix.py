@@ -1,4 +1,4 @@
-"""kill -9 at every transition of a run's life, on both databases."""
+"""kill -9 at every transition of a run, on both databases."""
 
 import signal
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.entrypoints.cli.conftest import PATIENCE
 pytestmark = [pytest.mark.attack, pytest.mark.slow]
 
 THIRD = "alpha.provision"
-"""The third step to start, finish and tell something: the first two are prechecks, and it runs alone."""
+"""The third step to start, finish and report: the first two are prechecks, and it runs alone."""
 
 MATRIX = {
     Mishap("admit", "before"): None,
@@ -31,14 +31,14 @@ MATRIX = {
     Mishap("conclude", "before"): None,
     Mishap("conclude", "after"): None,
 }
-"""Where the worker dies, and the step that is started again because of it."""
+"""Where the worker dies, and the step that is restarted because of it."""
 
 AT_ONCE = 4
-"""Most of a case is waiting until a worker has been gone for three seconds."""
+"""Most of the time of a case is spent waiting until a worker has been gone for three seconds."""
 
 
 def killed(engine: Engine, mishap: Mishap) -> int:
-    """Let a worker die and another take over. The run, when it is over."""
+    """Let a worker die and another take over. Returns the run when it is over."""
     run = engine.apply(engine.order(services="alpha beta"))
     other = engine.app.ordering.planning.plan(engine.order())
     victim = engine.start(mishap=mishap)
@@ -58,7 +58,7 @@ def killed(engine: Engine, mishap: Mishap) -> int:
 def cases(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[Mishap, tuple[Engine, "Future[int]"]]]:
-    """Every case, each on a database of its own, some at once."""
+    """Run every case, each on its own database, several at a time."""
     databases = request.getfixturevalue("sqlite_databases" if request.param == "sqlite" else "postgres_databases")
     with ThreadPoolExecutor(AT_ONCE) as pool:
         started = {}

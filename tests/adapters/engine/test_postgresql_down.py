@@ -1,4 +1,4 @@
-"""The database goes away under a running step, shortly or for long. And: many workers on one PostgreSQL."""
+"""The database goes down during a step, for a short or a long time. And many workers on one PostgreSQL."""
 
 import signal
 import time
@@ -62,7 +62,7 @@ class TestPostgresql:
         engine.check_succeeded(run, again=STEP)
 
     def test_away_buries_nobody_who_came_through_it(self, engine: Engine, postgres: Postgres) -> None:
-        """Every lease looks old when the database comes back: nobody may be declared dead for that."""
+        """Every lease looks expired when the database comes back: nobody may be declared dead for that."""
         workers = [engine.start(lease=6) for _ in range(3)]
         eventually(lambda: len(engine.app.engine.live_workers()) == 3)
         time.sleep(6.5)
@@ -75,7 +75,7 @@ class TestPostgresql:
 
 class TestADeadWorker:
     def test_is_succeeded_long_before_its_lease_is_over(self, engine: Engine) -> None:
-        """An hour: only that its process has ended can tell."""
+        """The lease is an hour: only the end of its process shows that it is dead."""
         engine.settings = engine.settings.model_copy(update={"worker": WorkerSettings(lease_seconds=3600)})
         workers = [engine.start(), engine.start()]
         eventually(lambda: len(engine.app.engine.live_workers()) == 2)

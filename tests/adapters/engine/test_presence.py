@@ -1,4 +1,4 @@
-"""Which workers of a machine have ended, told by the locks they held."""
+"""Which workers of a machine have ended, by the locks they held."""
 
 import multiprocessing
 import os

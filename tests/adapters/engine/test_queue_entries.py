@@ -1,4 +1,4 @@
-"""What stands in the queue's table is read, and never run: who may write there is not who may run code here."""
+"""Entries in the queue's table are data, never code: write access there must not allow running code here."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.attack, pytest.mark.slow]
 
 
 class Opened:
-    """Makes a folder when its pickle is opened."""
+    """Creates a folder when its pickle is opened."""
 
     def __init__(self, proof: Path) -> None:
         self._proof = proof

@@ -1,4 +1,4 @@
-"""Workers that die, sleep or lose their database, and who goes on with their runs."""
+"""Workers that die, sleep or lose their database, and who continues their runs."""
 
 import signal
 import time
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 STEP = "alpha.provision"
 LEASE = 6.0
-"""Of workers that a test pauses for longer, in seconds."""
+"""The lease, in seconds, of workers that a test pauses for longer."""
 
 
 class TestADeadWorker:
@@ -75,7 +75,7 @@ class TestAPausedWorker:
 
 class TestCancel:
     def test_keeps_the_agency_until_the_last_process_is_dead(self, engine: Engine) -> None:
-        """The step ignores TERM, so that it takes the guard a second to kill it."""
+        """The step ignores TERM, so that the guard needs a second to kill it."""
         engine.start()
         run = engine.apply(engine.order(seconds=60))
         other = engine.app.ordering.planning.plan(engine.order())
@@ -140,7 +140,7 @@ class TestAStoppedWorker:
 
 class TestARaisedVersion:
     def test_leaves_runs_in_flight_to_workers_of_the_old_one(self, engine: Engine) -> None:
-        """What a worker of the new version must not go on with waits for one of the old, and is not lost."""
+        """Runs that a worker of the new version must not continue wait for one of the old version, and are not lost."""
         old = engine.start()
         run = engine.apply(engine.order(seconds=1))
         engine.in_step()

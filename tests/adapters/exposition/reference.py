@@ -1,4 +1,4 @@
-"""What the exposition is held against: the families of `detail` once more, rendered by prometheus_client itself."""
+"""The reference for the exposition: the families of `detail`, rendered by prometheus_client itself."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import version
@@ -24,7 +24,7 @@ Gauge, Counter = GaugeMetricFamily, CounterMetricFamily
 
 
 class RecordsCollector(Collector):
-    """Every family of the contract that the records can answer."""
+    """Every family that the records can provide."""
 
     def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
         self._snapshot = snapshot

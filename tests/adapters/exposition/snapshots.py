@@ -27,7 +27,7 @@ def histogram(*labels: str) -> Histogram:
 
 
 def snapshot(agencies: int, *, now: float = NOW) -> Snapshot:
-    """Agencies that have everything, each with figures of its own."""
+    """Agencies that have everything, each with its own figures."""
     names = [f"agency-{number}" for number in range(agencies)]
     services = [(agency, component) for agency in names for component in COMPONENTS]
 

@@ -1,4 +1,4 @@
-"""The exposition: complete, clean for promtool, and within the label rules of the contract."""
+"""The exposition: complete, valid for promtool, and within the rules for labels."""
 
 import shutil
 import subprocess
@@ -194,7 +194,7 @@ class TestCardinality:
 class TestASummary:
     @pytest.fixture(scope="class")
     def samples(self) -> dict[str, float]:
-        """Those of the desktops under `flex` in the site `north`: agencies 0, 6, 12, ..., 54."""
+        """Samples of the desktops under `flex` at the site `north`: agencies 0, 6, 12, ..., 54."""
         text, _ = scraped(whole(60), tier="summary")
         where = {"framework": "flex", "site": "north", "component": "desktop"}
         return {

@@ -1,4 +1,4 @@
-"""Whatever the snapshot: what we write reads as what prometheus_client writes, by its parsers of both formats."""
+"""For any snapshot, our output parses like that of prometheus_client, with its parsers for both formats."""
 
 import math
 from typing import Any

@@ -19,7 +19,7 @@ class Clock:
 
 
 class Reading:
-    """Takes so long, by the clock, and fails when told to."""
+    """A reading that takes a given time by the clock, and fails on demand."""
 
     def __init__(self, clock: Clock, takes: float = 0.0) -> None:
         self.clock, self.takes, self.times, self.fails = clock, takes, 0, False

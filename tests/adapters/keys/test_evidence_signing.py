@@ -1,4 +1,4 @@
-"""The key that signs evidence: made once, kept to its owner, and checked by what anybody may have."""
+"""The key that signs evidence: created once, private to its owner, and verified with a public key."""
 
 import base64
 import shutil

@@ -1,4 +1,4 @@
-"""An inventory of a second practice site, which may be up beside the one that people use."""
+"""The inventory of a second practice site, which may run beside the one that people use."""
 
 from pathlib import Path
 

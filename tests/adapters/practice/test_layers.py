@@ -1,4 +1,4 @@
-"""Package layers and the cache they are in: how they lie over each other, and what bakes that were disturbed leave."""
+"""Package layers and their cache: how they are stacked, and what interrupted builds leave behind."""
 
 import os
 import shutil
@@ -98,7 +98,7 @@ def test_what_nobody_has_used_for_a_month_goes_and_what_is_in_use_stays(tmp_path
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Iterator[Cache]:
-    """A cache of its own with the base tree of the others in it, unmounted at the end."""
+    """A separate cache that contains the shared base tree, unmounted at the end."""
     folder = tmp_path / "cache"
     folder.mkdir()
     base = base_tree(Cache(CACHE), suite="bookworm", user="provision", progress=print)

@@ -1,4 +1,4 @@
-"""Boots two real hosts on a bridge of their own, does to them what life does, and looks for what is left."""
+"""Boots two real hosts on their own bridge, exposes them to crashes and changes, and checks what is left."""
 
 import os
 import re
@@ -33,7 +33,7 @@ pytestmark = _REAL
 
 
 def on_real_hosts(test: Test) -> Test:
-    """Mark a test of another file that needs what those here need."""
+    """Mark a test in another file that has the same requirements as those here."""
     for mark in _REAL:
         test = mark(test)
     return test
@@ -46,7 +46,7 @@ BOTH_RUN = {"edge": HostState.RUNNING, "seat": HostState.RUNNING}
 
 @pytest.fixture
 def site(inventory: Path, tmp_path: Path) -> Iterator[PracticeSite]:
-    """The site, not yet up; whatever the test leaves is taken down and nothing may be left."""
+    """The site, not yet up. What the test leaves is taken down, and nothing may be left."""
     forwarding = Path("/proc/sys/net/ipv4/ip_forward").read_text()
     site = PracticeSite(inventory=inventory, home=tmp_path / "home", cache=CACHE)
     yield site
@@ -82,7 +82,7 @@ def test_a_host_can_reboot_itself(site: PracticeSite) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         time.sleep(0.5)
-        with suppress(AssertionError):  # it says that it runs, and is on its way down
+        with suppress(AssertionError):  # it claims to be running, and is shutting down
             if _states(site) == BOTH_RUN and _boot_ids(site)[SEAT] != before:
                 return
     pytest.fail("the host did not come back")
@@ -195,7 +195,7 @@ def test_a_second_checkout_is_told_whose_site_is_in_the_way(
 
 
 def _killed(call: str, delay: float, inventory: Path, top: Path) -> None:
-    """Call it in a process of its own that is killed after so many seconds."""
+    """Call it in a process that is killed after some seconds."""
     script = (
         "import sys; from pathlib import Path; from orchestrator.adapters.practice import PracticeSite\n"
         f"PracticeSite(inventory=Path(sys.argv[1]), home=Path(sys.argv[2]), cache=Path(sys.argv[3])).{call}"
@@ -215,7 +215,7 @@ def _boot_ids(site: PracticeSite) -> dict[str, str]:
 
 
 def _ssh(site: PracticeSite, address: str, command: str) -> str:
-    """Run it as the site's users would: with OpenSSH, the site's key and nothing but its pinned host keys."""
+    """Run it as the site's users would: with OpenSSH, the site's key and only its pinned host keys."""
     folder = site.home / "sites" / "rehearsal"
     options = ("StrictHostKeyChecking=yes", f"UserKnownHostsFile={folder / 'known_hosts'}", "BatchMode=yes")
     done = subprocess.run(

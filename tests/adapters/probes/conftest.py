@@ -1,4 +1,4 @@
-"""Asking one service once, as the pool would."""
+"""Probe one service once, as the pool would."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Probe = Callable[..., list[Reading]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Servers have to be started, and waited for when they do not answer."""
+    """Servers must be started, and waited for when they do not answer."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.slow)
@@ -32,7 +32,7 @@ def target(kind: str, address: str, *, every: float = 4.0, agency: str = "a1") -
 
 @pytest.fixture
 def probe() -> Probe:
-    """Readings of a target, one after the other with the connections that are kept in between."""
+    """Readings of a target in sequence, with kept connections."""
 
     def readings(
         kind: str,

@@ -1,4 +1,4 @@
-"""Real servers of each protocol, on this machine and for one test."""
+"""Real servers for each protocol, on this machine and for one test."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 
 
 def program(name: str) -> str:
-    """A server's program; the test is skipped where there is none."""
+    """A server's program; the test is skipped if it is not installed."""
     found = shutil.which(name, path=PATH)
     if found is None:
         pytest.skip(f"this machine has no {name}")
@@ -45,7 +45,7 @@ def listens(port: int) -> bool:
 
 @contextmanager
 def running(*command: object, ready: Callable[[], bool]) -> Iterator["subprocess.Popen[str]"]:
-    """A server that stays in the foreground, from when it is ready until the context ends."""
+    """A foreground server, ready when the context begins, and stopped when it ends."""
     said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - the server's, closed when it has ended
     process = subprocess.Popen(list(map(str, command)), stdout=said, stderr=said, text=True, start_new_session=True)
     try:
@@ -100,7 +100,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
 
 @contextmanager
 def nginx(folder: Path, authority: Authority, port: int) -> Iterator[Path]:
-    """A web server with TLS; the log it keeps has the number of the connection of each request."""
+    """A web server with TLS. Its log has the connection number of each request."""
     log = folder / "requests"
     (folder / "nginx.conf").write_text(f"""
         daemon off; master_process off; pid {folder}/pid; error_log {folder}/errors;
@@ -161,7 +161,7 @@ def sshd(folder: Path, port: int, *, person: str, password: str) -> Iterator[str
 
 @contextmanager
 def slapd(folder: Path, authority: Authority, port: int, *, secure: int, password: str) -> Iterator[None]:
-    """A directory that lets its administrator in, and everybody but for `cn=nobody`."""
+    """A directory that its administrator can bind to, and everybody except `cn=nobody`."""
     (folder / "tree").mkdir()
     (folder / "ca.pem").write_text(authority.pem)
     (folder / "slapd.conf").write_text(f"""

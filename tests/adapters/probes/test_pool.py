@@ -1,4 +1,4 @@
-"""The pool: in time, spread, all of them; late when it must be, and it says so."""
+"""The pool: probes are on time, spread out and complete; when they are late, it says so."""
 
 import logging
 import socket
@@ -27,7 +27,7 @@ HERE = "127.0.0.1"
 
 @dataclass
 class Ledger:
-    """A watcher that writes everything down, and lets the pool probe for so many hearings."""
+    """A watcher that records everything, and lets the pool probe for a number of calls."""
 
     wanted: Sequence[ProbeTarget]
     hearings: int = 10_000

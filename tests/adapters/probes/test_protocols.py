@@ -1,4 +1,4 @@
-"""Each protocol against a real server of it: up, down, and what cannot be known."""
+"""Each protocol against a real server: up, down, and unknown."""
 
 import socket
 from collections.abc import Iterator
@@ -61,7 +61,7 @@ def test_a_server_that_is_not_there_is_down(
 
 @pytest.mark.parametrize("kind", ["tcp", "xmpp"])
 def test_a_server_that_hangs_is_down(probe: Probe, kind: str) -> None:
-    """Nobody accepts: the queue of connections is full, or nothing is ever said."""
+    """Nobody accepts: the connection queue is full, or nothing is ever sent."""
     with socket.socket() as server:
         server.bind((HERE, 0))
         server.listen(0)

@@ -1,4 +1,4 @@
-"""When probes are due, and up to when all has been read."""
+"""When probes are due, and until when everything has been read."""
 
 from datetime import UTC, datetime, timedelta
 
