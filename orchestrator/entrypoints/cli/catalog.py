@@ -8,6 +8,7 @@ import typer
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
+from orchestrator.entrypoints.cli.tables import new_table
 
 if TYPE_CHECKING:
     from orchestrator.domain.selling.catalog import Component
@@ -21,7 +22,6 @@ def list_components(as_json: AsJson = False) -> None:
 
     Example: orchestrator catalog list
     """
-    from rich.table import Table
 
     with application() as app:
         components = list(app.base.source.catalog().components.values())
@@ -29,9 +29,7 @@ def list_components(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"components": [c.model_dump(mode="json") for c in components]})
         return
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("component", "title", "tiers", "tenancy", "needs", "offered under"):
-        table.add_column(heading, header_style="dim")
+    table = new_table("component", "title", "tiers", "tenancy", "needs", "offered under")
     for c in components:
         under = ", ".join(f"{f} ({lots[c.component]})" for f, lots in offered.items() if c.component in lots)
         table.add_row(f"[bold]{c.component}[/]", c.title, ", ".join(c.tiers), c.tenancy, ", ".join(c.needs), under)
@@ -58,23 +56,18 @@ def show(
 
 def _show(component: "Component") -> None:
     from rich.markup import escape
-    from rich.table import Table
 
     needs = f", needs {', '.join(component.needs)}" if component.needs else ""
     console.print(f"[bold]{component.component}[/] {component.title}: {component.tenancy}{needs}")
     console.print(escape(component.description.strip()))
     if component.exclusive:
         console.print("Exclusive: it is changed for one agency at a time on each host.")
-    tiers = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("tier", "", "price a year", "recovery time", "recovery point", "watts"):
-        tiers.add_column(heading, header_style="dim")
+    tiers = new_table("tier", "", "price a year", "recovery time", "recovery point", "watts")
     for name, tier in component.tiers.items():
         price = f"£{tier.price.per_year:,} per {tier.price.per}"
         tiers.add_row(name, tier.title, price, _hours(tier.recovery.rto), _hours(tier.recovery.rpo), f"{tier.watts:g}")
     console.print(tiers)
-    parameters = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("parameter", "type", "default", ""):
-        parameters.add_column(heading, header_style="dim")
+    parameters = new_table("parameter", "type", "default", "")
     for name, schema in component.parameters.get("properties", {}).items():
         default = escape(str(schema.get("default", "")))
         kind = schema.get("type") or schema.get("$ref", "").rpartition("/")[2]

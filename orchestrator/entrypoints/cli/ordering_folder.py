@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from orchestrator.bootstrap import Application
 from orchestrator.domain.errors import Kind, OrchestratorError
@@ -15,6 +14,7 @@ from orchestrator.entrypoints.cli.asking import require_yes
 from orchestrator.entrypoints.cli.following import carry_all, failure
 from orchestrator.entrypoints.cli.options import Wishes
 from orchestrator.entrypoints.cli.output import console, print_json, say
+from orchestrator.entrypoints.cli.tables import new_table
 from orchestrator.usecases.observing import RunView, plan_view
 from orchestrator.usecases.ordering.batching import Batch, Refused
 
@@ -74,11 +74,8 @@ def _carried(app: Application, runs: list[Run], wishes: Wishes) -> list[RunView]
 
 
 def _show(batch: Batch) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("plan", "agency", "changes", "steps", "over the term", "file"):
-        table.add_column(
-            heading, header_style="dim", justify="right" if heading in ("steps", "over the term") else "left"
-        )
+    figures = ("steps", "over the term")
+    table = new_table("plan", "agency", "changes", *figures, "file", right=figures)
     for one in batch.planned[:SHOWN]:
         plan = one.stored.plan
         counted = {e: sum(c.effect is e for c in plan.changes) for e in Effect if e is not Effect.NONE}

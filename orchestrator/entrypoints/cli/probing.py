@@ -7,6 +7,7 @@ import typer
 from orchestrator.entrypoints.cli.agencies import AgencyId
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
+from orchestrator.entrypoints.cli.tables import new_table
 from orchestrator.entrypoints.failures import MEANING
 
 if TYPE_CHECKING:
@@ -57,13 +58,10 @@ def _plain(target: "ProbeTarget", reading: "Reading") -> dict[str, Any]:
 
 def _show(found: "list[tuple[ProbeTarget, Reading]]") -> None:
     from rich.markup import escape
-    from rich.table import Table
 
     from orchestrator.entrypoints.cli.showing import HEALTH_STYLE
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("service", "probe", "state", "took", "found"):
-        table.add_column(heading, header_style="dim")
+    table = new_table("service", "probe", "state", "took", "found")
     for target, reading in found:
         style = HEALTH_STYLE[reading.state]
         state, took = f"[{style}]{reading.state.value}[/]", f"{reading.seconds * 1000:.0f} ms"

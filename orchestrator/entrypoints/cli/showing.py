@@ -12,6 +12,7 @@ from orchestrator.domain.ordering.plan import Effect
 from orchestrator.domain.runs.run import RunState, StepState
 from orchestrator.domain.service_levels.record import State
 from orchestrator.entrypoints.cli.output import console
+from orchestrator.entrypoints.cli.tables import new_table
 from orchestrator.usecases.observing import (
     NOBODY_PROBES,
     AgencyView,
@@ -105,18 +106,15 @@ def _show_allocations(plan: PlanView) -> None:
 
 
 def _steps_table(plan: PlanView) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), title="Steps", title_justify="left", title_style="")
-    for heading in ("", "step", "hosts", "because"):
-        table.add_column(heading, header_style="dim")
+    table = new_table("", "step", "hosts", "because", title="Steps")
     for number, step in enumerate(plan.steps, 1):
         table.add_row(f"{number:>3}", step.id, ", ".join(step.hosts), f"[dim]{escape(step.because)}[/]")
     return table
 
 
 def _show_cost(plan: PlanView) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0), title="Price", title_justify="left", title_style="")
-    for heading in ("", "quantity", "each a year", "a year"):
-        table.add_column(heading, header_style="dim", justify="left" if not heading else "right")
+    figures = ("quantity", "each a year", "a year")
+    table = new_table("", *figures, right=figures, title="Price")
     for line in plan.cost.lines:
         row = (escape(line["item"]), f"{line['quantity']:,}", money(line["unit_per_year"]), money(line["per_year"]))
         table.add_row(*row)
@@ -144,13 +142,8 @@ def money(pounds: str) -> str:
 
 def run_table(run: RunView, now: datetime) -> Table:
     """One row per step: how long it took or has been running, and what it waits for."""
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    if run.waits_for:
-        table.title, table.title_justify = f"waits {run.waits_for}", "left"
-    for heading in ("", "step", "hosts", "ok", "changed", "time", ""):
-        table.add_column(
-            heading, header_style="dim", justify="right" if heading in ("ok", "changed", "time") else "left"
-        )
+    figures, title = ("ok", "changed", "time"), f"waits {run.waits_for}" if run.waits_for else None
+    table = new_table("", "step", "hosts", *figures, "", right=figures, title=title)
     for step in run.steps:
         ran = step.state not in (StepState.PENDING, StepState.RUNNING)
         table.add_row(
@@ -198,9 +191,7 @@ def _indent(step: StepView) -> str:
 
 
 def show_runs(runs: Iterable[RunView], now: datetime) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("run", "agency", "kind", "state", "created", "took", "why"):
-        table.add_column(heading, header_style="dim")
+    table = new_table("run", "agency", "kind", "state", "created", "took", "why")
     for run in runs:
         style = RUN_STYLE.get(run.state, "cyan")
         took = _duration(run.started_at, run.finished_at or now) if run.started_at else ""
@@ -217,9 +208,7 @@ def show_agency(agency: AgencyView) -> None:
         console.print(f"Run {agency.open_run} is open: orchestrator run follow {agency.open_run}")
     for held in agency.held_backups:
         console.print(f"Backups are held on {held.host} until {held.until:%Y-%m-%d}: orchestrator backup held")
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("service", "tier", "status", "health", "hosts", "endpoints"):
-        table.add_column(heading, header_style="dim")
+    table = new_table("service", "tier", "status", "health", "hosts", "endpoints")
     for service in agency.services:
         endpoints = "\n".join(f"{e.name} {e.address}" for e in service.endpoints)
         hosts = ", ".join(service.hosts)

@@ -3,16 +3,16 @@
 from collections.abc import Iterable
 
 from rich.markup import escape
-from rich.table import Table
 
 from orchestrator.entrypoints.cli.output import console
+from orchestrator.entrypoints.cli.tables import new_table
 from orchestrator.usecases.examining import CheckState, Finding
 
 MARK = {CheckState.PASSED: "[green]✓[/]", CheckState.FAILED: "[red]✗[/]", CheckState.UNKNOWN: "[dim]?[/]"}
 
 
 def show_findings(findings: Iterable[Finding]) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table = new_table()
     for finding in findings:
         lines = [finding.says, *(f"  {detail}" for detail in finding.details)]
         if finding.hint:

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from orchestrator.domain.recovery.held_backups import HeldBackups
 from orchestrator.domain.recovery.verdict import Verdict
 from orchestrator.entrypoints.cli.output import console
+from orchestrator.entrypoints.cli.tables import new_table
 from orchestrator.usecases.recovery.protecting import BackupView
 from orchestrator.usecases.recovery.recalling import DrillView
 from orchestrator.usecases.recovery.scheduling import Slot
@@ -24,9 +24,7 @@ VERDICT_STYLE = {
 
 
 def show_drills(drills: Iterable[DrillView]) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("drill", "agency", "component", "when", "state", "verdict", "recovery time", "lost at most"):
-        table.add_column(heading, header_style="dim")
+    table = new_table("drill", "agency", "component", "when", "state", "verdict", "recovery time", "lost at most")
     for drill in drills:
         table.add_row(
             str(drill.drill),
@@ -87,9 +85,7 @@ def _show_checked(integrity: Any, isolation: Any, cleanup: Any) -> None:
 
 
 def show_calendar(slots: Iterable[Slot]) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("agency", "component", "starts", "over by", "moment", "drill"):
-        table.add_column(heading, header_style="dim")
+    table = new_table("agency", "component", "starts", "over by", "moment", "drill")
     for slot in slots:
         if slot.starts_at is None:
             why = f"[yellow]none: {(slot.skipped or '').replace('_', ' ')}[/]"
@@ -103,9 +99,7 @@ def show_calendar(slots: Iterable[Slot]) -> None:
 
 
 def show_backups(views: Iterable[BackupView], now: datetime) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("agency", "component", "every", "last", "next due", "worst exposure", "promised"):
-        table.add_column(heading, header_style="dim")
+    table = new_table("agency", "component", "every", "last", "next due", "worst exposure", "promised")
     for view in views:
         last = f"{span((now - view.last_started_at).total_seconds())} ago" if view.last_started_at else "[red]never[/]"
         late = view.worst_exposure_seconds is None or view.worst_exposure_seconds > view.objective_seconds
@@ -123,9 +117,7 @@ def show_backups(views: Iterable[BackupView], now: datetime) -> None:
 
 
 def show_held(held: Iterable[HeldBackups], now: datetime) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("agency", "site", "host", "held since", "held until", ""):
-        table.add_column(heading, header_style="dim")
+    table = new_table("agency", "site", "host", "held since", "held until", "")
     for one in held:
         over = f"[yellow]over: orchestrator backup destroy {one.agency}[/]" if now >= one.until else ""
         table.add_row(one.agency, one.site, one.host, f"{one.since:%Y-%m-%d}", f"{one.until:%Y-%m-%d %H:%M}Z", over)

@@ -3,16 +3,13 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from rich.table import Table
-
 from orchestrator.entrypoints.cli.output import console
+from orchestrator.entrypoints.cli.tables import new_table
 from orchestrator.usecases.keys.renewing import SecretView
 
 
 def show_secrets(views: Iterable[SecretView], now: datetime) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("agency", "component", "secret", "since", "days", "certificates end", ""):
-        table.add_column(heading, header_style="dim", justify="right" if heading == "days" else "left")
+    table = new_table("agency", "component", "secret", "since", "days", "certificates end", "", right=("days",))
     for view in views:
         ends = f"{view.certificates_end:%Y-%m-%d}" if view.certificates_end else ""
         replaced = "[yellow]being replaced[/]" if view.replaced else ""

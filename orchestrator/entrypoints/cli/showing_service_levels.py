@@ -13,6 +13,7 @@ from orchestrator.domain.service_levels.rating import Rating
 from orchestrator.domain.service_levels.report import IncidentLine, MeasureLine, Report, ServiceLine
 from orchestrator.entrypoints.cli.output import console
 from orchestrator.entrypoints.cli.showing_recovery import span
+from orchestrator.entrypoints.cli.tables import new_table
 from orchestrator.usecases.service_levels.closing import Closing
 from orchestrator.usecases.service_levels.declaring import DeclarationView
 from orchestrator.usecases.service_levels.reporting import AgencyLine
@@ -28,7 +29,7 @@ OUTCOME_STYLE = {Outcome.IN_TIME: "green", Outcome.LATE: "red", Outcome.RUNNING:
 
 
 def show_agencies(lines: Iterable[AgencyLine]) -> None:
-    table = _table("agency", "month", "lowest availability", "measured", "missed", "points", "credit")
+    table = new_table("agency", "month", "lowest availability", "measured", "missed", "points", "credit")
     for line in lines:
         missed = ", ".join(line.missed)
         table.add_row(
@@ -60,7 +61,7 @@ def show_report(report: Report) -> None:
 
 
 def show_closings(closings: Iterable[Closing]) -> None:
-    table = _table("agency", "month", "version", "missed", "points", "charges", "credit")
+    table = new_table("agency", "month", "version", "missed", "points", "charges", "credit")
     for closing in closings:
         figures = closing.figures
         missed = ", ".join(sorted(figures.missed)) or "nothing"
@@ -73,7 +74,7 @@ def show_closings(closings: Iterable[Closing]) -> None:
 
 
 def show_declarations(views: Iterable[DeclarationView]) -> None:
-    table = _table("no", "kind", "agency", "component", "from", "to", "accepted", "counts", "why")
+    table = new_table("no", "kind", "agency", "component", "from", "to", "accepted", "counts", "why")
     for view in views:
         counts = f"[yellow]no: {escape(view.objection)}[/]" if view.objection else "[green]yes[/]"
         until = f"{_minute(view.ends_at)}" + (f", over {_minute(view.ended_at)}" if view.ended_at else "")
@@ -85,7 +86,7 @@ def show_declarations(views: Iterable[DeclarationView]) -> None:
 
 
 def _measures(lines: Iterable[MeasureLine]) -> Table:
-    table = _table("measure", "target", "achieved", "rating", "points")
+    table = new_table("measure", "target", "achieved", "rating", "points")
     for line in lines:
         marks = [word for word, so in (("provisional", line.provisional), ("few enough late", line.forgiven)) if so]
         again = " [dim]missed twice in a row[/]" if line.missed and line.missed_before else ""
@@ -100,7 +101,7 @@ def _measures(lines: Iterable[MeasureLine]) -> Table:
 
 
 def _services(lines: Iterable[ServiceLine]) -> Table:
-    table = _table("service", "availability", "service time", "down", "not measured", "last seven days")
+    table = new_table("service", "availability", "service time", "down", "not measured", "last seven days")
     for line in lines:
         table.add_row(
             line.component,
@@ -122,7 +123,7 @@ def _day(eligible: int, bad: int, unmeasured: int) -> str:
 
 
 def _incidents(lines: Iterable[IncidentLine]) -> Table:
-    table = _table("incident", "priority", "reported", "response", "fix")
+    table = new_table("incident", "priority", "reported", "response", "fix")
     for line in lines:
         clocks = [
             f"{span(clock.elapsed.total_seconds())} "
@@ -135,10 +136,3 @@ def _incidents(lines: Iterable[IncidentLine]) -> Table:
 
 def _minute(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M}Z"
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in headings:
-        table.add_column(heading, header_style="dim")
-    return table
