@@ -42,6 +42,7 @@ def test_in_the_middle(steps: Steps, component: str) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_after_every_task(steps: Steps, component: str) -> None:
     for task in _tasks(steps, component):
