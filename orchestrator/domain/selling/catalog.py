@@ -310,6 +310,9 @@ class Catalog(Value):
         """Components that no two steps may change on the same host at the same time."""
         return frozenset(name for name, component in self.components.items() if component.exclusive)
 
+    def tier(self, component: str, tier: str) -> Tier:
+        return self.components[component].tiers[tier]
+
     def problems(self) -> list[tuple[str, str]]:
         """(component, what is wrong) for needs that do not exist or are circular."""
         unknown = [

@@ -170,7 +170,7 @@ class Concluding:
 
     def _objectives(self, tx: Transaction, drill: Drill) -> Objectives:
         tier = tx.instances.of(drill.agency)[drill.component].tier
-        promised = self.source.catalog().components[drill.component].tiers[tier].recovery
+        promised = self.source.catalog().tier(drill.component, tier).recovery
         return Objectives(
             rto_seconds=promised.rto.total_seconds(),
             rpo_seconds=promised.rpo.total_seconds(),

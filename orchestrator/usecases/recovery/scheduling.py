@@ -138,7 +138,7 @@ class Scheduling:
 
     def _policy(self, record: AgencyRecord, instance: ServiceInstance) -> DrillPolicy | None:
         """None when the tier promises no drills."""
-        tier = self.source.catalog().components[instance.component].tiers[instance.tier]
+        tier = self.source.catalog().tier(instance.component, instance.tier)
         return effective_policy(tier.recovery.drills, record.call_off.recovery)
 
     def _capacity(self) -> dict[str, int]:
@@ -260,7 +260,7 @@ class Scheduling:
     def _worst_moment(self, tx: Transaction, drill: Drill) -> datetime | None:
         """Just before the next backup would be complete; None before the first."""
         instance = tx.instances.of(drill.agency)[drill.component]
-        target = self.source.catalog().components[drill.component].tiers[instance.tier].recovery
+        target = self.source.catalog().tier(drill.component, instance.tier).recovery
         last = tx.backups.newest(drill.agency, drill.component, limit=1)
         if not last:
             return None

@@ -198,7 +198,7 @@ class Judging:
         return {str(month): tx.months.record(found.agency, month).desk_terms for month in closed}
 
     def _tier(self, instance: ServiceInstance) -> Tier:
-        return self.source.catalog().components[instance.component].tiers[instance.tier]
+        return self.source.catalog().tier(instance.component, instance.tier)
 
 
 def _evidence(tx: Transaction, drill: Drill) -> Evidence | None:
