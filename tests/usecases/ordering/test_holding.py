@@ -127,7 +127,7 @@ class TestDestroying:
         with pytest.raises(OrchestratorError, match="must be held until") as refused:
             left.holding.open_run(AGENCY)
         assert "--early" in (refused.value.hint or "")
-        with pytest.raises(OrchestratorError, match="one line of text"):
+        with pytest.raises(OrchestratorError, match="one line of printable text"):
             left.holding.open_run(AGENCY, early="two\nlines")
         assert all(run.state == "succeeded" for run in left.house.observing.runs(agency=AGENCY))
         run = left.holding.open_run(AGENCY, early="asked for in writing")
