@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from orchestrator.adapters.ansible.guarded import Guards
     from orchestrator.adapters.engine.presence import Presence
     from orchestrator.ports.runs import Errand, StepRunner
-    from orchestrator.usecases.observing import Crew
     from orchestrator.usecases.runs.admitting import Admitting
     from orchestrator.usecases.runs.driving import Driving
     from orchestrator.usecases.runs.retaining import Retaining
+    from orchestrator.usecases.runs.views import Crew
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class EngineParts:
 
     def crew(self) -> "Crew":
         """Workers whose lease is running, and whose process, if it is one of this machine, has not ended."""
-        from orchestrator.usecases.observing import Crew
+        from orchestrator.usecases.runs.views import Crew
 
         with self.base.store.read() as tx:
             alive, serving = (tx.workers.alive(lease=self.base.lease), tx.workers.serving(lease=self.base.lease))

@@ -11,6 +11,7 @@ from orchestrator.domain.ordering.agency import StoredPlan
 from orchestrator.domain.runs.admission import Place
 from orchestrator.domain.runs.run import Busy, Run, RunState, StepOutcome, StepRecord
 from orchestrator.domain.runs.run_options import OnFailure, Priority
+from orchestrator.domain.runs.waits import Wait
 from orchestrator.domain.selling.catalog import Verb
 from orchestrator.domain.value import Value
 
@@ -163,7 +164,7 @@ class NextSteps(Value):
     """Steps of a run that may start now, and what the steps that may start later are waiting for."""
 
     ready: tuple[StepRecord, ...] = ()
-    waiting: Mapping[str, str] = {}
+    waiting: Mapping[str, Wait] = {}
 
 
 @dataclass(frozen=True)

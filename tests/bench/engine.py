@@ -21,7 +21,7 @@ from orchestrator.bootstrap import Application, initialise
 from orchestrator.domain.events import TaskFinished
 from orchestrator.domain.runs.run import OPEN_RUN, StepState
 from orchestrator.settings import Settings
-from orchestrator.usecases.observing import RunView
+from orchestrator.usecases.runs.views import RunView
 from tests.bench import world
 from tests.bench.scale import environment
 

@@ -3,10 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from orchestrator.domain.runs.waits import ForPlace, ForRun, ForWorker, Wait
 from orchestrator.domain.value import Value
-
-FOR_A_WORKER = "for a worker"
-"""Nothing else is in the way."""
 
 
 class Limits(Value):
@@ -31,7 +29,7 @@ def admissible(queue: Sequence[Place], active: Sequence[Place], limits: Limits) 
     return tuple(place for place, obstacle in review(queue, active, limits) if obstacle is None)
 
 
-def review(queue: Sequence[Place], active: Sequence[Place], limits: Limits) -> Iterator[tuple[Place, str | None]]:
+def review(queue: Sequence[Place], active: Sequence[Place], limits: Limits) -> Iterator[tuple[Place, Wait | None]]:
     """Each queued run with what it waits for, or None if it may start.
 
     A waiting run keeps its place on every host that it needs: later runs cannot overtake it there. So a run that needs
@@ -65,14 +63,14 @@ class _Held:
         for host in place.hosts:
             self._on_host.setdefault((place.site, host), []).append(place)
 
-    def obstacle(self, place: Place, limits: Limits) -> str | None:
+    def obstacle(self, place: Place, limits: Limits) -> Wait | None:
         if self._runs >= limits.runs:
-            return f"for one of {limits.runs} places for runs" if limits.runs else FOR_A_WORKER
+            return ForPlace(places=limits.runs) if limits.runs else ForWorker()
         if self._at_site.get(place.site, 0) >= limits.site:
-            return f"for one of {limits.site} places for runs at site {place.site}"
+            return ForPlace(places=limits.site, site=place.site)
         for host in place.hosts:
             claims = self._on_host.get((place.site, host), [])
             if len(claims) >= limits.host:
                 first = claims[0]
-                return f"for run {first.run} of {first.agency} on {host}"
+                return ForRun(run=first.run, agency=first.agency, host=host)
         return None

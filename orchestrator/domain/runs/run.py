@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.domain.lifecycle import Lifecycle
 from orchestrator.domain.ordering.plan import Purpose, Step
 from orchestrator.domain.runs.run_options import PATIENCE, OnFailure, Priority
+from orchestrator.domain.runs.waits import ForRetry, ForRun, Wait
 from orchestrator.domain.selling.catalog import Retry, Verb
 from orchestrator.domain.value import Value
 
@@ -197,15 +198,15 @@ class Busy(Value):
     hosts: tuple[str, ...]
 
 
-def obstacle(step: StepRecord, elsewhere: Sequence[Busy], *, exclusive: Container[str], now: datetime) -> str | None:
+def obstacle(step: StepRecord, elsewhere: Sequence[Busy], *, exclusive: Container[str], now: datetime) -> Wait | None:
     """What a step whose needs have succeeded waits for, or None if it may start. `exclusive` are the components that no
     two steps may change on the same host at the same time."""
     if step.not_before and step.not_before > now:
-        return f"until {step.not_before:%H:%M:%S}Z, to be retried"
+        return ForRetry(until=step.not_before)
     for other in elsewhere if step.verb in CHANGING and step.component in exclusive else ():
         shared = [host for host in step.hosts if host in other.hosts]
         if other.component == step.component and shared:
-            return f"for run {other.run} of {other.agency} on {shared[0]}"
+            return ForRun(run=other.run, agency=other.agency, host=shared[0])
     return None
 
 

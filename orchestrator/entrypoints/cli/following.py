@@ -14,13 +14,12 @@ from orchestrator.bootstrap import Application
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Event, RunMoved, StepFinished, StepPostponed, StepStarted, StepTold, TaskFinished
 from orchestrator.domain.ordering.plan import Purpose
-from orchestrator.domain.runs.admission import FOR_A_WORKER
 from orchestrator.domain.runs.run import RunState, StepState
 from orchestrator.entrypoints.cli.output import progress, say
 from orchestrator.entrypoints.cli.showing import run_table
 from orchestrator.entrypoints.failures import INTERRUPTED
 from orchestrator.ports.runs import Errand
-from orchestrator.usecases.observing import RunView, is_open
+from orchestrator.usecases.runs.views import RunView, is_open
 
 POLL_SECONDS = 0.25
 
@@ -170,7 +169,7 @@ class _Follower:
     def _tell(self, run: RunView) -> None:
         if run.waits_for != self._waited_for and self.on_event is None:
             self._waited_for = run.waits_for
-            if run.waits_for and run.waits_for != FOR_A_WORKER:
+            if run.waits_for and not run.only_a_worker:
                 say(f"run {run.run} waits {run.waits_for}")
         for event in self.app.observing.events(run=self.run_id, after=self.last):
             (self.on_event or _plain_line)(event)

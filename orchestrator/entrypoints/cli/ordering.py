@@ -55,7 +55,7 @@ def plan(
             pending = plan_folder(app, file, as_json=as_json, renamed=renamed)
         raise typer.Exit(CHANGES_PENDING if detailed_exitcode and pending else 0)
     from orchestrator.entrypoints.cli.showing import show_plan
-    from orchestrator.usecases.observing import plan_view
+    from orchestrator.usecases.ordering.views import plan_view
 
     with application() as app:
         call_off = app.ordering.planning.read(file)
@@ -149,7 +149,7 @@ def plan_number(word: str) -> int | None:
 def plan_and_carry_out(app: "Application", stored: "StoredPlan", wishes: Wishes, *, yes: bool) -> None:
     """Show a stored plan, ask for confirmation, and carry it out."""
     from orchestrator.entrypoints.cli.showing import show_plan
-    from orchestrator.usecases.observing import plan_view
+    from orchestrator.usecases.ordering.views import plan_view
 
     view = plan_view(stored)
     if not wishes.as_json:

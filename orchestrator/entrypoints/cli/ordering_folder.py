@@ -15,8 +15,9 @@ from orchestrator.entrypoints.cli.following import carry_all, failure
 from orchestrator.entrypoints.cli.options import Wishes
 from orchestrator.entrypoints.cli.output import console, print_json, say
 from orchestrator.entrypoints.cli.tables import new_table
-from orchestrator.usecases.observing import RunView, plan_view
 from orchestrator.usecases.ordering.batching import Batch, Refused
+from orchestrator.usecases.ordering.views import plan_view
+from orchestrator.usecases.runs.views import RunView
 
 NOTHING_APPLIED = "nothing was applied; fix the files, or apply the others with --keep-going"
 

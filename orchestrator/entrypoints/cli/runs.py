@@ -113,7 +113,7 @@ def cancel(run: RunId, as_json: AsJson = False) -> None:
 
     Example: orchestrator run cancel 12
     """
-    from orchestrator.usecases.observing import is_open
+    from orchestrator.usecases.runs.views import is_open
 
     with application() as app:
         app.engine.driving.cancel(run)
@@ -136,7 +136,7 @@ def resume(
 
     Example: orchestrator run resume 12
     """
-    from orchestrator.usecases.observing import is_open
+    from orchestrator.usecases.runs.views import is_open
 
     with application() as app:
         if not is_open(app.observing.run(run)):

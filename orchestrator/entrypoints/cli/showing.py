@@ -13,16 +13,9 @@ from orchestrator.domain.runs.run import RunState, StepState
 from orchestrator.domain.service_levels.record import State
 from orchestrator.entrypoints.cli.output import console
 from orchestrator.entrypoints.cli.tables import new_table
-from orchestrator.usecases.observing import (
-    NOBODY_PROBES,
-    AgencyView,
-    ChangeView,
-    CostView,
-    PlanView,
-    RunView,
-    ServiceView,
-    StepView,
-)
+from orchestrator.usecases.observing import NOBODY_PROBES, AgencyView, ServiceView
+from orchestrator.usecases.ordering.views import ChangeView, CostView, PlanView
+from orchestrator.usecases.runs.views import RunView, StepView
 
 SYMBOL = {
     Effect.CREATE: "[green]+[/]",

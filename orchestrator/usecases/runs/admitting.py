@@ -4,8 +4,9 @@ from collections.abc import Collection, Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from orchestrator.domain.runs.admission import FOR_A_WORKER, Limits, Place, admissible, review
+from orchestrator.domain.runs.admission import Limits, Place, admissible, review
 from orchestrator.domain.runs.run import RUN_LIFE, Run, RunEvent, RunState, obstacle, ready
+from orchestrator.domain.runs.waits import ForWorker, Wait
 from orchestrator.ports.runs import NextSteps
 from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import find_run
@@ -34,14 +35,14 @@ class Admitting:
                 tx.queue.put(admitted.id, admitted.attempt)
             return len(places)
 
-    def waits_for(self, tx: Transaction, run: Run) -> str | None:
+    def waits_for(self, tx: Transaction, run: Run) -> Wait | None:
         """What a queued or admitted run waits for; None for any other."""
         if run.state is RunState.ADMITTED:
-            return FOR_A_WORKER
+            return ForWorker()
         if run.state is not RunState.QUEUED:
             return None
         reviewed = review(tx.runs.queue(), tx.runs.active(), self._limits(tx))
-        return next((reason or FOR_A_WORKER for place, reason in reviewed if place.run == run.id), None)
+        return next((reason or ForWorker() for place, reason in reviewed if place.run == run.id), None)
 
     def _admissible(self, tx: Transaction, only: Collection[int] | None) -> tuple[Place, ...]:
         """Who works for some runs alone waits for no other that is queued, which nobody may be there to work on."""

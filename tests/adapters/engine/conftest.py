@@ -18,7 +18,7 @@ from orchestrator.domain.events import StepStarted
 from orchestrator.domain.runs.run import OPEN_RUN, RunState
 from orchestrator.domain.selling.agreement import CallOff
 from orchestrator.settings import DatabaseSettings, Settings, WorkerSettings
-from orchestrator.usecases.observing import RunView
+from orchestrator.usecases.runs.views import RunView
 from tests.adapters.engine import program
 from tests.adapters.engine.program import Mishap
 from tests.conftest import WORLD

@@ -9,6 +9,7 @@ from orchestrator.domain.ordering.plan import Purpose
 from orchestrator.domain.runs.admission import Limits, Place, admissible, review
 from orchestrator.domain.runs.run import Run, RunState
 from orchestrator.domain.runs.run_options import Priority
+from orchestrator.domain.runs.waits import ForPlace, ForRun, ForWorker, Wait
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 WIDE = Limits(runs=100, site=100, host=100)
@@ -18,7 +19,7 @@ def place(number: int, *hosts: str, site: str = "here") -> Place:
     return Place(number, f"agency-{number}", site, hosts)
 
 
-def waits(queue: list[Place], active: list[Place], limits: Limits) -> dict[int, str | None]:
+def waits(queue: list[Place], active: list[Place], limits: Limits) -> dict[int, Wait | None]:
     return {p.run: reason for p, reason in review(queue, active, limits)}
 
 
@@ -35,26 +36,27 @@ class TestARun:
 
     def test_waits_for_a_place(self) -> None:
         limits = WIDE.model_copy(update={"runs": 1})
-        assert waits([place(2, "pc1")], [place(1, "gw1")], limits) == {2: "for one of 1 places for runs"}
+        assert waits([place(2, "pc1")], [place(1, "gw1")], limits) == {2: ForPlace(places=1)}
 
     def test_waits_for_a_worker_when_there_is_none(self) -> None:
-        assert waits([place(1)], [], WIDE.model_copy(update={"runs": 0})) == {1: "for a worker"}
+        assert waits([place(1)], [], WIDE.model_copy(update={"runs": 0})) == {1: ForWorker()}
 
     def test_waits_for_a_place_at_its_site_while_others_pass(self) -> None:
         queue = [place(2, "a"), place(3, "a", site="there")]
         found = waits(queue, [place(1, "b")], WIDE.model_copy(update={"site": 1}))
-        assert found == {2: "for one of 1 places for runs at site here", 3: None}
+        assert found == {2: ForPlace(places=1, site="here"), 3: None}
 
     def test_names_the_run_and_the_host_it_waits_for(self) -> None:
         busy = Place(12, "cabinet-office", "here", ("desk1", "gw1"))
         found = waits([place(13, "desk1", "pc1")], [busy], WIDE.model_copy(update={"host": 1}))
-        assert found == {13: "for run 12 of cabinet-office on desk1"}
+        assert found == {13: ForRun(run=12, agency="cabinet-office", host="desk1")}
 
     def test_is_not_overtaken_on_a_host_it_waits_for(self) -> None:
         """A run that needs two hosts would otherwise starve behind runs that need one."""
         queue = [place(2, "a", "b"), place(3, "b"), place(4, "c")]
         found = waits(queue, [place(1, "a")], WIDE.model_copy(update={"host": 1}))
-        assert found == {2: "for run 1 of agency-1 on a", 3: "for run 2 of agency-2 on b", 4: None}
+        first, second = (ForRun(run=n, agency=f"agency-{n}", host=host) for n, host in ((1, "a"), (2, "b")))
+        assert found == {2: first, 3: second, 4: None}
 
     def test_on_a_host_of_the_same_name_elsewhere_is_in_nobodys_way(self) -> None:
         found = waits([place(2, "gw1", site="there")], [place(1, "gw1")], WIDE.model_copy(update={"host": 1}))

@@ -10,7 +10,7 @@ from orchestrator.domain.ordering.plan import Purpose
 from orchestrator.domain.runs.run import RunState
 from orchestrator.domain.runs.run_options import OnFailure, Priority
 from orchestrator.entrypoints.cli.following import failure
-from orchestrator.usecases.observing import RunView
+from orchestrator.usecases.runs.views import RunView
 from tests.entrypoints.cli.conftest import InProcess
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from orchestrator.domain.events import StepPostponed
 from orchestrator.domain.runs.run import Run, RunState, StepOutcome, StepState
 from orchestrator.domain.runs.run_options import OnFailure, Priority
+from orchestrator.domain.runs.waits import ForRetry, ForRun
 from orchestrator.domain.selling.agreement import CallOff
 from orchestrator.usecases.runs.retaining import Retaining
 from tests.usecases.conftest import House, order
@@ -63,11 +64,11 @@ class TestTwoRunsOnOneHost:
         held = house.driving.start(first.id, "alpha.provision", worker="w")
         assert held
         assert house.driving.next_steps(second.id).ready == ()
-        reason = "for run 1 of agency-a on here"
+        reason = ForRun(run=1, agency="agency-a", host="here")
         assert house.driving.next_steps(second.id).waiting == {"alpha.provision": reason}
         assert house.driving.start(second.id, "alpha.provision", worker="v") is None
         view = {s.id: s.waits_for for s in house.observing.run(second.id).steps}
-        assert view["alpha.provision"] == reason
+        assert view["alpha.provision"] == "for run 1 of agency-a on here"
         house.driving.finish(held, StepOutcome(state=StepState.SUCCEEDED))
         assert house.driving.start(second.id, "alpha.provision", worker="v")
 
@@ -104,7 +105,9 @@ class TestAStepWhoseHostDidNotAnswer:
         begun = house.clock.now()
         told = [e.what for e in house.observing.events(run=run.id)]
         assert [p.until - begun for p in told if isinstance(p, StepPostponed)] == [timedelta(seconds=10)]
-        assert "to be retried" in house.driving.next_steps(run.id).waiting["epsilon.provision"]
+        assert isinstance(house.driving.next_steps(run.id).waiting["epsilon.provision"], ForRetry)
+        [words] = [s.waits_for for s in house.observing.run(run.id).steps if s.waits_for]
+        assert words.endswith("Z, to be retried")
         house.clock.turn(seconds=10)
         assert [s.id for s in house.driving.next_steps(run.id).ready] == ["epsilon.provision"]
         self.lose(house, run, StepState.TIMED_OUT)
