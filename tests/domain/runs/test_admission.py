@@ -38,6 +38,11 @@ class TestARun:
         limits = WIDE.model_copy(update={"runs": 1})
         assert waits([place(2, "pc1")], [place(1, "gw1")], limits) == {2: ForPlace(places=1)}
 
+    def test_starts_while_there_is_a_place(self) -> None:
+        queue = [place(2, "a"), place(3, "b"), place(4, "c")]
+        for limits in (WIDE.model_copy(update={"runs": 3}), WIDE.model_copy(update={"site": 3})):
+            assert [run for run, wait in waits(queue, [place(1, "d")], limits).items() if wait is None] == [2, 3]
+
     def test_waits_for_a_worker_when_there_is_none(self) -> None:
         assert waits([place(1)], [], WIDE.model_copy(update={"runs": 0})) == {1: ForWorker()}
 

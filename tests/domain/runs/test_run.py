@@ -73,6 +73,14 @@ class TestWhatMayStart:
     def test_is_nothing_once_a_step_went_wrong(self, broken: str) -> None:
         assert ready([step("a", broken), step("b")]) == ()
 
+    def test_that_always_happen_do_so_last_and_one_after_another(self) -> None:
+        cleanup, report = (step(name).model_copy(update={"always": True}) for name in ("cleanup", "report"))
+        assert [s.id for s in ready([step("a"), cleanup, report])] == ["a"]
+        assert [s.id for s in ready([step("a", "failed"), cleanup, report])] == ["cleanup"]
+        done = cleanup.model_copy(update={"state": StepState.SUCCEEDED})
+        assert [s.id for s in ready([step("a", "failed"), done, report])] == ["report"]
+        assert [s.id for s in ready([step("a"), cleanup, report], stopping=True)] == ["cleanup"]
+
 
 class TestARunEnds:
     def test_succeeded_when_every_step_did(self) -> None:
@@ -84,7 +92,7 @@ class TestARunEnds:
         assert conclusion(steps) == (RunEvent.FAIL, f"b {how.replace('_', ' ')}")
 
     def test_cancelled_when_it_was_stopped(self) -> None:
-        assert conclusion([step("a", "cancelled"), step("b")])[0] is RunEvent.CANCEL
+        assert conclusion([step("a", "cancelled"), step("b")]) == (RunEvent.CANCEL, "cancelled on request")
         assert conclusion([step("a", "succeeded"), step("b")])[0] is RunEvent.CANCEL
 
     def test_failed_even_when_it_was_being_cancelled(self) -> None:
