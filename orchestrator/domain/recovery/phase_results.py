@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import BeforeValidator, ConfigDict, FiniteFloat
 
 from orchestrator.domain.recovery.canary import RecoveredRecords
 from orchestrator.domain.recovery.evidence import LeakAttempt, PinnedSnapshot
@@ -26,8 +26,8 @@ class PhaseResult(Value):
 class HostClock(Value):
     """How far the recovery host's clock is ahead of ours, in seconds."""
 
-    offset_seconds: float
-    uncertainty_seconds: float
+    offset_seconds: FiniteFloat
+    uncertainty_seconds: FiniteFloat
 
 
 class Examined(PhaseResult):

@@ -324,6 +324,26 @@ class TestWhateverGoesWrong:
         assert drill.state is DrillState.BLOCKED
         assert drill.verdict is None
 
+    @pytest.mark.parametrize(
+        ("operation", "answer", "wrong"),
+        [
+            ("precheck", {"time": "noon"}, "clock.offset_seconds"),
+            ("pin", {"chosen": "1", "snapshots": [{"id": 7}]}, "snapshots.0"),
+            ("prepare", {"address": None}, "address"),
+            ("check", {"engine": {"passed": "perhaps"}}, "checks.engine.passed"),
+            ("leaks", {"attempts": "none"}, "leaks"),
+        ],
+    )
+    def test_an_answer_that_is_none_fails_its_phase(
+        self, ready: RecoveryHouse, operation: str, answer: dict[str, Any], wrong: str
+    ) -> None:
+        ready.host.answers[operation] = answer
+        drill = ready.drilling.request(AGENCY, "alpha", by="ann")
+        run = ready.drive(ready.drilling.start(drill.id))
+        assert run.state is RunState.FAILED
+        failed = [step.error for step in ready.house.observing.run(run.id).steps if step.state is StepState.FAILED]
+        assert f"the recovery host's answer cannot be read: {wrong}" in str(failed)
+
     def test_a_cleanup_that_fails_is_said(self, ready: RecoveryHouse) -> None:
         ready.host.broken["cleanup"] = refusal("device busy")
         drill = ready.drill()
