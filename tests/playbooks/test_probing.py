@@ -78,7 +78,7 @@ def timeline(app: Application, probe: str) -> Timeline:
 
 def test_agents_use_the_desk_all_the_time(probed: Application) -> None:
     wait_until(lambda: [t.state for t in timeline(probed, "rt")] == [UP], seconds=WITHIN)
-    found = {target.key.probe: reading for target, reading in probed.probe_now(AGENCY, DESK)}
+    found = {target.key.probe: reading for target, reading in probed.probing.probe_now(AGENCY, DESK)}
     assert found["http"].state is UP, found["http"].detail
     assert found["rt"].detail.endswith("opened, read and resolved")
 
@@ -111,7 +111,9 @@ def test_an_outage_is_told_to_the_interval_and_somebody_is_called(
     wait_until(lambda: read_until(probed) > max(since, up.at), seconds=WITHIN)
     assert (up.at - down.at).total_seconds() <= bad_seconds(probed)
     assert abs(bad_seconds(probed) - truth) <= TICKET_EVERY.total_seconds() + 2
-    [desk] = [service for service in probed.reporting.report(AGENCY).services if service.component == DESK]
+    [desk] = [
+        service for service in probed.service_levels.reporting.report(AGENCY).services if service.component == DESK
+    ]
     assert desk.bad == bad_seconds(probed)
     assert sum(day.bad for day in desk.days) == desk.bad
 
@@ -148,8 +150,8 @@ def test_an_incident_is_judged_by_the_desks_own_record(probed: Application, step
     for status in ("open", "stalled", "open", "resolved"):
         time.sleep(PAUSE.total_seconds())
         run_in_rt(steps, f"my $t = RT::Ticket->new($all); $t->Load({number}); $t->SetStatus('{status}');")
-    assert probed.gathering.gather() >= 1
-    with probed.store.read() as tx:
+    assert probed.probing.gathering.gather() >= 1
+    with probed.base.store.read() as tx:
         incidents = tx.incidents.within(AGENCY, datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC))
     assert list(incidents) == [number], "tickets of probes are no incidents"
     incident = incidents[number]
@@ -158,7 +160,7 @@ def test_an_incident_is_judged_by_the_desks_own_record(probed: Application, step
     assert len(incident.holds) == 1
     fixed_at = incident.fixed_at
     wait_until(lambda: read_until(probed) > fixed_at, seconds=WITHIN)  # a month that goes on is known so far
-    [line] = [line for line in probed.reporting.report(AGENCY).incidents if line.number == number]
+    [line] = [line for line in probed.service_levels.reporting.report(AGENCY).incidents if line.number == number]
     held = incident.holds[0].end - incident.holds[0].start if incident.holds[0].end else timedelta()
     assert held >= PAUSE - timedelta(seconds=1)
     assert line.priority is IncidentPriority.P1
