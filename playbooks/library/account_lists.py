@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: the accounts that an agency's people may see."""
+"""Ansible module: lists of the accounts that an agency's people may see."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ DOCUMENTATION = r"""
 module: account_lists
 short_description: Lists of accounts and groups without those of other agencies
 description:
-  - Writes C(passwd), C(group) and C(shadow) into a folder, as this host's own lists are but for the accounts and
-    groups of other agencies, to be shown to an agency's sessions in place of them.
-  - They are written in place, as a session goes on seeing the file that was there when it began.
+  - Writes copies of this host's C(passwd), C(group) and C(shadow) into a folder, without the accounts and groups of
+    other agencies. An agency's sessions see the copies instead.
+  - They are written in place, because a session keeps the file that existed when it began.
 options:
   group:
-    description: The agency's own group. Those of other agencies begin like it up to the first hyphen.
+    description: The agency's own group. Groups of other agencies have the same name up to the first hyphen.
     type: str
     required: true
   folder:
-    description: Where the lists are.
+    description: The folder of the lists.
     type: path
     required: true
   unlisted:
-    description: Folders that people may pass through and not list, as the names in them are those of other agencies.
+    description: Folders that people may enter but not list, because they contain names of other agencies.
     type: list
     elements: path
     default: []
@@ -50,9 +50,9 @@ NAME, PASSWD_GROUP, GROUP_NUMBER = 0, 3, 2
 
 
 def private(own: str) -> dict[str, str]:
-    """Return the lists by name, without what belongs to other agencies."""
+    """Return the lists by name, without entries of other agencies."""
     kin = own.partition("-")[0]
-    # In this order: another step may be making accounts, and makes the group first.
+    # In this order: another step may be making accounts, and it makes the group first.
     accounts = [line.split(":") for line in Path("/etc/passwd").read_text().splitlines()]
     groups = [line.split(":") for line in Path("/etc/group").read_text().splitlines()]
     others = {row[GROUP_NUMBER] for row in groups if row[NAME].startswith(kin) and row[NAME] != own}
@@ -68,7 +68,7 @@ def private(own: str) -> dict[str, str]:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace the text of a file that others have open, the new before the old is cut off."""
+    """Replace the text of a file that others have open: write the new text before truncating the old."""
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     if not path.exists():
         path.touch(mode=0o640)
@@ -82,7 +82,7 @@ def write(path: Path, text: str) -> None:
 
 
 def main() -> None:
-    """Settle the lists and report whether they differed."""
+    """Bring the lists up to date and report whether they differed."""
     module = AnsibleModule(
         argument_spec={
             "group": {"type": "str", "required": True},

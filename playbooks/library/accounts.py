@@ -1,16 +1,16 @@
 #!/usr/bin/python
-"""Ansible module: the accounts of one group of people, all at once."""
+"""Ansible module: all accounts of one group of people."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: accounts
-short_description: The accounts of one group of people, all at once
+short_description: Manages all accounts of one group of people
 description:
   - Makes a group and the accounts whose primary group it is, with their passwords and private homes, and removes the
     group's other accounts with their homes, processes and leftovers in shared directories.
-  - The accounts are in no other group, and nobody else is in theirs; their homes are for them alone, their shell is
-    C(/bin/bash).
+  - The accounts are in no other group, and no other account is in theirs. Only they can read their homes. Their shell
+    is C(/bin/bash).
   - An account that exists but belongs to another group is never touched; the module fails.
 options:
   group:
@@ -18,7 +18,7 @@ options:
     type: str
     required: true
   passwords:
-    description: Password by name of account. Empty to remove all accounts and the group.
+    description: Passwords by account name. Empty to remove all accounts and the group.
     type: dict
     default: {}
 attributes:
@@ -27,7 +27,7 @@ attributes:
     description: Says what would change.
   diff_mode:
     support: full
-    description: Which accounts are made, removed or given another password, and what they may no more.
+    description: Which accounts are made, removed or given another password, and which access they lose.
 author: [Shared service orchestrator]
 """
 
@@ -70,7 +70,7 @@ def members(group: str) -> dict[str, pwd.struct_passwd]:
 
 
 def group_exists(group: str) -> bool:
-    """Tell whether the group is there."""
+    """Tell whether the group exists."""
     return any(entry.gr_name == group for entry in grp.getgrall())
 
 
@@ -84,14 +84,14 @@ def has_password(name: str, password: str) -> bool:
 
 
 def crypted(password: str, setting: str) -> str:
-    """Return a password as the library that logins use would store it; Python has had no module for it since 3.13."""
+    """Return a password hashed by the library that logins use; Python has no module for it since 3.13."""
     crypt = ctypes.CDLL("libcrypt.so.1").crypt
     crypt.restype = ctypes.c_char_p
     return (crypt(password.encode(), setting.encode()) or b"").decode()
 
 
 def end_processes(owner: int) -> None:
-    """Kill what runs as this user, also what was started while we looked."""
+    """Kill all processes of this user, including those that started while we looked."""
     for _attempt in range(10):
         running = [entry for entry in Path("/proc").glob("[0-9]*") if belongs_to(entry, owner)]
         if not running:
@@ -103,7 +103,7 @@ def end_processes(owner: int) -> None:
 
 
 def belongs_to(path: Path, owner: int) -> bool:
-    """Tell whether the path is there and this user's."""
+    """Tell whether the path exists and belongs to this user."""
     try:
         return path.lstat().st_uid == owner
     except FileNotFoundError:
@@ -131,23 +131,23 @@ def make(module: AnsibleModule, group: str, name: str) -> None:
 
 
 def set_password(module: AnsibleModule, name: str, password: str) -> None:
-    """Give an account its password, by standard input."""
+    """Give an account its password, over standard input."""
     module.run_command(["chpasswd"], data=f"{name}:{password}", check_rc=True)
 
 
 def foreign_groups(group: str, name: str) -> list[str]:
-    """Return groups that list the account besides its own: whoever is in `sudo` is no user of an agency."""
+    """Return groups that list the account besides its own: a member of `sudo` is not an agency's user."""
     return sorted(entry.gr_name for entry in grp.getgrall() if name in entry.gr_mem and entry.gr_name != group)
 
 
 def home_is_private(account: pwd.struct_passwd) -> bool:
-    """Tell whether only the account itself reads its home."""
+    """Tell whether only the account itself can read its home."""
     home = Path(account.pw_dir)
     return belongs_to(home, account.pw_uid) and home.is_dir() and stat.S_IMODE(home.stat().st_mode) == HOME_MODE
 
 
 def make_private(account: pwd.struct_passwd) -> None:
-    """Give an account its home back."""
+    """Give an account its home, and nobody else access to it."""
     home = Path(account.pw_dir)
     home.mkdir(exist_ok=True)
     os.chown(home, account.pw_uid, account.pw_gid, follow_symlinks=False)
@@ -155,7 +155,7 @@ def make_private(account: pwd.struct_passwd) -> None:
 
 
 def reach(module: AnsibleModule, group: str, account: pwd.struct_passwd) -> list[tuple[str, Callable[[], object]]]:
-    """Return what an account may beyond what it should, in words, each with the act that puts it right."""
+    """Return descriptions of the access that an account should not have, each with the action that removes it."""
     run, name = partial(module.run_command, check_rc=True), account.pw_name
     found: list[tuple[str, Callable[[], object]]] = [
         (f"{name} not in group {other}", partial(run, ["gpasswd", "--delete", name, other]))
@@ -167,13 +167,13 @@ def reach(module: AnsibleModule, group: str, account: pwd.struct_passwd) -> list
         found.append((f"shell of {name} {SHELL}", partial(run, ["usermod", "--shell", SHELL, name])))
     if account.pw_uid == 0:
         module.fail_json(
-            msg=f"{name} is another name of root: remove that line from /etc/passwd, and look who wrote it"
+            msg=f"{name} is another name for root: remove that line from /etc/passwd, and find out who wrote it"
         )
     return found
 
 
 def differences(module: AnsibleModule, group: str, passwords: dict[str, str]) -> list[tuple[str, Callable[[], object]]]:
-    """Return what is not as wanted, in words, each with the act that puts it right."""
+    """Return descriptions of what must change, each with the action that does it."""
     found: list[tuple[str, Callable[[], object]]] = []
     present, group_present = members(group), group_exists(group)
     run = partial(module.run_command, check_rc=True)
@@ -200,7 +200,7 @@ def differences(module: AnsibleModule, group: str, passwords: dict[str, str]) ->
 
 
 def main() -> None:
-    """Settle the accounts and report what was different."""
+    """Bring the accounts up to date and report what differed."""
     module = AnsibleModule(
         argument_spec={
             "group": {"type": "str", "required": True},

@@ -8,9 +8,9 @@ module: agency_certificate
 short_description: Certificates of an agency's own authority, computed from one secret
 description:
   - Computes the agency's certificate authority and, with O(valid), a host certificate signed by it. The same O(key)
-    gives the same bytes for ever, so nothing has to be stored; another key is another authority.
-  - The authority is good for names below O(domain) and for addresses, and for no other name.
-  - Runs on the controller, which alone knows the key.
+    always gives the same bytes, so nothing has to be stored. Another key gives another authority.
+  - The authority is valid for names below O(domain) and for addresses, and for no other name.
+  - Runs on the controller, because only the controller knows the key.
 options:
   key:
     description: 32 random bytes, base64.
@@ -33,7 +33,7 @@ options:
     type: str
     required: true
   valid:
-    description: From when and until when the certificate of the host is good. Without, there is none.
+    description: The period in which the host certificate is valid. When omitted, there is no host certificate.
     type: dict
     suboptions:
       begins:
@@ -47,7 +47,7 @@ options:
 attributes:
   check_mode:
     support: full
-    description: The same as without, because nothing is changed.
+    description: The same as in normal mode, because nothing is changed.
 author: [Shared service orchestrator]
 """
 
@@ -97,13 +97,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-# Of authorities. Fixed, because "today" would make every run a change. They are replaced by replacing the secret.
+# Of authorities. Fixed, because "today" would make every run a change. A new secret replaces them.
 VALID = (dt.datetime(2025, 1, 1, tzinfo=dt.UTC), dt.datetime(2045, 1, 1, tzinfo=dt.UTC))
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of the group P-256
 
 
 def derive(key: bytes, purpose: str) -> ec.EllipticCurvePrivateKey:
-    """Return the private key this secret has for a purpose."""
+    """Return the private key derived from this secret for a purpose."""
     number = int.from_bytes(HKDF(hashes.SHA256(), 48, None, purpose.encode()).derive(key))
     return ec.derive_private_key(number % (ORDER - 1) + 1, ec.SECP256R1())
 
@@ -111,7 +111,7 @@ def derive(key: bytes, purpose: str) -> ec.EllipticCurvePrivateKey:
 def builder(
     issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePublicKey, valid: tuple[dt.datetime, dt.datetime]
 ) -> x509.CertificateBuilder:
-    """Return what all our certificates have in common. The serial number is a digest of what is certified."""
+    """Return the common part of all our certificates. The serial number is a digest of what is certified."""
     described = f"{issuer.rfc4514_string()}/{subject.rfc4514_string()}/{key.public_numbers().x}/{valid[0].isoformat()}"
     return x509.CertificateBuilder(
         issuer_name=issuer,
@@ -147,7 +147,7 @@ def authority(key: ec.EllipticCurvePrivateKey, agency: str, domain: str) -> x509
 
 
 def host_certificate(secret: bytes, issuer: x509.Certificate, given: dict[str, Any]) -> dict[str, str]:
-    """Return the host's certificate, its key, and the fingerprint."""
+    """Return the host's certificate, its key and its fingerprint."""
     full_name, signer = f"{given['host']}.{given['domain']}", derive(secret, "authority")
     own = derive(secret, f"host {full_name}")
     names = x509.SubjectAlternativeName(

@@ -1,16 +1,15 @@
 #!/usr/bin/python
-"""Ansible module: whatever on a host bears an agency's name or number."""
+"""Ansible module: everything on a host that bears an agency's name or number."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: agency_traces
-short_description: Lists whatever on a host bears an agency's name or number
+short_description: Lists everything on a host that bears an agency's name or number
 description:
-  - Looks through names of files and lines of configuration, accounts, groups, units, processes, links, network
-    namespaces, tables of nftables, mounts and crontabs, and fails when there is anything but what is O(excused).
-    Changes nothing.
-  - It goes by names and not by what whoever made them has noted, so it finds what an attempt that was killed has left.
+  - Searches file names, lines of configuration, accounts, groups, units, processes, links, network namespaces,
+    nftables tables, mounts and crontabs. Fails if it finds anything that is not O(excused). Changes nothing.
+  - It searches by name instead of relying on records, so it also finds what an interrupted attempt left behind.
 options:
   id:
     description: The agency's short name.
@@ -21,26 +20,25 @@ options:
     type: int
     required: true
   namesakes:
-    description: Other agencies whose short names hold this one's.
+    description: Other agencies whose short names contain this one's.
     type: list
     elements: str
     default: []
   numbered:
-    description: What names that carry the number begin with, such as C(vpn).
+    description: Prefixes of names that carry the number, such as C(vpn).
     type: list
     elements: str
     default: []
   excused:
     description:
-      - Patterns of what may be there, each of a whole line of what is reported. C({id}) and C({n}) stand for the
-        agency's.
+      - Patterns of traces that are allowed, each for a whole reported line. C({id}) and C({n}) stand for the agency's.
     type: list
     elements: str
     default: []
 attributes:
   check_mode:
     support: full
-    description: The same as without.
+    description: The same as in normal mode.
 author: [Shared service orchestrator]
 """
 
@@ -55,7 +53,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 traces:
-  description: What was found, one line each, its kind first.
+  description: What was found, one line each, beginning with its kind.
   returned: success
   type: list
   elements: str
@@ -86,15 +84,15 @@ NOT_LOOKED_INTO = {
 LISTS = {
     f"/etc/{name}{old}" for name in ("passwd", "group", "shadow", "gshadow", "subuid", "subgid") for old in ("", "-")
 }
-"""Accounts are found otherwise, and what these were before the last change the next change replaces."""
+"""Account files are skipped: accounts are searched separately, and the next change overwrites their backups."""
 NUMBERED_IN = ("/etc/systemd", "/etc/wireguard", "/run")
-"""Where files carry an agency's number. Elsewhere `vpn1` is the name of a host."""
+"""Folders in which files carry an agency's number. Elsewhere `vpn1` is the name of a host."""
 UNITS = (".service", ".scope", ".slice")
 MOST_BYTES = 1_000_000
 
 
 class Names:
-    """What bears the agency's name or number."""
+    """Tells what bears the agency's name or number."""
 
     def __init__(self, name: str, number: int, namesakes: list[str], numbered: list[str]) -> None:
         longer = "|".join(re.escape(other) for other in sorted(namesakes, key=len, reverse=True))
@@ -104,17 +102,17 @@ class Names:
         self._number = re.compile(rf"(?<![A-Za-z0-9])(?:{kinds}){number}(?![A-Za-z0-9])") if kinds else None
 
     def on(self, text: str) -> bool:
-        """Whether the text bears them."""
+        """Tell whether the text contains the name or the number."""
         return bool(self.name_on(text) or (self._number and self._number.search(text)))
 
     def name_on(self, text: str) -> bool:
-        """Whether the text bears the name."""
+        """Tell whether the text contains the name."""
         own = self._others.sub("", text) if self._others else text
         return bool(self._name.search(own))
 
 
 def files(names: Names) -> Iterator[str]:
-    """Yield files and folders by their names, and everything in such folders."""
+    """Yield files and folders that bear the name, and everything in such folders."""
     for root in ROOTS:
         for folder, below, plain in os.walk(root):
             below[:] = [name for name in below if f"{folder}/{name}" not in NOT_LOOKED_INTO]
@@ -124,7 +122,7 @@ def files(names: Names) -> Iterator[str]:
 
 
 def lines(names: Names) -> Iterator[str]:
-    """Yield files of configuration that name the agency in a line, and the line."""
+    """Yield configuration files with a line that names the agency, and the line."""
     for folder, below, plain in os.walk("/etc"):
         below[:] = [name for name in below if f"{folder}/{name}" not in NOT_LOOKED_INTO and not names.on(name)]
         for path in (Path(folder, name) for name in plain if not names.on(name)):
@@ -144,7 +142,7 @@ def accounts(names: Names) -> Iterator[str]:
 
 
 def processes(names: Names) -> Iterator[str]:
-    """Yield processes in the agency's units, or of accounts that are no more."""
+    """Yield processes in the agency's units, or of accounts that no longer exist."""
     known = {one.pw_uid for one in pwd.getpwall()}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -152,7 +150,7 @@ def processes(names: Names) -> Iterator[str]:
             command = (entry / "comm").read_text().strip()
         except OSError:
             continue  # it has ended
-        # Accounts that systemd makes up for a unit are above these.
+        # Dynamic users of systemd units are above this range.
         units = [part for part in group.split("/") if part.strip().endswith(UNITS)]
         if any(map(names.on, units)) or (1000 <= owner < 60000 and owner not in known):
             yield f"process {command}"
@@ -180,7 +178,7 @@ def topmost(traces: list[str]) -> list[str]:
 
 
 def main() -> None:
-    """Look, and fail when there is something."""
+    """Search, and fail if anything is found."""
     module = AnsibleModule(
         argument_spec={
             "id": {"type": "str", "required": True},
@@ -202,7 +200,7 @@ def main() -> None:
     found = [*files(names), *lines(names), *accounts(names), *processes(names), *printed(names, run)]
     left = [trace for trace in dict.fromkeys(found) if not any(pattern.fullmatch(trace) for pattern in patterns)]
     if traces := topmost(left):
-        module.fail_json(msg=f"{given['id']} has left: {'; '.join(traces)}", traces=traces)
+        module.fail_json(msg=f"{given['id']} has left traces: {'; '.join(traces)}", traces=traces)
     module.exit_json(changed=False, traces=[])
 
 

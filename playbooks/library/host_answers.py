@@ -1,17 +1,17 @@
 #!/usr/bin/python
-"""Asks a host, by its own commands, whether things are as they should be."""
+"""Ansible module: checks a host with its own commands."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_answers
-short_description: Runs commands that ask, side by side, and tells which answered wrongly
+short_description: Runs checking commands in parallel and reports those with a wrong answer
 description:
-  - A command answers rightly when it ends with 0 and what it prints on standard output contains what is expected.
-  - For commands that look and change nothing, in check mode too. Fails when any answers wrongly, and names them all.
+  - An answer is right if the command exits with 0 and its standard output contains the expected text.
+  - For commands that change nothing; it also runs in check mode. Fails if any answer is wrong, and names them all.
 options:
   questions:
-    description: What to ask.
+    description: The checks.
     type: list
     elements: dict
     required: true
@@ -22,7 +22,7 @@ options:
         elements: str
         required: true
       expect:
-        description: What its answer must contain.
+        description: Text that its output must contain.
         type: str
         required: true
   timeout:
@@ -59,7 +59,7 @@ SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
 def rightly(question: Mapping[str, Any], timeout: int) -> bool:
-    """Say whether the command ends well and its answer contains what is expected."""
+    """Tell whether the command succeeds and its output contains the expected text."""
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS))
     try:
         done = subprocess.run(
@@ -95,7 +95,7 @@ def main() -> None:
         answers = list(pool.map(lambda question: rightly(question, timeout), questions))
     wrong = [" ".join(question["ask"]) for question, right in zip(questions, answers, strict=True) if not right]
     if wrong:
-        module.fail_json(msg=f"not as it should be: {'; '.join(wrong)}")
+        module.fail_json(msg=f"wrong answers: {'; '.join(wrong)}")
     module.exit_json(changed=False, asked=len(questions))
 
 

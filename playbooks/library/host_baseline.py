@@ -1,37 +1,37 @@
 #!/usr/bin/python
-"""Ansible module: what every host has, whatever it serves."""
+"""Ansible module: the baseline of every host, whatever it serves."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_baseline
-short_description: A firewall that lets in what is declared, and ssh by key only
+short_description: A firewall that admits only what is declared, and ssh by key only
 description:
-  - Has the host drop every packet that nothing asked for. Management networks reach ssh, and O(admits) lists what else
-    is let in, by source. What is forwarded must have been judged by an agency's own table, which marks it.
-  - The rules of each O(owner) are a file of their own; all of them are loaded at once. What is in force is compared
-    with what the files say, so that rules added or removed by hand are found.
-  - Refuses to shut out the connection that it came by.
+  - Makes the host drop every packet that is not admitted. Management networks can reach ssh, and O(admits) lists what
+    else is admitted, by source. Forwarded packets must be accepted and marked by the table of an agency.
+  - The rules of each O(owner) are in a separate file; all files are loaded together. The rules in force are compared
+    with the files, so that rules added or removed by hand are found.
+  - Refuses to shut out the connection that the module itself uses.
 options:
   management:
-    description: Networks and addresses that the host is managed from.
+    description: Networks and addresses from which the host is managed.
     type: list
     elements: str
     required: true
   owner:
-    description: Whose rules O(admits) are, as the name of a file.
+    description: The owner of the rules in O(admits). It becomes the name of a file.
     type: str
     required: true
   admits:
-    description: What is let in for the owner.
+    description: What is admitted for the owner.
     type: list
     elements: dict
     default: []
     suboptions:
-      address: {type: str, required: true, description: Address of the host that is asked.}
+      address: {type: str, required: true, description: Address of the host that is reached.}
       protocol: {type: str, required: true, choices: [tcp, udp], description: The protocol.}
       port: {type: int, required: true, description: The port.}
-      sources: {type: list, elements: str, required: true, description: Networks and addresses that may ask.}
+      sources: {type: list, elements: str, required: true, description: Networks and addresses that may connect.}
   state:
     description: V(absent) removes the owner's rules, and leaves the rest in force.
     type: str
@@ -43,7 +43,7 @@ attributes:
     description: Says what would change.
   diff_mode:
     support: full
-    description: One difference for each file, and one for the rules in force.
+    description: One diff for each file, and one for the rules in force.
 author: [Shared service orchestrator]
 """
 
@@ -58,7 +58,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 lacks:
-  description: Debian packages without which nothing can be loaded. Nothing was done.
+  description: Missing Debian packages, without which no rules can be loaded. If there are any, nothing was done.
   returned: always
   type: list
   elements: str
@@ -128,7 +128,7 @@ TABLE = "host_firewall"
 
 
 def rules_of(admits: list[dict[str, Any]]) -> str:
-    """Return the rules that admit these, one a line. What is for anyone is so at every address that a host has."""
+    """Return the rules that admit these, one a line. What anyone may reach is admitted at every address of the host."""
     lines = []
     for one in admits:
         saddr, daddr = f"ip saddr {{ {', '.join(one['sources'])} }} ", f"ip daddr {one['address']} "
@@ -138,8 +138,8 @@ def rules_of(admits: list[dict[str, Any]]) -> str:
 
 
 def checked(module: AnsibleModule) -> int:
-    """Refuse what is no address and no name, since it becomes a line of the firewall or a file, and what would shut us
-    out; return the port that the host is managed by."""
+    """Fail on invalid addresses and names, as they become lines of the firewall and names of files, and on rules that
+    would shut us out. Return the port through which the host is managed."""
     given = module.params
     if not re.fullmatch(r"[a-z0-9_.-]+", given["owner"]):
         module.fail_json(msg=f"{given['owner']!r} cannot be the name of a file")
@@ -152,21 +152,21 @@ def checked(module: AnsibleModule) -> int:
         module.fail_json(msg=str(error))
     if not networks:
         module.fail_json(
-            msg="site_management is empty: list in group_vars/all.yml where the site's hosts are managed from"
+            msg="site_management is empty: list in group_vars/all.yml the addresses that manage the site's hosts"
         )
     came_from, port = connection(os.getpid())
     if not came_from:
         return port
     if ":" in came_from:
-        module.fail_json(msg=f"this host is managed over IPv6, from {came_from}, which its firewall would not let in")
+        module.fail_json(msg=f"this host is managed over IPv6, from {came_from}, which its firewall would not admit")
     if not any(IPv4Address(came_from) in network for network in networks):
-        module.fail_json(msg=f"site_management does not have {came_from}, from which this host is managed right now")
+        module.fail_json(msg=f"site_management does not contain {came_from}, from which this host is managed now")
     return port
 
 
 def connection(process: int) -> tuple[str, int]:
-    """Return the address and the port of ours of the ssh connection that a process belongs to; no address and ssh's own
-    port when it belongs to none."""
+    """Return the client's address and our port of the ssh connection that a process belongs to; if it belongs to none,
+    an empty address and the standard port of ssh."""
     while process > 1:
         folder = Path("/proc", str(process))
         for variable in (folder / "environ").read_bytes().split(b"\0"):
@@ -178,21 +178,21 @@ def connection(process: int) -> tuple[str, int]:
 
 
 class Host:
-    """The host's files and rules, and what of them differed."""
+    """The host's files and rules, and the differences found."""
 
     def __init__(self, module: AnsibleModule, port: int) -> None:
         self._module, self._port = module, port
         self.diff: list[dict[str, str]] = []
 
     def run(self, command: str) -> str:
-        """Run a command that must succeed, and return what it printed."""
+        """Run a command that must succeed, and return its output."""
         status, output, errors = self._module.run_command(command, use_unsafe_shell=True)
         if status != 0:
             self._module.fail_json(msg=f"{command}: {errors or output}")
         return str(output)
 
     def has(self, path: Path, content: str | None) -> bool:
-        """Have a file with this content, or none. Return whether it was otherwise before."""
+        """Make the file have this content, or remove it. Return whether it changed."""
         before = path.read_text() if path.exists() else None
         if before == content:
             return False
@@ -209,11 +209,11 @@ class Host:
         return True
 
     def differ(self, what: str, before: str, after: str) -> None:
-        """Note a difference."""
+        """Record a difference."""
         self.diff.append({"before_header": what, "after_header": what, "before": before, "after": after})
 
     def protect(self) -> None:
-        """Have the files, and have in force what they say."""
+        """Write the files, and put their rules in force."""
         given = self._module.params
         kept = given["state"] == "present" and given["admits"]
         files = self.has(FOLDER / f"{given['owner']}.rules", rules_of(given["admits"]) if kept else None)
@@ -228,13 +228,13 @@ class Host:
             self.enforce()
 
     def start(self) -> None:
-        """Have the firewall come up with the host."""
+        """Start the firewall whenever the host boots."""
         self.differ(UNIT.name, "", "enabled\n")
         if not self._module.check_mode:
             self.run(f"systemctl daemon-reload && systemctl enable --now {UNIT.name}")
 
     def enforce(self) -> None:
-        """Compare what is in force with what the files say, and load these where they differ."""
+        """Compare the rules in force with the files, and load the files if they differ."""
         found, wanted = in_force(self._module, TABLE), declared(self._module, MAIN, TABLE)
         if found != wanted:
             self.differ("rules in force", found, wanted)
@@ -265,7 +265,7 @@ def main() -> None:
         module.exit_json(changed=wanted, lacks=["nftables"] if wanted else [])
     host = Host(module, port)
     with LOCK.open("w") as lock:
-        # Steps of several agencies work on one host at the same time.
+        # Steps of several agencies may work on one host at the same time.
         fcntl.flock(lock, fcntl.LOCK_EX)
         host.protect()
     module.exit_json(changed=bool(host.diff), diff=host.diff, lacks=[])

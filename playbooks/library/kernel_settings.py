@@ -5,15 +5,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kernel_settings
-short_description: Keeps settings of the running kernel as they are declared
+short_description: Sets settings of the running kernel
 description:
-  - Compares what is in force with O(settings), and sets what differs until the next boot. What sets them at boot is
-    somebody else's business (a file of systemd-networkd, a unit).
-  - A prediction takes a setting that the kernel does not have for one that is set later, as the settings of an
-    interface that is still to be made.
+  - Compares the values in force with O(settings), and sets those that differ, until the next boot. Something else
+    must set them at boot (a file of systemd-networkd, a unit).
+  - In check mode, a setting that the kernel does not have is assumed to be set later. It may belong to an interface
+    that does not exist yet.
 options:
   settings:
-    description: Values by name, as C(net.ipv4.ip_forward) is one. A part of a name has no dots.
+    description: Values by name, such as C(net.ipv4.ip_forward). Parts of a name contain no dots.
     type: dict
     required: true
 attributes:
@@ -44,14 +44,14 @@ NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
 
 
 def place(name: str) -> Path:
-    """Return where the kernel shows a setting. Raises ValueError for what is no name."""
+    """Return the file in which the kernel shows a setting. Raises ValueError if the name is invalid."""
     if not NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not the name of a setting")
     return Path("/proc/sys", *name.split("."))
 
 
 def in_force(file: Path) -> str | None:
-    """Return a value, None where the kernel has no such setting."""
+    """Return a value, None if the kernel has no such setting."""
     return file.read_text().strip() if file.exists() else None
 
 

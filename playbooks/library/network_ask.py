@@ -1,13 +1,13 @@
 #!/usr/bin/python
-"""Asks a network the questions that say whether it works and keeps to itself."""
+"""Ansible module: checks that a network works and is isolated."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: network_ask
-short_description: Asks who answers and what names stand for, from several places of a host's networks
+short_description: Sends pings and DNS questions from several network namespaces of a host
 description:
-  - Every question is asked, all at once, and the module fails when any has another answer than expected.
+  - All questions are asked at once. The module fails if any answer differs from the expected one.
   - Changes nothing and works in check mode.
 options:
   pings:
@@ -20,7 +20,7 @@ options:
         description: Network namespace to ask from. The host's own when omitted.
         type: str
       address:
-        description: Whom to ask.
+        description: The address to ping.
         type: str
         required: true
       answers:
@@ -45,7 +45,7 @@ options:
         type: str
         required: true
       address:
-        description: The address it should stand for. Empty when the server should not answer at all.
+        description: The address it should resolve to. Empty if the server should not answer at all.
         type: str
         default: ""
   timeout:
@@ -53,7 +53,7 @@ options:
     type: int
     default: 3
   silence:
-    description: Seconds without an answer that prove silence. Shorter, as the way was proven by other questions.
+    description: Seconds without an answer that count as silence. Short, because other questions prove the route.
     type: float
     default: 1
 author:
@@ -100,7 +100,7 @@ def checksum(packet: bytes) -> int:
 
 
 def ping(address: str, seconds: float) -> bool:
-    """Say whether an echo request is answered in time. One is sent every half second."""
+    """Tell whether an echo request is answered in time. One is sent every half second."""
     mark = os.urandom(2)
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as connection:
         deadline, sequence = time.monotonic() + seconds, 0
@@ -112,7 +112,7 @@ def ping(address: str, seconds: float) -> bool:
                     struct.pack(">BBH2sH", ECHO_REQUEST, 0, checksum(unsigned), mark, sequence), (address, 0)
                 )
             except OSError:
-                return False  # no way there at all
+                return False  # there is no route at all
             if heard(connection, address, mark, min(deadline, time.monotonic() + 0.5)):
                 return True
     return False
@@ -133,7 +133,7 @@ def heard(connection: socket.socket, address: str, mark: bytes, deadline: float)
 
 
 def resolve(server: str, name: str, seconds: float) -> str:
-    """Return the first IPv4 address that a server has for a name, empty without an answer."""
+    """Return the first IPv4 address that a server returns for a name, empty without an answer."""
     mark = os.urandom(2)
     labels = b"".join(bytes((len(label),)) + label.encode() for label in name.rstrip(".").split("."))
     query = mark + struct.pack(">HHHHH", 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", A_RECORD, INTERNET)
@@ -145,7 +145,7 @@ def resolve(server: str, name: str, seconds: float) -> str:
         except OSError:
             return ""
     answers, record = struct.unpack(">H", answer[6:8])[0], answer[len(query) :]
-    # dnsmasq and its like point back to the name of the question in two bytes; then come twelve of facts.
+    # dnsmasq and others refer back to the name of the question in two bytes; the record's fixed fields follow.
     while answers and len(record) >= 12:
         kind, _, _, length = struct.unpack(">HHLH", record[2:12])
         if kind == A_RECORD and answer[:2] == mark:
@@ -155,7 +155,7 @@ def resolve(server: str, name: str, seconds: float) -> str:
 
 
 def from_within(namespace: str | None, question: Callable[[], Any]) -> str:
-    """Return the answer to a question asked by a process in the namespace."""
+    """Return the answer to a question that a process in the namespace asks."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

@@ -1,28 +1,28 @@
 #!/usr/bin/python
-"""Ansible module: whether a table of nftables is in force as a file has it."""
+"""Ansible module: checks that the nftables table in force matches its file."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nft_table
-short_description: Tells whether a table of nftables is in force as a file has it
+short_description: Tells whether the nftables table in force matches its file
 description:
-  - Compares the rules in force with those of O(file) as the kernel writes down either, for which the file is
-    loaded in a network namespace of its own. Counts as a change when they differ, and changes nothing; notify what
-    loads the file.
+  - Compares the rules in force with those of O(file), both as the kernel lists them. For this, the file is loaded in a
+    separate network namespace. Reports a change if they differ, but changes nothing; notify a handler that loads the
+    file.
 options:
   name:
-    description: The table, of the family C(inet).
+    description: The table, in the family C(inet).
     type: str
     required: true
   file:
-    description: The file that makes it.
+    description: The file that defines it.
     type: path
     required: true
 attributes:
   check_mode:
     support: full
-    description: The same as without.
+    description: The same as in normal mode.
   diff_mode:
     support: full
     description: Rules in force and rules of the file.
@@ -52,7 +52,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     name, file = module.params["name"], Path(module.params["file"])
-    # A prediction for a fresh host has no file yet, and maybe nothing that loads it.
+    # In check mode, a fresh host has no file yet, and maybe no nft.
     wanted = declared(module, file, name) if file.exists() else ""
     found = in_force(module, name)
     headers = {"before_header": f"table {name} in force", "after_header": str(file)}

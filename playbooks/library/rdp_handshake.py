@@ -1,15 +1,15 @@
 #!/usr/bin/python
-"""Asks a remote desktop server, as a client would, whether it is one and how it wants to be spoken to."""
+"""Ansible module: connects to a remote desktop server as a client does."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rdp_handshake
-short_description: Opens a remote desktop connection up to its encryption
+short_description: Opens a remote desktop connection, up to its encryption
 description:
-  - Connects, negotiates the security protocol (X.224), opens the TLS session that a client would log in over and, where
-    that is not preceded by network level authentication, agrees on the channels that every client asks for (MCS).
-  - Needs nothing but Python on the host it runs on, changes nothing there, and works in check mode.
+  - Connects, negotiates the security protocol (X.224) and opens the TLS session in which a client would log in.
+    Without network level authentication, it also negotiates the channels that every client requests (MCS).
+  - Needs only Python on the host where it runs, changes nothing there, and works in check mode.
 options:
   host:
     description: Name or address of the server.
@@ -58,26 +58,26 @@ import struct
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.network_namespace import enter
 
-# [MS-RDPBCGR] 2.2.1.1 and 2.2.1.2. Nothing asks for the protocol's own encryption, which is broken.
+# [MS-RDPBCGR] 2.2.1.1 and 2.2.1.2. The protocol's own encryption is never requested, because it is broken.
 TLS, NLA = 1, 2
 REQUEST = struct.pack("<BBHL", 0x01, 0, 8, TLS | NLA)
 CHOSEN, REFUSED = 0x02, 0x03
 REFUSALS = {
-    1: "it wants TLS",
+    1: "it requires TLS",
     2: "it does not allow TLS",
     3: "it has no certificate",
     4: "its flags are inconsistent",
-    5: "it wants network level authentication",
+    5: "it requires network level authentication",
 }
 
 
 class UnfitError(Exception):
-    """The other side does not behave like a remote desktop server that is fit for use."""
+    """The other side does not behave like a usable remote desktop server."""
 
 
 def negotiate(connection: socket.socket) -> str:
     """Return the protocol chosen, with the connection ready for TLS."""
-    # A TPKT header around an X.224 connection request: its length, its code, and references that nobody reads.
+    # A TPKT header around an X.224 connection request: its length, its code, and references that are ignored.
     connection.sendall(packet(struct.pack(">BBHHB", 6 + len(REQUEST), 0xE0, 0, 0, 0) + REQUEST))
     version, _reserved, length = struct.unpack(">BBH", receive(connection, 4))
     if version != 3 or not 11 <= length <= 512:
@@ -101,12 +101,12 @@ def packet(content: bytes) -> bytes:
 
 
 def field(tag: bytes, content: bytes) -> bytes:
-    """Return a BER field, with its length always in two bytes."""
+    """Return a BER field, with its length in two bytes."""
     return tag + struct.pack(">BH", 0x82, len(content)) + content
 
 
 def conference_request() -> bytes:
-    """Return the MCS Connect Initial of a client that wants one channel ([MS-RDPBCGR] 2.2.1.3)."""
+    """Return the MCS Connect Initial of a client that requests one channel ([MS-RDPBCGR] 2.2.1.3)."""
     core = struct.pack("<LHHHHLL32sLLL64s", 0x00080004, 800, 600, 0xCA01, 0xAA03, 0x409, 2600, b"", 4, 0, 12, b"")
     core += struct.pack("<HHLHHH64sBBL", 0xCA01, 1, 0, 24, 7, 1, b"", 0, 0, TLS)
     security = struct.pack("<LL", 0, 0)
@@ -115,7 +115,7 @@ def conference_request() -> bytes:
         struct.pack("<HH", kind, 4 + len(content)) + content
         for kind, content in ((0xC001, core), (0xC002, security), (0xC003, network))
     )
-    # T.124 around it, in packed encoding: a conference of the kind "Duca", and two lengths.
+    # T.124 around it, in packed encoding: a conference with the key "Duca", and two lengths.
     inner = b"\x00\x08\x00\x10\x00\x01\xc0\x00Duca" + struct.pack(">H", 0x8000 | len(blocks)) + blocks
     user_data = b"\x00\x05\x00\x14\x7c\x00\x01" + struct.pack(">H", 0x8000 | len(inner)) + inner
     parameters = [
@@ -132,7 +132,7 @@ def conference_request() -> bytes:
 
 
 def channels(session: ssl.SSLSocket) -> int:
-    """Agree on a session and return how many channels the server has for it."""
+    """Negotiate a session and return the number of its channels."""
     session.sendall(conference_request())
     _version, _reserved, length = struct.unpack(">BBH", receive(session, 4))
     _, found, answer = receive(session, length - 4).partition(b"McDn")
@@ -153,19 +153,19 @@ def receive(connection: socket.socket, length: int) -> bytes:
     while len(received) < length:
         part = connection.recv(length - len(received))
         if not part:
-            raise UnfitError("it hung up")
+            raise UnfitError("it closed the connection")
         received += part
     return received
 
 
 def fingerprint(connection: socket.socket, host: str, protocol: str) -> str:
-    """Open TLS as far as a login and return the fingerprint of the certificate. Who signed it is not the question."""
+    """Open TLS up to the login and return the fingerprint of the certificate. Its issuer is not checked."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     with context.wrap_socket(connection, server_hostname=host) as session:
         if protocol == "tls" and channels(session) != 1:
-            raise UnfitError("it has no channels, which every client asks for")
+            raise UnfitError("it offers no channels, which every client requests")
         return hashlib.sha256(session.getpeercert(binary_form=True) or b"").hexdigest()
 
 
@@ -189,7 +189,7 @@ def main() -> None:
             protocol = negotiate(connection)
             found = fingerprint(connection, host, protocol)
     except (OSError, UnfitError) as error:
-        module.fail_json(msg=f"No remote desktop at {host}:{port}: {error}")
+        module.fail_json(msg=f"no remote desktop at {host}:{port}: {error}")
     if expected and found != expected.lower():
         module.fail_json(msg=f"{host}:{port} presents the certificate {found}, not {expected}")
     module.exit_json(changed=False, protocol=protocol, fingerprint=found)

@@ -8,20 +8,20 @@ module: recovery_backup
 short_description: Back up one agency's part of a component as one snapshot
 description:
   - Copies O(files), runs O(dump), writes a manifest of both, and backs all of it up as one snapshot with restic.
-  - The manifest says which component of which agency it is, from which host, when it was taken (UTC), by which tools,
-    and what it holds, in counts and SHA-256 digests.
-  - Leaves nothing on the host. In check mode it refuses, as a backup cannot be predicted.
+  - The manifest names the component, the agency, the host, the time (UTC) and the tools, and lists the contents as
+    counts and SHA-256 digests.
+  - Leaves nothing on the host. Fails in check mode, because a backup cannot be predicted.
 options:
   repository:
-    description: The repository of this writer and how to get there.
+    description: The repository of this writer and how to reach it.
     type: dict
     required: true
     suboptions:
       address: {description: Address of the recovery host., type: str, required: true}
       port: {description: Port of the repository., type: int, required: true}
       authority: {description: Certificate authority of the repository as PEM text., type: str, required: true}
-      user: {description: Who writes., type: str, required: true}
-      writer_password: {description: Password of who writes., type: str, required: true}
+      user: {description: Name of the writer., type: str, required: true}
+      writer_password: {description: Password of the writer., type: str, required: true}
       repository_password: {description: Password of the contents., type: str, required: true}
   component:
     description: The component. It is the snapshot's tag.
@@ -36,7 +36,7 @@ options:
     type: str
     required: true
   files:
-    description: Files and folders to keep, with owners, modes and extended attributes. What is not there is left out.
+    description: Files and folders to back up, with owners, modes and extended attributes. Missing ones are skipped.
     type: list
     elements: path
     default: []
@@ -88,12 +88,12 @@ STAGING = Path("/var/backups/recovery")
 
 
 def now() -> str:
-    """Return this instant."""
+    """Return the present instant as text."""
     return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def collect(given: dict[str, Any], place: Path) -> dict[str, Any]:
-    """Put everything into the folder, with a manifest beside it, and return the manifest."""
+    """Collect everything in the folder, with a manifest beside it, and return the manifest."""
     started = now()
     files, database = place / "files", place / "database"
     for folder in (files, database):
@@ -131,7 +131,7 @@ def take(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Take one backup and report it."""
+    """Take one backup and report its snapshot."""
     module = AnsibleModule(
         argument_spec={
             "repository": OPTIONS,

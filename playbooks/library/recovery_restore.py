@@ -7,19 +7,19 @@ DOCUMENTATION = r"""
 module: recovery_restore
 short_description: Bring one agency's part of a component back from a snapshot, in its own place
 description:
-  - Restores a snapshot that M(recovery_backup) has taken, insists that its files are those of its manifest, puts them
-    where they were, and has O(load) bring back what files do not hold. A second run does the same again.
+  - Restores a snapshot that M(recovery_backup) has taken, checks its files against its manifest, puts them back in
+    place, and runs O(load) to bring back what is not in files. A second run does the same again.
 options:
   repository:
-    description: The repository of this writer and how to get there, as for M(recovery_backup).
+    description: The repository of this writer and how to reach it, as for M(recovery_backup).
     type: dict
     required: true
     suboptions:
       address: {description: Address of the recovery host., type: str, required: true}
       port: {description: Port of the repository., type: int, required: true}
       authority: {description: Certificate authority of the repository as PEM text., type: str, required: true}
-      user: {description: Who writes., type: str, required: true}
-      writer_password: {description: Password of who writes., type: str, required: true}
+      user: {description: Name of the writer., type: str, required: true}
+      writer_password: {description: Password of the writer., type: str, required: true}
       repository_password: {description: Password of the contents., type: str, required: true}
   component:
     description: The component.
@@ -38,12 +38,12 @@ options:
     type: str
     default: latest
   missing_only:
-    description: Of these files and folders only those that are not there are put back.
+    description: Files and folders that are put back only if they are missing.
     type: list
     elements: path
     default: []
   only:
-    description: Files and folders to put back, when not all of them.
+    description: Files and folders to put back, if not all of them.
     type: list
     elements: path
     default: []
@@ -87,18 +87,18 @@ from ansible.module_utils.recovery_repository import OPTIONS, Repository, Reposi
 
 
 def fetch(given: dict[str, Any], target: Path) -> tuple[Path, dict[str, Any]]:
-    """Restore the snapshot beside everything else; return its folder and its manifest."""
+    """Restore the snapshot into a separate folder; return that folder and the manifest."""
     Repository(given["repository"]).restore(given["snapshot"], target, tag=given["component"], host=given["host"])
     folder = target / "var/backups/recovery" / given["component"] / given["agency"]
     if not (folder / "manifest.json").is_file():
         raise RepositoryError(
-            f"snapshot {given['snapshot']} is no backup of {given['component']} for {given['agency']}"
+            f"snapshot {given['snapshot']} is not a backup of {given['component']} for {given['agency']}"
         )
     return folder, read_manifest(folder)
 
 
 def bring_back(given: dict[str, Any]) -> dict[str, Any]:
-    """Restore, place and load."""
+    """Restore the snapshot, put its files in place and load the rest."""
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="recovery-") as target:
         Path(target).chmod(0o711)
         folder, manifest = fetch(given, Path(target))

@@ -1,35 +1,35 @@
 #!/usr/bin/python
-"""Ansible module: use a backup repository as its writers do, and as they must not be able to."""
+"""Ansible module: use a backup repository as its writers do, and try what they must not be able to do."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: recovery_verify
-short_description: Use a backup repository as its writers do, and as they must not be able to
+short_description: Use a backup repository as its writers do, and try what they must not be able to do
 description:
-  - Backs up a small file, restores it and compares. Proves that the writer can remove no backup and does not get into
-    another writer's repository, and that neither a wrong password nor another user gets in.
-  - Leaves one snapshot tagged C(verify), as nothing can be removed; retention keeps only the last.
+  - Backs up a small file, restores it and compares. Proves that the writer can neither remove a backup nor access
+    another writer's repository, and that a wrong password and another user are refused.
+  - Leaves one snapshot tagged C(verify), because nothing can be removed; retention keeps only the last.
 options:
   repository:
-    description: The repository of this writer and how to get there, as for M(recovery_backup).
+    description: The repository of this writer and how to reach it, as for M(recovery_backup).
     type: dict
     required: true
     suboptions:
       address: {description: Address of the recovery host., type: str, required: true}
       port: {description: Port of the repository., type: int, required: true}
       authority: {description: Certificate authority of the repository as PEM text., type: str, required: true}
-      user: {description: Who writes., type: str, required: true}
-      writer_password: {description: Password of who writes., type: str, required: true}
+      user: {description: Name of the writer., type: str, required: true}
+      writer_password: {description: Password of the writer., type: str, required: true}
       repository_password: {description: Password of the contents., type: str, required: true}
   host:
-    description: Name of the host the snapshot is said to be from.
+    description: Name of the host that the snapshot names as its origin.
     type: str
     required: true
 attributes:
   check_mode:
     support: full
-    description: The same as without.
+    description: The same as in normal mode.
 author: [Shared service orchestrator]
 """
 
@@ -62,7 +62,7 @@ TAG = "verify"
 
 
 def status(given: dict[str, Any], method: str, path: str, user: str, password: str) -> int:
-    """Send one request and return the status of its answer."""
+    """Send one request and return the status of the response."""
     credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
     trust = ssl.create_default_context(cadata=given["authority"])
     connection = http.client.HTTPSConnection(given["address"], given["port"], timeout=30, context=trust)
@@ -82,7 +82,7 @@ def round_trip(repository: Repository, host: str) -> str:
         back = Path(place) / "back"
         repository.restore(snapshot, back, tag=TAG, host=host)
         if (back / place.lstrip("/") / "mark").read_text() != mark:
-            raise RepositoryError("what came back is not what was backed up")
+            raise RepositoryError("the restored file differs from the file that was backed up")
     return snapshot
 
 
@@ -95,7 +95,7 @@ def full_id(repository: Repository, snapshot: str) -> str:
 
 
 def verify(given: dict[str, Any]) -> str:
-    """Use the repository, try what must be refused, and return the id of the snapshot that stays."""
+    """Use the repository, try what must be refused, and return the id of the remaining snapshot."""
     repository = Repository(given["repository"])
     way = given["repository"]
     snapshot = round_trip(repository, given["host"])
@@ -103,27 +103,27 @@ def verify(given: dict[str, Any]) -> str:
     stored = f"/{way['user']}/{part}"
     for user, password in ((way["user"], "not the password"), (f"not-{way['user']}", way["writer_password"])):
         if (found := status(way, "GET", stored, user, password)) != 401:
-            raise RepositoryError(f"somebody else's credentials are answered with {found}, not 401")
+            raise RepositoryError(f"a request with somebody else's credentials got status {found}, not 401")
     if (found := status(way, "GET", stored, way["user"], way["writer_password"])) != 200:
-        raise RepositoryError(f"the writer's own credentials are answered with {found}, not 200")
+        raise RepositoryError(f"a request with the writer's own credentials got status {found}, not 200")
     if (found := status(way, "DELETE", stored, way["user"], way["writer_password"])) != 403:
-        raise RepositoryError(f"removing a backup is answered with {found}, not 403")
+        raise RepositoryError(f"a request to remove a backup got status {found}, not 403")
     for method in ("GET", "POST"):
         if (found := status(way, method, f"/not-{way['user']}/{part}", way["user"], way["writer_password"])) != 403:
-            raise RepositoryError(f"{method} in another writer's repository is answered with {found}, not 403")
+            raise RepositoryError(f"{method} in another writer's repository got status {found}, not 403")
     full_id(repository, snapshot)
     return snapshot
 
 
 def main() -> None:
-    """Verify once and say what was wrong, if anything."""
+    """Verify once and report what is wrong, if anything."""
     module = AnsibleModule(
         argument_spec={"repository": OPTIONS, "host": {"type": "str", "required": True}}, supports_check_mode=True
     )
     try:
         module.exit_json(changed=False, snapshot=verify(module.params))
     except (RepositoryError, OSError) as error:
-        module.fail_json(msg=f"the repository is not in order: {error}")
+        module.fail_json(msg=f"the repository failed verification: {error}")
 
 
 if __name__ == "__main__":

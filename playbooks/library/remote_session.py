@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Starts a remote desktop session as a user does, looks at it, and ends it."""
+"""Ansible module: starts a remote desktop session as a user does, checks it, and ends it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ DOCUMENTATION = r"""
 module: remote_session
 short_description: Logs a user in to the sessions of an xrdp server and ends the session again
 description:
-  - Asks the sessions' manager of xrdp, as its listener does on a user's behalf, for a session of the user's, sees that
-    a display and a desktop run in it, and ends it. Does not count as a change.
-  - The session has a colour depth that nobody works in, so it is never one that the user has open.
+  - Asks the session manager of xrdp for a session of the user, as its listener does, checks that a display and a
+    desktop run in it, and ends it. Does not count as a change.
+  - The session has a colour depth that nobody uses, so it is never one that the user has open.
 options:
   unit:
-    description: The service that the sessions' manager runs as. Its socket may be where only the service sees it.
+    description: The service of the session manager. Its socket may be visible only to the service.
     type: str
     required: true
   config:
-    description: Configuration file of the sessions' manager.
+    description: Configuration file of the session manager.
     type: path
     required: true
   user:
-    description: Who logs in.
+    description: The user who logs in.
     type: str
     required: true
   password:
@@ -28,14 +28,14 @@ options:
     type: str
     required: true
   admitted:
-    description: Whether they should get a session. When not, the module fails if they do.
+    description: Whether the user should get a session. If not, the module fails when they do.
     type: bool
     default: true
   slice:
     description: The systemd slice that the session must run in.
     type: str
   timeout:
-    description: Seconds until the desktop must run, and until the session must have ended.
+    description: Seconds within which the desktop must run, and within which the session must end.
     type: int
     default: 60
 author:
@@ -77,7 +77,7 @@ STAYS_SECONDS = 3
 
 
 class UnfitError(Exception):
-    """There is a session, but not one to work in."""
+    """There is a session, but it is not usable."""
 
 
 def processes() -> dict[int, tuple[int, list[str]]]:
@@ -88,8 +88,8 @@ def processes() -> dict[int, tuple[int, list[str]]]:
             command = (folder / "cmdline").read_text().split("\0")
             parent = int((folder / "stat").read_text().rpartition(") ")[2].split()[1])
         except (OSError, ValueError):
-            continue  # it ended while we looked
-        if command[0]:  # else it has ended, and nobody has asked how
+            continue  # it ended meanwhile
+        if command[0]:  # else it is a zombie
             found[int(folder.name)] = (parent, command)
     return found
 
@@ -100,7 +100,7 @@ def servers(display: str) -> list[int]:
 
 
 def desktops(server: int) -> list[int]:
-    """Return what the sessions' manager started beside this X server, apart from parts of itself."""
+    """Return what the session manager started beside this X server, except its own parts."""
     found = processes()
     parent = found[server][0] if server in found else None
     return [
@@ -111,7 +111,7 @@ def desktops(server: int) -> list[int]:
 
 
 def within(seconds: int, found: Callable[[], list[int]]) -> list[int]:
-    """Return what is found, as soon as there is any, or nothing."""
+    """Wait until something is found and return it; an empty list when the time is over."""
     deadline = time.monotonic() + seconds
     while not (result := found()) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -119,7 +119,7 @@ def within(seconds: int, found: Callable[[], list[int]]) -> list[int]:
 
 
 def look(display: str, user: str, slice_name: str | None, seconds: int) -> None:
-    """Return when the session is one to work in."""
+    """Wait until the session is usable. Raises UnfitError if it is not."""
     running = within(seconds, lambda: servers(display))
     if not running:
         raise UnfitError("has no display")
@@ -139,7 +139,7 @@ def look(display: str, user: str, slice_name: str | None, seconds: int) -> None:
 
 
 def members(display: str) -> dict[int, tuple[int, list[str]]]:
-    """Return what the sessions' manager started on a display, and what that started."""
+    """Return the processes that the session manager started on a display, and their descendants."""
     environment = f"DISPLAY={display}.0\0".encode()
     found = {}
     for pid, process in processes().items():
@@ -150,10 +150,10 @@ def members(display: str) -> dict[int, tuple[int, list[str]]]:
 
 
 def end(display: str, seconds: int) -> None:
-    """End the session as leaving the desktop does, and return when its manager has done with it.
+    """End the session as leaving the desktop does, and wait until its manager has removed it.
 
-    A manager ends its channel server when the desktop has ended. One that has only just been started misses that, and
-    the session would stay for ever, a display that nobody can use: then it is told again, here.
+    A manager ends its channel server when the desktop has ended. A channel server that has only just started misses
+    that signal, and the session would stay for ever as a display that nobody can use. So the signal is repeated here.
     """
     deadline = time.monotonic() + seconds
     managers: set[int] = set()
@@ -165,7 +165,7 @@ def end(display: str, seconds: int) -> None:
             return
         if time.monotonic() > deadline:
             raise UnfitError("does not end")
-        # Again and again: a desktop that is just starting does not listen yet.
+        # Repeated, because a desktop that is just starting does not listen yet.
         server = next(iter(servers(display)), None)
         for pid in (desktops(server) if server else []) or left:
             with suppress(ProcessLookupError):
@@ -190,7 +190,7 @@ def main() -> None:
     wanted = module.params
     _, shown, _ = module.run_command(["systemctl", "show", "--property=MainPID", "--value", wanted["unit"]])
     if shown.strip() == "0":
-        module.fail_json(msg=f"{wanted['unit']} does not run")
+        module.fail_json(msg=f"{wanted['unit']} is not running")
     enter = ["timeout", str(wanted["timeout"]), "nsenter", f"--target={shown.strip()}", "--mount", "--net"]
     ask = ["xrdp-sesrun", "-c", wanted["config"], "-t", "Xorg", "-b", "16", "-F", "0", wanted["user"]]
     _, output, errors = module.run_command([*enter, *ask], data=wanted["password"], binary_data=True)
@@ -203,9 +203,9 @@ def main() -> None:
             finally:
                 end(started[1], wanted["timeout"])
     except UnfitError as error:
-        module.fail_json(msg=f"The session of {wanted['user']} {error}")
+        module.fail_json(msg=f"the session of {wanted['user']} {error}")
     if started and not wanted["admitted"]:
-        module.fail_json(msg=f"{wanted['user']} got a session and should not")
+        module.fail_json(msg=f"{wanted['user']} got a session, but should not")
     if not started and (wanted["admitted"] or not REFUSED.search(output + errors)):
         module.fail_json(msg=f"{wanted['user']} got no session: {said}")
     module.exit_json(changed=False, display=started[1] if started else None)

@@ -7,21 +7,21 @@ DOCUMENTATION = r"""
 module: rt_perl
 short_description: Run a Perl program against Request Tracker's own API
 description:
-  - Runs O(program) as O(user), gives it O(arguments) as JSON after C(__END__), and reads one JSON document from its
+  - Runs O(program) as O(user), passes it O(arguments) as JSON after C(__END__), and reads one JSON document from its
     output.
   - The program's document has C(changed) and may have C(before) and C(after), lists of lines that become the diff.
-  - Neither arguments nor secrets are seen in a process list or left in a file.
+  - Neither arguments nor secrets appear in a process list or stay in a file.
 options:
   program:
-    description: Text of the program. It is told C(check), true when it must change nothing.
+    description: Text of the program. It is passed C(check), which is true if it must change nothing.
     type: str
     required: true
   arguments:
-    description: What the program works on.
+    description: Input of the program.
     type: dict
     default: {}
   secrets:
-    description: More arguments, whose values are kept out of everything that is reported.
+    description: More arguments, whose values are never reported.
     type: dict
     default: {}
   user:
@@ -29,13 +29,13 @@ options:
     type: str
     default: www-data
   ready:
-    description: File that says Request Tracker can run. Without it check mode predicts a change, anything else fails.
+    description: File that exists once Request Tracker can run. Without it, check mode predicts a change; else it fails.
     type: path
     required: true
 attributes:
   check_mode:
     support: full
-    description: The program is told.
+    description: Passed to the program.
   diff_mode:
     support: full
     description: From the program's C(before) and C(after).
@@ -60,7 +60,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 def main() -> None:
-    """Run the program once and report what it found or made different."""
+    """Run the program once and report what it found or changed."""
     module = AnsibleModule(
         argument_spec={
             "program": {"type": "str", "required": True},

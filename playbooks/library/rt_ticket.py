@@ -8,11 +8,11 @@ module: rt_ticket
 short_description: Use a Request Tracker service desk as an agent of one agency does
 description:
   - Logs in over REST 2 as every agent, opens a ticket as the first, reads it back, resolves it.
-  - Proves that the agents see no queue and no ticket but their own agency's, that O(control_queue) exists for them
-    neither to read nor to write, that of accounts they find their own agency's only, by REST 2 and on the pages,
-    and that a wrong password is refused.
-  - Insists that the session's cookie is sent over TLS only, to no script and to no other site.
-  - Runs anywhere with a way to O(host), needs no Request Tracker of its own, and leaves one resolved ticket named
+  - Proves that the agents see only the queue and the tickets of their own agency, that they can neither read nor write
+    O(control_queue), that they find only accounts of their own agency, both over REST 2 and on the pages, and that a
+    wrong password is refused.
+  - Requires that the session's cookie is sent only over TLS, and is hidden from scripts and from other sites.
+  - Runs anywhere that can reach O(host), needs no Request Tracker there, and leaves one resolved ticket named
     O(subject).
 options:
   host:
@@ -24,19 +24,19 @@ options:
     type: str
     required: true
   queue:
-    description: The agency's queue, which is also the name of its service level.
+    description: The agency's queue. Its service level has the same name.
     type: str
     required: true
   control_queue:
-    description: A queue with a ticket in it that exists on the desk and that no agent may see.
+    description: A queue on the desk that contains a ticket and that no agent may see.
     type: str
     required: true
   control_account:
-    description: An account that exists on the desk and that no agent may find.
+    description: An account on the desk that no agent may find.
     type: str
     required: true
   passwords:
-    description: Password by name of agent. An agent logs in as the queue, a full stop and the name.
+    description: Passwords by agent name. An agent's login is the queue, a full stop and the name.
     type: dict
     required: true
   subject:
@@ -44,13 +44,13 @@ options:
     type: str
     required: true
   timeout:
-    description: Seconds for one request.
+    description: Time limit for one request, in seconds.
     type: int
     default: 60
 attributes:
   check_mode:
     support: full
-    description: The same as without, because the ticket does not outlive the verification.
+    description: The same as in normal mode, because the ticket does not outlive the verification.
 author: [Shared service orchestrator]
 """
 
@@ -88,13 +88,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 Answer = tuple[int, Any]
 PAGE = 100
-"""Users the desk tells at once, which is the most it does."""
+"""Users that the desk lists on one page, which is its maximum."""
 SYSTEM = {"Nobody", "RT_System"}
-"""Accounts of the desk itself, which own what nobody owns and did what nobody did."""
+"""Accounts of the desk itself, for tickets without an owner and for its own actions."""
 
 
 class VerificationError(Exception):
-    """The desk did not do what an agent may rely on; the message says what."""
+    """The desk does not work as an agent expects. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Agent:
     def send(
         self, method: str, path: str, headers: dict[str, str], body: str | None = None
     ) -> tuple[int, Message, bytes]:
-        """Send one request of any kind; return the status, the headers and the text of its answer."""
+        """Send one request of any kind; return the status, the headers and the text of the response."""
         trust = ssl.create_default_context(cadata=self.authority)
         connection = http.client.HTTPSConnection(self.host, timeout=self.timeout, context=trust)
         try:
@@ -130,25 +130,25 @@ class Agent:
             connection.close()
 
     def log_in(self) -> str:
-        """Log in on the pages as a browser does; return the cookie as the desk sent it."""
+        """Log in on the pages as a browser does; return the cookie that the desk sent."""
         form = urllib.parse.urlencode({"user": self.login, "pass": self.password, "next": "start"})
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Referer": f"https://{self.host}/"}
         status, told, _ = self.send("POST", "/NoAuth/Login.html", headers, form)
         if status != 302 or not (cookie := told["Set-Cookie"]):
-            raise VerificationError(f"{self.login} cannot log in on the pages: the answer was {status}")
+            raise VerificationError(f"{self.login} cannot log in on the pages: the status was {status}")
         return str(cookie)
 
     def suggested(self, cookie: str, term: str) -> set[str]:
-        """Return the names of accounts that the pages suggest to who typed the term."""
+        """Return the names of accounts that the pages suggest for a typed term."""
         asked = urllib.parse.urlencode({"term": term, "return": "Name", "max": PAGE})
         headers = {"Cookie": cookie.partition(";")[0], "Referer": f"https://{self.host}/"}
         status, _, text = self.send("GET", f"/Helpers/Autocomplete/Users?{asked}", headers)
         if status != 200:
-            raise VerificationError(f"{self.login}: the pages suggest nothing: the answer was {status}")
+            raise VerificationError(f"{self.login}: the pages suggest nothing: the status was {status}")
         return {one["value"] for one in json.loads(text)}
 
     def accounts(self) -> set[str]:
-        """Return the names of all accounts that this agent finds, but those of people who only write mail."""
+        """Return the names of all accounts that this agent finds, except those of people who only write mail."""
         query = urllib.parse.quote(json.dumps([{"field": "Name", "operator": "NOT LIKE", "value": "@"}]))
         found, page, more = set(), 1, True
         while more:
@@ -159,10 +159,10 @@ class Agent:
         return found
 
     def expect(self, status: int, method: str, path: str, body: dict[str, str] | None = None) -> Any:
-        """Send one request and insist on the status of its answer."""
+        """Send one request and require a status. Returns the document of the response."""
         found, document = self.ask(method, path, body)
         if found != status:
-            raise VerificationError(f"{self.login}: {method} {path} answered {found}, not {status}")
+            raise VerificationError(f"{self.login}: {method} {path} got status {found}, not {status}")
         return document
 
     def find(self, query: str) -> int:
@@ -171,7 +171,7 @@ class Agent:
 
 
 def check_isolation(agent: Agent, queue: str, control_queue: str) -> None:
-    """Insist that nothing beyond the agency's own queue can be seen or written."""
+    """Require that nothing beyond the agency's own queue can be seen or written."""
     visible = [item["id"] for item in agent.expect(200, "GET", "queues/all?fields=Name")["items"]]
     names = [agent.expect(200, "GET", f"queue/{number}")["Name"] for number in visible]
     if names != [queue]:
@@ -184,11 +184,11 @@ def check_isolation(agent: Agent, queue: str, control_queue: str) -> None:
         (agent.ask("POST", "ticket", attempt)[0], "write to"),
     ):
         if status not in (403, 404):
-            raise VerificationError(f"{agent.login} may {act} the queue {control_queue}: the answer was {status}")
+            raise VerificationError(f"{agent.login} may {act} the queue {control_queue}: the status was {status}")
 
 
 def check_accounts(agent: Agent, queue: str, own: set[str], control_account: str) -> None:
-    """Insist that the agents of the own agency are found, and nobody else's."""
+    """Require that the agents of the own agency are found, and nobody else."""
     cookie = agent.log_in()
     lacking = [what for what in ("Secure", "HttpOnly", "SameSite=Lax") if what.lower() not in cookie.lower()]
     if lacking:
@@ -213,7 +213,7 @@ def work_a_ticket(agent: Agent, queue: str, subject: str) -> int:
         if ticket[field] != wanted:
             raise VerificationError(f"ticket {number} has {field} {ticket[field]!r}, not {wanted!r}")
     if not ticket["Due"] or ticket["Due"].startswith("1970"):
-        raise VerificationError(f"ticket {number} is due at no time: the service levels of {queue} do not work")
+        raise VerificationError(f"ticket {number} has no due time: the service levels of {queue} do not work")
     agent.expect(200, "PUT", f"ticket/{number}", {"Status": "resolved"})
     status = agent.expect(200, "GET", f"ticket/{number}")["Status"]
     if status != "resolved":
@@ -222,7 +222,7 @@ def work_a_ticket(agent: Agent, queue: str, subject: str) -> int:
 
 
 def verify(given: dict[str, Any]) -> int:
-    """Have the whole conversation; return the number of the ticket."""
+    """Carry out the whole verification; return the number of the ticket."""
 
     desk = (given["host"], given["authority"], given["timeout"])
     agents = [Agent(*desk, f"{given['queue']}.{name}", password) for name, password in given["passwords"].items()]
@@ -234,7 +234,7 @@ def verify(given: dict[str, Any]) -> int:
 
 
 def main() -> None:
-    """Verify once and say what was wrong, if anything."""
+    """Verify once and report what is wrong, if anything."""
     module = AnsibleModule(
         argument_spec={
             "host": {"type": "str", "required": True},

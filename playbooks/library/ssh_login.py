@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 module: ssh_login
 short_description: Log in to a host by ssh as its users do
 description:
-  - Logs in with each of the O(passwords), runs O(command) and insists on its output.
-  - The host must show a key that O(known_hosts) has for it. Runs on the controller, with paramiko, and changes nothing.
+  - Logs in with each of the O(passwords), runs O(command) and requires its output to be O(output).
+  - The host must present a key that O(known_hosts) lists. Runs on the controller, with paramiko, and changes nothing.
 options:
   host:
     description: Name or address of the host, as in O(known_hosts).
@@ -23,25 +23,25 @@ options:
     type: path
     required: true
   passwords:
-    description: Password by name of user.
+    description: Passwords by user name.
     type: dict
     required: true
   command:
-    description: What each user runs.
+    description: The command that each user runs.
     type: str
     default: id -gn
   output:
-    description: What it must print.
+    description: What the command must print.
     type: str
     required: true
   timeout:
-    description: Seconds for each part of a login.
+    description: Time limit for each part of a login, in seconds.
     type: int
     default: 60
 attributes:
   check_mode:
     support: full
-    description: The same as without, because nothing is changed.
+    description: The same as in normal mode, because nothing is changed.
 author: [Shared service orchestrator]
 """
 
@@ -63,7 +63,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 def run_as(user: str, password: str, *, host: str, port: int, known_hosts: str, command: str, timeout: int) -> str:
-    """Log in, run the command, return what it printed."""
+    """Log in, run the command, and return its output."""
     with paramiko.SSHClient() as client:
         client.load_host_keys(known_hosts)
         client.set_missing_host_key_policy(paramiko.RejectPolicy())
@@ -83,7 +83,7 @@ def run_as(user: str, password: str, *, host: str, port: int, known_hosts: str, 
 
 
 def main() -> None:
-    """Log in as every user and report the first that cannot."""
+    """Log in as every user and report the first who cannot."""
     module = AnsibleModule(
         argument_spec={
             "host": {"type": "str", "required": True},

@@ -7,10 +7,10 @@ DOCUMENTATION = r"""
 module: text_files
 short_description: Several small text files in one call
 description:
-  - Writes each of O(files) whose text or mode differs and removes each of O(absent), in one trip to the host where
-    M(ansible.builtin.copy) needs one or two for each file.
-  - Folders that O(only) names have nothing else in them afterwards.
-  - Missing parent directories are made, with mode 0755. A file is replaced in one step, so no reader sees half of it.
+  - Writes each of O(files) whose text or mode differs and removes each of O(absent), in one call to the host;
+    M(ansible.builtin.copy) needs one or two calls for each file.
+  - Folders in O(only) contain nothing else afterwards.
+  - Missing parent directories are made, with mode 0755. Files are replaced atomically.
 options:
   files:
     description: The files.
@@ -19,7 +19,7 @@ options:
     default: []
     suboptions:
       path:
-        description: Where the file is.
+        description: Path of the file.
         type: path
         required: true
       content:
@@ -44,25 +44,27 @@ options:
     default: []
   only:
     description:
-      - Folders that have nothing else in them than O(files), O(only.but) and folders. What else there is goes, and so
-        does a folder that is empty then.
+      - Folders that may contain only O(files), O(only.but) and folders. Anything else is removed, and so is a folder
+        that
+        is then empty.
     type: list
     elements: dict
     default: []
     suboptions:
       folder:
-        description: The folder. It need not be there.
+        description: The folder. It need not exist.
         type: path
         required: true
       but:
-        description: Names of files in it that others put there.
+        description: Names of files in it that others manage.
         type: list
         elements: str
         default: []
   again:
     description:
-      - The step was begun before and did not come to its end. Files may be as wanted already while nobody has told
-        those who read them, so all of them count as changed and handlers are notified. Not in check mode.
+      - The step was begun before but did not finish. Files may be right already although their readers were not
+        notified,
+        so all files count as changed and handlers are notified. Not in check mode.
     type: bool
     default: false
 attributes:
@@ -71,7 +73,7 @@ attributes:
     description: Says what would change.
   diff_mode:
     support: full
-    description: One difference for each file.
+    description: One diff for each file.
 author: [Shared service orchestrator]
 """
 
@@ -85,7 +87,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 paths:
-  description: What was written or removed, or counts as that.
+  description: Files that were written or removed, or count as such.
   returned: always
   type: list
   elements: str
@@ -99,7 +101,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 def text_of(path: Path) -> str:
-    """Return a file's text, empty where there is no file, or none any more."""
+    """Return a file's text, or an empty text if the file does not exist or has just been removed."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -107,19 +109,19 @@ def text_of(path: Path) -> str:
 
 
 def write(module: AnsibleModule, path: Path, wanted: dict[str, Any]) -> None:
-    """Replace one file by the wanted text, after its checker agreed."""
+    """Replace one file with the wanted text, after its validation."""
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=module.tmpdir, delete=False) as new:
         new.write(wanted["content"])
     if wanted["validate"]:
         status, output, errors = module.run_command(wanted["validate"] % new.name)
         if status != 0:
-            module.fail_json(msg=f"{path} would not be valid: {errors or output}")
+            module.fail_json(msg=f"{path} would be invalid: {errors or output}")
     module.atomic_move(new.name, str(path))
 
 
 def settle(module: AnsibleModule, wanted: dict[str, Any]) -> dict[str, str] | None:
-    """Make one file as wanted; return the difference, or None when it already was."""
+    """Make one file as wanted; return the difference, or None if there was none."""
     path = Path(wanted["path"])
     before = text_of(path)
     differs = not path.exists() or before != wanted["content"]
@@ -136,7 +138,7 @@ def settle(module: AnsibleModule, wanted: dict[str, Any]) -> dict[str, str] | No
 
 
 def remove(module: AnsibleModule, path: Path) -> dict[str, str] | None:
-    """Remove one file; return the difference, or None when there was none. Another step may remove it as we look."""
+    """Remove one file; return the difference, or None if it did not exist. Another step may remove it meanwhile."""
     if not path.exists() and not path.is_symlink():
         return None
     before = text_of(path)
@@ -146,14 +148,14 @@ def remove(module: AnsibleModule, path: Path) -> dict[str, str] | None:
 
 
 def strangers(files: list[dict[str, Any]], folder: Path, but: list[str]) -> list[Path]:
-    """Return what is in a folder and should not be."""
+    """Return what should not be in a folder."""
     wanted = {Path(one["path"]) for one in files} | {folder / name for name in but}
     found = folder.iterdir() if folder.is_dir() else ()
     return sorted(path for path in found if path not in wanted and (path.is_symlink() or not path.is_dir()))
 
 
 def main() -> None:
-    """Settle every file and report the differences."""
+    """Bring every file up to date and report the differences."""
     file = {
         "path": {"type": "path", "required": True},
         "content": {"type": "str", "required": True},

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Fetches a file over TFTP, as a device that boots from the network does."""
+"""Ansible module: fetches a file over TFTP, as a device that boots from the network does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ module: tftp_fetch
 short_description: Fetches a file over TFTP
 description:
   - Reads one file in octet mode (RFC 1350), optionally from within a network namespace of the host it runs on.
-  - Needs nothing but Python on that host, changes nothing there, and works in check mode.
+  - Needs only Python on that host, changes nothing there, and works in check mode.
 options:
   host:
     description: Address of the server.
@@ -23,7 +23,7 @@ options:
     type: int
     default: 69
   timeout:
-    description: Seconds to wait for each block, and each of three times.
+    description: Seconds to wait for each block, in each of three attempts.
     type: int
     default: 3
   namespace:
@@ -51,7 +51,7 @@ sha256:
   type: str
   returned: success
 text:
-  description: What the file says, when it is UTF-8.
+  description: Text of the file, if it is UTF-8.
   type: str
   returned: success
 """
@@ -70,14 +70,14 @@ ATTEMPTS = 10
 
 
 class RefusedError(Exception):
-    """The server said no, or nothing that can be understood."""
+    """The server refused, or its answer cannot be understood."""
 
 
 def fetch(host: str, port: int, path: str, timeout: int) -> bytes:
     """Return the content of the file."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connection:
         connection.settimeout(timeout)
-        # The server answers from a port of its own choice, to which everything after the request goes.
+        # The server answers from a port of its own choice, and everything after the request goes to that port.
         peer = (socket.gethostbyname(host), port)
         message = struct.pack(">H", READ) + path.encode() + b"\0octet\0"
         content, expected = b"", 1
@@ -94,7 +94,7 @@ def fetch(host: str, port: int, path: str, timeout: int) -> bytes:
 def exchange(
     connection: socket.socket, message: bytes, peer: tuple[str, int], expected: int
 ) -> tuple[bytes, tuple[str, int]]:
-    """Send a message until the block that follows it arrives; return the block and whom it came from."""
+    """Send a message until the block that follows it arrives; return the block and its sender."""
     for _attempt in range(ATTEMPTS):
         connection.sendto(message, peer)
         try:
@@ -130,7 +130,7 @@ def main() -> None:
             enter(wanted["namespace"])
         content = fetch(wanted["host"], wanted["port"], wanted["path"], wanted["timeout"])
     except (OSError, RefusedError) as error:
-        module.fail_json(msg=f"Cannot fetch {wanted['path']} from {wanted['host']}: {error}")
+        module.fail_json(msg=f"cannot fetch {wanted['path']} from {wanted['host']}: {error}")
     result = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     with contextlib.suppress(UnicodeDecodeError):
         result["text"] = content.decode()

@@ -1,36 +1,36 @@
 #!/usr/bin/python
-"""A device on a network for as long as a check takes."""
+"""Ansible module: a device on a network for as long as a check takes."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: throwaway_device
-short_description: Puts a device on a bridge for as long as a check takes
+short_description: Connects a device to a bridge for as long as a check takes
 description:
-  - A network namespace with one interface on a bridge of the host stands for a device that an agency plugs in.
-  - It asks for a DHCP lease as any device does, or takes a fixed address on a bridge made for it.
-  - What V(present) makes V(absent) removes, lease and bridge included; neither counts as a change.
+  - A network namespace with one interface on a bridge of the host simulates a device that an agency plugs in.
+  - It requests a DHCP lease as any device does, or takes a fixed address on a bridge made for it.
+  - V(absent) removes what V(present) makes, including lease and bridge. Neither counts as a change.
 options:
   name:
     description: Name of the namespace, at most 11 characters.
     type: str
     required: true
   state:
-    description: Whether the device should be there.
+    description: Whether the device should exist.
     choices: [present, absent]
     type: str
     default: present
   bridge:
-    description: The bridge to put it on. It must be there, unless O(router) is given.
+    description: The bridge to connect it to. It must exist, unless O(router) is given.
     type: str
     required: true
   router:
     description:
       - Address of the host on a bridge made and removed together with the device, with its prefix.
-      - The device takes the next address. Without it, the device asks for a lease.
+      - The device takes the next address. When omitted, the device requests a lease.
     type: str
   timeout:
-    description: Seconds to wait for each answer of the DHCP server, and each of five times.
+    description: Seconds to wait for each answer of the DHCP server, in each of five attempts.
     type: int
     default: 2
 author:
@@ -53,7 +53,7 @@ address:
 lease:
   description: What the DHCP server gave, by C(router), C(dns), C(domain), C(seconds), C(boot_server) and C(boot_file).
   type: dict
-  returned: when the device asked for a lease
+  returned: when the device requested a lease
 """
 
 import fcntl
@@ -88,7 +88,7 @@ def hardware_address(connection: socket.socket) -> bytes:
 
 def message(kind: int, hardware: bytes, transaction: bytes, options: dict[int, bytes], address: str) -> bytes:
     """Return a DHCP message (RFC 2131) of a client at `address`."""
-    # 0x8000: answer by broadcast, as a client without an address cannot be spoken to otherwise.
+    # 0x8000: answer by broadcast, because a client without an address cannot be reached otherwise.
     head = struct.pack(">BBBB4sHH", 1, 1, 6, 0, transaction, 0, 0 if kind == RELEASE else 0x8000)
     addresses = socket.inet_aton(address) + bytes(12)
     body = b"".join(bytes((code, len(value))) + value for code, value in {KIND: bytes((kind,)), **options}.items())
@@ -107,7 +107,7 @@ def options_of(packet: bytes) -> dict[int, bytes]:
 
 
 def ask(connection: socket.socket, request: bytes, expected: int, seconds: int) -> tuple[str, dict[int, bytes], bytes]:
-    """Send a message until it is answered as expected; return the address given, the options and the whole answer."""
+    """Send a message until the expected answer arrives; return the address given, the options and the whole answer."""
     connection.settimeout(seconds)
     for _attempt in range(ATTEMPTS):
         connection.sendto(request, ("255.255.255.255", 67))
@@ -123,7 +123,7 @@ def ask(connection: socket.socket, request: bytes, expected: int, seconds: int) 
 
 
 def client() -> socket.socket:
-    """Return a socket that can speak before the device has an address."""
+    """Return a socket that works before the device has an address."""
     connection = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, INTERFACE.encode())
@@ -132,7 +132,7 @@ def client() -> socket.socket:
 
 
 def take_lease(seconds: int) -> tuple[IPv4Interface, dict[str, Any]]:
-    """Return the address a DHCP server gives to this device, and what comes with it."""
+    """Return the address that a DHCP server gives to this device, and the other facts of the lease."""
     wanted = bytes((MASK, ROUTER, DNS, DOMAIN, BOOT_SERVER, BOOT_FILE))
     with client() as connection:
         hardware, transaction = hardware_address(connection), os.urandom(4)
@@ -155,12 +155,12 @@ def take_lease(seconds: int) -> tuple[IPv4Interface, dict[str, Any]]:
 
 
 def text(value: bytes) -> str:
-    """Return what is before the padding."""
+    """Return the text before the padding."""
     return value.split(b"\0")[0].decode(errors="replace")
 
 
 def give_back(address: str, server: str) -> None:
-    """Tell the DHCP server that the device is going."""
+    """Release the lease at the DHCP server."""
     with client() as connection:
         options = {SERVER: socket.inet_aton(server)}
         release = message(RELEASE, hardware_address(connection), os.urandom(4), options, address)
@@ -168,7 +168,7 @@ def give_back(address: str, server: str) -> None:
 
 
 def present(module: AnsibleModule) -> dict[str, Any]:
-    """Make the device and return how it is reached."""
+    """Make the device and return its address and lease."""
     name, bridge, router = module.params["name"], module.params["bridge"], module.params["router"]
     end = f"{name}-up"
 
@@ -199,14 +199,14 @@ def present(module: AnsibleModule) -> dict[str, Any]:
 
 
 def absent(module: AnsibleModule) -> None:
-    """Remove the device, whatever is there of it."""
+    """Remove the device, or whatever part of it exists."""
     name = module.params["name"]
     if Path("/run/netns", name).exists():
         if not module.params["router"]:
             _, found, _ = module.run_command(["ip", "-n", name, "-oneline", "-4", "address", "show", "dev", INTERFACE])
             _, routes, _ = module.run_command(["ip", "-n", name, "route", "show", "default"])
             if found and routes:
-                child = os.fork()  # the namespace is entered for good, and has to be left to be removed
+                child = os.fork()  # a process cannot leave a namespace, and a namespace in use cannot be removed
                 if child == 0:
                     try:
                         enter(name)
@@ -215,7 +215,7 @@ def absent(module: AnsibleModule) -> None:
                         os._exit(0)
                 os.waitpid(child, 0)
         module.run_command(["ip", "netns", "delete", name], check_rc=True)
-    # Both go with the namespace and its device, but not at once.
+    # Both disappear with the namespace, but not at once.
     leftovers = [f"{name}-up", *([module.params["bridge"]] if module.params["router"] else [])]
     for interface in leftovers:
         if Path("/sys/class/net", interface).exists():
@@ -238,7 +238,7 @@ def main() -> None:
         absent(module)
         result = present(module) if module.params["state"] == "present" else {}
     except (OSError, NoLeaseError) as error:
-        module.fail_json(msg=f"No device on {module.params['bridge']}: {error}")
+        module.fail_json(msg=f"no device on {module.params['bridge']}: {error}")
     module.exit_json(changed=False, **result)
 
 

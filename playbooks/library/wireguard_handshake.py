@@ -1,27 +1,27 @@
 #!/usr/bin/python
-"""Dials in to a WireGuard interface of the host, as a remote worker does."""
+"""Ansible module: dials in to a WireGuard interface of the host, as a remote worker does."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: wireguard_handshake
-short_description: Dials in to a WireGuard interface of this host with a key that is forgotten afterwards
+short_description: Dials in to a WireGuard interface of this host with a temporary key
 description:
-  - Introduces a peer that exists only for the check, completes a handshake from another network namespace of the host
-    and takes everything back. Does not count as a change.
-  - Who dials in knows the public key that belongs to O(private_key). The handshake only succeeds when that is what the
-    interface holds.
+  - Adds a peer that exists only for the check, completes a handshake from another network namespace of the host, and
+    removes everything. Does not count as a change.
+  - The peer knows the public key that belongs to O(private_key). The handshake succeeds only if the interface has that
+    private key.
 options:
   interface:
     description: The WireGuard interface.
     type: str
     required: true
   private_key:
-    description: The private key that it should hold.
+    description: The private key that it should have.
     type: str
     required: true
   endpoint:
-    description: Address and port at which it is dialled.
+    description: Address and port to dial.
     type: str
     required: true
   namespace:
@@ -52,7 +52,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 peer:
-  description: Public key of the peer that is no more.
+  description: Public key of the removed peer.
   type: str
   returned: success
 """
@@ -67,19 +67,19 @@ LONGEST_INTERFACE_NAME = 15
 
 
 def interface_of(namespace: str) -> str:
-    """Name the interface after its namespace: wireguard-go's control socket is in one folder for all namespaces."""
+    """Name the interface after its namespace: all namespaces share the folder of wireguard-go's control sockets."""
     return f"dial-{namespace}"[:LONGEST_INTERFACE_NAME]
 
 
 def public_key(module: AnsibleModule, private_key: str) -> str:
-    """Return the key that belongs to a private one, which travels by standard input."""
+    """Return the public key of a private one, which is passed over standard input."""
     _, output, _ = module.run_command(["wg", "pubkey"], data=private_key, check_rc=True)
     return str(output.strip())
 
 
 @contextmanager
 def dialler(module: AnsibleModule, within: list[str], interface: str, private_key: str) -> Iterator[None]:
-    """Have an interface with this key in the namespace: the kernel's where it can, else in user space."""
+    """Provide an interface with this key in the namespace: in the kernel if possible, else in user space."""
     status, _, _ = module.run_command([*within, "ip", "link", "add", interface, "type", "wireguard"])
     if status != 0:
         module.run_command([*within, "wireguard-go", interface], check_rc=True)
@@ -89,7 +89,7 @@ def dialler(module: AnsibleModule, within: list[str], interface: str, private_ke
         )
         yield
     finally:
-        # Ends a wireguard-go as well.
+        # This also ends wireguard-go.
         module.run_command([*within, "ip", "link", "delete", interface])
 
 
@@ -128,7 +128,7 @@ def main() -> None:
         module.fail_json(msg=f"{wanted['interface']} cannot be dialled: {errors.strip()}")
     try:
         with dialler(module, within, interface, own_key):
-            # Keeping the way open makes the peer dial at once, with nothing to send.
+            # A keepalive makes the peer dial at once, although it has nothing to send.
             keepalive = ["allowed-ips", "0.0.0.0/0", "persistent-keepalive", "1"]
             module.run_command([*within, "ip", "link", "set", interface, "up"], check_rc=True)
             module.run_command([*within, *at_peer, *keepalive], check_rc=True)

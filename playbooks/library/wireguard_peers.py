@@ -1,27 +1,27 @@
 #!/usr/bin/python
-"""Ansible module: whether a WireGuard interface answers to those that its file names."""
+"""Ansible module: checks that a WireGuard interface matches its file."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: wireguard_peers
-short_description: Tells whether a WireGuard interface answers to those that its file names, and to nobody else
+short_description: Tells whether a WireGuard interface answers exactly the peers in its file
 description:
-  - Compares its own key, its port and its peers with those of O(file). Counts as a change when they differ, also
-    when there is no such interface, and changes nothing; notify what loads the file.
+  - Compares its own key, its port and its peers with those of O(file). Reports a change if they differ or the interface
+    does not exist, but changes nothing; notify a handler that loads the file.
 options:
   interface:
     description: The interface.
     type: str
     required: true
   file:
-    description: Its file, as wg-quick reads it.
+    description: Its file, in the format of wg-quick.
     type: path
     required: true
 attributes:
   check_mode:
     support: full
-    description: The same as without.
+    description: The same as in normal mode.
   diff_mode:
     support: full
     description: Port, own public key and peers with their addresses, one a line.
@@ -45,7 +45,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 def live(module: AnsibleModule, interface: str) -> list[str]:
-    """Return what the interface answers to; nothing where there is none."""
+    """Return the key, port and peers of the interface; nothing if it does not exist."""
     if which("wg") is None:
         return []
     status, output, _ = module.run_command(["wg", "show", interface, "dump"])
@@ -57,7 +57,7 @@ def live(module: AnsibleModule, interface: str) -> list[str]:
 
 
 def declared(module: AnsibleModule, file: Path) -> list[str]:
-    """Return the same of the file; nothing where there is none yet."""
+    """Return the same from the file; nothing if it does not exist yet."""
     if not file.exists():
         return []
     found: list[str] = []

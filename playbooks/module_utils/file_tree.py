@@ -1,4 +1,4 @@
-"""What a folder holds, in three numbers: equal facts mean equal files, owners, modes and extended attributes."""
+"""A folder's contents in three facts: equal facts mean equal files, owners, modes and extended attributes."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def facts(top: Path) -> dict[str, Any]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a restored backup; ValueError when the files beside it are not those it tells of."""
+    """Return the manifest of a restored backup. Raises ValueError if the files beside it differ from it."""
     manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
     found = facts(folder / "files")
     if found != manifest["files"]:
-        raise ValueError(f"the restored files are {found}, and the manifest says {manifest['files']}")
+        raise ValueError(f"the restored files are {found}, but the manifest says {manifest['files']}")
     return manifest
 
 
 def describe(path: Path, top: Path) -> str:
-    """Return everything about one file that a restore has to bring back."""
+    """Return everything about one file that a restore must bring back."""
     found = path.lstat()
     if stat.S_ISLNK(found.st_mode):
         content = str(path.readlink())

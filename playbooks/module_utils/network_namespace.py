@@ -1,4 +1,4 @@
-"""Entering a named network namespace, for modules that look at a network from within it."""
+"""Entering a named network namespace, for modules that check a network from inside it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CLONE_NEWNET = 0x40000000
 
 
 def enter(name: str) -> None:
-    """Move this process into a namespace of `ip netns`, for good. (os.setns only came with Python 3.12.)"""
+    """Move this process into a namespace of `ip netns`, permanently. (os.setns exists only since Python 3.12.)"""
     libc = ctypes.CDLL(None, use_errno=True)
     with Path("/run/netns", name).open("rb") as handle:
         if libc.setns(handle.fileno(), CLONE_NEWNET) != 0:

@@ -1,4 +1,4 @@
-"""Rules of nftables as the kernel writes them down: those in force, and those that a file would make."""
+"""Rules of nftables as the kernel lists them: those in force, and those that a file would set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 def in_force(module: AnsibleModule, table: str) -> str:
-    """Return the rules of a table of the family inet, without counters; nothing where there is no such table."""
+    """Return the rules of a table in the family inet, without counters; empty if there is no such table."""
     if which("nft") is None:
         return ""
     status, output, _ = module.run_command(["nft", "--stateless", "list", "table", "inet", table])
@@ -18,8 +18,8 @@ def in_force(module: AnsibleModule, table: str) -> str:
 
 
 def declared(module: AnsibleModule, file: Path, table: str) -> str:
-    """Return the rules of a table that a file makes. A network namespace of its own shows them; fails where the file is
-    not valid."""
+    """Return the rules of a table as a file defines them. They are loaded in a separate network namespace. Fails if the
+    file is invalid."""
     load = f"nft --file {shlex.quote(str(file))} && nft --stateless list table inet {shlex.quote(table)}"
     status, output, errors = module.run_command(["unshare", "--net", "sh", "-c", load])
     if status != 0:

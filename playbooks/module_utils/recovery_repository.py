@@ -1,4 +1,4 @@
-"""A writer's own backup repository as it reaches it: over TLS, with one password for the way, one for the contents."""
+"""A writer's own backup repository: over TLS, with one password for the server and one for the contents."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ OPTIONS: dict[str, Any] = {
 
 
 class RepositoryError(Exception):
-    """The repository refused, or was not reached."""
+    """The repository refused, or could not be reached."""
 
 
 def run(*command: str, inside: Path = Path("/")) -> str:
-    """Run a program that must succeed, and return what it printed."""
+    """Run a program that must succeed, and return its output."""
     done = subprocess.run(command, cwd=inside, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RepositoryError(f"{command[0]}: {(done.stderr or done.stdout).strip()}")
@@ -45,13 +45,13 @@ def run_as(user: str, program: str, operation: str, folder: Path, agency: str) -
 
 
 class Repository:
-    """Runs restic against the repository. Neither password is in an argument, the environment or a file."""
+    """Runs restic on the repository. Neither password is in an argument, the environment or a file."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         self._given = given
 
     def restic(self, *arguments: str) -> str:
-        """Run one command of restic's, and return what it printed."""
+        """Run one restic command, and return its output."""
         given = self._given
         way = f"{given['user']}:{given['writer_password']}@{given['address']}:{given['port']}"
         texts = {
@@ -77,6 +77,6 @@ class Repository:
         return summary
 
     def restore(self, snapshot: str, target: Path, *, tag: str, host: str) -> None:
-        """Bring a snapshot back, by its id or as `latest` of this tag and host."""
+        """Restore a snapshot, by its id or as `latest` of this tag and host."""
         chosen = ["--tag", tag, "--host", host] if snapshot == "latest" else []
         self.restic("restore", snapshot, *chosen, "--target", str(target))

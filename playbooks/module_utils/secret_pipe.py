@@ -1,4 +1,4 @@
-"""Secrets for programs, where nobody but they can read them."""
+"""Passing secrets to programs so that nobody else can read them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def piped(text: str) -> Iterator[int]:
-    """Hold a text in a pipe, for a program that is told of it as `/dev/fd/<number>`: nobody else can read it there, as
-    they could arguments and the environment."""
+    """Put a text into a pipe for a program that reads it as `/dev/fd/<number>`. Nobody else can read it there, unlike
+    arguments and the environment."""
     reading, writing = os.pipe()
     try:
         with os.fdopen(writing, "w") as end:

@@ -179,7 +179,7 @@ def test_failed_logins_over_remote_desktop_are_read_whatever_way_they_are_writte
 
 
 BREAKS = [
-    ("systemctl stop xrdp", "No remote desktop"),
+    ("systemctl stop xrdp", "no remote desktop"),
     ("userdel --force --remove user2", "user2 cannot log in"),
     ("echo user1:not-the-password | chpasswd", "user1 cannot log in"),
     ("systemctl stop dnsmasq", "getent ahostsv4"),

@@ -117,7 +117,7 @@ def test_an_address_that_is_in_use_is_named_before_anything_happens(networks: St
 
 
 def test_a_site_that_would_shut_us_out_is_refused_before_anything_happens(steps: Steps) -> None:
-    for management, complaint in ((["192.0.2.1"], "managed right now"), ([], "site_management is empty")):
+    for management, complaint in ((["192.0.2.1"], "is managed now"), ([], "site_management is empty")):
         site = steps.site.model_copy(update={"facts": {**steps.site.facts, "site_management": management}})
         outcome = replace(steps, site=site).run("network", "precheck")
         assert complaint in str(outcome.error)

@@ -57,11 +57,11 @@ def test_what_was_made_stays_as_it_is_and_serves_both_agencies(desks: Steps) -> 
 
 STOPS = [
     ("systemctl stop nginx", "does not answer"),
-    (f"{ASK}; systemctl stop postgresql", "answered 500"),
-    ("systemctl stop service-desk.socket service-desk@1 service-desk@2", "answered 502"),
+    (f"{ASK}; systemctl stop postgresql", "got status 500"),
+    ("systemctl stop service-desk.socket service-desk@1 service-desk@2", "got status 502"),
 ]
 WRONGS = [
-    ("my $u = RT::User->new($all); $u->Load('{id}.agent2'); $u->SetPassword('not-the-password');", "answered 401"),
+    ("my $u = RT::User->new($all); $u->Load('{id}.agent2'); $u->SetPassword('not-the-password');", "got status 401"),
     (
         "my $g = RT::Group->new($all); $g->LoadUserDefinedGroup('{id}'); my $q = RT::Queue->new($all);"
         "$q->Load('{other}'); $g->PrincipalObj->GrantRight(Right => 'SeeQueue', Object => $q);",

@@ -132,18 +132,18 @@ def test_an_account_whose_password_is_guessed_is_shut_for_a_while_and_no_other(b
 
 
 BREAKS = [
-    ("thin1", f"systemctl stop thin-client-desktop@{ALPHA.id}", "No remote desktop"),
+    ("thin1", f"systemctl stop thin-client-desktop@{ALPHA.id}", "no remote desktop"),
     ("thin1", f"sed -i s/allow_channels=true/allow_channels=false/ {FOLDER}/xrdp.ini; {RESTART}", "no channels"),
-    ("thin1", f"{KNOW_ALL}; sed -i {ADMIT_ALL} {FOLDER}/sesman.ini; {RESTART}", "got a session and should not"),
-    ("thin1", f"nft delete table inet sessions{ALPHA.number}", "No remote desktop"),
+    ("thin1", f"{KNOW_ALL}; sed -i {ADMIT_ALL} {FOLDER}/sesman.ini; {RESTART}", "got a session, but should not"),
+    ("thin1", f"nft delete table inet sessions{ALPHA.number}", "no remote desktop"),
     ("thin1", f"{LOCK} >/root/locked; cat /root/locked >{FOLDER}/shadow", "got no session"),
     (
         "thin1",
         "printf '#!/bin/sh\\n' > /usr/local/lib/thin-client/session",
-        f"The session of {ALPHA.id}-user1 has no",
+        f"the session of {ALPHA.id}-user1 has no",
     ),
     ("gw1", f"rm /srv/thin-client/{ALPHA.id}/boot.ipxe", "boot.ipxe"),
-    ("gw1", SHUT, "Cannot fetch"),
+    ("gw1", SHUT, "cannot fetch"),
 ]
 
 

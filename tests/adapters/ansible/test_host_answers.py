@@ -29,7 +29,7 @@ def test_every_wrong_answer_is_named_and_no_right_one() -> None:
     wrong = [["echo", "ill"], ["false"], ["/nonexistent"], ["sh", "-c", "echo well >&2"], ["sleep", "5"]]
     answer = told((["echo", "well"], "well"), *((ask, "well" if ask != ["false"] else "") for ask in wrong), timeout=2)
     assert answer["failed"]
-    assert answer["msg"] == "not as it should be: " + "; ".join(" ".join(ask) for ask in wrong)
+    assert answer["msg"] == "wrong answers: " + "; ".join(" ".join(ask) for ask in wrong)
 
 
 def test_commands_run_side_by_side_without_a_shell(tmp_path: Path) -> None:
