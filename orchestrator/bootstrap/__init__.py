@@ -1,4 +1,4 @@
-"""The composition root: which adapter fills which port. The only place that builds anything."""
+"""The composition root: which adapter implements which port. The only place where they are constructed."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,7 +12,7 @@ from orchestrator.bootstrap.installing import upgrade as upgrade
 from orchestrator.bootstrap.practice import practice_site as practice_site
 from orchestrator.settings import Settings
 
-if TYPE_CHECKING:  # parts that a command does not ask for are not even imported
+if TYPE_CHECKING:  # parts that a command does not use are not even imported
     from orchestrator.adapters.exposition.negotiated import Exposition
     from orchestrator.bootstrap.engine import EngineParts
     from orchestrator.bootstrap.evidence import EvidenceParts
@@ -105,13 +105,13 @@ class Application:
         return Examining(source=base.source, store=base.store, clock=base.clock, hosts=base.hosts)
 
     def examine(self) -> "list[Finding]":
-        """What of the installation is as it should be, and what is not."""
+        """What is in order in the installation, and what is not."""
         from orchestrator.bootstrap.doctor import findings
 
         return findings(self)
 
     def scheduling(self) -> AbstractContextManager[None]:
-        """A scheduler for as long as the context lasts. Any number of processes may have one."""
+        """A scheduler that runs while the context lasts. Any number of processes may have one."""
         from orchestrator.adapters.scheduler import Scheduler
         from orchestrator.bootstrap.schedules import schedules
 
@@ -124,7 +124,7 @@ class Application:
 
 @contextmanager
 def build(settings: Settings) -> Iterator[Application]:
-    """The application; what it opened is closed again."""
+    """The application. What it opened is closed on exit."""
     app = Application(settings)
     try:
         yield app

@@ -1,4 +1,4 @@
-"""What every part stands on: settings, files people write, the clock, the records, and the way to the hosts."""
+"""What every part needs: settings, files that people write, the clock, the records, and access to the hosts."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,7 +10,7 @@ from orchestrator.adapters.clock import BootStopwatch, SystemClock
 from orchestrator.bootstrap.installing import require_installation
 from orchestrator.settings import Settings
 
-if TYPE_CHECKING:  # a command that only reads the catalogue should not wait for the database or the hosts
+if TYPE_CHECKING:  # a command that only reads the catalogue should not import the database or ssh
     import sqlalchemy as sa
 
     from orchestrator.adapters.database.store import SqlStore
@@ -60,7 +60,7 @@ class Base:
         return connect(self.settings.database_url, busy_milliseconds=int(database.busy_seconds * 1000))
 
     def require_installation(self) -> None:
-        """Raise when a part of the installation is missing or belongs to another one."""
+        """Raise if a part of the installation is missing or belongs to another one."""
         require_installation(self.settings, self.database)
 
     @property
@@ -70,7 +70,7 @@ class Base:
 
     @property
     def lease(self) -> timedelta:
-        """How long a worker that was heard of counts as alive."""
+        """How long a worker counts as alive after a sign of life."""
         return timedelta(seconds=self.settings.worker.lease_seconds)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What `orchestrator doctor` looks at, in the order in which one thing stands on another."""
+"""The checks of `orchestrator doctor`, in the order in which they depend on each other."""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def findings(app: "Application") -> list[Finding]:
-    """Everything that there is to say of the installation. What others may do in its directory is taken from them."""
+    """The findings of all checks. Access of other users to the state directory is removed."""
     return examine(
         {
             "state directory": lambda: _private(app),
@@ -34,7 +34,7 @@ def _private(app: "Application") -> str:
         raise OrchestratorError(Kind.NOT_FOUND, f"there is no {home}", hint="run: orchestrator init")
     tightened = state_directory.tighten(home)
     if tightened:
-        return f"{home} is private now; others could use {', '.join(str(path) for path in tightened)}"
+        return f"{home} is private now; others had access to {', '.join(str(path) for path in tightened)}"
     return f"{home} is private"
 
 
@@ -42,7 +42,7 @@ def _whole(app: "Application") -> str:
     parts = installing.examine(app.settings, app.base.database)
     require_whole(parts)
     app.base.require_installation()
-    return f"state directory, keys and database are of installation {parts.home}"
+    return f"state directory, keys and database belong to installation {parts.home}"
 
 
 def _sound(app: "Application") -> str:
@@ -56,7 +56,7 @@ def _sound(app: "Application") -> str:
 
 def _workers(app: "Application") -> str:
     if not (alive := app.engine.live_workers()):
-        raise CannotTellError("no worker runs; a command that needs a run done does it itself")
+        raise CannotTellError("no worker is running; a command that opens a run carries it out itself")
     return f"{len(alive)} at work"
 
 
@@ -65,13 +65,13 @@ def _schedules(app: "Application") -> str:
 
 
 def _with_records(app: "Application", check: Examination) -> Examination:
-    """A check that needs the records, and can tell nothing without them."""
+    """A check that needs the records; without them its result is unknown."""
 
     def checked() -> str:
         try:
             app.base.require_installation()
         except OrchestratorError:
-            raise CannotTellError("the installation comes first") from None
+            raise CannotTellError("it needs the installation, which is not in order") from None
         return check()
 
     return checked

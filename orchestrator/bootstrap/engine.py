@@ -1,4 +1,4 @@
-"""The engine: workers that carry out runs, who of them is alive, and what is forgotten of runs."""
+"""The engine: workers that carry out runs, which of them are alive, and what is deleted of old runs."""
 
 import time
 from collections.abc import Callable
@@ -69,7 +69,7 @@ class EngineParts:
         return Presence(self.base.settings.home.resolve() / "workers")
 
     def crew(self) -> "Crew":
-        """Workers whose lease is running, and whose process, if it is one of this machine, has not ended."""
+        """Workers whose lease is running, and whose process has not ended, if it is on this machine."""
         from orchestrator.usecases.runs.views import Crew
 
         with self.base.store.read() as tx:
@@ -78,7 +78,7 @@ class EngineParts:
         return Crew(alive - gone, serving - gone)
 
     def live_workers(self) -> set[str]:
-        """Those that take anybody's runs."""
+        """Workers that take any run."""
         return set(self.crew().serving)
 
     def is_worked(self, run_id: int) -> bool:
@@ -88,11 +88,11 @@ class EngineParts:
         return run is not None and run.worker in self.crew().alive
 
     def is_cared_for(self, run_id: int) -> bool:
-        """Whether there are workers for a run, or another command works on it."""
+        """Whether there are workers for a run, or another command is working on it."""
         return bool(self.live_workers()) or self.is_worked(run_id)
 
     def work(self, until: Callable[[], bool], errand: "Errand | None" = None) -> None:
-        """Be a worker until told otherwise, of anybody's runs or on an errand."""
+        """Be a worker until told to stop, for any run or on an errand."""
         from orchestrator.adapters.ansible.guarded import Guards
         from orchestrator.adapters.engine import queueing
         from orchestrator.adapters.engine.worker import Worker, WorkerOptions, worker_name
@@ -121,7 +121,7 @@ class EngineParts:
         worker.work(until)
 
     def runner(self, guards: "Guards") -> "StepRunner":
-        """What carries out steps: phases of drills by ssh, everything else by Ansible."""
+        """The runner of steps: phases of drills over ssh, everything else with Ansible."""
         from orchestrator.adapters.ansible.runner import AnsibleRunner
         from orchestrator.adapters.ansible.warm import WarmStart
         from orchestrator.ports.drilling import Rehearsal

@@ -1,4 +1,4 @@
-"""Evidence: signed, checked and drawn, by the key in force and those before it."""
+"""Evidence: signing with the key in force, verifying with that key and earlier ones, and drawing pages."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from orchestrator.domain.recovery.evidence import Evidence
 
 TO_COPY = timedelta(days=1)
-"""How long other machines may go on signing with the key before."""
+"""How long other machines may still sign with the previous key."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class EvidenceParts:
     base: Base
 
     def seal(self, evidence: "Evidence") -> tuple[str, str]:
-        """The signed document, as it is kept and handed over, and its digest."""
+        """The signed document, as it is stored and delivered, and its digest."""
         from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
         from orchestrator.domain.recovery.evidence_seal import seal
 
@@ -29,7 +29,7 @@ class EvidenceParts:
         return json.dumps(sealed.document(), indent=1, ensure_ascii=False), sealed.digest
 
     def head(self) -> str:
-        """How much evidence there is and which is the last, signed, as JSON."""
+        """The number of documents and the digest of the last one, signed, as JSON."""
         from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
         from orchestrator.domain.recovery.evidence_head import Head, seal_head
 
@@ -38,14 +38,14 @@ class EvidenceParts:
         return seal_head(head, EvidenceSigner(self.base.settings.signing_key_file)).model_dump_json(indent=1) + "\n"
 
     def keep_head(self) -> None:
-        """Where whoever copies files elsewhere finds it."""
+        """Write the head to a file, for copying elsewhere."""
         from orchestrator.adapters.keys.files import replace_private
 
         replace_private(self.base.settings.evidence_head_file, self.head().encode())
 
     def verify(self, files: Sequence[Path], key: Path | None = None, head: Path | None = None) -> list[str]:
-        """What does not hold of documents in files, oldest first. `key` holds the public key to trust, or a list of
-        them, if not ours; `head` says how many there have to be."""
+        """The problems of documents in files, oldest first. `key` contains the public key to trust, or a list of them,
+        if not ours; `head` says how many documents there must be."""
         from orchestrator.adapters.evidence_files import read_evidence
         from orchestrator.adapters.keys.evidence_keys import read_retired, read_trusted
         from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
@@ -64,13 +64,13 @@ class EvidenceParts:
         return [f"{head}: {problem}" for problem in verify_head(read_evidence(head), documents, trusted, retired)]
 
     def public_key(self) -> str:
-        """The key that evidence is checked against, PEM."""
+        """The key that evidence is verified with, PEM."""
         from orchestrator.adapters.keys.evidence_signing import EvidenceSigner
 
         return EvidenceSigner(self.base.settings.signing_key_file).public.pem
 
     def public_keys(self) -> str:
-        """The same and those before it, with the instants until which they signed, JSON."""
+        """The key in force and earlier ones, with the instants until which they signed, JSON."""
         from orchestrator.adapters.keys.evidence_keys import all_keys
 
         return all_keys(self.base.settings.signing_key_file, self.base.settings.signing_keys_file).text

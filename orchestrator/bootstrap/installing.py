@@ -1,4 +1,4 @@
-"""Making an installation, and seeing that all of one is there: its state directory, database and keys."""
+"""Creating an installation, and checking that it is complete: its state directory, database and keys."""
 
 import uuid
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def initialise(settings: Settings) -> list[str]:
-    """Create what an installation needs, unless it was lost. What was done, in sentences."""
+    """Create what an installation needs, unless it was lost. Returns what was done, in sentences."""
     from orchestrator.adapters import state_directory
     from orchestrator.adapters.database.connection import connect
     from orchestrator.adapters.keys.evidence_signing import make_signing_key
@@ -27,10 +27,10 @@ def initialise(settings: Settings) -> list[str]:
         installation = tie(settings, database)
     finally:
         database.dispose()
-    key = "created, mode 0600; back it up apart from the database" if made_key else "kept"
+    key = "created, mode 0600; back it up separately from the database" if made_key else "kept"
     signing = "created, mode 0600; back it up" if made_signing_key else "kept"
     return [
-        *(f"{path}: others could use it; now only its owner can" for path in tightened),
+        *(f"{path}: others had access; now only its owner has" for path in tightened),
         f"encryption key {settings.key_file}: {key}",
         f"key that signs evidence {settings.signing_key_file}: {signing}",
         f"database: {state}",
@@ -39,7 +39,7 @@ def initialise(settings: Settings) -> list[str]:
 
 
 def upgrade(settings: Settings) -> list[str]:
-    """Bring the database that there is to the schema of this version. What was done, in sentences."""
+    """Upgrade the existing database to the schema of this version. Returns what was done, in sentences."""
     from orchestrator.adapters.database.connection import connect
 
     database = connect(settings.database_url)
@@ -56,7 +56,7 @@ def upgrade(settings: Settings) -> list[str]:
 
 
 def require_installation(settings: Settings, database: "sa.Engine") -> None:
-    """Refuse to work when a part of the installation is missing, or of another version. Quick: opens nothing sealed."""
+    """Raise if a part of the installation is missing or of another version. Quick: opens nothing sealed."""
     from orchestrator.adapters.database.migrating import require_current
 
     revision = _revision(database)
@@ -66,7 +66,7 @@ def require_installation(settings: Settings, database: "sa.Engine") -> None:
 
 
 def examine(settings: Settings, database: "sa.Engine") -> Parts:
-    """What of the installation is there. The key is tried on what it must open."""
+    """The parts of the installation that exist. The key is tried on what it must open."""
     from orchestrator.adapters.database.marking import any_secret, read_mark
     from orchestrator.adapters.database.migrating import HEAD
     from orchestrator.adapters.keys.secret_box import opens
@@ -82,7 +82,7 @@ def examine(settings: Settings, database: "sa.Engine") -> Parts:
 
 
 def look(settings: Settings, database: "sa.Engine", revision: str | None) -> Parts:
-    """What looking tells: the key is taken to fit."""
+    """The same without trying the key, which is assumed to fit."""
     from orchestrator.adapters import state_directory
     from orchestrator.adapters.database.marking import read_mark
     from orchestrator.adapters.database.migrating import HEAD
@@ -119,7 +119,7 @@ def _migrate(database: "sa.Engine") -> str:
 
 
 def tie(settings: Settings, database: "sa.Engine") -> str:
-    """Mark the database and then the state directory; return whose they are."""
+    """Mark the database and then the state directory; return the installation they belong to."""
     from orchestrator.adapters import state_directory
     from orchestrator.adapters.database.marking import mark
     from orchestrator.adapters.keys.secret_box import SecretBox

@@ -1,4 +1,4 @@
-"""Keys: replacing the one that seals secrets, those of sites, and agencies' secrets and certificates."""
+"""Keys: replacing the key that seals secrets, the keys of sites, and agencies' secrets and certificates."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial

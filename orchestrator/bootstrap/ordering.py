@@ -1,4 +1,4 @@
-"""Ordering: what agencies order, what it takes to deliver that, and what is left when they leave."""
+"""Ordering: what agencies order, delivering it, and what is left when they leave."""
 
 from dataclasses import dataclass
 from functools import cached_property

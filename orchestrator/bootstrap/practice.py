@@ -1,4 +1,4 @@
-"""The practice site, built of what the settings and the catalog say."""
+"""The practice site, built from the settings and the catalog."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Probing: what asks services whether they work, and reads incidents from desks."""
+"""Probing: checking whether services work, and reading incidents from desks."""
 
 import socket
 import uuid
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ProbingParts:
-    """`counts` is what this process has probed."""
+    """`counts` counts the probes of this process."""
 
     base: Base
     counts: ProbeCounts = field(default_factory=ProbeCounts)
@@ -39,7 +39,7 @@ class ProbingParts:
         return Gathering(store=base.store, clock=base.clock, targeting=self.targeting, read=read_incidents)
 
     def probe(self, until: Callable[[], bool]) -> None:
-        """Probe live services until told otherwise, whenever no other process does."""
+        """Probe live services until told to stop, whenever no other process does."""
         from orchestrator.adapters.probes.pool import ProbePool
         from orchestrator.usecases.probing.watching import Probing
 
@@ -48,7 +48,7 @@ class ProbingParts:
         ProbePool(watcher, base.clock, self.counts, base.settings.probing.concurrency).run(until)
 
     def probe_now(self, agency: str, component: str | None = None) -> "list[tuple[ProbeTarget, Reading]]":
-        """What the probes of an agency's live services find at this moment. Nothing of it is recorded."""
+        """What the probes of an agency's live services find at this moment. Nothing is recorded."""
         from orchestrator.adapters.probes.once import read_once
 
         return read_once(self.targeting.prepare, self.targeting.of(agency, component), self.base.clock)

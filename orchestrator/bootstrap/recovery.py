@@ -1,4 +1,4 @@
-"""Recovery: backups, drills and their schedule, canaries, and what people are shown of them."""
+"""Recovery: backups, drills and their schedule, canaries, and what people see of them."""
 
 import socket
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.usecases.recovery.witnessing import Witnessing
 
 FORESEEN = timedelta(days=730)
-"""How far ahead somebody's calendar of closures is read."""
+"""How far ahead a calendar of closures is read."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class RecoveryParts:
         return write_calendar(drills, lasts=DrillPolicy().lasts, stamped=self.base.clock.now())
 
     def blackouts(self, file: Path) -> "tuple[Blackout, ...]":
-        """The closures in somebody's calendar, of the two years to come."""
+        """The closures in a calendar file, for the next two years."""
         from orchestrator.adapters.icalendar_files import read_blackouts
 
         today = self.base.clock.now().date()

@@ -1,4 +1,4 @@
-"""What is done by itself, and when. All times are UTC."""
+"""What is done automatically, and when. All times are UTC."""
 
 from typing import TYPE_CHECKING
 

@@ -60,7 +60,7 @@ class ServiceLevelParts:
         return write_stream(openslo(self.reporting.promises(agency)))
 
     def draw_report(self, report: "Report") -> str:
-        """The page of a month, for people."""
+        """The HTML page of a month."""
         from orchestrator.adapters.pages.report.page import draw
 
         return draw(report)

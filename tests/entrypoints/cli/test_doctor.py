@@ -53,9 +53,9 @@ class TestWhatIsBroken:
     def test_modes_are_mended_and_said(self, swift: InProcess) -> None:
         (swift.home / "orchestrator.db").chmod(0o644)
         said = swift("doctor", **REAL).stdout
-        assert "others could use" in said
+        assert "others had access to" in said
         assert "orchestrator.db" in said
-        assert "others could use" not in swift("doctor", **REAL).stdout
+        assert "others had access to" not in swift("doctor", **REAL).stdout
 
     @pytest.mark.parametrize("file", ["secret.key", "evidence.key", "installation", "orchestrator.db"])
     def test_a_part_that_is_gone_is_found(self, swift: InProcess, file: str) -> None:

@@ -148,6 +148,6 @@ class TestModes:
         (installed.home / "orchestrator.db").chmod(0o644)
         installed.home.chmod(0o755)
         said = " ".join(installed("init").stdout.split())
-        assert "orchestrator.db: others could use it; now only its owner can" in said
+        assert "orchestrator.db: others had access; now only its owner has" in said
         assert loose(installed.home) == []
-        assert "others could" not in installed("init").stdout
+        assert "others had" not in installed("init").stdout
