@@ -75,13 +75,13 @@ class Scheduler:
                 ticking.shutdown()
 
     def _hear(self, pool: ThreadPoolExecutor, event: JobSubmissionEvent) -> None:
-        """Only the event says when a job was due. What is still being worked on here is not begun a second time."""
+        """Only the event says when a job was due. Work that is still in progress here is not begun a second time."""
         name, due = event.job_id, event.scheduled_run_times[-1]
         if self._busy[name].acquire(blocking=False):
             pool.submit(self._tick, name, due).add_done_callback(lambda _: self._busy[name].release())
 
     def _tick(self, name: str, due: datetime) -> None:
-        """Do the work of a tick, unless somebody else has taken it."""
+        """Do the work of a tick, unless another scheduler has taken it."""
         try:
             with self._store.begin() as tx:
                 mine = tx.ticks.take(name, due, at=self._clock.now())
@@ -102,7 +102,7 @@ class Scheduler:
 
 
 def _tell_listeners() -> None:
-    """What a job does: that it was submitted is what matters."""
+    """The body of every job. Only the event of its submission matters."""
 
 
 def _last_due(trigger: CronTrigger, *, since: datetime, until: datetime) -> datetime | None:

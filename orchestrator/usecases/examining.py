@@ -1,4 +1,4 @@
-"""Examining the installation itself: what of it is as it should be, what is not, and what to do."""
+"""Examining the installation itself: what is in order, what is not, and what to do about it."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ from orchestrator.ports.outside import Clock
 from orchestrator.ports.store import Store
 
 CLOCK_TOLERANCE = timedelta(seconds=3)
-"""Hosts tell their time to a second; drills measure more finely and judge for themselves."""
+"""Hosts report their time to the second. Drills measure more precisely and judge for themselves."""
 AT_ONCE = 16
 
 
@@ -24,7 +24,7 @@ class CheckState(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     UNKNOWN = "unknown"
-    """It could not be looked at, for want of something that comes first."""
+    """It could not be checked because something that it depends on is missing."""
 
 
 class Finding(Value):
@@ -36,15 +36,15 @@ class Finding(Value):
 
 
 class CannotTellError(Exception):
-    """A check that has nothing to look at; the message says why."""
+    """The check has nothing to look at. The message says why."""
 
 
 Examination = Callable[[], str]
-"""Says what is as it should be. Raises an OrchestratorError for what is not, CannotTellError where that is unknown."""
+"""Says what is in order. Raises an OrchestratorError for what is not, CannotTellError where that is unknown."""
 
 
 def examine(checks: Mapping[str, Examination]) -> list[Finding]:
-    """Carry out all checks, whatever the others find."""
+    """Carry out all checks, whatever each of them finds."""
     return [_finding(name, check) for name, check in checks.items()]
 
 
@@ -59,7 +59,7 @@ def _finding(name: str, check: Examination) -> Finding:
 
 
 def require_consistent(source: CatalogSource, *, hint: str | None = None) -> None:
-    """Raise with every place where catalogue, playbooks and inventories do not fit each other."""
+    """Raise INVALID with every place where catalogue, playbooks and inventories do not match."""
     if problems := source.lint():
         message, details = f"the catalog has {len(problems)} problem(s)", tuple(map(str, problems))
         raise OrchestratorError(Kind.INVALID, message, details=details, hint=hint)
@@ -67,8 +67,8 @@ def require_consistent(source: CatalogSource, *, hint: str | None = None) -> Non
 
 def examine_catalog(source: CatalogSource) -> str:
     """The check of catalogue, playbooks and inventories, which needs no records."""
-    require_consistent(source, hint="mend the files; orchestrator catalog lint looks at them again")
-    return f"{len(source.catalog().components)} components fit their roles and sites"
+    require_consistent(source, hint="fix the files, then check them with: orchestrator catalog lint")
+    return f"{len(source.catalog().components)} components match their roles and sites"
 
 
 @dataclass(frozen=True)
@@ -81,16 +81,16 @@ class Examining:
     hosts: RecoveryHosts
 
     def sites(self) -> str:
-        """Whether the hosts that serve agencies let us in, and agree about the time."""
+        """Whether the hosts that serve agencies accept our key and agree with our clock."""
         asked = self._serving()
         if not asked:
-            raise CannotTellError("no agency is in service, so no host is asked")
+            raise CannotTellError("no agency is in service, so no host was checked")
         with ThreadPoolExecutor(AT_ONCE) as pool:
             said = list(pool.map(lambda one: self._ask(*one), asked))
         if wrong := tuple(problem for problem in said if problem):
             raise OrchestratorError(
                 Kind.UNAVAILABLE,
-                f"{len(wrong)} of {len(asked)} hosts are not as they should be",
+                f"{len(wrong)} of {len(asked)} hosts are not in order",
                 details=wrong,
                 hint="bring them back, set their clocks by NTP, or pin the right host key in sites/SITE/known_hosts",
             )
@@ -117,12 +117,12 @@ class Examining:
         return f"{site.name}: the clock of {host.name} is {(there - before).total_seconds():+.0f} s off ours"
 
     def schedules(self, intervals: Mapping[str, timedelta]) -> str:
-        """Whether each schedule ticked when it was due. Given is how far its ticks are apart."""
+        """Whether each schedule ticked when it was due. `intervals` maps its name to the time between ticks."""
         with self.store.read() as tx:
             last = {name: at for name in intervals if (at := tx.ticks.last(name))}
         now = self.clock.now()
         if not last:
-            raise CannotTellError("nothing was ever due here; orchestrator serve keeps the schedules")
+            raise CannotTellError("nothing was ever due here; schedules run in: orchestrator serve")
         late = [
             f"{name}: last at {at:%Y-%m-%d %H:%M} UTC" for name, at in last.items() if now - at > 2 * intervals[name]
         ]
@@ -135,6 +135,6 @@ class Examining:
 
 
 def _wall_clock(stat: str, uptime: str) -> datetime:
-    """A Linux host's time, of when it was booted and how long ago that is (proc(5)), to a second."""
+    """A Linux host's time, computed from its boot time and its uptime (proc(5)), to the second."""
     booted = next(line.split()[1] for line in stat.splitlines() if line.startswith("btime "))
     return datetime.fromtimestamp(int(booted) + float(uptime.split()[0]), UTC)

@@ -1,4 +1,4 @@
-"""Finding what a request names, or saying that it is not there."""
+"""Finding what a request names, or raising NOT_FOUND."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from orchestrator.domain.runs.run import Run
 from orchestrator.ports.store import Store, Transaction
 
 NAMED = 20
-"""How many agencies an error lists at most."""
+"""The most agencies that an error lists."""
 
 
 def find_agency(tx: Transaction, agency: str) -> AgencyRecord:
@@ -25,7 +25,7 @@ def find_agency(tx: Transaction, agency: str) -> AgencyRecord:
 
 
 def in_service(tx: Transaction, agency: str | None = None) -> list[tuple[AgencyRecord, dict[str, ServiceInstance]]]:
-    """Agencies that have not left, or one of them, each with its instances by component. Two readings, however many."""
+    """Agencies in service, or one of them, each with its instances by component. Always two queries."""
     if agency is not None:
         one = find_agency(tx, agency)
         return [] if one.offboarded_at else [(one, tx.instances.of(agency))]
@@ -57,7 +57,7 @@ def find_drill(tx: Transaction, drill: int) -> Drill:
 
 
 def events_of(store: Store, run: int, *, after: int = 0) -> Iterator[Event]:
-    """Every event of a run from one id on that is there now, without gap or repeat."""
+    """All recorded events of a run after an id, without gap or repeat."""
     while True:
         with store.read() as tx:
             batch = tx.events.after(after, run=run)

@@ -28,7 +28,7 @@ from orchestrator.usecases.service_levels.metering import Metering
 
 NOBODY_PROBES = "nobody probes"
 RECENTLY = timedelta(minutes=1)
-"""A prober that has come so far is at work."""
+"""A prober whose readings reach this far is at work."""
 
 
 class EndpointView(Value):
@@ -44,7 +44,7 @@ class ServiceView(Value):
     health: State
     health_since: datetime | None
     health_note: str | None
-    """Why nobody knows yet."""
+    """Why the health is not known yet."""
     status: str
     hosts: tuple[str, ...]
     endpoints: tuple[EndpointView, ...]
@@ -74,7 +74,7 @@ class Observing:
     crew: Callable[[], Crew] = Crew
 
     def agencies(self, *, offboarded: bool = False) -> list[AgencyView]:
-        """Those that are served, and those that left, if they are asked for."""
+        """Agencies in service, and those that left if `offboarded`."""
         with self.store.read() as tx:
             records = [r for r in tx.agencies.all() if offboarded or r.offboarded_at is None]
             return [self._agency(tx, record.id) for record in records]
@@ -99,23 +99,23 @@ class Observing:
         return view.model_copy(update=prospects(run, self.crew())) if run.state in OPEN_RUN else view
 
     def _steps_wait(self, tx: Transaction, run: Run) -> Mapping[str, Wait]:
-        """What steps of a running run wait for."""
+        """What the steps of a running run wait for."""
         if run.state is not RunState.RUNNING:
             return {}
         return next_steps(tx, run, exclusive=self.source.catalog().exclusive, now=self.clock.now()).waiting
 
     def rolling_back(self, run_id: int) -> RunView | None:
-        """The run that removes what a failed one has built."""
+        """The run that removes what a failed run built."""
         with self.store.read() as tx:
             undoing = tx.runs.caused_by(run_id)
             return run_view(undoing, []) if undoing else None
 
     def events(self, *, run: int, after: int = 0) -> Iterator[Event]:
-        """Every event of a run from one id on that is there now, without gap or repeat."""
+        """All recorded events of a run after an id, without gap or repeat."""
         return events_of(self.store, run, after=after)
 
     def snapshot(self) -> Snapshot:
-        """What meters had to be read anew for it are kept."""
+        """The figures of this moment. Meters that had to be read again for it are kept."""
         with self.store.read() as tx:
             snapshot = self._snapshot(tx)
         self.metering.keep(self.store)

@@ -33,14 +33,14 @@ class Hosts:
 class TestExamine:
     def test_goes_on_whatever_a_check_finds(self) -> None:
         def broken() -> str:
-            raise OrchestratorError(Kind.FAILED, "it broke", details=("here",), hint="mend it")
+            raise OrchestratorError(Kind.FAILED, "it broke", details=("here",), hint="fix it")
 
         def unknown() -> str:
             raise CannotTellError("nothing to see")
 
         found = examine({"one": broken, "two": unknown, "three": lambda: "right"})
         assert [(f.check, f.standing, f.says, f.hint) for f in found] == [
-            ("one", CheckState.FAILED, "it broke", "mend it"),
+            ("one", CheckState.FAILED, "it broke", "fix it"),
             ("two", CheckState.UNKNOWN, "nothing to see", None),
             ("three", CheckState.PASSED, "right", None),
         ]
@@ -65,7 +65,7 @@ class TestHosts:
     )
     def test_that_do_not_are_named(self, house: House, offset: float | None, says: str) -> None:
         house.apply(order())
-        with pytest.raises(OrchestratorError, match="hosts are not as they should be") as refused:
+        with pytest.raises(OrchestratorError, match="hosts are not in order") as refused:
             self.of(house, offset).sites()
         assert says in refused.value.details[0]
         assert refused.value.details[0].startswith("bench: ")

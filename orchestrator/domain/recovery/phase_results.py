@@ -1,6 +1,6 @@
-"""What each phase of a drill found, as it is kept with its step and read by the phases after it.
+"""What each phase of a drill found, stored with its step and read by later phases.
 
-Most of it is what the recovery host answered (playbooks/README.md, section Drills). Whatever else it says is dropped.
+Most of it is the recovery host's answer (playbooks/README.md, section Drills). Other fields of the answer are dropped.
 """
 
 from collections.abc import Mapping
@@ -35,12 +35,12 @@ class Examined(PhaseResult):
 
 
 def _known(given: Any) -> Any:
-    """The fields of a snapshot that evidence has."""
+    """Only those fields of a snapshot that evidence has."""
     return {k: given[k] for k in PinnedSnapshot.model_fields if k in given} if isinstance(given, Mapping) else given
 
 
 class Pinned(PhaseResult):
-    """The disaster, and what may be restored. `chosen` is None when there is no backup."""
+    """The disaster, and what may be restored. `chosen` is None if there is no backup."""
 
     t0: datetime
     reading: StopwatchReading
@@ -65,7 +65,7 @@ class Started(PhaseResult):
 
 
 class Probed(PhaseResult):
-    """`seconds` from the disaster until users could work; None when they could not, or two stopwatches were read."""
+    """`seconds` from the disaster until users could work; None if they could not, or if two stopwatches were read."""
 
     seconds: float | None
     censored_limit_seconds: float | None
@@ -75,7 +75,7 @@ class Probed(PhaseResult):
 
 
 class Looked(Value):
-    """What one check of the recovery host says."""
+    """The result of one check of the recovery host."""
 
     model_config = ConfigDict(extra="ignore")
     passed: bool
@@ -83,7 +83,7 @@ class Looked(Value):
 
 
 class Checked(PhaseResult):
-    """`records` is None where the service takes no canaries; `ledger` is how many acknowledged ones are on record."""
+    """`records` is None if the service accepts no canaries; `ledger` is the number of acknowledged ones on record."""
 
     checks: Mapping[str, Looked]
     leaks: tuple[LeakAttempt, ...]
@@ -97,13 +97,13 @@ class Cleaned(PhaseResult):
 
 
 class Reported(PhaseResult):
-    """Whether there is evidence: there is none of a drill that did not come to a disaster."""
+    """Whether there is evidence: a drill that was stopped before its disaster has none."""
 
     evidence: bool
 
 
 class PhaseResults(Value):
-    """Of the phases that have succeeded, each by its verb."""
+    """The results of the phases that succeeded, by verb."""
 
     model_config = ConfigDict(extra="ignore")
     examine: Examined | None = None

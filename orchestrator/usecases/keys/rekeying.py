@@ -1,8 +1,8 @@
-"""Rekeying: another key by which the hosts of a site let us in.
+"""Rekeying: replacing the key that the hosts of a site accept.
 
-The new key is put beside the old one on every host, and tried there. When all of them let us in by it, it takes the old
-one's place here, and only then is the old one removed from the hosts. Each part may be interrupted: the files say how
-far it has come, and the next call goes on from there.
+The new key is added beside the old one on every host and tried there. When all hosts accept it, it replaces the old key
+here, and only then is the old key removed from the hosts. Any part may be interrupted: the files record the progress,
+and the next call continues from there.
 """
 
 from collections.abc import Callable
@@ -20,8 +20,8 @@ AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Rekeying:
-    """`by_key` reaches hosts by the key in force, `by_next` by the one that is to take its place. `program` changes the
-    keys that a host knows: `add|remove KNOWN ANOTHER`."""
+    """`by_key` reaches hosts with the key in force, `by_next` with its replacement. `program` changes the keys that a
+    host accepts: `add|remove KNOWN ANOTHER`."""
 
     source: CatalogSource
     keys: SiteKeys
@@ -30,9 +30,9 @@ class Rekeying:
     program: str
 
     def rotate(self, name: str, *, many: bool = False, copied: bool = False) -> bool:
-        """Whether all is done. Where `many` machines have the key, both stay on the hosts until it was `copied`.
+        """Whether the rotation is complete. If `many` machines have the key, the hosts keep both until it was `copied`.
 
-        Raises UNAVAILABLE with the hosts that are not as they should be; nothing was taken from any host then.
+        Raises UNAVAILABLE with the hosts that failed; no key was removed from any host then.
         """
         site = self.source.site(name)
         with self.keys.turn(name):
@@ -66,7 +66,7 @@ class Rekeying:
 
 
 def _everywhere(site: Site, act: Callable[[str], None]) -> None:
-    """On every host, whatever becomes of the others."""
+    """Act on every host, even if others fail. Raises UNAVAILABLE with those that failed."""
 
     def tried(host: str) -> str | None:
         try:
@@ -80,7 +80,7 @@ def _everywhere(site: Site, act: Callable[[str], None]) -> None:
     if failed:
         raise OrchestratorError(
             Kind.UNAVAILABLE,
-            f"{len(failed)} of {len(site.hosts)} hosts of site {site.name} do not go on to the new key",
+            f"{len(failed)} of {len(site.hosts)} hosts of site {site.name} failed to change to the new key",
             details=tuple(failed),
-            hint="bring them back, or take those that are no more out of the inventory, and call this again",
+            hint="bring them back, or remove those that no longer exist from the inventory, and run this again",
         )

@@ -1,8 +1,8 @@
-"""Renewing: other secrets for an agency's services, and certificates before they end.
+"""Renewing: replacing secrets of an agency's services, and certificates before they expire.
 
-A secret that is to take another's place is kept beside it, and is what hosts are given from then on. The next run that
-changes the service provisions it, and once that is verified the old one is forgotten. So whatever interrupts that, both
-are there until one is known to be in force.
+A replacement is kept beside the secret, and hosts are given the replacement from then on. The next run that changes the
+service provisions it, and once that is verified the old secret is deleted. Whatever interrupts this, both are kept
+until one is known to be in force.
 """
 
 import logging
@@ -31,8 +31,9 @@ log = logging.getLogger(__name__)
 
 
 class SecretView(Value):
-    """That there is a secret, what for and since when; never what it is. `replaced` says that another is to take its
-    place, `certificates_end` when those end that were issued by it, of an authority in service."""
+    """That there is a secret, what it is for and since when; never the secret itself. `replaced` says that a
+    replacement is pending. `certificates_end` is when certificates issued by it expire; None unless it is an authority
+    in service."""
 
     agency: str
     component: str
@@ -53,7 +54,7 @@ class Renewing:
     provisioning: Provisioning
 
     def listed(self, agency: str | None = None) -> list[SecretView]:
-        """Every secret of an agency, or of all."""
+        """Every secret of an agency, or of all agencies."""
         with self.store.read() as tx:
             if agency is not None:
                 find_agency(tx, agency)
@@ -62,7 +63,8 @@ class Renewing:
             return [view for name in names for view in self._views(tx, name, [m for m in made if m.agency == name])]
 
     def named(self, agency: str, component: str | None = None, name: str | None = None) -> list[SecretView]:
-        """Those that would be replaced: all of an agency, of a component, or one. Raises when there are none."""
+        """Secrets that would be replaced: all of an agency, of a component, or one. Raises NOT_FOUND if there are
+        none."""
         found = [
             view for view in self.listed(agency) if component in (None, view.component) and name in (None, view.name)
         ]
@@ -71,14 +73,14 @@ class Renewing:
         return found
 
     def propose(self, agency: str, component: str | None = None, name: str | None = None) -> list[SecretView]:
-        """Make the secrets that are to take those places. Of one that was proposed before there is no other."""
+        """Make replacements for those secrets. A replacement that is pending already is kept."""
         named = self.named(agency, component, name)
         with self.store.begin() as tx:
             if (run := tx.runs.open_of(agency)) is not None:
                 raise OrchestratorError(
                     Kind.CONFLICT,
-                    f"run {run.id} of {agency} is {run.state.value}, and is to end with the secrets it began with",
-                    hint=f"follow it with: orchestrator run follow {run.id}, and call this again",
+                    f"run {run.id} of {agency} is {run.state.value} and must end with the secrets it began with",
+                    hint=f"follow it with: orchestrator run follow {run.id}, then run this again",
                 )
             proposed = tx.secrets.proposed(agency)
             for view in named:
@@ -88,14 +90,14 @@ class Renewing:
         return named
 
     def open_run(self, agency: str) -> Run:
-        """A queued run that gives hosts what they do not have yet: it carries out the order that is recorded."""
+        """A queued run of the recorded order, which gives hosts the secrets that they do not have yet."""
         with self.store.read() as tx:
             order = find_agency(tx, agency).call_off
         return self.provisioning.open_run(self.planning.plan(order).id)
 
     def renew_certificates(self) -> list[Run]:
-        """Queue runs of agencies whose certificates have half a year to go. A plan that would change anything else is
-        left to people."""
+        """Queue runs of agencies whose certificates expire within half a year. A plan that would change anything else
+        is left to people."""
         with self.store.read() as tx:
             records = [record for record, recorded in in_service(tx) if self._is_due(tx, record, recorded.values())]
         return [run for record in records if (run := self._renew(record)) is not None]
@@ -130,9 +132,9 @@ class Renewing:
             stored = self.planning.plan(record.call_off)
             if _renews_certificates_alone(stored.plan):
                 return self.provisioning.open_run(stored.id, priority=Priority.DRIFT)
-            log.warning("certificates of %s are to be renewed, and more: orchestrator apply its call-off", record.id)
+            log.warning("certificates of %s are due, but its plan changes more: apply its call-off", record.id)
         except OrchestratorError as error:
-            log.warning("certificates of %s are not renewed: %s", record.id, error.message)
+            log.warning("certificates of %s were not renewed: %s", record.id, error.message)
         return None
 
 
@@ -144,5 +146,5 @@ def _renews_certificates_alone(plan: Plan) -> bool:
 def _nothing_to_replace(agency: str, component: str | None, name: str | None) -> OrchestratorError:
     what = " ".join(part for part in (agency, component, name) if part)
     return OrchestratorError(
-        Kind.NOT_FOUND, f"there is no secret of {what}", hint=f"those there are: orchestrator secret list {agency}"
+        Kind.NOT_FOUND, f"there is no secret of {what}", hint=f"see: orchestrator secret list {agency}"
     )

@@ -1,8 +1,8 @@
-"""Rotating the key that seals secrets: a new one, every secret sealed anew, and the old one forgotten.
+"""Rotating the key that seals secrets: make a new one, seal every secret with it, and delete the old one.
 
-Each part may be interrupted and is gone on with by the next call. Whoever seals does so within a transaction that
-writes, and reads the key file when it changed; so no secret that is committed after the new key is in the file is
-sealed by the old one, and one pass finds all that are.
+Any part may be interrupted, and the next call continues with it. Whoever seals a secret does so inside a writing
+transaction, and rereads the key file if it has changed. So no secret committed after the new key is in the file is
+sealed with the old one, and one pass finds all that are.
 """
 
 from collections.abc import Callable
@@ -16,18 +16,18 @@ AT_ONCE = 500
 
 @dataclass(frozen=True)
 class Rotating:
-    """`mark` has what else is sealed in the database sealed anew, by the function it is given."""
+    """`mark` reseals whatever else is sealed in the database, with the function it is given."""
 
     store: Store
     keys: RotatedKeys
     mark: Callable[[Callable[[bytes], bytes | None]], None]
 
     def begin(self) -> bool:
-        """Have a new key beside the old one. False when they are there already."""
+        """Put a new key beside the old one. False if both are there already."""
         return self.keys.begin_rotation()
 
     def finish(self) -> int:
-        """Seal anew what the old key has sealed, forget that key, and return how many secrets that were."""
+        """Reseal what the old key sealed, delete that key, and return the number of secrets."""
         resealed, place = 0, None
         while True:
             with self.store.begin() as tx:

@@ -1,4 +1,4 @@
-"""Appraising: what a plan destroys, as far as the records and a look at the hosts tell. Reads only."""
+"""Appraising: what a plan destroys, according to the records and the hosts. Reads only."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +17,11 @@ from orchestrator.ports.store import Store, Transaction
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 KEPT = 10_000
-"""Backups that are counted at most."""
+"""The most backups that are counted."""
 
 
 class Home(Value):
-    """A folder of somebody's on a host."""
+    """Somebody's folder on a host."""
 
     host: str
     path: str
@@ -31,7 +31,7 @@ class Home(Value):
 
 
 class Appraisal(Value):
-    """What of a component is destroyed. `backups` are those on record, `unseen` says of hosts why they told nothing."""
+    """What is destroyed of a component. `backups` counts those on record; `unseen` says why hosts gave no answer."""
 
     component: str
     kind: LossKind
@@ -40,7 +40,7 @@ class Appraisal(Value):
     backups: int
     last_backup_at: datetime | None
     tickets: int | None
-    """Incidents that were read from the service desk; None of other components."""
+    """Incidents that were read from the service desk; None for other components."""
     open_tickets: int | None
     oldest_ticket_at: datetime | None
     homes: tuple[Home, ...]
@@ -49,7 +49,7 @@ class Appraisal(Value):
 
 @dataclass(frozen=True)
 class Appraising:
-    """`program` is what looks at folders on a host."""
+    """`program` describes folders on a host."""
 
     source: CatalogSource
     store: Store
@@ -89,7 +89,7 @@ class Appraising:
         )
 
     def _looked_at(self, plan: Plan, instance: ServiceInstance, one: Appraisal) -> Appraisal:
-        """With the homes that are there now."""
+        """The appraisal with the homes that exist now."""
         site, homes, unseen = self.source.site(plan.site), list[Home](), list[str]()
         for host, folders in self._folders(instance, one).items():
             try:
@@ -100,7 +100,7 @@ class Appraising:
         return one.model_copy(update={"homes": tuple(homes), "unseen": tuple(unseen)})
 
     def _folders(self, instance: ServiceInstance, one: Appraisal) -> Mapping[str, Sequence[str]]:
-        """Host -> the homes of those who lose them there."""
+        """Host -> the homes that are destroyed there."""
         homes = self.source.catalog().components[instance.component].homes
         if homes is None:
             return {}

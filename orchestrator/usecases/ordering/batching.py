@@ -1,4 +1,4 @@
-"""Batching: a folder of call-offs planned as one order, so that many agencies are looked at, and applied, together."""
+"""Batching: planning a folder of call-offs as one order, so that many agencies are reviewed and applied together."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection
@@ -21,14 +21,14 @@ PATTERNS = ("*.yml", "*.yaml")
 
 
 class Planned(Value):
-    """A file, and its plan as it is kept."""
+    """A file and its stored plan."""
 
     file: Path
     stored: StoredPlan
 
 
 class Refused(Value):
-    """A file that is not planned or not applied. Each problem names the file, and the line where there is one."""
+    """A file that is not planned or not applied. Each problem names the file, and the line if there is one."""
 
     file: Path
     kind: Kind
@@ -36,7 +36,7 @@ class Refused(Value):
 
 
 class Totals(Value):
-    """What all plans come to together. Money in pounds, for all that is ordered, changed or not."""
+    """The sums of all plans. Money in pounds, for all that is ordered, changed or not."""
 
     agencies: int
     to_change: int
@@ -77,8 +77,8 @@ class Batching:
     planning: Planning
 
     def plan(self, folder: Path, *, renamed: bool = False) -> Batch:
-        """Plan every call-off in a folder, in the order of the files' names. Files are refused one by one; what one
-        agreement's ceiling leaves is given out in that order too."""
+        """Plan every call-off in a folder, in the order of file names. Files are refused one by one. What is left under
+        an agreement's ceiling is given out in the same order."""
         ahead = _Ahead()
         planned: list[Planned] = []
         refused: list[Refused] = []
@@ -97,7 +97,7 @@ class Batching:
         priority: Priority = Priority.CHANGE,
         on_failure: OnFailure = OnFailure.KEEP,
     ) -> tuple[dict[int, Run], tuple[Refused, ...]]:
-        """Queue the runs of all plans that change something: plan -> run, and what was refused as the records have
+        """Queue the runs of all plans that change something: plan -> run, and what was refused because the records have
         changed since."""
         runs: dict[int, Run] = {}
         refused: list[Refused] = []
@@ -110,19 +110,19 @@ class Batching:
         return runs, tuple(refused)
 
     def without_losses(self, batch: Batch, said: Collection[str]) -> Batch:
-        """With plans refused that destroy what nobody has said may be destroyed."""
+        """The batch, refusing plans that destroy what was not confirmed."""
         kept, refused = [], []
         for one in batch.planned:
             if left := one.stored.plan.unconfirmed(said):
                 agency = one.stored.plan.agency
-                message = f"destroys what {agency} has in {', '.join(left)}; add --yes-destroy {agency}"
+                message = f"destroys data of {agency} in {', '.join(left)}; add --yes-destroy {agency}"
                 refused.append(self._refused_at(one, OrchestratorError(Kind.INVALID, message)))
             else:
                 kept.append(one)
         return Batch(planned=tuple(kept), refused=(*batch.refused, *refused))
 
     def without_those_in_the_way(self, batch: Batch) -> Batch:
-        """With plans refused whose agency has a run open."""
+        """The batch, refusing plans of agencies with an open run."""
         free, busy = [], []
         with self.store.read() as tx:
             for one in batch.planned:
@@ -152,7 +152,7 @@ class Batching:
         return stored
 
     def _check_ceiling(self, stored: StoredPlan, agreement: FrameworkAgreement, ahead: "_Ahead") -> None:
-        """What the files before this one add counts as if it were committed to already."""
+        """Orders of the files before this one count as committed already."""
         framework, ordered = agreement.framework, stored.plan.cost.term_total
         with self.store.read() as tx:
             others = tx.agencies.committed(framework, without=stored.plan.agency)
@@ -160,8 +160,8 @@ class Batching:
         if (total := others + ahead.added[framework] + ordered) > agreement.ceiling:
             raise OrchestratorError(
                 Kind.NOT_COVERED,
-                f"{agreement.title} would pass its ceiling of £{agreement.ceiling:,.2f}: "
-                f"with this order and those before it £{total:,.2f}",
+                f"{agreement.title} would exceed its ceiling of £{agreement.ceiling:,.2f}: "
+                f"£{total:,.2f} with this order and those before it",
             )
         ahead.added[framework] += ordered - own
 
@@ -172,7 +172,7 @@ class Batching:
 
 @dataclass(frozen=True)
 class _Ahead:
-    """What the files before one have ordered: for whom, and pounds beyond what is committed, by framework."""
+    """What earlier files have ordered: for whom, and pounds beyond what is committed, by framework."""
 
     files: dict[str, Path] = field(default_factory=dict)
     added: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
@@ -181,5 +181,5 @@ class _Ahead:
 def _files(folder: Path) -> list[Path]:
     files = sorted(file for pattern in PATTERNS for file in folder.glob(pattern))
     if not files:
-        raise OrchestratorError(Kind.NOT_FOUND, f"{folder} holds no call-off: no file {' or '.join(PATTERNS)}")
+        raise OrchestratorError(Kind.NOT_FOUND, f"{folder} contains no call-off: no file {' or '.join(PATTERNS)}")
     return files

@@ -1,4 +1,5 @@
-"""Checking: a call-off file against its schema and its agreement. Everything wrong is told at once, with its line."""
+"""Checking a call-off file against its schema and its agreement. All problems are reported at once, with their
+lines."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ def checked(
     agreements: Mapping[str, FrameworkAgreement],
     catalog: Catalog,
 ) -> CallOff:
-    """The call-off. Raises INVALID for what is no call-off, NOT_COVERED for what its agreement does not allow."""
+    """The call-off. Raises INVALID if it is not one, NOT_COVERED for what its agreement does not allow."""
     shape = document.check(schema)
     broken = {at[:depth] for at, _ in shape for depth in range(len(at) + 1)}
     shape += _wrong_terms(document, broken)
@@ -33,14 +34,14 @@ def checked(
 
 
 def refused(path: Path, problems: list[Problem], *, kind: Kind, hint: str | None = None) -> OrchestratorError:
-    """One error for all that is wrong with a file."""
+    """One error for all problems of a file."""
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
     ordered = sorted(problems, key=lambda p: (p.line or 0, p.path))
     return OrchestratorError(kind, f"{path} is refused: {count}", details=tuple(str(p) for p in ordered), hint=hint)
 
 
 def _wrong_terms(document: SourceDocument, broken: set[Place]) -> list[tuple[Place, Problem]]:
-    """What a schema cannot say of the terms of recovery: zones that there are, blackouts that end after their start."""
+    """What a schema cannot check in the terms of recovery: that zones exist, that blackouts end after their start."""
     terms = document.data.get("recovery") if isinstance(document.data, dict) else None
     if terms is None or ("recovery",) in broken:
         return []
@@ -58,7 +59,7 @@ def _uncovered(
     agreements: Mapping[str, FrameworkAgreement],
     catalog: Catalog,
 ) -> Iterator[Problem]:
-    """What the agreement does not allow, in the parts of the file whose shape is right."""
+    """What the agreement does not allow, in the parts of the file that match the schema."""
     data = document.data if isinstance(document.data, dict) else {}
     agreement = agreements.get(str(data.get("framework")))
     if agreement is None:

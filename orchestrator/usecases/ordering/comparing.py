@@ -1,4 +1,4 @@
-"""Comparing: whether what is on the hosts is still what is recorded, found by provisioning in check mode."""
+"""Comparing the hosts with the records, by provisioning in check mode."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from orchestrator.usecases.runs.driving import queue_run
 
 
 class WouldChange(Value):
-    """`difference` has lines that begin with - and +, what is and what would be; None where the task hides them."""
+    """`difference` has lines that begin with - (what is) and + (what would be); None if the task hides them."""
 
     host: str
     task: str
@@ -28,7 +28,7 @@ class WouldChange(Value):
 
 
 class DriftView(Value):
-    """What provisioning a component again would change; `changed` is None when that could not be told."""
+    """What provisioning a component again would change; `changed` is None if that is unknown."""
 
     agency: str
     component: str
@@ -57,7 +57,7 @@ class Comparing:
         return run
 
     def open_for_all(self) -> list[Run]:
-        """The same for every agency that no other run is open for."""
+        """Such a run for every agency without an open run."""
         with self.store.read() as tx:
             agencies = [record.id for record, recorded in in_service(tx) if comparable(recorded)]
         return [run for agency in agencies if (run := self._open_if_free(agency)) is not None]
@@ -72,7 +72,7 @@ class Comparing:
     # Consequences of the steps
 
     def refuse_resuming(self, run: Run) -> None:
-        """A comparison that failed may be gone on with."""
+        """A failed comparison may be resumed."""
 
     def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Assignment:
         del happenings
@@ -88,7 +88,7 @@ class Comparing:
     # Inside
 
     def _open(self, tx: Transaction, agency: str) -> Run | None:
-        """None when there is nothing to look at."""
+        """None if there is nothing to compare."""
         now, site = self.clock.now(), self.source.site(find_agency(tx, agency).site)
         plan = drift_plan(agency, recorded=tx.instances.of(agency), site=site)
         if plan.empty:

@@ -1,4 +1,4 @@
-"""Holding: backups outlive the service they were of, until somebody destroys them by an act of its own."""
+"""Holding: backups outlive their service until somebody explicitly destroys them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ from orchestrator.usecases.runs.assigning import Assigning
 from orchestrator.usecases.runs.driving import queue_run
 
 HOLD = "hold"
-"""What the keeper's role is told when it retires: whether backups stay."""
+"""The variable that tells the keeper's role, when it retires, whether backups stay."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,19 @@ class Holding:
     assigning: Assigning
 
     def held(self, agency: str | None = None) -> list[HeldBackups]:
-        """What is held of an agency, or of all, the first to be destroyed in front."""
+        """Held backups of an agency, or of all agencies, the first to be destroyed first."""
         with self.store.read() as tx:
             if agency is not None:
                 find_agency(tx, agency)
             return tx.backups.held(agency)
 
     def reason(self, agency: str, *, early: str | None) -> str:
-        """Why an agency's held backups may be destroyed now. Raises when there are none, or it is too early."""
+        """Why an agency's held backups may be destroyed now. Raises if there are none, or it is too early."""
         with self.store.read() as tx:
             return reason_to_destroy(_some(tx, agency), now=self.clock.now(), early=early)
 
     def open_run(self, agency: str, *, early: str | None = None) -> Run:
-        """A queued run that destroys what is held of an agency."""
+        """A queued run that destroys the held backups of an agency."""
         with self.store.begin() as tx:
             held, now = _some(tx, agency), self.clock.now()
             because = reason_to_destroy(held, now=now, early=early)
@@ -57,15 +57,15 @@ class Holding:
             if lost := [one.host for one in held if one.host not in site.hosts]:
                 raise OrchestratorError(
                     Kind.CONFLICT,
-                    f"{', '.join(lost)}, where backups of {agency} are held, is no longer part of site {site.name}",
+                    f"{', '.join(lost)}, where backups of {agency} are held, no longer belongs to site {site.name}",
                     hint="put it back into the site's inventory until they are destroyed",
                 )
             plan = destruction_plan(held, because=because)
             return queue_run(tx, tx.plans.add(plan, order=None, at=now), at=now)
 
     def password(self, agency: str, writer: str) -> str:
-        """What opens one repository of an agency's held backups, for a restore by hand. It is called by its writer,
-        `<component>.<host>`; one that all of the agency's hosts once shared, by the agency."""
+        """The password of one repository of an agency's held backups, for a restore by hand. A repository is named
+        after its writer, `<component>.<host>`; an older one that all hosts of the agency shared, after the agency."""
         with self.store.read() as tx:
             _some(tx, agency)
             sealed = tx.secrets.of(agency, KEEPER)
@@ -74,15 +74,15 @@ class Holding:
         if writer != agency and not (component and host):
             raise OrchestratorError(
                 Kind.INVALID,
-                f"no repository of {agency} is called {writer!r}",
-                hint="it has the name of its folder on the recovery host: COMPONENT.HOST, as service-desk.desk1",
+                f"{agency} has no repository called {writer!r}",
+                hint="use the name of its folder on the recovery host, COMPONENT.HOST, such as service-desk.desk1",
             )
         return (secret if writer == agency else of_writer(component, host, secret)) + "\n"
 
     # Consequences of the steps
 
     def refuse_resuming(self, run: Run) -> None:
-        """What was half destroyed is to be destroyed."""
+        """A destruction that was interrupted must be completed."""
 
     def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Assignment:
         del happenings
@@ -112,13 +112,13 @@ def _some(tx: Transaction, agency: str) -> list[HeldBackups]:
         raise OrchestratorError(
             Kind.NOT_FOUND,
             f"no backups of {agency} are held",
-            hint="orchestrator backup held shows those there are; of an agency in service, backups stay with it",
+            hint="orchestrator backup held lists held backups; an agency in service keeps its backups itself",
         )
     return held
 
 
 def note_held(tx: Transaction, run: Run, step: StepRecord, *, now: datetime, until: datetime) -> None:
-    """Record what a step of the keeper that succeeded means for backups: they are held, or serve again."""
+    """Record what a successful step of the keeper means for backups: they are held, or in use again."""
     if step.verb is Verb.PROVISION:
         tx.backups.let_go(run.agency, step.hosts)
     if step.verb is Verb.RETIRE and tx.backups.taken(run.agency):
@@ -130,14 +130,14 @@ def note_held(tx: Transaction, run: Run, step: StepRecord, *, now: datetime, unt
 
 
 def forget_secrets(tx: Transaction, agency: str, component: str) -> None:
-    """Of a component that is retired. What opens held backups stays."""
+    """Delete the secrets of a retired component, except those that open held backups."""
     kept = KEPT_SECRETS if component == KEEPER and tx.backups.held(agency) else ()
     tx.secrets.forget(agency, component, apart_from=kept)
 
 
 def refuse_somebody_else(tx: Transaction, record: AgencyRecord | None, order: CallOff, *, renamed: bool) -> None:
-    """An agency is told by its name as well: an order under another may be somebody else's. Held backups are given back
-    to the agency they are of, where they are."""
+    """Raise if an order under a known id may be for another agency: the names differ. Held backups are given back only
+    to the agency they belong to, at the site where they are."""
     if record is None:
         return
     held = tx.backups.held(record.id) if record.offboarded_at is not None else []
@@ -145,14 +145,14 @@ def refuse_somebody_else(tx: Transaction, record: AgencyRecord | None, order: Ca
     if held and not (same and record.site == order.site):
         raise OrchestratorError(
             Kind.CONFLICT,
-            f"the id {record.id} is that of {record.name} at site {record.site}, whose backups are held until "
+            f"the id {record.id} belongs to {record.name} at site {record.site}, whose backups are held until "
             f"{max(one.until for one in held):%Y-%m-%d}",
-            hint=f"for another agency choose another id; {record.name} may come back by its name, to the same site; or "
+            hint=f"for another agency choose another id; {record.name} may return under its name, to the same site; or "
             f"destroy the backups: orchestrator backup destroy {record.id}",
         )
     if not same and not renamed:
         raise OrchestratorError(
             Kind.CONFLICT,
-            f"the id {record.id} is that of {record.name}, and this order is for {order.agency.name}",
-            hint="for another agency choose another id; if it is the same under another name, add --renamed",
+            f"the id {record.id} belongs to {record.name}, but this order is for {order.agency.name}",
+            hint="for another agency choose another id; if the agency was renamed, add --renamed",
         )

@@ -28,21 +28,21 @@ from orchestrator.usecases.ordering.checking import checked, refused
 from orchestrator.usecases.ordering.holding import refuse_somebody_else
 
 PLAN_VALIDITY = timedelta(hours=24)
-"""How long a plan's reservations in the site's pools are kept for it."""
+"""How long a plan keeps its reservations in the site's pools."""
 
 TRIES = 5
-"""How often something is planned anew because the records changed meanwhile. Only steps of the agency's own run and its
+"""How often planning is repeated because the records changed meanwhile. Only steps of the agency's own run and its
 other orders change them."""
 
 
 EVERYTHING = PlanOptions()
 
 CERTIFICATES = "certificates"
-"""What plans call those that a new period has begun for."""
+"""What plans call certificates whose next period has begun."""
 
 
 class Known(NamedTuple):
-    """What the records say that a plan of an agency is computed from. `framework` is that of one that leaves."""
+    """The records that an agency's plan is computed from. `framework` is set for an agency that leaves."""
 
     site: str
     framework: str | None
@@ -63,7 +63,7 @@ class Planning:
         return call_off_schema(self.source.catalog(), self.source.agreements(), self.source.sites())
 
     def read(self, path: Path) -> CallOff:
-        """The call-off in a file. Everything wrong with it is refused at once, each with its line."""
+        """The call-off in a file. Raises with all problems at once, each with its line."""
         document = self.source.document(path)
         call_off = checked(path, document, self.schema(), self.source.agreements(), self.source.catalog())
         if kept := [document.problem(at, refusal) for at, refusal in self._unchangeable(call_off)]:
@@ -71,16 +71,16 @@ class Planning:
         return call_off
 
     def another_name(self, call_off: CallOff) -> str | None:
-        """The name that the agency of this id is recorded by, where the order has another. It may be another agency."""
+        """The recorded name of the agency with this id if the order has another. It may be another agency."""
         with self.store.read() as tx:
             record = tx.agencies.get(call_off.agency.id)
         return record.name if record and record.name != call_off.agency.name else None
 
     def plan(self, order: CallOff, options: PlanOptions = EVERYTHING, *, renamed: bool = False) -> StoredPlan:
-        """Plan the order, reserve what it needs from the site's pools, and keep the plan. Refuses an order that has
-        another name than is recorded, unless the agency was `renamed`.
+        """Plan the order, reserve what it needs from the site's pools, and store the plan. Refuses an order whose name
+        differs from the recorded one, unless the agency was `renamed`.
 
-        It is computed while others may write, and kept when what it was computed from is still so.
+        Others may write while the plan is computed. It is stored if the records it was computed from are unchanged.
         """
         agency, site = order.agency.id, self.source.site(order.site)
         fresh: list[str] = []
@@ -110,16 +110,16 @@ class Planning:
             return self.keep_offboarding(tx, agency, options)
 
     def keep_offboarding(self, tx: Transaction, agency: str, options: PlanOptions) -> StoredPlan:
-        """The same, within somebody else's transaction."""
+        """The same, within the caller's transaction."""
         return self._keep(tx, self._offboarding(tx, agency, options), None)
 
     def stored(self, plan: int) -> StoredPlan:
-        """A plan as it was shown."""
+        """A stored plan."""
         with self.store.read() as tx:
             return find_plan(tx, plan)
 
     def known(self, tx: Transaction, stored: StoredPlan) -> Known:
-        """What a stored plan would be computed from now."""
+        """The records that a stored plan would be computed from now."""
         agency = stored.plan.agency
         if stored.order is not None:
             return self._read_known(tx, agency, site=stored.order.site)
@@ -142,7 +142,7 @@ class Planning:
             if lost := [name for name in names if name not in known.held]:
                 raise OrchestratorError(
                     Kind.CONFLICT,
-                    f"plan {stored.id} no longer holds its reservations ({', '.join(lost)})",
+                    f"plan {stored.id} has lost its reservations ({', '.join(lost)})",
                     hint="plan again",
                 )
         site, options = self.source.site(known.site), stored.plan.options
@@ -154,7 +154,7 @@ class Planning:
         return make_plan(self._basis(known, agency, None, site=self.source.site(leaving.site), options=options))
 
     def _part(self, tx: Transaction, order: CallOff, record: AgencyRecord | None, options: PlanOptions) -> CallOff:
-        """What of the order is planned; the others stay as they were ordered."""
+        """The part of the order that is planned; the rest stays as it was ordered."""
         recorded = record.call_off if record and record.offboarded_at is None else None
         served = existing(tx.instances.of(order.agency.id))
         return part_of(order, recorded, options.target, served=served, catalog=self.source.catalog())
@@ -186,7 +186,7 @@ class Planning:
         return stored
 
     def _reserve(self, tx: Transaction, call_off: CallOff, site: Site) -> list[str]:
-        """Reserve for the agency what the order needs and it does not hold. The names of that."""
+        """Reserve for the agency what the order needs and it does not hold. Returns the names of the reservations."""
         now, agency, catalog = self.clock.now(), call_off.agency.id, self.source.catalog()
         tx.allocations.forget_reserved(before=now - PLAN_VALIDITY)
         held = tx.allocations.of(agency, site=site.name)
@@ -202,7 +202,7 @@ class Planning:
         return [request.name for request in missing]
 
     def _give_up(self, agency: str, names: list[str]) -> None:
-        """Give back what was reserved for a plan that came to nothing."""
+        """Release what was reserved for a plan that was not stored."""
         if names:
             with self.store.begin() as tx:
                 tx.allocations.give_up(agency, names)
@@ -215,7 +215,7 @@ class Planning:
         return Known(site, framework, recorded, held, drifted, renewed, agreed)
 
     def _agreed(self, record: AgencyRecord | None) -> Agreed | None:
-        """None of an agency that is not served."""
+        """None if the agency is not in service."""
         if record is None or record.offboarded_at is not None:
             return None
         zone = self.agreement(record.framework).service_levels.hours.zone
@@ -238,7 +238,7 @@ class Planning:
         recorded: Mapping[str, ServiceInstance],
         proposed: Mapping[str, Mapping[str, bytes]],
     ) -> dict[str, tuple[str, ...]]:
-        """What is recorded of secrets and certificates of the agency that its hosts do not have yet."""
+        """Recorded secrets and certificates of the agency that its hosts do not have yet."""
         catalog, now = self.source.catalog(), self.clock.now()
         found: dict[str, tuple[str, ...]] = {}
         for component, instance in recorded.items():
@@ -254,33 +254,33 @@ class Planning:
 
 def changed_meanwhile(agency: str) -> OrchestratorError:
     return OrchestratorError(
-        Kind.CONFLICT, f"what is recorded of {agency} changes faster than it can be planned", hint="plan again"
+        Kind.CONFLICT, f"the records of {agency} change faster than a plan can be computed", hint="plan again"
     )
 
 
 def _free_spot(tx: Transaction, site: Site, pool: str) -> Spot:
-    """The first block of a pool that nobody holds, however many are held."""
+    """The first free block of a pool."""
     gap = tx.allocations.first_gap(site.name, pool)
     block = None if gap is None else site.pools[pool].block(gap)
     if gap is not None and block is not None and not tx.allocations.held(site.name, pool, block):
         return Spot(gap, block)
-    # The pool is full, or was defined otherwise when blocks were given from it: look at every one.
+    # The pool is full, or its definition has changed since blocks were given out: look at every one.
     taken = tx.allocations.taken(site.name, pool)
     return lowest_free(site.pools[pool], taken=taken, named=f"{pool} of {site.name}")
 
 
 def _leave_first(agency: str) -> str:
-    return f"put it back in the file; or end this contract first: orchestrator agency offboard {agency}"
+    return f"put it back in the file, or end this contract first: orchestrator agency offboard {agency}"
 
 
 def check_ceiling(tx: Transaction, plan: Plan, agreement: FrameworkAgreement) -> None:
-    """Committed plus new may reach the agreement's ceiling to the penny, and not pass it."""
+    """Committed plus new may reach the agreement's ceiling, but not exceed it."""
     total = tx.agencies.committed(agreement.framework, without=plan.agency) + plan.cost.term_total
     if total > agreement.ceiling:
         raise OrchestratorError(
             Kind.NOT_COVERED,
-            f"{agreement.title} would pass its ceiling of £{agreement.ceiling:,.2f}: with this order £{total:,.2f}",
-            hint="a shorter term, fewer seats, or another framework agreement",
+            f"{agreement.title} would exceed its ceiling of £{agreement.ceiling:,.2f}: £{total:,.2f} with this order",
+            hint="order a shorter term or fewer seats, or use another framework agreement",
         )
 
 

@@ -1,4 +1,4 @@
-"""Provisioning: opening runs that change what an agency has, and what their steps mean for its service instances."""
+"""Provisioning: opening runs that change what an agency has, and updating its service instances as their steps end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -37,9 +37,10 @@ class Provisioning:
     def open_run(
         self, plan: int, *, priority: Priority = Priority.CHANGE, on_failure: OnFailure = OnFailure.KEEP
     ) -> Run:
-        """A queued run of a stored plan. Refuses a plan that no longer describes the difference.
+        """A queued run of a stored plan. Refuses a plan that is out of date.
 
-        That is found out while others may write; what it follows from is held to be still so when the run is opened.
+        Others may write while that is computed. The run is opened only if the records it was computed from are
+        unchanged.
         """
         for _ in range(TRIES):
             with self.store.read() as tx:
@@ -58,11 +59,11 @@ class Provisioning:
     # Consequences of the steps
 
     def refuse_resuming(self, run: Run) -> None:
-        """Whatever did not come to its end may be gone on with."""
+        """Any such run may be resumed."""
 
     def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Assignment:
         recorded, desired = tx.instances.of(run.agency), tx.plans.desired(run.plan)
-        if step.verb is Verb.BACKUP:  # of what is there still
+        if step.verb is Verb.BACKUP:  # of what still exists
             return self.assigning.recovery_assignment(tx, run, step, recorded[step.component])
         instance, leaving = _intended(step, recorded, desired)
         again = step.attempt > 1 or instance.state is InstanceState.FAILED
@@ -103,9 +104,9 @@ class Provisioning:
             )
 
     def _is_still_so(self, tx: Transaction, stored: StoredPlan, before: Known | None) -> bool:
-        """Whether nothing has changed since. Before, there was another run in the way if nothing was looked at."""
+        """Whether nothing has changed since. `before` is None if another run was open then."""
         if before is None:
-            return tx.runs.open_of(stored.plan.agency) is not None  # opening says which
+            return tx.runs.open_of(stored.plan.agency) is not None  # opening the run names it
         if self.planning.known(tx, stored) != before:
             return False
         self._check_ceiling(tx, stored)
@@ -116,7 +117,7 @@ class Provisioning:
             check_ceiling(tx, stored.plan, self.planning.agreement(stored.order.framework))
 
     def _record_order(self, tx: Transaction, stored: StoredPlan) -> None:
-        """The agency, its wanted instances, and its holdings, as the run will find them."""
+        """Record the agency, its desired instances and its allocations for the run."""
         now, plan = self.clock.now(), stored.plan
         if stored.order:
             before = tx.agencies.get(plan.agency)
@@ -136,7 +137,7 @@ class Provisioning:
         *,
         error: str | None = None,
     ) -> ServiceInstance:
-        """Move an instance along its life, when the event means anything from where it is."""
+        """Move an instance to its next state, if the event applies in its present state."""
         if not INSTANCE_LIFE.allows(instance.state, event):
             return instance
         state = INSTANCE_LIFE.after(instance.state, event)
@@ -156,12 +157,12 @@ class Provisioning:
         note_held(tx, run, step, now=now, until=now + agreement.backups_held)
 
     def _roll_back(self, tx: Transaction, failed: Run) -> None:
-        """Open the run that removes what a failed onboarding has built."""
+        """Open the run that removes what a failed onboarding built."""
         plan = self.planning.keep_offboarding(tx, failed.agency, PlanOptions(final_backup=False))
         queue_run(tx, plan, at=self.clock.now(), priority=failed.priority, cause=failed.id)
 
     def _settle(self, tx: Transaction, run: Run) -> None:
-        """Give back to the pools what the agency no longer has."""
+        """Release to the pools what the agency no longer uses."""
         stored = find_plan(tx, run.plan)
         held = tx.allocations.of(run.agency, site=run.site)
         kept = stored.plan.allocations if stored.order else _kept_for_backups(tx, run.agency)
@@ -172,7 +173,7 @@ class Provisioning:
             tx.agencies.put(left.model_copy(update={"owed": left.owed + owed(left.rates, served)}))
 
     def _still_owed(self, tx: Transaction, before: AgencyRecord | None, order: CallOff) -> Decimal:
-        """Without the months that the new term charges anew."""
+        """What the agency still owes, without the months that the new term charges again."""
         if before is None or before.offboarded_at is None:
             return before.owed if before else Decimal(0)
         first = CalendarMonth.of(order.term.start).first
@@ -180,7 +181,7 @@ class Provisioning:
         return max(before.owed - owed(before.rates, again), Decimal(0))
 
     def _served(self, tx: Transaction, left: AgencyRecord) -> set[CalendarMonth]:
-        """The months in which an agency that left had anything in service, by the clocks of its agreement."""
+        """The months in which an agency that left had anything in service, in the time zone of its agreement."""
         zone = self.planning.agreement(left.framework).service_levels.hours.zone
         assert left.offboarded_at is not None
         months = set[CalendarMonth]()
@@ -193,14 +194,14 @@ class Provisioning:
 
 
 def _kept_for_backups(tx: Transaction, agency: str) -> tuple[str, ...]:
-    """What nobody else may be given while backups are held: their repository answers under the number."""
+    """What stays allocated while backups are held: the port of their repository depends on the number."""
     return (NUMBER,) if tx.backups.held(agency) else ()
 
 
 def _intended(
     step: StepRecord, recorded: Mapping[str, ServiceInstance], desired: Mapping[str, ServiceInstance | None]
 ) -> tuple[ServiceInstance, bool]:
-    """The instance as the plan wants it, and whether it is to leave altogether."""
+    """The instance as the plan wants it, and whether the plan removes it."""
     before, wish = recorded[step.component], desired[step.component]
     if wish is None:
         return before, True
@@ -216,7 +217,7 @@ def _afterwards(
 
 
 def _on_finish(step: StepRecord, *, leaving: bool) -> InstanceEvent | None:
-    """What the end of a step means for its instance."""
+    """The event that the end of a step is for its instance."""
     if step.state is not StepState.SUCCEEDED:
         return InstanceEvent.FAIL
     if step.verb is Verb.VERIFY:

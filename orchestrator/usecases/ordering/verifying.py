@@ -1,4 +1,4 @@
-"""Verifying: whether an agency's services do what users need of them, asked of each as its users do."""
+"""Verifying: using each of an agency's services as its users do, to see whether it works."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ class Verifying:
     # Consequences of the steps
 
     def refuse_resuming(self, run: Run) -> None:
-        """What failed may be asked again."""
+        """A failed verification may be resumed."""
 
     def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Assignment:
         del happenings
@@ -49,4 +49,4 @@ class Verifying:
         """The step itself is the record."""
 
     def end_run(self, tx: Transaction, run: Run, happenings: list[Happening]) -> None:
-        """Nothing the agency has is changed."""
+        """A verification changes nothing the agency has."""

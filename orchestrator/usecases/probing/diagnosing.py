@@ -1,4 +1,4 @@
-"""Diagnosing: how the services are, by the records of their probes. Reads only."""
+"""Diagnosing: the health of services, from the records of their probes. Reads only."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,7 +12,7 @@ from orchestrator.ports.store import Transaction
 
 
 class Health(NamedTuple):
-    """How a service is, since when (None: nobody has ever probed it), and what its probes say."""
+    """The health of a service, since when (None: it was never probed), and the standing of each probe."""
 
     state: State
     since: datetime | None
@@ -20,13 +20,13 @@ class Health(NamedTuple):
 
 
 UNPROBED = Health(State.UNKNOWN, None, {})
-"""Never taken for up."""
+"""Never counts as up."""
 
 
 def diagnose(
     tx: Transaction, catalog: Catalog, *, now: datetime, agency: str | None = None
 ) -> dict[tuple[str, str], Health]:
-    """(agency, component) -> its health, of all agencies or one."""
+    """(agency, component) -> health, of all agencies or one."""
     read_until = tx.prober.read_until()
     if read_until is None:
         return {}
@@ -42,7 +42,8 @@ def diagnose(
 
 
 def first_reading(component: Component, instance: ServiceInstance, *, now: datetime) -> Health:
-    """Of a service that no probe has read yet: what its verification found, for as long as a reading counts."""
+    """The health of a service that was not probed yet: the result of its verification, for as long as a reading
+    counts."""
     every = min((probe.every for probe in component.probes), default=None)
     if instance.state is not InstanceState.IN_SERVICE or every is None or now - instance.changed_at > PATIENCE * every:
         return UNPROBED
@@ -50,12 +51,12 @@ def first_reading(component: Component, instance: ServiceInstance, *, now: datet
 
 
 def _health(component: Component, standings: Mapping[str, Standing]) -> Health:
-    """By the probes that the component has today: one that has not run yet is unknown."""
+    """Health by the probes that the component has today; a probe that has not run yet is unknown."""
     said = {probe.id: standings.get(probe.id) for probe in component.probes}
     state = worst(standing.state if standing else State.UNKNOWN for standing in said.values())
     known = {probe: standing for probe, standing in said.items() if standing}
     since = [standing.since for standing in known.values() if standing.state is state]
     if not since:
         return Health(state, None, known)
-    # Down since the first that failed; up since the last that came back.
+    # Down since the first probe failed; up since the last one recovered.
     return Health(state, max(since) if state is State.UP else min(since), known)

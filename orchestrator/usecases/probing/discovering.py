@@ -1,4 +1,4 @@
-"""Discovering: what an existing Prometheus with blackbox_exporter may watch besides us."""
+"""Discovering: targets for an existing Prometheus with blackbox_exporter."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -15,14 +15,14 @@ MODULES = {
     ProbeKind.TCP: "tcp_connect",
     ProbeKind.XMPP: "tcp_connect",
 }
-"""Which module of blackbox_exporter comes nearest to a kind. It logs in nowhere, and has none for SIP."""
+"""The module of blackbox_exporter that is closest to a kind. It never logs in, and has no module for SIP."""
 
 PORTS = {ProbeKind.DNS: 53, ProbeKind.LDAP: 389, ProbeKind.SSH: 22, ProbeKind.XMPP: 5222}
 LDAPS = 636
 
 
 class Discovered(NamedTuple):
-    """Something to watch: whose it is, and by which target and module."""
+    """Something to watch: its owner, and the target and module that watch it."""
 
     agency: str
     component: str
@@ -32,10 +32,10 @@ class Discovered(NamedTuple):
 
 
 def discover(targets: Iterable[ProbeTarget], kind: str) -> list[Discovered]:
-    """What can be watched by a kind of probe. Raises NOT_FOUND for kinds that blackbox_exporter does not know."""
+    """What a kind of probe can watch. Raises NOT_FOUND for kinds that blackbox_exporter does not know."""
     if kind not in MODULES:
         known = ", ".join(sorted(MODULES))
-        raise OrchestratorError(Kind.NOT_FOUND, f"nothing is discovered by {kind!r}", hint=f"kinds: {known}")
+        raise OrchestratorError(Kind.NOT_FOUND, f"discovery has no kind {kind!r}", hint=f"kinds: {known}")
     return [
         Discovered(t.key.agency, t.key.component, t.site, _place(t), MODULES[t.kind])
         for t in targets
@@ -44,7 +44,7 @@ def discover(targets: Iterable[ProbeTarget], kind: str) -> list[Discovered]:
 
 
 def _place(target: ProbeTarget) -> str:
-    """A target as blackbox_exporter reads it: the page, or HOST:PORT."""
+    """A target in the form that blackbox_exporter reads: the URL, or HOST:PORT."""
     if target.kind is ProbeKind.HTTP:
         return target.address
     scheme, _, rest = target.address.rpartition("://")

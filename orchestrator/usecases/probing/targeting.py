@@ -1,4 +1,4 @@
-"""Targeting: which services are live, where their probes go, and what each needs to run."""
+"""Targeting: which services are live, where their probes go, and what each probe needs to run."""
 
 import math
 import threading
@@ -24,21 +24,21 @@ from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import find_agency, in_service
 
 LIVE = (InstanceState.IN_SERVICE, InstanceState.UPDATING)
-"""States in which a service is there for its users."""
+"""States in which a service is available to its users."""
 
 TRUSTING = (ProbeKind.HTTP, ProbeKind.LDAP, ProbeKind.RT, ProbeKind.SSH)
-"""Kinds that check who answers, where the component says against what."""
+"""Kinds that authenticate the server, if the component says whom to trust."""
 
 GOOD_FOR = timedelta(minutes=1)
-"""How long what a host told of whom to trust is good, and how long one that did not is left alone. It is asked only for
-probes that are new, or have just failed."""
+"""How long a host's answer about whom to trust is valid, and how long a host that gave none is not asked again. It is
+asked only for probes that are new or have just failed."""
 
 Vouching = tuple[str, str, str]
 """Site, host, and the file on it that says whom to trust."""
 
 
 class Told(NamedTuple):
-    """What a host told, or why it did not, until when that is good, and for which version of a service of its own."""
+    """A host's answer, or why there is none, until when it is valid, and for which version of a dedicated service."""
 
     version: datetime | None
     until: datetime
@@ -53,13 +53,13 @@ class Targeting:
     secrets: Secrets
     hosts: RecoveryHosts
     _known: dict[str, tuple[object, tuple[ProbeTarget, ...]]] = field(default_factory=dict)
-    """Agency -> what its targets were made of, and these."""
+    """Agency -> the input that its targets were made from, and the targets."""
     _trust: dict[Vouching, Told] = field(default_factory=dict)
     _asking: defaultdict[Vouching, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
 
     def targets(self, agency: str | None = None) -> list[ProbeTarget]:
-        """The probes of every live service, of all agencies or one. Agencies in which nothing has changed since the
-        last time are not read again."""
+        """The probes of every live service, of all agencies or one. Agencies that have not changed since the last call
+        are not read again."""
         found: list[ProbeTarget] = []
         with self.store.read() as tx:
             recorded = in_service(tx, agency)
@@ -72,14 +72,14 @@ class Targeting:
         return found
 
     def of(self, agency: str, component: str | None = None) -> list[ProbeTarget]:
-        """The probes of an agency's live services, or one of them. Raises when there is nothing to be probed."""
+        """The probes of an agency's live services, or one of them. Raises NOT_FOUND if there is nothing to probe."""
         found = [t for t in self.targets(agency) if component in (None, t.key.component)]
         if not found:
             what = f"no {component} of {agency}" if component else f"nothing of {agency}"
             raise OrchestratorError(
                 Kind.NOT_FOUND,
-                f"there is {what} to be probed",
-                hint="services are probed by the probes of the catalog while they are in service or being updated",
+                f"there is {what} to probe",
+                hint="services with probes in the catalog are probed while they are in service or being updated",
             )
         return found
 
@@ -109,12 +109,12 @@ class Targeting:
                 try:
                     address = probe.target.format_map({name: value for name, value in known.items() if value})
                 except KeyError as missing:
-                    refusal = f"there is no {missing.args[0]} to be found in {probe.target}"
+                    refusal = f"there is no {missing.args[0]} for {probe.target}"
                 made = ProbeTarget(key, probe.kind, site.name, address, probe.every, instance.changed_at, refusal)
                 yield made._replace(host=host, hosts=len(places), enough=enough)
 
     def prepare(self, target: ProbeTarget) -> Prepared:
-        """What the probe needs besides its target. Raises an OrchestratorError that says why it cannot run."""
+        """What the probe needs besides its target. Raises an OrchestratorError that says why the probe cannot run."""
         if target.refusal:
             raise OrchestratorError(Kind.INVALID, target.refusal)
         component, probe = self._probe(target)
@@ -145,7 +145,7 @@ class Targeting:
         return Person(name, password_of(people[0], self.secrets.open(sealed)))
 
     def _vouching(self, target: ProbeTarget, component: Component, instance: ServiceInstance) -> str:
-        """Who vouches for the live service, read from its own host over a connection that is checked otherwise."""
+        """Whom to trust for the live service, read from its own host over ssh, which checks that host independently."""
         trust = component.recovery.trust
         assert trust is not None
         asked = (target.site, target.host or instance.hosts[trust.function][0], trust.file)
@@ -159,10 +159,10 @@ class Targeting:
         return told.answer
 
     def _ask(self, site: str, host: str, file: str, *, version: datetime | None) -> Told:
-        """What a host says, or why it does not, and until when that is good."""
+        """A host's answer, or why there is none, and until when it is valid."""
         try:
             with self.hosts.connect(self.source.site(site), host) as connected:
                 return Told(version, self.clock.now() + GOOD_FOR, connected.read(file))
         except OrchestratorError as error:
-            why = OrchestratorError(error.kind, f"nobody told who vouches for the service: {error.message}")
+            why = OrchestratorError(error.kind, f"it is unknown whom to trust for the service: {error.message}")
             return Told(version, self.clock.now() + GOOD_FOR, why)

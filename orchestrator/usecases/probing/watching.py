@@ -1,4 +1,4 @@
-"""Probing: the one process that probes, what it believes of readings, and what it keeps of them."""
+"""Probing: electing the one process that probes, judging its readings, and recording what changed."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from orchestrator.usecases.probing.targeting import Targeting
 log = logging.getLogger(__name__)
 
 PROBER_LEASE = timedelta(seconds=20)
-"""A prober that has not renewed its lease for so long has to let another one probe."""
+"""A prober that has not renewed its lease for this long gives way to another one."""
 
 GONE = "the service is no longer there to be probed"
 
@@ -37,10 +37,10 @@ class Probing:
     _in_force: Standings = field(default_factory=dict)
     _live: set[ProbeKey] | None = None
     _latest: dict[ProbeKey, dict[str, Reading]] = field(default_factory=dict)
-    """Of services with several hosts, by host."""
+    """The latest readings of services with several hosts, by host."""
 
     def take(self) -> bool:
-        """Begin to probe, if no other process does. Of the time in which nobody did, nobody knows."""
+        """Begin to probe, unless another process does. Health is unknown for the time in which nobody probed."""
         now = self.clock.now()
         with self.store.begin() as tx:
             if not tx.prober.take(self.holder, lease=PROBER_LEASE):
@@ -64,8 +64,8 @@ class Probing:
         return self.targeting.prepare(target)
 
     def heard(self, readings: Sequence[tuple[ProbeTarget, Reading]], *, read_until: datetime) -> bool:
-        """Believe readings, in their order, and renew the lease. False when another process has begun to probe: then
-        nothing of them is kept."""
+        """Judge readings, in their order, and renew the lease. False if another process has begun to probe: then none
+        is recorded."""
         in_force, latest = dict(self._in_force), {key: dict(found) for key, found in self._latest.items()}
         changes: Changes = []
         for target, reading in _of_services(readings, latest):
@@ -85,7 +85,7 @@ class Probing:
         return True
 
     def _departures(self, in_force: Standings, at: datetime) -> Iterator[tuple[ProbeKey, StateChange]]:
-        """What is no longer probed is unknown."""
+        """Changes to unknown, for what is no longer probed."""
         for key in () if self._live is None else in_force.keys() - self._live:
             kept = in_force[key]
             if kept.standing.state is not State.UNKNOWN:
@@ -94,7 +94,7 @@ class Probing:
                 yield key, StateChange(ended.since, ended.state, ended.detail)
 
     def leave(self) -> None:
-        """Let another process probe at once."""
+        """Release the lease, so that another process can probe at once."""
         with self.store.begin() as tx:
             tx.prober.leave(self.holder)
 
@@ -102,7 +102,7 @@ class Probing:
 def _of_services(
     readings: Sequence[tuple[ProbeTarget, Reading]], latest: dict[ProbeKey, dict[str, Reading]]
 ) -> Iterator[tuple[ProbeTarget, Reading]]:
-    """Readings of single hosts are readings of their service, together with the `latest` of its other hosts."""
+    """Readings of services, from readings of single hosts and the `latest` readings of the other hosts."""
     for target, reading in readings:
         if target.host is None:
             yield target, reading
@@ -114,14 +114,14 @@ def _of_services(
 
 
 def _resumed(kept: KeptStanding, read_until: datetime | None) -> KeptStanding:
-    """With the instant at which the last prober read it last."""
+    """The standing, with the instant of the last prober's last reading."""
     key, every, standing = kept
     last = probing.last_slot(key, every, read_until) if read_until else standing.since
     return kept._replace(standing=standing._replace(read_at=max(last, standing.since)))
 
 
 def _silences(in_force: Standings, now: datetime) -> Iterator[tuple[ProbeKey, StateChange]]:
-    """What nothing has probed for too long is unknown."""
+    """Changes to unknown, for what was not probed for too long."""
     for kept in list(in_force.values()):
         standing, made = probing.silent(kept.standing, kept.every, now=now)
         if made:

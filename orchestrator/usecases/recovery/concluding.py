@@ -1,4 +1,4 @@
-"""Concluding a drill: from what its steps found to the verdict and the signed evidence."""
+"""Concluding a drill: from the findings of its steps to the verdict and the signed evidence."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -40,10 +40,10 @@ from orchestrator.usecases.finding import find_agency, find_run
 from orchestrator.usecases.recovery.phases import results_of
 
 CHECKS = {"backup_tool": 1, "engine": 2, "manifest": 3, "invariants": 5}
-"""The level of integrity that each check of the recovery host is of."""
+"""The level of integrity that each check of the recovery host belongs to."""
 
 PARTS = {"probe": "verify"}
-"""What phases are called as parts of a recovery time, if not as themselves."""
+"""Names of phases as parts of a recovery time, if they differ."""
 
 LEFT_OUT = (
     NotExecuted(what="installing the programs of the service", why="they stand by on the recovery host"),
@@ -54,8 +54,8 @@ LEFT_OUT = (
 
 @dataclass(frozen=True)
 class Concluding:
-    """`seal` signs evidence and returns it as a document with its digest; `report_due` counts working days from the
-    date by the clocks of the agreement; `interval` is how far canaries are apart."""
+    """`seal` signs evidence and returns the document and its digest; `report_due` counts working days from the date, in
+    the time zone of the agreement; `interval` is the time between canaries."""
 
     source: CatalogSource
     store: Store
@@ -67,8 +67,8 @@ class Concluding:
     report_due: Callable[[date], date]
 
     def report(self, rehearsal: Rehearsal) -> Reported:
-        """Judge, sign and keep, also of a drill that was stopped. Nothing to report of one that did not come to a
-        disaster."""
+        """Judge the drill, and sign and keep its evidence, even if it was stopped. There is none of a drill that was
+        stopped before its disaster."""
         with self.store.begin() as tx:
             run = find_run(tx, rehearsal.assignment.run)
             steps = tx.runs.steps(run.id)
@@ -76,7 +76,7 @@ class Concluding:
             assert drill is not None
             if not _happened(steps):
                 return Reported(evidence=False)
-            if tx.drills.evidence(drill.id) is None:  # else the worker that kept it died before it could say so
+            if tx.drills.evidence(drill.id) is None:  # else a worker kept it, but died before it said so
                 self._conclude(tx, drill, run, steps, rehearsal)
             return Reported(evidence=True)
 
@@ -88,7 +88,7 @@ class Concluding:
         framework = find_agency(tx, drill.agency).framework
         today = now.astimezone(self.source.agreements()[framework].service_levels.hours.zone).date()
         judgement = judge(measured, today=today)
-        ended = max(now, measured.t0)  # else the clock was set back, which is among the reasons
+        ended = max(now, measured.t0)  # t0 is later only if the clock was set back, which is one of the reasons
         evidence = self._evidence(tx, drill, measured, judgement, finished_at=ended, today=today)
         document, digest = self.seal(evidence)
         tx.drills.put(
@@ -199,7 +199,7 @@ class Concluding:
         self, records: RecoveredRecords | None, backups: Sequence[TakenBackup], t0: datetime
     ) -> RecoveryPoint:
         by_then = [(b.started_at, b.finished_at) for b in backups if b.finished_at <= t0]
-        # Where a clock was set back between two backups, what lies between them is not known, and not less than none.
+        # If the clock was set back between two backups, the time between them is unknown, and counts as zero.
         worst = max((max(one, timedelta(0)) for one in exposures(by_then, now=t0)), default=None)
         known = {
             "interval_seconds": self.interval.total_seconds(),
@@ -220,12 +220,12 @@ class Concluding:
 
 
 def _happened(steps: Sequence[StepRecord]) -> bool:
-    """Whether the drill came to the disaster."""
+    """Whether the drill reached the disaster."""
     return any(s.verb is Verb.PIN and s.started_at for s in steps)
 
 
 def _t0(results: PhaseResults, steps: Sequence[StepRecord]) -> datetime:
-    """The instant of the disaster; of a pin that failed, when it was begun."""
+    """The instant of the disaster; if the pin failed, when the pin began."""
     if results.pin:
         return results.pin.t0
     pin = next(s for s in steps if s.verb is Verb.PIN)
@@ -234,14 +234,13 @@ def _t0(results: PhaseResults, steps: Sequence[StepRecord]) -> datetime:
 
 
 def _stopped(drill: Drill, run: Run, steps: Sequence[StepRecord]) -> str | None:
-    """Why somebody ended the drill before everything was measured."""
+    """Why the drill was stopped before everything was measured."""
     measured = any(s.verb is Verb.CHECK and s.state is StepState.SUCCEEDED for s in steps)
     return (drill.reason or "cancelled on request") if run.cancel_requested and not measured else None
 
 
 def _phases(results: PhaseResults, steps: Sequence[StepRecord], t0: datetime) -> Iterator[Phase]:
-    """Every phase that was begun, apart from the one that is writing this. Waiting for the disaster is no part of
-    what came of it."""
+    """Every phase that was begun, except the one that writes this. The wait for the disaster does not count."""
     for step in steps:
         if step.started_at is None or step.verb is Verb.REPORT:
             continue
@@ -271,7 +270,7 @@ def _recovery_time(results: PhaseResults) -> RecoveryTime:
 
 
 def _parts(results: PhaseResults, *, took: float | None) -> dict[str, float]:
-    """What a recovery time is made of; nothing where results do not say when they were worked on."""
+    """The parts of a recovery time; empty if a result does not say when its phase was worked on."""
     done = {name: result for name in UNTIL_USERS if (result := results.of(name))}
     worked = [(PARTS.get(name, name), result.worked) for name, result in done.items() if result.worked]
     if results.pin is None or len(worked) < len(done):
@@ -281,15 +280,14 @@ def _parts(results: PhaseResults, *, took: float | None) -> dict[str, float]:
 
 
 def _newest_pinned(backups: Sequence[TakenBackup], t0: datetime, pin: Pin) -> bool:
-    """Whether the snapshot that was chosen is the one that the newest finished backup took. A pin that failed says
-    nothing of that."""
+    """Whether the chosen snapshot is that of the newest finished backup. True if the pin failed."""
     by_then = [b for b in backups if b.finished_at <= t0]
     chosen = next((s for s in pin.snapshots if s.id == pin.chosen), None)
     return not by_then or chosen is None or chosen.time >= by_then[-1].started_at - timedelta(seconds=1)
 
 
 def _checks(check: Checked | None, records: RecoveredRecords | None) -> Iterator[Check]:
-    """What was looked at. Of a chain without a record there is nothing to be seen."""
+    """The checks that were made. A chain without records is not checked."""
     found = check.checks if check else {}
     for key, level in CHECKS.items():
         if key in found:

@@ -1,4 +1,4 @@
-"""Drilling: asking for drills, approving them, opening their runs, and what the steps of these mean for the drill."""
+"""Drilling: requesting and approving drills, opening their runs, and updating the drill as the steps end."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,12 +40,12 @@ from orchestrator.usecases.runs.assigning import Assigning
 from orchestrator.usecases.runs.driving import Driving, queue_run
 
 APPROVAL_LASTS = timedelta(days=14)
-"""How long an approval, and a request for one, is good for."""
+"""How long an approval, and a request for one, is valid."""
 
 
 @dataclass(frozen=True)
 class Drilling:
-    """`limit` bounds how long a drill waits for the service to come back, beyond what was promised to the agency."""
+    """`limit` bounds how long a drill waits for the service to come back, if it is less than the promised time."""
 
     source: CatalogSource
     store: Store
@@ -56,7 +56,7 @@ class Drilling:
     # Asking and approving
 
     def request(self, agency: str, component: str | None, *, by: str, witnesses: Sequence[str] = ()) -> Drill:
-        """A drill to be carried out as soon as it is approved, at once where the site asks for no approval."""
+        """A drill that can start once it is approved, or at once if the site requires no approval."""
         with self.store.begin() as tx:
             now = self.clock.now()
             key = f"{agency}/{component or 'any'}/asked/{now.isoformat()}"
@@ -85,7 +85,7 @@ class Drilling:
         window_end: datetime | None,
         witnesses: Sequence[str] = (),
     ) -> Drill:
-        """Record a drill that is to be, with its plan."""
+        """Record a planned drill."""
         record = find_agency(tx, agency)
         site, component, now = self.source.site(record.site), self._component(tx, agency, component), self.clock.now()
         stored = self._plan(tx, agency, component, site)
@@ -112,19 +112,19 @@ class Drilling:
         return drill
 
     def approve(self, drill_id: int, *, by: str, live_data: bool) -> Drill:
-        """Somebody other than the requester agrees to the plan, and, ticked separately, to the use of live data."""
+        """Somebody other than the requester agrees to the plan and, explicitly, to the use of live data."""
         with self.store.begin() as tx:
             drill, now = find_drill(tx, drill_id), self.clock.now()
             DRILL_LIFE.after(drill.state, DrillEvent.APPROVE)
             if by == drill.requested_by:
                 raise OrchestratorError(
-                    Kind.NOT_COVERED, f"{by} asked for drill {drill_id} and cannot approve it", hint="ask somebody else"
+                    Kind.NOT_COVERED, f"{by} requested drill {drill_id} and cannot approve it", hint="ask somebody else"
                 )
             if not live_data:
                 raise OrchestratorError(
                     Kind.INVALID,
                     f"drill {drill_id} restores live data of {drill.agency}",
-                    hint="say that this is agreed to, with --live-data",
+                    hint="to agree to this, add --live-data",
                 )
             assert drill.plan_digest is not None
             approval = Approval(
@@ -138,14 +138,14 @@ class Drilling:
             return self._move(tx, drill, DrillEvent.REJECT, reason=f"{by}: {reason}", finished_at=self.clock.now())
 
     def witness(self, drill_id: int, *, by: str) -> Drill:
-        """Somebody other than the requester says that they watch. Possible until the drill is reported."""
+        """Somebody other than the requester witnesses the drill. Possible until the drill is reported."""
         with self.store.begin() as tx:
             drill = find_drill(tx, drill_id)
             if drill.finished_at is not None:
                 raise OrchestratorError(
                     Kind.CONFLICT,
-                    f"drill {drill_id} is over, and its evidence stays as it is",
-                    hint="witnesses are named before a drill or while it lasts",
+                    f"drill {drill_id} is over, and its evidence cannot change",
+                    hint="name witnesses before a drill or while it runs",
                 )
             if by not in {witness.who for witness in drill.witnesses}:
                 found = _witness(by, drill.requested_by, self.clock.now())
@@ -156,12 +156,12 @@ class Drilling:
     # Starting and stopping
 
     def start(self, drill_id: int) -> Run:
-        """Open the run of an approved drill. An approval of another plan than the present one no longer counts."""
+        """Open the run of an approved drill. An approval counts only for the present plan."""
         with self.store.begin() as tx:
             return self.open_run(tx, find_drill(tx, drill_id))
 
     def start_if_due(self, drill_id: int) -> Run | None:
-        """The same when nothing stands in its way. None while it waits for an approval, or for its time."""
+        """The same if the drill is due. None while it waits for an approval or for its time."""
         with self.store.begin() as tx:
             drill = find_drill(tx, drill_id)
             due = drill.state is DrillState.APPROVED and drill.scheduled_at <= self.clock.now()
@@ -184,11 +184,11 @@ class Drilling:
         return run
 
     def end(self, tx: Transaction, drill: Drill, event: DrillEvent, *, reason: str) -> None:
-        """A drill that was never begun comes to nothing."""
+        """End a drill that never began."""
         self._move(tx, drill, event, reason=reason, finished_at=self.clock.now())
 
     def preempt(self, run_id: int, driving: Driving) -> None:
-        """A real incident needs the agency: the drill is stopped and cleaned up after."""
+        """Stop the drill and clean up, because a real incident needs the agency."""
         with self.store.begin() as tx:
             drill = tx.drills.of_run(run_id)
             if drill is None:
@@ -197,7 +197,7 @@ class Drilling:
         driving.cancel(run_id)
 
     def make_way(self, agency: str, priority: Priority, driving: Driving) -> Run | None:
-        """The open run of an agency, which has to end before another begins. An incident stops a drill."""
+        """The open run of an agency, which must end before another begins. An incident stops a drill."""
         with self.store.read() as tx:
             run = tx.runs.open_of(agency)
         if run and run.purpose is Purpose.DRILL and priority is Priority.INCIDENT:
@@ -209,7 +209,7 @@ class Drilling:
     def refuse_resuming(self, run: Run) -> None:
         raise OrchestratorError(
             Kind.CONFLICT,
-            f"run {run.id} is a drill, which is not gone on with: what it measures would be wrong",
+            f"run {run.id} is a drill and cannot be resumed: its measurements would be wrong",
             hint=f"start another: orchestrator drill start {run.agency}",
         )
 
@@ -230,21 +230,21 @@ class Drilling:
             return
         ends = {s.verb: s.state for s in tx.runs.steps(run.id)}
         event = _end_of(drill, run, ends)
-        # When it was concluded stays what it was: the chain of evidence is in that order.
+        # The instant of the conclusion must not change: it orders the chain of evidence.
         ended = {"reason": drill.reason or run.error, "finished_at": drill.finished_at or self.clock.now()}
         self._move(tx, drill, event, happenings=happenings, **ended)
 
     # Inside
 
     def _component(self, tx: Transaction, agency: str, component: str | None) -> str:
-        """The component to rehearse: the one asked for, or the one that was rehearsed longest ago."""
+        """The component to rehearse: the requested one, or the one that was rehearsed longest ago."""
         components = protected(tx.instances.of(agency), self.source.catalog())
         if component is not None and component in components:
             return component
         if component is not None or not components:
             raise OrchestratorError(
                 Kind.CONFLICT,
-                f"{component or 'everything'} of {agency} is without backup, so there is nothing to rehearse",
+                f"{component or 'everything'} of {agency} has no backup, so there is nothing to rehearse",
                 hint=f"backed up are: {', '.join(components) or 'none'}; backups need {KEEPER!r} in service",
             )
         before = {d.component: d.id for d in reversed(tx.drills.newest(agency=agency)) if d.verdict}
@@ -278,8 +278,8 @@ class Drilling:
         return after
 
     def _admitted(self, tx: Transaction, run: Run, component: Component, host: str) -> list[Admission]:
-        """Ports of the live service that let the recovery host in. What is let in nowhere else could not get out of a
-        bubble unseen: there an attempt fails because of the other side."""
+        """Ports of the live service that admit the recovery host. An attempt at any other port proves nothing about the
+        bubble: it fails because of the other side."""
         site = self.source.site(run.site)
         reachability = Reachability(
             existing(tx.instances.of(run.agency)),
@@ -318,10 +318,10 @@ class Drilling:
 PREEMPTED = "made way for an incident"
 
 DRILLS = "/var/lib/recovery/drills"
-"""Where a recovery host keeps what belongs to a drill."""
+"""Where a recovery host keeps the files of drills."""
 
 OUTSIDE: Sequence[Mapping[str, Any]] = ({"address": "1.1.1.1", "port": 443},)
-"""What stands for the rest of the world where the site names nothing else."""
+"""What stands for the rest of the world if the site names nothing else."""
 
 
 def _needs_approval(site: Site) -> bool:
@@ -329,7 +329,7 @@ def _needs_approval(site: Site) -> bool:
 
 
 def _bubble(drill: Drill, earlier: PhaseResults) -> dict[str, Any] | None:
-    """Where to restore to, once that is there."""
+    """Where to restore to, once it exists."""
     if not (earlier.pin and earlier.prepare):
         return None
     directory = f"{DRILLS}/{drill.id}"
@@ -345,8 +345,8 @@ def _bubble(drill: Drill, earlier: PhaseResults) -> dict[str, Any] | None:
 def _targets(
     instance: ServiceInstance, site: Site, component: Component, admitted: Sequence[Admission]
 ) -> tuple[dict[str, Any], ...]:
-    """What a restored copy must not reach: the hosts it was copied from, by what is let in there from the recovery host
-    too, and the world. Each has a name of its own, and the place that it is at."""
+    """What a restored copy must not reach: the hosts that it was copied from, at ports that admit the recovery host,
+    and the outside world. Each has a unique name, and its place."""
     name, hosts = component.component, [site.hosts[h] for h in hosts_in(instance.hosts) if h in site.hosts]
     found = [
         *((f"production host {h.name} of {name}", h.name, h.address, 22) for h in hosts),
@@ -366,13 +366,12 @@ def _outside(site: Site) -> Sequence[Mapping[str, Any]]:
 
 def _witness(who: str, requested_by: str, at: datetime) -> Witness:
     if who == requested_by:
-        raise OrchestratorError(Kind.NOT_COVERED, f"{who} asked for the drill and cannot witness it", hint="ask others")
+        raise OrchestratorError(Kind.NOT_COVERED, f"{who} requested the drill and cannot witness it", hint="ask others")
     return Witness(who=who, at=at)
 
 
 def _end_of(drill: Drill, run: Run, ends: Mapping[Verb, StepState]) -> DrillEvent:
-    """How a drill ends whose run has ended. One that was stopped when everything had been measured has come to its
-    end all the same."""
+    """How a drill ends when its run has ended. A drill that was stopped after everything was measured still counts."""
     measured = ends.get(Verb.CHECK) is StepState.SUCCEEDED
     if (run.cancel_requested and not measured) or run.state is RunState.CANCELLED:
         return DrillEvent.PREEMPT if drill.reason == PREEMPTED else DrillEvent.ABORT

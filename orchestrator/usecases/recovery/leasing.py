@@ -1,7 +1,7 @@
 """Leasing: a drill stays on the recovery host for as long as somebody works on it.
 
-What the host has not heard of for as long as a lease lasts, it removes by itself. So a host that does not answer is
-asked again for that long and no longer: after that there is nothing to go on with.
+The host removes a drill when its lease expires. So a host that does not answer is asked again for the length of a lease
+and no longer: after that, nothing is left to continue with.
 """
 
 import threading
@@ -16,7 +16,7 @@ from orchestrator.domain.recovery.recovery_time import StopwatchReading
 from orchestrator.ports.drilling import DrillGoneError, RecoveryHost, RecoveryHosts, Stopwatch
 
 DRILL_LEASE = timedelta(minutes=2)
-"""What the recovery host keeps for a drill it has not heard of for so long, it removes by itself."""
+"""After this long without a renewal, the recovery host removes the drill."""
 
 RENEWED = DRILL_LEASE / 8
 SHORT = timedelta(seconds=30)
@@ -26,7 +26,7 @@ CANCELLED = "cancelled on request"
 
 @dataclass
 class HostReach:
-    """The way to one recovery host, and how many seconds it took until it could be asked. Nobody waits for it once
+    """The connection to one recovery host, and how many seconds were spent waiting for it. Waiting ends once
     `cancelled`."""
 
     hosts: RecoveryHosts
@@ -45,7 +45,7 @@ class HostReach:
 
     @contextmanager
     def patiently(self) -> Iterator[RecoveryHost]:
-        """A connection. A host that does not answer is tried again until a lease would have run out."""
+        """A connection. A host that does not answer is tried again until a lease would have expired."""
         began = self.stopwatch.read()
         with ExitStack() as stack:
             connected = self._connected(stack, began)
@@ -71,8 +71,8 @@ class HostReach:
 
 @dataclass
 class Lease:
-    """The place of one drill on its recovery host. `lost` says why it is no more, once that is so. One that has yet to
-    be `begun` is given time for that."""
+    """The lease of one drill on its recovery host. Once it is gone, `lost` says why. A lease that is not `begun` yet is
+    given time to begin."""
 
     reach: HostReach
     drill: int
@@ -82,7 +82,7 @@ class Lease:
     _done: threading.Event = field(default_factory=threading.Event)
 
     def renew(self, host: RecoveryHost) -> None:
-        """Raises DrillGoneError when the host no longer has the drill, UNAVAILABLE when it does not answer."""
+        """Raises DrillGoneError if the host no longer has the drill, UNAVAILABLE if it does not answer."""
         began = self.reach.stopwatch.read()
         try:
             host.operate("renew", {"drill": self.drill, **lease()}, within=SHORT)
@@ -93,8 +93,8 @@ class Lease:
         self.renewed, self.begun = began, True
 
     def confirm(self) -> None:
-        """Look whether the drill is still there. A host that does not answer may be back in a moment; raises when it
-        has been away for too long, and DrillGoneError."""
+        """Check that the drill still exists. A host that does not answer may be back in a moment. Raises DrillGoneError
+        if the drill is gone, UNAVAILABLE if the host has been away for too long."""
         try:
             with self.reach.once() as host:
                 self.renew(host)
@@ -106,8 +106,8 @@ class Lease:
 
     @contextmanager
     def kept(self) -> Iterator["Lease"]:
-        """Renewed for as long as the context lasts, by a connection of its own. What goes wrong inside because the
-        drill is no longer there is raised as that."""
+        """The lease, renewed over its own connection while the context lasts. A failure inside because the drill is
+        gone is raised as such."""
         keeper = threading.Thread(target=self._keep, name="drill-lease", daemon=True)
         keeper.start()
         try:
@@ -135,10 +135,10 @@ class Lease:
 
     def _away(self, error: OrchestratorError) -> OrchestratorError:
         seconds = f"{DRILL_LEASE.total_seconds():.0f} s"
-        silent = f"{self.reach.host} has not answered for {seconds}, and keeps no drill for longer"
+        silent = f"{self.reach.host} has not answered for {seconds}, and keeps drills no longer than that"
         return OrchestratorError(Kind.UNAVAILABLE, silent, details=(error.message,))
 
 
 def lease() -> dict[str, float]:
-    """How long a lease lasts, as the recovery host is told."""
+    """The length of a lease, as the recovery host is told."""
     return {"lease_seconds": DRILL_LEASE.total_seconds()}

@@ -26,7 +26,7 @@ class _Recorded(NamedTuple):
 
 
 def recovery_figures(figures: FigureRecords, catalog: Catalog, services: Sequence[Service]) -> RecoveryFigures:
-    """Of agencies in service: what was drilled, what came of it, what was promised, and what is backed up."""
+    """For agencies in service: their drills and the results, what was promised, and their backups."""
     measured = figures.drills_measured()
     targets = list(_targets(services, catalog))
     return RecoveryFigures(
@@ -42,8 +42,8 @@ def recovery_figures(figures: FigureRecords, catalog: Catalog, services: Sequenc
 
 
 def _targets(services: Sequence[Service], catalog: Catalog) -> Iterator[tuple[str, str, float, float]]:
-    """Recovery time and point that every protected component was promised, in seconds. Services are in the order of
-    their agencies.
+    """The promised recovery time and point of every protected component, in seconds. Services are in the order of their
+    agencies.
     """
     for agency, rows in groupby(services, itemgetter(0)):
         recorded = {component: _Recorded(tier, InstanceState(state)) for _, component, tier, state in rows}
@@ -53,7 +53,7 @@ def _targets(services: Sequence[Service], catalog: Catalog) -> Iterator[tuple[st
 
 
 def probing_figures(tx: Transaction, catalog: Catalog, counts: ProbeCounts, *, now: datetime) -> ProbingFigures:
-    """Who is up and who is down; of whom nobody knows is neither. The counts are this process's own."""
+    """Which services are up and which are down; unknown ones are left out. The counts are those of this process."""
     health = diagnose(tx, catalog, now=now)
     return ProbingFigures(
         up=tuple((*service, float(h.state is State.UP)) for service, h in sorted(health.items()) if h.state in KNOWN),

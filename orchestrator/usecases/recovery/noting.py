@@ -1,4 +1,4 @@
-"""Noting what a recovery host is asked, without the passwords, so that evidence can say what was carried out."""
+"""Recording the requests to a recovery host, without passwords, so that evidence can say what was carried out."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -11,12 +11,12 @@ from orchestrator.ports.drilling import RecoveryHost, RecoveryHosts, User
 
 SECRET = "password"  # noqa: S105 - the name of a field
 UNTOLD = ("renew",)
-"""Asked as often as a phase lasts, and no part of what it does."""
+"""Operations that are not recorded: they are repeated while a phase lasts, and no part of its work."""
 
 
 @dataclass(frozen=True)
 class NotedHosts:
-    """Recovery hosts, and every operation they were asked for, in its order."""
+    """Recovery hosts, and every operation requested of them, in order."""
 
     hosts: RecoveryHosts
     commands: list[dict[str, Any]] = field(default_factory=list)

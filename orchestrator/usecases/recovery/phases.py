@@ -1,4 +1,4 @@
-"""The phases of a drill, as the records of its steps tell of them."""
+"""The phases of a drill, from the records of its steps."""
 
 from collections.abc import Sequence
 
@@ -7,5 +7,5 @@ from orchestrator.domain.runs.run import StepRecord
 
 
 def results_of(steps: Sequence[StepRecord]) -> PhaseResults:
-    """What the phases that have succeeded found."""
+    """The results of the phases that succeeded."""
     return PhaseResults.model_validate({step.verb.value: step.result for step in steps if step.result is not None})

@@ -1,4 +1,4 @@
-"""Protecting: taking backups when they are due, and what the records tell of them."""
+"""Protecting: taking backups when they are due, and reporting on them from the records."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ from orchestrator.usecases.runs.assigning import Assigning
 from orchestrator.usecases.runs.driving import queue_run
 
 AFTER_FAILURE = timedelta(minutes=15)
-"""How long after a backup that failed the next is tried."""
+"""The time between a failed backup and the next attempt."""
 
 
 class BackupView(Value):
-    """How well a component of an agency is protected. Seconds; None where there is no backup yet."""
+    """How well a component of an agency is protected. Seconds; None if there is no backup yet."""
 
     agency: str
     component: str
@@ -60,7 +60,7 @@ class Protecting:
             return self._open(tx, agency, components)
 
     def open_due(self) -> list[Run]:
-        """Queue the backups that are due, of agencies that no other run is open for."""
+        """Queue the backups that are due, of agencies without an open run."""
         with self.store.read() as tx:
             last, made, drills = tx.backups.last_of_all(), _made(tx), _at_worst_moments(tx)
             late = [
@@ -84,7 +84,7 @@ class Protecting:
     # Consequences of the steps
 
     def refuse_resuming(self, run: Run) -> None:
-        """A backup that failed may be gone on with."""
+        """A failed backup may be resumed."""
 
     def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Assignment:
         del happenings
@@ -104,7 +104,7 @@ class Protecting:
         return queue_run(tx, tx.plans.add(plan, order=None, at=now), at=now)
 
     def _open_if_due(self, agency: str) -> Run | None:
-        """Looked at again where nobody else can write: another scheduler may have been quicker."""
+        """Checks again inside a writing transaction: another scheduler may have been quicker."""
         with self.store.begin() as tx:
             made, drills = _made(tx, agency), _at_worst_moments(tx)
             late = self._late(tx.instances.of(agency), lambda instance: _last_start(tx, instance), made, drills)
@@ -119,11 +119,12 @@ class Protecting:
         made: Mapping[tuple[str, str], datetime],
         drills: Mapping[tuple[str, str], Drill],
     ) -> tuple[str, ...]:
-        """Components of an agency whose next backup should have begun by now: it is time, or they or their keeper have
-        other secrets than were in force when the last one began. Nobody could log in to what it holds, or open it.
+        """Components of an agency whose next backup should have begun by now: its time has come, or their secrets or
+        those of their keeper have changed since the last one began, so nobody could open it or log in to what it
+        contains.
 
-        For a drill at the worst moment a backup is taken early, so that the next is due when the drill is, and that one
-        is held back until the drill has been begun.
+        For a drill at the worst moment a backup is taken early, so that the next one is due when the drill is. That one
+        is held back until the drill has begun.
         """
         now = self.clock.now()
 
@@ -181,7 +182,7 @@ def _at_worst_moments(tx: Transaction) -> dict[tuple[str, str], Drill]:
 
 
 def _made(tx: Transaction, agency: str | None = None) -> dict[tuple[str, str], datetime]:
-    """(agency, component) -> since when it has the newest of its secrets."""
+    """(agency, component) -> when the newest of its secrets was made."""
     newest: dict[tuple[str, str], datetime] = {}
     for secret in tx.secrets.made(agency):
         place = (secret.agency, secret.component)

@@ -1,4 +1,4 @@
-"""Recalling: what people, scripts and dashboards are shown of drills. Reads only."""
+"""Recalling: what people, scripts and dashboards see of drills. Reads only."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from orchestrator.usecases.finding import find_agency, find_drill
 
 
 class DrillView(Value):
-    """A drill. The parts from `rto` on are those of its evidence, None as long as there is none."""
+    """A drill. The fields from `rto` on come from its evidence; None as long as there is none."""
 
     drill: int
     agency: str
@@ -56,7 +56,7 @@ class Recalling:
     store: Store
 
     def drills(self, *, agency: str | None = None, limit: int = 50) -> list[DrillView]:
-        """Newest first, without what their evidence holds."""
+        """Drills, newest first, without the fields from their evidence."""
         with self.store.read() as tx:
             if agency is not None:
                 find_agency(tx, agency)
@@ -74,7 +74,7 @@ class Recalling:
         if document is None:
             raise OrchestratorError(
                 Kind.CONFLICT,
-                f"there is no evidence of drill {drill_id}, which is {drill.state.replace('_', ' ')}",
-                hint=f"orchestrator drill show {drill_id}",
+                f"drill {drill_id} has no evidence: it is {drill.state.replace('_', ' ')}",
+                hint=f"see: orchestrator drill show {drill_id}",
             )
         return document

@@ -1,7 +1,7 @@
 """Rehearsing: carrying out the phases of a drill on the recovery host.
 
-The disaster happens when the pin is set: its instant is read from our clock once, and every duration from then on from
-a stopwatch that nobody can set.
+The disaster happens when the pin is set. Its instant is read once from our clock; every duration from then on is read
+from a stopwatch, which nobody can set.
 """
 
 import math
@@ -54,7 +54,7 @@ class Stage:
     tell: Callable[[str], None]
 
     def cancelled(self) -> bool:
-        """Raises Interrupted when this worker is to end."""
+        """Raises Interrupted if this worker is told to end."""
         return self.reach.cancelled()
 
     @property
@@ -64,7 +64,7 @@ class Stage:
 
     @property
     def password(self) -> dict[str, str]:
-        """What opens the backups that are rehearsed with."""
+        """The password of the backups that the drill restores."""
         return {"password": self.rehearsal.assignment.writers[self.rehearsal.host]["repository_password"]}
 
     @property
@@ -79,8 +79,8 @@ PhaseWork = Callable[["Rehearsing", Stage], PhaseResult]
 
 @dataclass(frozen=True)
 class Rehearsing:
-    """Carries out phases of drills, the restore by the playbook runner. `stopping` tells that this worker is to end: a
-    phase is then left to whoever takes over."""
+    """Carries out phases of drills; the playbook runner does the restore. `stopping` is true once this worker must end:
+    its phase is then left to the worker that takes over."""
 
     store: Store
     clock: Clock
@@ -119,7 +119,7 @@ class Rehearsing:
         return StepOutcome(state=StepState.SUCCEEDED, result=kept.model_dump(mode="json"))
 
     def examine(self, stage: Stage) -> Examined:
-        """Whether the host could carry the drill, and how far its clock is from ours."""
+        """Check that the host can carry the drill, and how far its clock is from ours."""
         with stage.reach.once() as host:
             host.operate("sweep", {}, within=SHORT, cancelled=stage.cancelled)
             before, began = self.clock.now(), self.stopwatch.read()
@@ -130,12 +130,12 @@ class Rehearsing:
         return _read(Examined, {"clock": clock})
 
     def pin(self, stage: Stage) -> Pinned:
-        """The disaster, and freezing what may be restored."""
+        """Set the instant of the disaster, and freeze what may be restored."""
         with stage.reach.patiently() as host:
             host.operate("cleanup", {"drill": stage.rehearsal.drill.id}, within=SHORT)  # a worker may have died here
         self._await(stage.rehearsal.drill.disaster_at, stage.cancelled)
         disaster, reading = self.clock.now(), self.stopwatch.read()
-        stage.reach.waited_seconds = 0.0  # until here nobody waited for a recovery
+        stage.reach.waited_seconds = 0.0  # nobody waited for a recovery until now
         document = {**stage.subject, **lease(), "host": stage.rehearsal.rehearsed_host, **stage.password}
         with self._leased(stage, begun=False) as (host, held):
             found = self._operate(stage, host, held, "pin", document)
@@ -144,16 +144,16 @@ class Rehearsing:
         return _read(Pinned, {**found, "t0": disaster, "reading": reading})
 
     def prepare(self, stage: Stage) -> BubblePrepared:
-        """The bubble, out of which nothing gets."""
+        """Prepare the bubble, which nothing can leave."""
         return _read(BubblePrepared, self._proceed(stage, "prepare"))
 
     def start(self, stage: Stage) -> Started:
-        """What was restored, in the bubble."""
+        """Start the restored service in the bubble."""
         return _read(Started, self._proceed(stage, "start"))
 
     def probe(self, stage: Stage) -> Probed:
-        """Use the service until three users in a row could work, or the limit has passed. Where the stopwatch is not
-        the one that the disaster was read from, from now on: how long it took is then not known."""
+        """Use the service until three users in a row could work, or the limit has passed. If the stopwatch is not the
+        one that the disaster was read from, the limit counts from now, and the recovery time is unknown."""
         limit, disaster = stage.rehearsal.limit.total_seconds(), stage.disaster.reading
         assert disaster is not None
         with self._leased(stage) as (_, held):
@@ -173,7 +173,7 @@ class Rehearsing:
         )
 
     def check(self, stage: Stage) -> Checked:
-        """What came back, whether it is whole, and whether anything can get out."""
+        """Check what came back, whether it is complete, and whether anything can get out."""
         rehearsal = stage.rehearsal
         with self._leased(stage) as (host, held):
             checks = self._operate(stage, host, held, "check", {**stage.subject, **stage.password})
@@ -187,7 +187,7 @@ class Rehearsing:
         return _read(Checked, {"checks": checks, "leaks": leaks.get("attempts"), "records": records, "ledger": kept})
 
     def cleanup(self, stage: Stage) -> Cleaned:
-        """Remove every trace. The host is asked again while it does not answer: its own reaper would come later."""
+        """Remove every trace. A host that does not answer is asked again: its own reaper would come later."""
         for tries_left in reversed(range(CLEANUP_TRIES)):
             try:
                 with stage.reach.once() as host:
@@ -200,7 +200,7 @@ class Rehearsing:
         raise AssertionError  # the last try returns or raises
 
     def conclude(self, stage: Stage) -> Reported:
-        """Judge, sign and keep."""
+        """Judge the drill, and sign and keep its evidence."""
         return self.report(stage.rehearsal)
 
     # Inside
@@ -219,7 +219,7 @@ class Rehearsing:
         return cancelled()
 
     def _await(self, moment: datetime | None, cancelled: Cancelled) -> None:
-        """The disaster comes when it was drawn to. How long that is, is looked at once: clocks may be set meanwhile."""
+        """Wait for the planned instant of the disaster. The wait is computed once, as clocks may be set meanwhile."""
         rest, began = (moment - self.clock.now()).total_seconds() if moment else 0.0, self.stopwatch.read()
         while (left := rest - (self.stopwatch.read().since(began) or 0.0)) > 0:
             if cancelled():
@@ -233,7 +233,7 @@ class Rehearsing:
     def _operate(
         self, stage: Stage, host: RecoveryHost, held: Lease, operation: str, document: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Ended when somebody cancels, or the drill is no longer there."""
+        """Carry out an operation. It ends early if somebody cancels or the drill is gone."""
         return host.operate(
             operation,
             document,
@@ -243,8 +243,8 @@ class Rehearsing:
 
     @contextmanager
     def _leased(self, stage: Stage, *, begun: bool = True) -> Iterator[tuple[RecoveryHost, Lease]]:
-        """A connection, and the drill's lease, which is renewed for as long as the context lasts. What has yet to be
-        `begun` has none to renew at once."""
+        """A connection, and the drill's lease, which is renewed while the context lasts. A drill that is not `begun`
+        yet has none to renew at first."""
         with stage.reach.patiently() as host:
             held = Lease(stage.reach, stage.rehearsal.drill.id, renewed=self.stopwatch.read(), begun=begun)
             if begun:
@@ -253,7 +253,7 @@ class Rehearsing:
                 yield host, held
 
     def _records(self, host: RecoveryHost, rehearsal: Rehearsal, *, first: int) -> list[str] | None:
-        """The canaries from a number on that users find in the restored service; None where it takes none."""
+        """The canaries from a number on that users find in the restored service; None if it accepts none."""
         with user_of(host, rehearsal) as user:
             if user.ask({"op": "describe"}, within=ATTEMPT).get("canary") is False:
                 return None
@@ -279,7 +279,7 @@ R = TypeVar("R", bound=PhaseResult)
 
 
 def _read(model: type[R], found: Mapping[str, Any]) -> R:
-    """What a phase found. Raises FAILED for an answer of the recovery host that is not one."""
+    """The result of a phase. Raises FAILED if the recovery host's answer cannot be read."""
     try:
         return model.model_validate(found)
     except ValidationError as error:
@@ -296,7 +296,7 @@ def _asked(target: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _playbook_digest(assignment: Assignment) -> str:
-    """Of what Ansible was told, apart from secrets."""
+    """The digest of what Ansible was told, without secrets."""
     return digest_of({"verb": assignment.verb, "role": assignment.role, "variables": dict(assignment.variables)})
 
 

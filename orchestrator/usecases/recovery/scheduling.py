@@ -1,7 +1,7 @@
-"""Scheduling drills: from the policies of all agencies to drills that are due, and starting those that are.
+"""Scheduling drills: drawing them from the policies of all agencies, and starting those that are due.
 
-A drill is recorded ahead, so that it can be approved, and is there once however many schedulers run: its key is policy
-and time. What nobody could start within its window is recorded as missed, and said.
+A drill is recorded ahead, so that it can be approved. It is recorded once, however many schedulers run: its key is
+derived from policy and time. A drill that could not start within its window is recorded and logged as missed.
 """
 
 import logging
@@ -32,22 +32,22 @@ log = logging.getLogger(__name__)
 
 BY_SCHEDULE = "the schedule"
 PLANNED_AHEAD = timedelta(days=28)
-"""How long before it is due a drill is recorded: time for somebody to approve it."""
+"""How long before it is due a drill is recorded, which leaves time to approve it."""
 
 PLANNED = timedelta(days=120)
 WAITING = (DrillState.APPROVAL_PENDING, DrillState.APPROVED)
 LONGEST_PERIOD = timedelta(days=2 * 366)
 
 LEAD = timedelta(minutes=2)
-"""How long before its disaster a drill at the worst moment is begun: the schedule ticks once a minute, and the recovery
-host has to be looked at."""
+"""How long before its disaster a drill at the worst moment begins: the schedule ticks once a minute, and the recovery
+host must be examined first."""
 
 JUST_BEFORE = timedelta(seconds=1)
-"""So long before the next backup would be complete is the worst moment."""
+"""The time from the worst moment to the completion of the next backup."""
 
 
 class Slot(Value):
-    """One line of a drill calendar: a drill, or a period without one and why."""
+    """One line of a drill calendar: a drill, or a period without one and the reason."""
 
     agency: str
     component: str
@@ -64,7 +64,7 @@ class Slot(Value):
 
     @property
     def placed(self) -> Placed | None:
-        """The drill as a calendar takes it."""
+        """The drill as an entry of a calendar."""
         if self.starts_at is None or self.moment is None:
             return None
         occurrence = Occurrence(self.starts_at, self.moment, self.ends_by or self.starts_at)
@@ -73,7 +73,7 @@ class Slot(Value):
 
 @dataclass(frozen=True)
 class Scheduling:
-    """`lanes` is how many drills a recovery host can carry at the same time."""
+    """`lanes` is the number of drills that a recovery host can carry at the same time."""
 
     source: CatalogSource
     store: Store
@@ -82,7 +82,7 @@ class Scheduling:
     lanes: int
 
     def plan_ahead(self) -> FleetCalendar:
-        """Record the drills of the weeks to come, and withdraw those that the policies no longer have."""
+        """Record the drills of the coming weeks, and withdraw those that the policies no longer contain."""
         now = self.clock.now()
         with self.store.read() as tx:
             requests, kept = list(self._requests(tx)), [_placed(d) for d in self._planned(tx)]
@@ -109,13 +109,13 @@ class Scheduling:
         return calendar
 
     def start_due(self) -> list[Run]:
-        """Open the runs of drills that are due, and say of those that can no longer be that they were missed."""
+        """Open the runs of drills that are due, and record as missed those that can no longer start."""
         with self.store.read() as tx:
             due = [d for d in self._planned(tx) if d.scheduled_at <= self.clock.now()]
         return [run for drill in due if (run := self._start_or_miss(drill)) is not None]
 
     def calendar(self, agency: str | None = None, *, count: int = 20) -> list[Slot]:
-        """What is recorded, and after that what the policies will draw, `count` lines of each component."""
+        """Recorded drills, then those that the policies will draw; `count` lines for each component."""
         with self.store.read() as tx:
             requests = list(self._requests(tx, agency))
             planned = self._planned(tx)
@@ -127,7 +127,7 @@ class Scheduling:
     # Inside
 
     def _requests(self, tx: Transaction, agency: str | None = None) -> Iterator[DrillRequest]:
-        """Whatever is to be rehearsed, by which policy."""
+        """What must be rehearsed, with the policy of each."""
         durations = tx.drills.durations(agency)
         for record, recorded in in_service(tx, agency):
             for component in protected(recorded, self.source.catalog()):
@@ -137,7 +137,7 @@ class Scheduling:
                     yield DrillRequest(record.id, component, record.site, policy, lasts)
 
     def _policy(self, record: AgencyRecord, instance: ServiceInstance) -> DrillPolicy | None:
-        """None when the tier promises no drills."""
+        """None if the tier promises no drills."""
         tier = self.source.catalog().tier(instance.component, instance.tier)
         return effective_policy(tier.recovery.drills, record.call_off.recovery)
 
@@ -171,7 +171,8 @@ class Scheduling:
         )
 
     def _make_up(self, tx: Transaction) -> None:
-        """The next drill is at the worst moment where one that was to be came to nothing, or was not."""
+        """Move the next drill to the worst moment if an earlier one that was meant for it did not happen or missed
+        it."""
         past: dict[tuple[str, str], list[Drill]] = {}
         for drill in tx.drills.scheduled_since(self.clock.now() - LONGEST_PERIOD):
             past.setdefault((drill.agency, drill.component), []).append(drill)
@@ -207,7 +208,7 @@ class Scheduling:
         with self.store.begin() as tx:
             current, now = tx.drills.get(drill.id), self.clock.now()
             if current is None or current.state not in WAITING:
-                return None  # somebody else was quicker
+                return None  # another scheduler was quicker
             last_start = (current.window_end or now) - self._lasts(tx, current)
             if current.window_end and now > last_start:
                 self._miss(tx, current)
@@ -218,11 +219,11 @@ class Scheduling:
             return self._start(tx, ready) if ready else None
 
     def _at_its_moment(self, tx: Transaction, drill: Drill, last_start: datetime) -> Drill | None:
-        """The drill with the instant of its disaster; None when it is too early to begin.
+        """The drill with the instant of its disaster; None if it is too early to begin.
 
-        The worst moment is just before the next backup would be complete; until then that is held back (`Protecting`).
-        When none will be in time, no moment is worse than another: the drill does not claim that its own was, and the
-        next one makes up for it.
+        The worst moment is just before the next backup would be complete; that backup is held back until then
+        (`Protecting`). If no backup is due in time, no moment is worse than another: the drill does not claim the worst
+        moment, and the next one makes up for it.
         """
         now = self.clock.now()
         worst = self._worst_moment(tx, drill) if drill.moment is Moment.WORST else None
@@ -250,7 +251,7 @@ class Scheduling:
         log.error("drill %s of %s of %s was missed: %s", drill.id, drill.component, drill.agency, reason)
 
     def _lasts(self, tx: Transaction, drill: Drill) -> timedelta:
-        """How long a drill is expected to take; nothing when it is no longer to be."""
+        """How long a drill is expected to take; zero if it will not take place."""
         instance = tx.instances.of(drill.agency).get(drill.component)
         policy = self._policy(find_agency(tx, drill.agency), instance) if instance else None
         if policy is None:
@@ -258,7 +259,7 @@ class Scheduling:
         return expected_duration(policy, tx.drills.durations(drill.agency).get((drill.agency, drill.component), ()))
 
     def _worst_moment(self, tx: Transaction, drill: Drill) -> datetime | None:
-        """Just before the next backup would be complete; None before the first."""
+        """Just before the next backup would be complete; None before the first backup."""
         instance = tx.instances.of(drill.agency)[drill.component]
         target = self.source.catalog().tier(drill.component, instance.tier).recovery
         last = tx.backups.newest(drill.agency, drill.component, limit=1)
@@ -268,8 +269,8 @@ class Scheduling:
 
 
 def owes_worst_moment(earlier: Sequence[Drill]) -> bool:
-    """Whether a drill was to be at the worst moment, and none has been since that decided anything. Drills of one
-    component, those that were due first in front."""
+    """Whether a drill was meant for the worst moment, and no conclusive one has taken place then since. `earlier` are
+    drills of one component, those due first in front."""
     for drill in reversed(earlier):
         if drill.moment is Moment.WORST and drill.state is DrillState.REPORTED and drill.verdict in DECIDED:
             return False
@@ -288,7 +289,7 @@ def _placed(drill: Drill) -> Placed:
 
 
 def _slots(request: DrillRequest, planned: list[Drill], *, now: datetime, count: int) -> Iterator[Slot]:
-    """Recorded drills of a component, then those its policy draws after them."""
+    """Recorded drills of a component, then those that its policy draws after them."""
     mine = [d for d in planned if (d.agency, d.component) == (request.agency, request.component)]
     for drill in mine[:count]:
         yield Slot(

@@ -12,7 +12,7 @@ from orchestrator.usecases.recovery.leasing import CANCELLED, SHORT, Lease
 
 ATTEMPT = timedelta(seconds=10)
 TELL = timedelta(seconds=15)
-"""How often a drill that waits for the service says so."""
+"""How often a drill reports that it waits for the service."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Trying:
     cancelled: Callable[[], bool]
 
     def until(self, end: float) -> tuple[Watched, bool]:
-        """What the users found, and whether they were waited for in vain until the stopwatch showed `end`. Raises when
-        the drill is no longer there, or the recovery host away for too long."""
+        """What the users found, and whether the wait was in vain until the stopwatch showed `end`. Raises if the drill
+        is gone, or the recovery host has been away for too long."""
         told = self.stopwatch.read().seconds
         for watched in self._attempts():
             if watched.recovered:
@@ -41,19 +41,19 @@ class Trying:
         raise AssertionError  # there is always another attempt
 
     def _tell(self, watched: Watched, told: float, *, end: float) -> float:
-        """Say every now and then how it stands; when that was said last."""
+        """Report progress from time to time. Returns when that was last done."""
         now = self.stopwatch.read().seconds
         if now - told < TELL.total_seconds():
             return told
         if watched.row:
             self.tell(f"{watched.row} of {IN_A_ROW} in a row could work")
         else:
-            self.tell(f"nobody can work yet, given up in {end - now:.0f} s: {watched.complaint or 'no answer'}")
+            self.tell(f"nobody can work yet, giving up in {end - now:.0f} s: {watched.complaint or 'no answer'}")
         return now
 
     def _attempts(self) -> Iterator[Watched]:
-        """One attempt after another, each begun a moment after the one before at the latest. A user who gets no answer
-        has tried all the same, hangs up, and another begins anew."""
+        """One attempt after another, each begun at most a moment after the one before. A user who gets no answer has
+        still made an attempt. That user hangs up, and another begins."""
         watched = Watched()
         while True:
             try:
@@ -69,7 +69,7 @@ class Trying:
             self.pause(EVERY.total_seconds())
 
     def _attempts_from(self, host: RecoveryHost, watched: Watched) -> Iterator[Watched]:
-        """Those of one user, until there is no answer. Before there is anything to use there may be nobody."""
+        """The attempts of one user, until there is no answer. No user may exist before the service does."""
         try:
             with user_of(host, self.rehearsal) as user:
                 heard = True
@@ -93,7 +93,7 @@ class Trying:
 
 
 def user_of(host: RecoveryHost, rehearsal: Rehearsal) -> AbstractContextManager[User]:
-    """A user of the restored service: told what users of the live one are, and where to find it."""
+    """A user of the restored service, who is told what users of the live one are, and where the restored one is."""
     assert rehearsal.earlier.prepare
     introduction = {**rehearsal.user, "address": rehearsal.earlier.prepare.address, "authority": None}
     if rehearsal.trust is not None:

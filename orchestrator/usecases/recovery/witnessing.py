@@ -1,4 +1,4 @@
-"""Witnessing: writing canaries the way users write, and keeping the ledger of what was acknowledged."""
+"""Witnessing: writing canaries as users write, and keeping the ledger of what was acknowledged."""
 
 import base64
 import logging
@@ -27,7 +27,7 @@ ANSWER = timedelta(seconds=15)
 
 
 class Watch(Value):
-    """A component whose recovery is witnessed, and the host from which that is done."""
+    """A component whose recovery is witnessed, and the host that canaries are written from."""
 
     site: str
     host: str
@@ -36,7 +36,7 @@ class Watch(Value):
 
 
 class Written(Value):
-    """What came of one canary: its number, or why there is none. Both None: the component takes no canaries."""
+    """The result of one canary: its number, or why there is none. Both None: the component accepts no canaries."""
 
     watch: Watch
     number: int | None = None
@@ -53,8 +53,8 @@ class Witnessing:
     stopwatch: Stopwatch
 
     def write(self, agency: str | None = None) -> list[Written]:
-        """One canary into every protected component, or those of one agency. What cannot be written is told, and is
-        tried again when the next is due."""
+        """Write one canary into every protected component, or into those of one agency. A failure is logged, and the
+        next tick tries again."""
         with self.store.read() as tx:
             watches = [
                 Watch(site=record.site, host=hosts_in(recorded[KEEPER].hosts)[0], agency=record.id, component=component)
@@ -101,7 +101,7 @@ class Witnessing:
         return Written(watch=watch, number=canary.number)
 
     def _authority(self, watch: Watch, instance: ServiceInstance) -> str | None:
-        """Who vouches for the live service, read from its own host over a connection that is checked otherwise."""
+        """Whom to trust for the live service, read from its own host over ssh, which checks that host independently."""
         trust = self.source.catalog().components[watch.component].recovery.trust
         if trust is None:
             return None
@@ -109,14 +109,15 @@ class Witnessing:
             return host.read(trust.file)
 
     def _ahead(self, there: object, asked_at: datetime) -> float | None:
-        """How far the recovery host's clock is ahead of ours, as it told half way between asking and now; None where
-        its programs are older than the question."""
+        """Seconds that the recovery host's clock is ahead of ours, assuming it was read half way between question and
+        answer; None if its programs are too old to tell."""
         if not isinstance(there, int | float):
             return None
         return there - (asked_at.timestamp() + self.clock.now().timestamp()) / 2
 
     def _next(self, watch: Watch, *, ahead: float | None) -> Canary:
-        """The next record, in the ledger before it is sent: one that is lost on the way keeps its number."""
+        """The next record. It enters the ledger before it is sent, so a record that is lost on the way keeps its
+        number."""
         with self.store.begin() as tx:
             key = base64.b64decode(self.assigning.keeper_secrets(tx, watch.agency)["canary_key"])
             canary = next_canary(key, tx.canaries.last(watch.agency, watch.component), at=self.clock.now())

@@ -1,4 +1,4 @@
-"""Admitting: which queued runs the workers may take next, and what the others wait for."""
+"""Admitting: choosing the queued runs that workers may take next, and saying what the others wait for."""
 
 from collections.abc import Collection, Container
 from dataclasses import dataclass
@@ -14,15 +14,16 @@ from orchestrator.usecases.finding import find_run
 
 @dataclass(frozen=True)
 class Admitting:
-    """`lease` is how long a worker that was heard of counts as alive: no more is admitted than the living can take."""
+    """`lease` is how long a worker counts as alive after a sign of life. No more is admitted than live workers can
+    take."""
 
     store: Store
     limits: Limits
     lease: timedelta
 
     def admit(self, *, only: Collection[int] | None = None) -> int:
-        """Hand the queued runs that may start to the engine, each together with its change of state; of `only` some, if
-        the worker is there for those. How many."""
+        """Hand the queued runs that may start to the engine, each together with its change of state. Returns their
+        number. `only` limits it to the runs that a worker is there for."""
         with self.store.read() as tx:
             if not tx.runs.count(RunState.QUEUED) or not self._admissible(tx, only):
                 return 0
@@ -45,7 +46,7 @@ class Admitting:
         return next((reason or ForWorker() for place, reason in reviewed if place.run == run.id), None)
 
     def _admissible(self, tx: Transaction, only: Collection[int] | None) -> tuple[Place, ...]:
-        """Who works for some runs alone waits for no other that is queued, which nobody may be there to work on."""
+        """The runs that may start. With `only`, other queued runs do not count: there may be no worker for them."""
         queue, active = tx.runs.queue(), tx.runs.active()
         if only is None:
             return admissible(queue, active, self._limits(tx))
@@ -57,7 +58,7 @@ class Admitting:
 
 
 def next_steps(tx: Transaction, run: Run, *, exclusive: Container[str], now: datetime) -> NextSteps:
-    """Steps of a run whose needs have succeeded: those that may start, and those that something is in the way of."""
+    """Steps of a run whose needs have succeeded: those that may start, and those that must wait."""
     candidates, elsewhere = ready(tx.runs.steps(run.id), stopping=run.cancel_requested), tx.runs.changing_elsewhere(run)
     found = {step.id: obstacle(step, elsewhere, exclusive=exclusive, now=now) for step in candidates}
     return NextSteps(

@@ -1,4 +1,4 @@
-"""Assigning: everything one step needs to be carried out, secrets included, in the clear and never stored."""
+"""Assigning: everything that a step needs, including secrets, which are in the clear and never stored."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -45,14 +45,14 @@ class Assigning:
         services: Mapping[str, ServiceInstance] | None = None,
         besides: Mapping[str, Any] | None = None,
     ) -> Assignment:
-        """What one step is told, with the secrets that hosts are to have. `services` are what the agency will have, if
-        that differs from what is recorded; `besides` is what only some verbs need."""
+        """The assignment of one step, with the newest secrets. `services` is what the agency will have, if that differs
+        from the records; `besides` is what only some verbs need."""
         component = self.source.catalog().components[step.component]
         secrets = self.component_secrets(tx, run.agency, component, newest=True)
         assignment = self._assignment(tx, run, step, instance, secrets=secrets, services=services, besides=besides)
         if step.component != KEEPER:
             return assignment
-        # It uses the repository itself, to verify it.
+        # The keeper uses the repository itself, to verify it.
         return replace(assignment, writers={h: writer_of(KEEPER, h, secrets) for h in hosts_in(step.placement)})
 
     def recovery_assignment(
@@ -65,9 +65,9 @@ class Assigning:
         rehearsed: str | None = None,
         bubble: Mapping[str, Any] | None = None,
     ) -> Assignment:
-        """The same for a step that takes or restores a backup: the role is also told where backups are kept, each host
-        how to get at its own, and `bubble`, where to restore to when it is not the component's own hosts but, in a
-        drill, the recovery host: it is told how to get at those of the host that is `rehearsed`."""
+        """The same for a step that takes or restores a backup. The role is also told where backups are kept, and each
+        host how to access its own. In a drill, `bubble` is where to restore to on the recovery host, which is told how
+        to access the backups of the host that is `rehearsed`."""
         component, kept = self.source.catalog().components[step.component], self.keeper_secrets(tx, run.agency)
         secrets = self.component_secrets(tx, run.agency, component)
         if authority := kept.get("authority_key"):
@@ -81,11 +81,11 @@ class Assigning:
         return replace(assignment, writers=writers, keeper=keeper)
 
     def keeper_secrets(self, tx: Transaction, agency: str) -> dict[str, str]:
-        """What opens the agency's backups."""
+        """The secrets that open the agency's backups."""
         return self.component_secrets(tx, agency, self.source.catalog().components[KEEPER])
 
     def introduction(self, tx: Transaction, instance: ServiceInstance) -> dict[str, Any]:
-        """What somebody who uses the component is told: whose it is, where it is, and how to get in."""
+        """What a user of the component is told: whose it is, where it is, and how to log in."""
         record = find_agency(tx, instance.agency)
         component, site = self.source.catalog().components[instance.component], self.source.site(record.site)
         allocated = values(tx.allocations.of(instance.agency, site=site.name))
@@ -155,8 +155,8 @@ class Assigning:
     def component_secrets(
         self, tx: Transaction, agency: str, component: Component, *, newest: bool = False
     ) -> dict[str, str]:
-        """The component's secrets for the agency, in the clear; those that do not exist yet are made. The `newest` are
-        those that hosts are to have, the others those that they had when they were last verified."""
+        """The component's secrets for the agency, in the clear; missing ones are made. With `newest` they are those
+        that hosts should have, otherwise those that hosts had when last verified."""
         sealed = tx.secrets.of(agency, component.component)
         if newest:
             sealed |= tx.secrets.proposed(agency).get(component.component, {})

@@ -1,4 +1,4 @@
-"""Dispatching: each kind of work to whoever carries it out."""
+"""Dispatching: giving each kind of work to its runner."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from orchestrator.ports.runs import Work
 
 @dataclass(frozen=True)
 class Dispatching:
-    """`runners` has one for each kind of work there is."""
+    """`runners` has one runner for each kind of work."""
 
     runners: Mapping[type[Work], Callable[..., StepOutcome]]
 

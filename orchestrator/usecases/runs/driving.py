@@ -1,7 +1,7 @@
-"""Driving: carrying a run from step to step, whatever it is for, and stopping or resuming it.
+"""Driving: carrying any run from step to step, and stopping or resuming it.
 
-The step table is the checkpoint: a step's outcome, what it means for the thing the run is about, and the events that
-tell of it are committed together, so a run that is driven again after a crash goes on from exactly what was finished.
+The step table is the checkpoint. A step's outcome, its consequences and its events are committed together, so a run
+that is driven again after a crash continues exactly from what was finished.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,19 +39,19 @@ from orchestrator.usecases.runs.admitting import next_steps
 
 
 class Consequences(Protocol):
-    """What the steps of a run mean for what the run is about. Called inside the transaction that records the step;
-    `happenings` takes what else is to be told."""
+    """What the steps of a run mean for its subject. Called inside the transaction that records the step; further events
+    are added to `happenings`."""
 
     def refuse_resuming(self, run: Run) -> None:
-        """Raise when a run of this kind is not to be gone on with."""
+        """Raise if a run of this kind cannot be resumed."""
         ...
 
     def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Work:
-        """The step is being worked on from now; what it is to do."""
+        """The step starts now. Returns its work."""
         ...
 
     def end_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> None:
-        """The step has come to an end and is not tried again."""
+        """The step has ended and is not tried again."""
         ...
 
     def end_run(self, tx: Transaction, run: Run, happenings: list[Happening]) -> None: ...
@@ -67,7 +67,7 @@ class Driving:
     # Stopping and resuming
 
     def cancel(self, run_id: int) -> Run:
-        """Ask for a run to stop. What nobody works on is cancelled at once; a running step is stopped by its worker."""
+        """Request that a run stops. A queued run is cancelled at once; a running step is stopped by its worker."""
         with self.store.begin() as tx:
             run = find_run(tx, run_id)
             if not RUN_LIFE.allows(run.state, RunEvent.CANCEL):
@@ -87,7 +87,7 @@ class Driving:
             if newer := [r.id for r in tx.runs.newest(agency=run.agency, limit=1) if r.id != run.id]:
                 raise OrchestratorError(
                     Kind.CONFLICT,
-                    f"run {run_id} is not the agency's last: run {newer[0]} came after it",
+                    f"run {run_id} is not the agency's latest: run {newer[0]} came after it",
                     hint="plan again",
                 )
             for step in tx.runs.steps(run_id):
@@ -103,9 +103,9 @@ class Driving:
     # Driving a run: called by the engine
 
     def begin(self, run_id: int, attempt: int, *, worker: str | None = None) -> bool:
-        """The run is being worked on, for the first time or again after its worker died.
+        """Record that the run is being worked on, for the first time or again after its worker died.
 
-        False when there is nothing left to drive: this attempt has ended, though its worker died before the queue knew.
+        False if there is nothing left to drive: this attempt has ended, but its worker died before the queue knew.
         """
         with self.store.begin() as tx:
             run = find_run(tx, run_id)
@@ -127,7 +127,7 @@ class Driving:
             return True
 
     def next_steps(self, run_id: int) -> NextSteps:
-        """What may start now or later; nothing when the run is finished, has failed, or is to be cancelled."""
+        """What may start now or later; nothing if the run is finished, has failed, or is being cancelled."""
         with self.store.read() as tx:
             exclusive = self.source.catalog().exclusive
             return next_steps(tx, find_run(tx, run_id), exclusive=exclusive, now=self.clock.now())
@@ -137,12 +137,12 @@ class Driving:
             return find_run(tx, run_id).cancel_requested
 
     def start(self, run_id: int, step_id: str, *, worker: str) -> StartedStep | None:
-        """Record that a step is being worked on, and say what it is to do. None when it has to wait after all. Nothing
-        a worker declared dead may start."""
+        """Record that a step is being worked on, and return its work. None if it has to wait after all. A worker that
+        was declared dead may start nothing."""
         with self.store.begin() as tx:
             run, now = find_run(tx, run_id), self.clock.now()
             if run.state is not RunState.RUNNING or not tx.workers.beat(worker):
-                raise Interrupted  # the worker slept: the run is over, or another may be in this very step
+                raise Interrupted  # the worker slept: the run is over, or another worker may be in this step
             found = tx.runs.step(run_id, step_id)
             exclusive = self.source.catalog().exclusive
             if obstacle(found, tx.runs.changing_elsewhere(run), exclusive=exclusive, now=now):
@@ -164,13 +164,13 @@ class Driving:
             return StartedStep(run=run, step=step, work=work)
 
     def note(self, started: StartedStep, happenings: Sequence[Happening]) -> None:
-        """Keep what a running step tells."""
+        """Record events of a running step."""
         run, step = started.run, started.step
         with self.store.begin() as tx:
             tx.events.add(happenings, agency=run.agency, at=self.clock.now(), run=run.id, step=step.id)
 
     def finish(self, started: StartedStep, outcome: StepOutcome) -> None:
-        """Record how the attempt ended, and what that means for the instance."""
+        """Record how the attempt ended, and its consequences."""
         run, step = started.run, started.step
         with self.store.begin() as tx:
             recorded = tx.runs.step(run.id, step.id)
@@ -198,7 +198,7 @@ class Driving:
             tx.events.add(happenings, agency=run.agency, at=now, run=run.id, step=step.id)
 
     def conclude(self, run_id: int, attempt: int) -> Run:
-        """Close a run in which nothing more may start, unless it has ended or been resumed meanwhile."""
+        """Close a run in which nothing more can start, unless it has ended or been resumed meanwhile."""
         with self.store.begin() as tx:
             run = find_run(tx, run_id)
             if _is_over(run, attempt):
@@ -208,7 +208,7 @@ class Driving:
             return self._end(tx, run, event, reason)
 
     def give_up(self, run_id: int, attempt: int, reason: str) -> Run:
-        """Close a run that could not be driven: our own bug, said plainly."""
+        """Close a run that could not be driven because of a bug of our own."""
         with self.store.begin() as tx:
             run = find_run(tx, run_id)
             if _is_over(run, attempt):
@@ -219,7 +219,7 @@ class Driving:
     # Inside
 
     def _stop_steps(self, tx: Transaction, run_id: int, event: StepEvent, reason: str) -> None:
-        """No step is left running in a run that ends, whatever became of the worker it ran on."""
+        """Leave no step running in a run that ends, whatever happened to its worker."""
         for step in tx.runs.steps(run_id):
             if step.state is StepState.RUNNING:
                 ended = {"state": STEP_LIFE.after(step.state, event), "finished_at": self.clock.now(), "error": reason}
@@ -237,7 +237,7 @@ class Driving:
 
 
 def _is_over(run: Run, attempt: int) -> bool:
-    """Whether an attempt no longer counts: the run has ended, or has been resumed since."""
+    """Whether an attempt no longer counts: the run has ended or has been resumed since."""
     return run.state not in OPEN_RUN or run.attempt != attempt
 
 
@@ -250,12 +250,12 @@ def queue_run(
     on_failure: OnFailure = OnFailure.KEEP,
     cause: int | None = None,
 ) -> Run:
-    """Open the run of a plan, and tell of it."""
+    """Open the run of a plan, and record the event."""
     run = tx.runs.open(plan, at=at, priority=priority, on_failure=on_failure, cause=cause)
     tx.events.add([_moved(run)], agency=run.agency, at=at, run=run.id)
     return run
 
 
 def _moved(run: Run) -> RunMoved:
-    """What is told of a run that entered its state."""
+    """The event of a run that entered its state."""
     return RunMoved(state=run.state, attempt=run.attempt, reason=run.error)

@@ -1,4 +1,4 @@
-"""Retaining: how long what happened is kept, and forgetting the rest in small bites that hold nobody up."""
+"""Retaining: deleting old records, in small transactions that block nobody."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from orchestrator.ports.outside import Clock
 from orchestrator.ports.store import Store, Transaction
 
 BITE = 5_000
-"""Rows deleted in one transaction: some tens of milliseconds."""
+"""Rows deleted in one transaction, which takes some tens of milliseconds."""
 
 
 @dataclass(frozen=True)
 class Retaining:
-    """`days` is for every agency that `agencies` does not name, `backup_days` for the records of single backups and
+    """`days` applies to every agency that `agencies` does not name, `backup_days` to the records of single backups and
     comparisons."""
 
     store: Store
@@ -23,7 +23,8 @@ class Retaining:
     agencies: Mapping[str, int]
 
     def prune(self) -> int:
-        """Forget what is old enough of events, backups and comparisons, and of plans never applied. How many went."""
+        """Delete old events, old records of backups and comparisons, and old plans that were never applied. Returns the
+        number of rows."""
         now, others = self.clock.now(), tuple(self.agencies)
         before = now - timedelta(days=self.days)
         gone = self._bite_by_bite(lambda tx: tx.events.forget(before=before, apart_from=others, limit=BITE))

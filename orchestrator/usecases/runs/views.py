@@ -34,12 +34,12 @@ class StepView(Value):
     error: str | None
     waits_for: str | None
     task: str | None = None
-    """What a running step is at."""
+    """The task that a running step has reached."""
 
 
 class RunView(Value):
-    """`worker_gone` says that the worker of an open run is no longer alive, `next` what happens to the run then, and
-    `only_a_worker` that it waits for nothing but a worker."""
+    """`worker_gone` says that the worker of an open run has died, `next` what happens to the run if that is not
+    obvious, and `only_a_worker` that it waits for nothing but a worker."""
 
     run: int
     agency: str
@@ -63,7 +63,7 @@ class RunView(Value):
 
 
 class Crew(NamedTuple):
-    """Workers that live, and those of them that take anybody's runs."""
+    """Live workers, and those of them that take any run."""
 
     alive: Set[str] = frozenset()
     serving: Set[str] = frozenset()
@@ -110,15 +110,15 @@ def _words(wait: Wait | None) -> str | None:
 
 
 def prospects(run: Run, crew: Crew) -> dict[str, Any]:
-    """Whether an open run has lost its worker, and what happens to it."""
+    """Whether an open run has lost its worker, and what happens to the run."""
     gone = run.state is RunState.RUNNING and run.worker is not None and run.worker not in crew.alive
     if gone and crew.serving:
-        return {"worker_gone": True, "next": "another worker takes it over by itself"}
+        return {"worker_gone": True, "next": "another worker takes it over"}
     resume = f"orchestrator run resume {run.id}"
     if gone:
         return {
             "worker_gone": True,
-            "next": f"no worker is running: {resume} goes on with it, orchestrator run cancel {run.id} ends it",
+            "next": f"no worker is running: {resume} continues it, orchestrator run cancel {run.id} ends it",
         }
     if run.state is not RunState.RUNNING and not crew.alive:
         return {"next": f"no worker is running: it starts with one (orchestrator worker), or with {resume}"}

@@ -1,4 +1,4 @@
-"""Closing months: what was found becomes a statement that stays, and what is found later another version of it."""
+"""Closing months: the findings become a permanent statement, and later findings become another version of it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from orchestrator.usecases.service_levels.judging import Judging, MonthJudgement
 
 
 class Closing(Value):
-    """What closing did to one month of one agency. `changed` is false when all was as it had been stated."""
+    """What closing did to one month of one agency. `changed` is false if the statement stayed the same."""
 
     agency: str
     month: str
@@ -31,15 +31,15 @@ class MonthEnd:
     judging: Judging
 
     def close(self, month: CalendarMonth, agency: str | None = None, *, why: str = "new evidence") -> Iterator[Closing]:
-        """Close the month of every agency that had something in service, or of one; restate what is closed already and
-        would come out otherwise now, with the months after it whose repeated failures change with it.
+        """Close the month of every agency that had something in service, or of one agency. Restate a closed month whose
+        figures have changed, with the later months whose repeated failures change with it.
 
-        Each agency's is a transaction of its own. Raises a conflict while the month goes on, and when the month before
-        is still to be closed; not found when there is nothing to close.
+        Each agency has its own transaction. Raises CONFLICT if the month is not over or the month before is not closed;
+        NOT_FOUND if there is nothing to close.
         """
         records = self._agencies(month, agency)
         if not records:
-            raise OrchestratorError(Kind.NOT_FOUND, f"nobody had anything in service in {month}")
+            raise OrchestratorError(Kind.NOT_FOUND, f"no agency had anything in service in {month}")
         for record in records:
             with self.store.begin() as tx:
                 yield from self._close(tx, record, month, why=why)
@@ -75,7 +75,7 @@ class MonthEnd:
             yield from self._close(tx, record, month.following, why=f"{month} was restated")
 
     def _judge_again(self, tx: Transaction, record: AgencyRecord, closed: ClosedMonth) -> MonthJudgement:
-        """By what was agreed and charged when the month was closed first."""
+        """Judge by what was agreed and charged when the month was first closed."""
         before = tx.months.record(record.id, closed.month)
         found = self.judging.records(tx, record, closed.month, before.terms).agreed_as_in(before)
         return self.judging.judged(tx, record, found, charged=closed.versions[0].figures.charges)
@@ -85,8 +85,8 @@ class MonthEnd:
         if self.judging.served(tx, record, preceding) and tx.months.get(record.id, preceding) is None:
             raise OrchestratorError(
                 Kind.CONFLICT,
-                f"{preceding} of {record.id} is not closed, and what was missed in it doubles the points of {month}",
-                hint=f"orchestrator sla close {preceding}",
+                f"{preceding} of {record.id} is not closed, and targets missed in it double the points of {month}",
+                hint=f"close it first: orchestrator sla close {preceding}",
             )
 
 

@@ -1,4 +1,4 @@
-"""Contracts: what every service is measured by, as the catalogue and the records say at this moment."""
+"""Contracts: what every service is measured by, according to the present catalogue and records."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from orchestrator.ports.catalog import CatalogSource
 from orchestrator.ports.store import Transaction
 
 CLOCK_AHEAD = timedelta(days=62)
-"""How far a clock goes on before it has to be made anew."""
+"""How far ahead a clock reaches before it has to be built again."""
 
 YEAR, MONTHS_A_YEAR = timedelta(days=365), 12
 
@@ -24,7 +24,7 @@ ServiceKey = tuple[str, str]
 
 
 class Wound(NamedTuple):
-    """A clock, and the stretch it covers."""
+    """A clock, and the span that it covers."""
 
     clock: ServiceClock
     covers: Span
@@ -32,7 +32,7 @@ class Wound(NamedTuple):
 
 @dataclass(frozen=True)
 class ServiceMeasure:
-    """What services of one component and tier, of agencies under one agreement, are measured by at this moment."""
+    """What services of one component and tier, of agencies under one agreement, are measured by at present."""
 
     terms: ServiceTerms
     hours: ServiceHours
@@ -40,7 +40,7 @@ class ServiceMeasure:
     clock: ServiceClock
     digest: str
     month: int
-    """The second at which the running month began."""
+    """The second at which the current month began."""
     target: float | None
     period: float
     """Service time of an average month."""
@@ -64,7 +64,7 @@ class Contracts:
     _clocks: dict[ServiceHours, Wound] = field(default_factory=dict)
 
     def of_all(self, tx: Transaction, read_until: datetime) -> Iterator[Contract]:
-        """Of services that are being measured."""
+        """The contracts of services that are being measured."""
         served = tx.figures.served(read_until)
         earliest = min((began_at for *_, began_at in served), default=read_until)
         measures: dict[tuple[str, str, str], ServiceMeasure | None] = {}
@@ -80,7 +80,7 @@ class Contracts:
     def _measure(
         self, framework: str, component: str, tier: str, *, earliest: datetime, read_until: datetime
     ) -> ServiceMeasure | None:
-        """None when nothing says how to measure it."""
+        """None if nothing says how to measure the service."""
         agreement, sold = self.source.agreements().get(framework), self.source.catalog().components.get(component)
         if agreement is None or sold is None or tier not in sold.tiers:
             return None
@@ -107,7 +107,7 @@ class Contracts:
         )
 
     def _wind(self, hours: ServiceHours, began_at: datetime, now: datetime) -> ServiceClock:
-        """A clock that covers services' lives up to now."""
+        """A clock that covers the lives of services up to now."""
         wound = self._clocks.get(hours)
         needed = between(min(began_at, now - YEAR), now)
         if wound and wound.covers.start <= needed.start and needed.end < wound.covers.end:

@@ -1,4 +1,4 @@
-"""Declaring: planned maintenance, time the agency lets pass, and outages that nothing measured."""
+"""Declaring: planned maintenance, time that the agency excuses, and outages that nothing measured."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ from orchestrator.usecases.finding import find_agency
 
 
 class DeclarationView(Value):
-    """`objection` is why it changes nothing; None when it counts."""
+    """`objection` is why the declaration changes nothing; None if it counts."""
 
     declaration: int
     kind: DeclarationKind
@@ -44,8 +44,8 @@ class Declaring:
     def declare(
         self, kind: DeclarationKind, agency: str, component: str | None, *, start: datetime, end: datetime, why: str
     ) -> DeclarationView:
-        """Times without an offset are by the clocks of the agency's agreement; those these show twice or never, and a
-        stretch that ends before its start, are invalid."""
+        """Times without an offset are in the time zone of the agency's agreement. Times that this zone shows twice or
+        never, and an end before the start, are INVALID."""
         with self.store.begin() as tx:
             terms = self._terms(tx, agency)
             self._refuse_unknown(tx, agency, component)
@@ -55,13 +55,13 @@ class Declaring:
             return declaration_view(declared, terms)
 
     def accept(self, declaration: int, *, by: str) -> DeclarationView:
-        """Record the agency's word."""
+        """Record that the agency accepts a declaration."""
         with self.store.begin() as tx:
             found = _find(tx, declaration)
             return self._keep(tx, found.accepted(Acceptance(by=by, at=self.clock.now())))
 
     def end(self, declaration: int, *, at: datetime | None = None) -> DeclarationView:
-        """Record that maintenance was over, now or at an instant."""
+        """Record that maintenance ended, now or at an instant."""
         with self.store.begin() as tx:
             found = _find(tx, declaration)
             ended_at = stated_instant(at, self._terms(tx, found.agency).hours.zone) if at else self.clock.now()
@@ -126,7 +126,7 @@ def _stretch(kind: DeclarationKind, *, start: datetime, end: datetime, why: str,
         return KINDS[kind](start=start, end=end, **about)  # type: ignore[arg-type]
     except ValidationError as error:
         wrong = "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
-        raise OrchestratorError(Kind.INVALID, f"this {kind.value} cannot be: {wrong}") from None
+        raise OrchestratorError(Kind.INVALID, f"this {kind.value} is invalid: {wrong}") from None
 
 
 def _find(tx: Transaction, declaration: int) -> Declaration:

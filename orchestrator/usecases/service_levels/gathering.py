@@ -1,4 +1,4 @@
-"""Gathering incidents from the service desks, so that their clocks can be read."""
+"""Gathering incidents from the service desks, so that their response and fix times can be measured."""
 
 import logging
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from orchestrator.usecases.probing.targeting import Targeting
 log = logging.getLogger(__name__)
 
 AT_FIRST = timedelta(days=62)
-"""How far back a process looks that has just begun: the month that goes on, and the one that is to be closed."""
+"""How far back a new process looks: over the current month, and the one that is to be closed."""
 
 
 @dataclass
@@ -31,8 +31,8 @@ class Gathering:
     _read_until: dict[str, datetime] = field(default_factory=dict)
 
     def gather(self) -> int:
-        """Keep what has changed at every desk that is in service; how many incidents. A desk that does not tell is
-        asked again the next time, from where it was left."""
+        """Record what has changed at every desk in service; returns the number of incidents. A desk that does not
+        answer is asked again next time, for everything since its last answer."""
         return sum(self._gather(target) for target in self.targeting.targets() if target.kind is ProbeKind.RT)
 
     def _gather(self, target: ProbeTarget) -> int:

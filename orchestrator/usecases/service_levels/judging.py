@@ -1,4 +1,4 @@
-"""Judging: an agency's month by its records, while it goes on and when it is closed."""
+"""Judging an agency's month by its records, while it lasts and when it is closed."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -39,17 +39,17 @@ COUNTED = (
     DrillState.REPORTED, DrillState.MISFIRED, DrillState.FAILED, DrillState.ABORTED, DrillState.BLOCKED,
     DrillState.CLEANUP_FAILED,
 )  # fmt: skip
-"""Drills that were the provider's to carry out. One that the agency rejected, did not approve in time or closed out,
-and one that made way for a real incident, is not held against it."""
+"""Drills that the provider had to carry out. A drill that the agency rejected, did not approve in time or blacked out,
+and one that made way for a real incident, does not count against the provider."""
 
 BEHIND = timedelta(minutes=2)
-"""A prober that is at work is never further behind."""
+"""A prober at work is never further behind than this."""
 
 PASSED = (Verdict.PASS, Verdict.PASS_WITH_FINDINGS)
 
 
 class MonthJudgement(Value):
-    """A month and what it comes to; `availability` by component."""
+    """A month's records and figures; `availability` by component."""
 
     record: MonthRecord
     availability: dict[str, Availability]
@@ -63,7 +63,7 @@ class Judging:
     is_bank_holiday: Callable[[date], bool]
 
     def this_month(self, record: AgencyRecord) -> CalendarMonth:
-        """The month that goes on by the clocks of the agency's agreement."""
+        """The current month, in the time zone of the agency's agreement."""
         return CalendarMonth.of(self.clock.now().astimezone(self.terms(record).hours.zone).date())
 
     def terms(self, record: AgencyRecord) -> ServiceTerms:
@@ -72,7 +72,7 @@ class Judging:
     def judged(
         self, tx: Transaction, record: AgencyRecord, found: MonthRecord, *, charged: Decimal | None = None
     ) -> MonthJudgement:
-        """The figures of records. `charged` is what the month was charged, if that is settled."""
+        """The figures of the records. `charged` is what was charged for the month, if that is settled."""
         before = tx.months.get(record.id, found.month.preceding)
         available = availabilities(found, is_bank_holiday=self.is_bank_holiday)
         figures = found.terms.judge(
@@ -85,7 +85,7 @@ class Judging:
     def records(
         self, tx: Transaction, record: AgencyRecord, month: CalendarMonth, terms: ServiceTerms | None = None
     ) -> MonthRecord:
-        """All that is known of a month, by the terms given or those in force. Raises not found when the agency had
+        """Everything known about a month, by the given terms or those in force. Raises NOT_FOUND if the agency had
         nothing in service."""
         terms = terms or self.terms(record)
         span = month.span(terms.hours.zone)
@@ -120,7 +120,8 @@ class Judging:
     # Inside
 
     def _known_to(self, tx: Transaction, end: datetime) -> datetime:
-        """The end of the month. Of one that goes on, now, or the instant the prober has come to if it is at work."""
+        """The end of the month. If it is not over, the instant of the last reading if the prober is at work, else
+        now."""
         now, read_until = self.clock.now(), tx.prober.read_until()
         if now >= end:
             return end
@@ -136,8 +137,8 @@ class Judging:
         start: datetime,
         end: datetime,
     ) -> Iterator[ServedComponent]:
-        """Each period apart: what was retired and ordered again was not there in between. What has no probes, as nobody
-        uses it directly, has no availability."""
+        """Each period separately: a service that was retired and ordered again did not exist in between. A service
+        without probes, which nobody uses directly, has no availability."""
         read_until = tx.prober.read_until()
         for period in periods:
             parts = tx.transitions.between(period.agency, period.component, start, end)
@@ -181,7 +182,7 @@ class Judging:
         start: datetime,
         end: datetime,
     ) -> bool:
-        """Whether a service with something to lose was there beside its keeper for as long as work may be lost."""
+        """Whether a service with data existed beside its keeper for longer than the promised recovery point."""
         cut = [(p.component, between(max(start, p.began_at), min(end, p.ended_at or end))) for p in periods]
         keeping = union(span for component, span in cut if component == KEEPER)
         for component, span in cut:
@@ -192,7 +193,7 @@ class Judging:
         return False
 
     def _earlier(self, tx: Transaction, found: MonthRecord) -> dict[str, DeskTerms]:
-        """What incidents of earlier months are judged by, where these are closed."""
+        """The terms for incidents of earlier months that are closed."""
         reported = {found.month_of(incident) for incident in found.incidents.values()} - {found.month}
         closed = (month for month in reported if tx.months.get(found.agency, month))
         return {str(month): tx.months.record(found.agency, month).desk_terms for month in closed}
@@ -202,7 +203,7 @@ class Judging:
 
 
 def _evidence(tx: Transaction, drill: Drill) -> Evidence | None:
-    """Of a drill that measured less than everything; None where nothing more is to be known."""
+    """The evidence of a drill that lacks a measurement; None if it lacks none or has no evidence."""
     if None not in (drill.rto_seconds, drill.rpo_seconds):
         return None
     document = tx.drills.evidence(drill.id)

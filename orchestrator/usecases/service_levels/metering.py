@@ -1,7 +1,7 @@
-"""Metering: the figures of service levels for dashboards and alerts, of every service there is.
+"""Metering: the figures of service levels of every service, for dashboards and alerts.
 
-A scrape reads no history: what has changed since the last one is read anew, and everything else goes on as it was,
-second by second of its own service hours. So does a process that has just begun, from the meters that were kept.
+A scrape does not read the whole history. What has changed since the last one is read again; everything else advances,
+second by second of its own service hours. A new process starts from the meters that were kept.
 """
 
 import logging
@@ -23,11 +23,11 @@ from orchestrator.usecases.service_levels.contracts import Contract, Contracts, 
 log = logging.getLogger(__name__)
 
 BITE = 2_500
-"""Services that are read anew, or kept, in one go."""
+"""Services that are read again or kept in one batch."""
 
 
 class Known(NamedTuple):
-    """A meter, and what it was read by."""
+    """A meter, and the terms it was read by."""
 
     began: int
     digest: str
@@ -42,8 +42,8 @@ class Seen(NamedTuple):
 
 
 class Changed(NamedTuple):
-    """What has happened since something was last `seen`: services that changed state, and agencies of which something
-    was declared."""
+    """What has happened since the last look: services that changed state, and agencies with new declarations. `seen` is
+    how far this look reaches."""
 
     services: frozenset[ServiceKey]
     agencies: frozenset[str]
@@ -65,7 +65,7 @@ class Metering:
     _reading: threading.Lock = field(default_factory=threading.Lock)
 
     def figures(self, tx: Transaction) -> ServiceLevelFigures:
-        """As far as services were probed; beyond that nobody knows, and nothing counts."""
+        """The figures up to the last reading. Nothing is known after it, and nothing counts."""
         read_until = tx.prober.read_until()
         if read_until is None:
             return ServiceLevelFigures()
@@ -88,8 +88,8 @@ class Metering:
         )
 
     def keep(self, store: Store) -> None:
-        """Put down the meters that were read anew, for processes to come, but those of services that something has
-        happened to since. Where the database does not answer, the next call does it."""
+        """Store the meters that were read again, for later processes, except those of services that have changed since.
+        If the database does not answer, the next call does it."""
         with self._reading:
             while part := sorted(self._unkept)[:BITE]:
                 try:
@@ -104,7 +104,7 @@ class Metering:
     # Inside
 
     def _forget_changed(self, tx: Transaction) -> None:
-        """Forget meters that something has happened to; a process that has just begun recalls those that were kept."""
+        """Forget meters of services that have changed; a new process loads those that were kept."""
         if self._seen is None:
             self._seen = Seen(tx.transitions.last_change(), tx.declarations.last_change())
             self._probed = set(tx.transitions.probed())
@@ -130,7 +130,7 @@ class Metering:
         return Changed(services, frozenset(agency for _, agency in declared), seen)
 
     def _read_anew(self, tx: Transaction, contracts: Sequence[Contract], second: int) -> None:
-        """By all of their history: meters that are not known, were read by other terms, or have come to their end."""
+        """Read from the whole history those meters that are unknown, were read by other terms, or have expired."""
         old = [one for one in contracts if not self._holds(one, second)]
         for begins in range(0, len(old), BITE):
             part = old[begins : begins + BITE]

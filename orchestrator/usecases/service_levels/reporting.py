@@ -1,4 +1,4 @@
-"""Reporting: the service report of an agency's month, closed or going on."""
+"""Reporting: the service report of an agency's month, closed or current."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,8 +35,8 @@ TREND_MONTHS = 12
 
 
 class AgencyLine(Value):
-    """An agency's month in one line. `coverage` is that of its least measured service, `judged` how many measures there
-    was anything to judge of."""
+    """An agency's month in one line. `coverage` is that of its least measured service, `judged` the number of measures
+    with anything to judge."""
 
     agency: str
     month: str
@@ -55,7 +55,7 @@ class Reporting:
     judging: Judging
 
     def report(self, agency: str, month: CalendarMonth | None = None) -> Report:
-        """A closed month as it was stated last, otherwise what is known now. Without a month, the one that goes on."""
+        """A closed month as it was last stated, otherwise what is known now. The current month by default."""
         with self.store.read() as tx:
             whose = find_agency(tx, agency)
             month = month or self.judging.this_month(whose)
@@ -69,7 +69,7 @@ class Reporting:
         return self._report(whose, record, figures, stated, closed[-TREND_MONTHS:])
 
     def overview(self, month: CalendarMonth | None = None) -> list[AgencyLine]:
-        """Every agency that had anything in service in the month, by what is known now."""
+        """Every agency that had anything in service in the month, from what is known now."""
         lines = []
         with self.store.read() as tx:
             for whose in tx.agencies.all():
@@ -80,7 +80,7 @@ class Reporting:
         return lines
 
     def promises(self, agency: str | None = None) -> list[PromisedAvailability]:
-        """What availability is promised of what agencies have in service, of all of them or one."""
+        """The availability promised for what agencies have in service, of all agencies or one."""
         catalog, promises = self.judging.source.catalog(), []
         with self.store.read() as tx:
             for whose, recorded in in_service(tx, agency):
@@ -222,12 +222,12 @@ def _line(judged: MonthJudgement, *, closed: bool) -> AgencyLine:
 
 
 def _order(measure: str) -> tuple[int, str]:
-    """As the indicators are listed."""
+    """Sorts measures in the order of the indicators."""
     return list(Indicator).index(indicator_of(measure)), measure
 
 
 def _rating(scale: RatingScale, result: MeasureResult) -> Rating:
-    """What was missed by count is not good, whatever the percentage."""
+    """A target missed by count is never good, whatever the percentage."""
     if result.achieved.forgiven:
         return Rating.GOOD
     rating = scale.rating(result.achieved.percent)

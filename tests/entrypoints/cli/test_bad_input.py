@@ -206,7 +206,7 @@ services:
         document["agency"]["seats"] += 1
         fits.write_text(json.dumps(document))
         said = orchestrator("plan", fits, expect=3).stderr
-        assert "would pass its ceiling of £1,000,000.00: with this order £1,000,004.00" in said
+        assert "would exceed its ceiling of £1,000,000.00: £1,000,004.00 with this order" in said
 
 
 class TestACatalog:

@@ -50,7 +50,7 @@ def test_seats_are_priced_and_recorded_without_a_step(served: CommandLine, rewri
 def test_another_name_is_asked_about(served: CommandLine, rewritten: Callable[..., Path]) -> None:
     file = rewritten(name="Somebody Else")
     refused = served("plan", file, expect=5).stderr
-    assert "the id test-agency is that of Test-Agency, and this order is for Somebody Else" in refused
+    assert "the id test-agency belongs to Test-Agency, but this order is for Somebody Else" in refused
     assert "--renamed" in refused
     assert served.json("plan", file, "--renamed")["steps"]
 

@@ -51,7 +51,7 @@ def test_a_yes_to_everything_is_no_yes_to_that(served: CommandLine, made: Comman
     refused = served("apply", served.json("plan", file)["plan"], expect=2).stderr
     assert "--yes-destroy alpha" in refused
     assert "add --yes-destroy" in served("apply", file, "--yes", "--yes-destroy", "beta", expect=2).stderr
-    assert "destroys what test-agency has in alpha" in served("apply", file.parent, "--yes", expect=2).stderr
+    assert "destroys data of test-agency in alpha" in served("apply", file.parent, "--yes", expect=2).stderr
     assert "--yes-destroy alpha" in served("agency", "offboard", "test-agency", "--yes", expect=2).stderr
     assert served.json("run", "list")["runs"][0]["run"] == 1
 

@@ -284,7 +284,7 @@ class TestAWorkerThatIsGone:
         shown = orphaned("run", "show", 1).stdout
         assert "Its worker" in shown
         assert "is gone" in shown
-        assert "Next: no worker is running: orchestrator run resume 1 goes on with it" in shown
+        assert "Next: no worker is running: orchestrator run resume 1 continues it" in shown
         assert orphaned.json("run", "show", 1)["worker_gone"] is True
         orphaned.start("worker", ORCHESTRATOR_WORKER__RUNS="1")
         eventually(lambda: orphaned.json("run", "show", 1)["worker_gone"] is False)

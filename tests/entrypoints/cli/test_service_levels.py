@@ -61,7 +61,7 @@ def test_maintenance_counts_once_it_is_accepted(served: InProcess) -> None:
 def test_what_cannot_be_is_refused(served: InProcess) -> None:
     for words, code, complaint in (
         (("sla", "close", "2026-13"), 2, "write year and month, such as 2026-04"),
-        (("sla", "close", "2020-01"), 4, "nobody had anything in service in 2020-01"),
+        (("sla", "close", "2020-01"), 4, "no agency had anything in service in 2020-01"),
         (("sla", "report", "test-agency", "2020-01"), 4, "had nothing in service in 2020-01"),
         (("sla", "show", "nobody"), 4, "there is no agency 'nobody'"),
         (("sla", "accept", "7"), 4, "there is no declaration 7"),

@@ -53,7 +53,7 @@ def test_tells_targets_with_their_labels(swift: InProcess, monkeypatch: pytest.M
         assert re.fullmatch(r"10\.\d+\.\d+\.1:53", dns["targets"][0])
         assert client.get("/sd/tcp").json() == []
         refused = client.get("/sd/sip")
-        assert (refused.status_code, refused.json()["title"]) == (404, "nothing is discovered by 'sip'")
+        assert (refused.status_code, refused.json()["title"]) == (404, "discovery has no kind 'sip'")
 
 
 def _record(stored: StoredPlan) -> AgencyRecord:

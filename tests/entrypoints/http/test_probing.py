@@ -89,5 +89,5 @@ def test_at_once_tells_what_it_found_and_ends_accordingly(
     service.close()
     assert "Connection refused" in orchestrator("probe", "test-agency", expect=1, **environment).stdout
     said = orchestrator("probe", "test-agency", "beta", expect=4, **environment).stderr
-    assert "there is no beta of test-agency to be probed" in said
+    assert "there is no beta of test-agency to probe" in said
     assert timeline(orchestrator.home) == ()

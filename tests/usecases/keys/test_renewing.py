@@ -89,7 +89,7 @@ class TestANewSecret:
     def test_is_not_made_while_a_run_goes_on(self, renewed: RenewingHouse) -> None:
         renewed.house.apply(order(alpha={}))
         renewed.house.provisioning.open_run(renewed.house.planning.plan(order(alpha={"tier": "large"})).id)
-        with pytest.raises(OrchestratorError, match="is to end with the secrets it began with") as refused:
+        with pytest.raises(OrchestratorError, match="must end with the secrets it began with") as refused:
             renewed.renewing.propose(AGENCY)
         assert refused.value.kind is Kind.CONFLICT
 
@@ -165,7 +165,7 @@ class TestCertificates:
         renewed.renewing.propose(AGENCY, "alpha")
         renewed.house.clock.turn(days=PERIOD.days)
         assert renewed.renewing.renew_certificates() == []
-        assert "certificates of a-one are to be renewed, and more" in caplog.text
+        assert "certificates of a-one are due, but its plan changes more" in caplog.text
 
     def test_of_one_run_are_the_same_on_whatever_day_its_steps_are_carried_out(self, renewed: RenewingHouse) -> None:
         renewed.house.apply(order(delta={}))

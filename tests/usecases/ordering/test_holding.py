@@ -70,7 +70,7 @@ class TestWhatIsHeld:
         opened = left.house.provisioning.assigning.secrets.open(left.secrets()["repository_password"])
         assert left.holding.password(AGENCY, AGENCY) == f"{opened}\n"
         assert left.holding.password(AGENCY, "desk.d1") == f"{of_writer('desk', 'd1', opened)}\n"
-        with pytest.raises(OrchestratorError, match="is called 'desk'"):
+        with pytest.raises(OrchestratorError, match="has no repository called 'desk'"):
             left.holding.password(AGENCY, "desk")
 
     def test_keeps_the_number_from_others(self, left: KeepingHouse) -> None:
@@ -116,7 +116,7 @@ class TestComingBack:
         with pytest.raises(OrchestratorError) as refused:
             left.house.planning.plan(other)
         assert refused.value.kind is Kind.CONFLICT
-        assert "is that of a-one" in refused.value.message
+        assert "belongs to a-one" in refused.value.message
         left.house.drive(left.holding.open_run(AGENCY, early="another agency takes the id"))
         assert left.house.planning.plan(other, renamed=True)
 

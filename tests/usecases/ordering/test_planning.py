@@ -58,7 +58,7 @@ class TestAPlan:
         with pytest.raises(OrchestratorError) as refused:
             house.provisioning.open_run(old.id)
         assert refused.value.kind is Kind.CONFLICT
-        assert "no longer holds its reservations" in refused.value.message
+        assert "has lost its reservations" in refused.value.message
 
     def test_keeps_what_is_in_use_for_ever(self, house: House) -> None:
         house.apply(order("a-one"))

@@ -211,7 +211,7 @@ class TestWhatIsProbed:
         assert [t.key.agency for t in watch.targeting.targets()] == ["a-two"]
 
     def test_of_an_agency_or_component_that_has_nothing_is_said_to_be_nothing(self, watch: Watch) -> None:
-        with pytest.raises(OrchestratorError, match="there is no beta of a-one to be probed"):
+        with pytest.raises(OrchestratorError, match="there is no beta of a-one to probe"):
             watch.targeting.of("a-one", "beta")
 
     @pytest.mark.parametrize("watch", [PROBES[1:]], indirect=True)
@@ -243,7 +243,7 @@ class TestWhatIsProbed:
         hosts.away = True
         for target in targets:
             with pytest.raises(
-                OrchestratorError, match="nobody told who vouches for the service: here does not answer"
+                OrchestratorError, match="it is unknown whom to trust for the service: here does not answer"
             ):
                 watch.targeting.prepare(target)
         assert hosts.asked == ["here"]
@@ -256,7 +256,7 @@ class TestWhatIsProbed:
         [found] = discover(watch.targeting.targets(), "tcp")
         assert found == ("a-one", "alpha", "bench", "127.0.0.1:80", "tcp_connect")
         assert discover(watch.targeting.targets(), "http") == []
-        with pytest.raises(OrchestratorError, match="nothing is discovered by 'sip'"):
+        with pytest.raises(OrchestratorError, match="discovery has no kind 'sip'"):
             discover(watch.targeting.targets(), "sip")
 
 

@@ -253,7 +253,7 @@ class TestADrill:
         ready.host.broken["start"] = refusal("no such unit")
         drill = ready.drill()
         assert drill.run is not None
-        with pytest.raises(OrchestratorError, match="not gone on with"):
+        with pytest.raises(OrchestratorError, match="cannot be resumed"):
             ready.driving.resume(drill.run)
 
 
@@ -544,7 +544,7 @@ class TestBackups:
         house.apply(order("a-two"))
         with pytest.raises(OrchestratorError, match="not backed up"):
             recovery.protecting.open_run("a-two")
-        with pytest.raises(OrchestratorError, match="without backup"):
+        with pytest.raises(OrchestratorError, match="has no backup"):
             recovery.drilling.request("a-two", None, by="ann")
 
 

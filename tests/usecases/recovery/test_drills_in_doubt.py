@@ -231,7 +231,7 @@ class TestARecoveryHostThatIsAway:
     def test_for_longer_than_a_lease_while_users_try(self, ready: RecoveryHouse, goes_away: Any) -> None:
         goes_away(seconds=DRILL_LEASE.total_seconds() + 10)
         drill = ready.drill()
-        in_doubt(ready, drill, "has not answered for 120 s, and keeps no drill for longer")
+        in_doubt(ready, drill, "has not answered for 120 s, and keeps drills no longer than that")
         assert "could work" not in str(ready.evidence(drill).reasons)
         [run] = [r for r in [drill.run] if r]
         with ready.house.store.read() as tx:
@@ -444,8 +444,8 @@ class TestWitnesses:
 
     def test_are_others_than_who_asked_and_come_before_the_end(self, ready: RecoveryHouse) -> None:
         drill = ready.drilling.request(AGENCY, "alpha", by="ann")
-        with pytest.raises(Exception, match="ann asked for the drill and cannot witness it"):
+        with pytest.raises(Exception, match="ann requested the drill and cannot witness it"):
             ready.drilling.witness(drill.id, by="ann")
         ready.drive(ready.drilling.start(drill.id))
-        with pytest.raises(Exception, match="is over, and its evidence stays as it is"):
+        with pytest.raises(Exception, match="is over, and its evidence cannot change"):
             ready.drilling.witness(drill.id, by="bob")

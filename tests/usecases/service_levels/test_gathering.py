@@ -45,7 +45,7 @@ class Desks:
     def read(self, prepared: Prepared, since: datetime) -> dict[str, Incident]:
         agency = prepared.target.key.agency
         if self.away and agency == "a-one":
-            raise OrchestratorError(Kind.UNAVAILABLE, "the desk of a-one tells no incidents: it is away")
+            raise OrchestratorError(Kind.UNAVAILABLE, "the incidents of a-one cannot be read from the desk: it is away")
         self.told.append((agency, since))
         return {"7": Incident.model_validate({"priority": "p1", "reported_at": since})}
 
@@ -62,7 +62,7 @@ def test_a_desk_that_does_not_tell_is_asked_again_from_where_it_was_left(
     house.clock.turn(minutes=5)
     desks.away = True
     assert gathering.gather() == 1
-    assert "the desk of a-one tells no incidents" in caplog.text
+    assert "the incidents of a-one cannot be read from the desk" in caplog.text
     house.clock.turn(minutes=5)
     desks.away = False
     assert gathering.gather() == 2

@@ -186,7 +186,7 @@ class TestAMonth:
         assert january.figures.results["availability/alpha"].points == 3
 
     def test_in_which_there_was_nothing_is_said_to_be_so(self, contract: Contract) -> None:
-        with pytest.raises(OrchestratorError, match="nobody had anything in service in 2026-11"):
+        with pytest.raises(OrchestratorError, match="no agency had anything in service in 2026-11"):
             contract.close(CalendarMonth.named("2026-11"))
 
     def test_that_nobody_measured_is_provisional_and_not_up(self, contract: Contract) -> None:
