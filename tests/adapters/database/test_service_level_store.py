@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from orchestrator.adapters.database.store import SqlStore
 from orchestrator.domain.calendars.months import CalendarMonth
 from orchestrator.domain.ordering.agency import StoredPlan
 from orchestrator.domain.ordering.plan import Purpose
@@ -20,6 +19,7 @@ from orchestrator.domain.service_levels.figures import Figures
 from orchestrator.domain.service_levels.incidents import Incident
 from orchestrator.domain.service_levels.month_record import MonthRecord, Onboarding
 from orchestrator.domain.service_levels.record import Acceptance, Exclusion, Maintenance, Outage
+from orchestrator.ports.store import Store
 from tests.adapters.database.test_store_contract import NOW, agreement, catalog, order, plan, site, store
 
 __all__ = ["agreement", "catalog", "order", "plan", "site", "store"]
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("plan")
 
 
 class TestPeriodsOfService:
-    def test_begin_once_and_end(self, store: SqlStore) -> None:
+    def test_begin_once_and_end(self, store: Store) -> None:
         with store.begin() as tx:
             tx.service_periods.begin("a1", "desk", at=NOW)
             tx.service_periods.begin("a1", "desk", at=NOW + HOUR)
@@ -42,7 +42,7 @@ class TestPeriodsOfService:
         assert found == [("a1", "desk", NOW, NOW + 2 * HOUR), ("a1", "desk", NOW + 3 * HOUR, None)]
 
     @pytest.mark.parametrize(("start", "end", "there"), [(-2, 0, False), (-1, 1, True), (1, 9, True), (2, 9, False)])
-    def test_are_found_when_any_part_lies_within(self, store: SqlStore, start: int, end: int, there: bool) -> None:
+    def test_are_found_when_any_part_lies_within(self, store: Store, start: int, end: int, there: bool) -> None:
         with store.begin() as tx:
             tx.service_periods.begin("a1", "desk", at=NOW)
             tx.service_periods.end("a1", "desk", at=NOW + 2 * HOUR)
@@ -59,7 +59,7 @@ class TestDeclarations:
             Outage(start=NOW, end=NOW + HOUR, reference="ticket 7"),
         ],
     )
-    def test_come_back_as_they_were(self, store: SqlStore, what: Any) -> None:
+    def test_come_back_as_they_were(self, store: Store, what: Any) -> None:
         with store.begin() as tx:
             kept = tx.declarations.add(Declaration(id=0, agency="a1", component=None, why="so", what=what))
         with store.read() as tx:
@@ -67,7 +67,7 @@ class TestDeclarations:
             assert tx.declarations.newest(agency="a1") == [kept]
             assert kept.what == what
 
-    def test_are_found_for_as_long_as_they_lasted_in_fact(self, store: SqlStore) -> None:
+    def test_are_found_for_as_long_as_they_lasted_in_fact(self, store: Store) -> None:
         planned = Maintenance(start=NOW, end=NOW + HOUR, announced_at=NOW - HOUR)
         with store.begin() as tx:
             kept = tx.declarations.add(Declaration(id=0, agency="a1", component="desk", why="so", what=planned))
@@ -79,7 +79,7 @@ class TestDeclarations:
 
 
 class TestIncidents:
-    def test_are_replaced_by_what_is_known_later(self, store: SqlStore) -> None:
+    def test_are_replaced_by_what_is_known_later(self, store: Store) -> None:
         told = Incident.model_validate({"priority": "p2", "reported_at": NOW, "holds": [{"start": NOW + HOUR}]})
         fixed = told.model_copy(update={"fixed_at": (NOW + 2 * HOUR).replace(microsecond=0)})
         with store.begin() as tx:
@@ -93,7 +93,7 @@ class TestIncidents:
 
 
 class TestClosedMonths:
-    def test_keep_every_version(self, store: SqlStore, agreement: FrameworkAgreement) -> None:
+    def test_keep_every_version(self, store: Store, agreement: FrameworkAgreement) -> None:
         figures = Figures(results={}, charges=Decimal("10.00"), credit=Decimal("0.00"))
         record = MonthRecord(agency="a1", month=APRIL, terms=agreement.service_levels, until=NOW)
         first = ClosedMonth.close("a1", APRIL, figures, record={}, at=NOW, zone=ZoneInfo("Europe/London"))
@@ -110,7 +110,7 @@ class TestClosedMonths:
 
 
 class TestFacts:
-    def test_tell_of_onboardings_that_were_in_service(self, store: SqlStore, plan: StoredPlan) -> None:
+    def test_tell_of_onboardings_that_were_in_service(self, store: Store, plan: StoredPlan) -> None:
         with store.begin() as tx:
             run = tx.runs.open(plan, at=NOW)
             finished_at = (NOW + HOUR).replace(microsecond=0)
@@ -119,7 +119,7 @@ class TestFacts:
             assert found == [Onboarding(ordered_at=plan.created_at, in_service_at=finished_at)]
             assert tx.facts.onboardings("a1", NOW + HOUR, NOW + 2 * HOUR) == []
 
-    def test_tell_of_backups_that_succeeded_and_failed(self, store: SqlStore, plan: StoredPlan) -> None:
+    def test_tell_of_backups_that_succeeded_and_failed(self, store: Store, plan: StoredPlan) -> None:
         verbs = {"network.precheck": Verb.BACKUP, "network.provision": Verb.BACKUP, "network.verify": Verb.VERIFY}
         ends = dict(zip(verbs, (StepState.SUCCEEDED, StepState.FAILED, StepState.SUCCEEDED), strict=True))
         steps = [step.model_copy(update={"verb": verbs[step.id]}) for step in plan.plan.steps]
@@ -135,11 +135,11 @@ class TestFacts:
 
 
 class TestForgettingBackups:
-    def counters(self, store: SqlStore) -> tuple[Any, ...]:
+    def counters(self, store: Store) -> tuple[Any, ...]:
         with store.read() as tx:
             return tx.figures.runs(), tx.figures.run_durations(), tx.figures.step_durations()
 
-    def back_up(self, store: SqlStore, plan: StoredPlan, *, ended_at: datetime, seconds: float) -> None:
+    def back_up(self, store: Store, plan: StoredPlan, *, ended_at: datetime, seconds: float) -> None:
         with store.begin() as tx:
             stored = tx.plans.add(plan.plan.model_copy(update={"purpose": Purpose.BACKUP}), order=None, at=NOW)
             run = tx.runs.open(stored, at=ended_at - timedelta(seconds=seconds))
@@ -148,7 +148,7 @@ class TestForgettingBackups:
                 tx.runs.put_step(run.id, step.model_copy(update={"state": StepState.SUCCEEDED, **times}))
             tx.runs.put(run.model_copy(update={"state": RunState.SUCCEEDED, **times}))
 
-    def test_leaves_counters_where_they_were(self, store: SqlStore, plan: StoredPlan) -> None:
+    def test_leaves_counters_where_they_were(self, store: Store, plan: StoredPlan) -> None:
         for day in range(4):
             self.back_up(store, plan, ended_at=NOW + timedelta(days=day), seconds=3.0 + 40 * day)
         before = self.counters(store)

@@ -1,16 +1,15 @@
-"""The contract of the store: what every database behind it must do."""
+"""The contract of the store: what each database behind it must do, and what stands in for one in memory."""
 
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from orchestrator.adapters.database.connection import connect
-from orchestrator.adapters.database.store import SqlStore
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.estate.allocation import Allocation, Holding
 from orchestrator.domain.estate.site import Site
@@ -28,20 +27,23 @@ from orchestrator.domain.selling.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.selling.catalog import Catalog, Verb
 from orchestrator.domain.service_levels.record import State, Transition
 from orchestrator.ports.probing import KeptStanding
-from orchestrator.ports.store import Transaction
+from orchestrator.ports.store import Store, Transaction
 from tests.domain.conftest import agreement, allocate, basis, call_off, catalog, site
+from tests.memory.records import ConstraintError
 from tests.probed import timelines
+from tests.stores import KINDS, open_store
 
 __all__ = ["agreement", "catalog", "site"]
 
 NOW = datetime(2026, 11, 22, 9, 30, 0, 123456, tzinfo=UTC)
+REFUSED = (sa.exc.IntegrityError, ConstraintError)
+"""What no use-case may try."""
 
 
-@pytest.fixture
-def store(url: str) -> Iterator[SqlStore]:
-    engine = connect(url, busy_milliseconds=5000)
-    yield SqlStore(engine)
-    engine.dispose()
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    with open_store(request.param, request, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def order() -> CallOff:
 
 
 @pytest.fixture
-def plan(store: SqlStore, order: CallOff, catalog: Catalog, agreement: FrameworkAgreement, site: Site) -> StoredPlan:
+def plan(store: Store, order: CallOff, catalog: Catalog, agreement: FrameworkAgreement, site: Site) -> StoredPlan:
     """A stored plan of a recorded agency."""
     given = allocate(order, catalog=catalog, site=site)
     made = make_plan(basis(order, catalog=catalog, agreement=agreement, site=site, allocations=given))
@@ -69,14 +71,14 @@ def given(block: str, *, agency: str = "a1", name: str = "subnet", pool: str = "
 
 
 class TestATransaction:
-    def test_keeps_everything_or_nothing(self, store: SqlStore, order: CallOff) -> None:
+    def test_keeps_everything_or_nothing(self, store: Store, order: CallOff) -> None:
         with pytest.raises(ZeroDivisionError), store.begin() as tx:
             tx.agencies.put(record(order))
             raise ZeroDivisionError
         with store.read() as tx:
             assert tx.agencies.all() == []
 
-    def test_that_reads_does_not_wait_for_one_that_writes(self, store: SqlStore, order: CallOff) -> None:
+    def test_that_reads_does_not_wait_for_one_that_writes(self, store: Store, order: CallOff) -> None:
         with store.begin() as writing:
             writing.agencies.put(record(order))
             with store.read() as reading:
@@ -84,7 +86,7 @@ class TestATransaction:
 
 
 class TestWhatIsStored:
-    def test_comes_back_equal(self, store: SqlStore, plan: StoredPlan, order: CallOff) -> None:
+    def test_comes_back_equal(self, store: Store, plan: StoredPlan, order: CallOff) -> None:
         with store.read() as tx:
             assert tx.plans.get(plan.id) == plan
             assert tx.agencies.get("a1") == record(order)
@@ -97,7 +99,7 @@ class TestWhatIsStored:
             assert tx.instances.of("a1") == {"network": instance}
             assert tx.plans.get(plan.id + 1) is None
 
-    def test_counts_commitments_of_agencies_in_service(self, store: SqlStore, order: CallOff) -> None:
+    def test_counts_commitments_of_agencies_in_service(self, store: Store, order: CallOff) -> None:
         with store.begin() as tx:
             tx.agencies.put(record(order, id="a1", committed=Decimal("0.01")))
             tx.agencies.put(record(order, id="a2", committed=Decimal("99.99")))
@@ -109,14 +111,14 @@ class TestWhatIsStored:
 
 
 class TestAnAllocation:
-    def test_belongs_to_one_agency(self, store: SqlStore) -> None:
+    def test_belongs_to_one_agency(self, store: Store) -> None:
         with store.begin() as tx:
             tx.allocations.add(given("10.64.1.0/24"), at=NOW)
         with pytest.raises(OrchestratorError) as refused, store.begin() as tx:
             tx.allocations.add(given("10.64.1.0/24", agency="a2"), at=NOW)
         assert refused.value.kind is Kind.CONFLICT
 
-    def test_that_was_only_reserved_is_forgotten_in_time(self, store: SqlStore) -> None:
+    def test_that_was_only_reserved_is_forgotten_in_time(self, store: Store) -> None:
         with store.begin() as tx:
             tx.allocations.add(given("10.64.1.0/24", agency="old"), at=NOW - timedelta(days=2))
             tx.allocations.add(given("10.64.2.0/24", agency="held"), at=NOW - timedelta(days=2))
@@ -126,7 +128,7 @@ class TestAnAllocation:
             assert tx.allocations.taken("here", "networks") == {"10.64.2.0/24", "10.64.3.0/24"}
             assert tx.allocations.of("held", site="here")["subnet"].holding is Holding.HELD
 
-    def test_is_the_lowest_that_is_free_however_many_are_held(self, store: SqlStore) -> None:
+    def test_is_the_lowest_that_is_free_however_many_are_held(self, store: Store) -> None:
         with store.begin() as tx:
             assert tx.allocations.first_gap("here", "networks") == 0
             for position in range(5):
@@ -143,7 +145,7 @@ class TestAnAllocation:
             tx.allocations.add(given("10.64.9.0/24", agency="old"), at=NOW)
             assert tx.allocations.first_gap("here", "networks") is None, "nobody knows where that one stands"
 
-    def test_can_be_given_back(self, store: SqlStore) -> None:
+    def test_can_be_given_back(self, store: Store) -> None:
         with store.begin() as tx:
             tx.allocations.add(given("10.64.1.0/24"), at=NOW)
             tx.allocations.add(given("7", name="number", pool="numbers"), at=NOW)
@@ -152,7 +154,7 @@ class TestAnAllocation:
 
 
 class TestARun:
-    def test_has_the_steps_of_its_plan(self, store: SqlStore, plan: StoredPlan) -> None:
+    def test_has_the_steps_of_its_plan(self, store: Store, plan: StoredPlan) -> None:
         with store.begin() as tx:
             run = tx.runs.open(plan, at=NOW)
         with store.read() as tx:
@@ -161,7 +163,7 @@ class TestARun:
         assert [s.id for s in steps] == [s.id for s in plan.plan.steps]
         assert {s.state for s in steps} == {StepState.PENDING}
 
-    def test_is_the_only_open_one_of_its_agency(self, store: SqlStore, plan: StoredPlan) -> None:
+    def test_is_the_only_open_one_of_its_agency(self, store: Store, plan: StoredPlan) -> None:
         with store.begin() as tx:
             run = tx.runs.open(plan, at=NOW)
         with pytest.raises(OrchestratorError) as refused, store.begin() as tx:
@@ -169,7 +171,7 @@ class TestARun:
         assert refused.value.kind is Kind.CONFLICT
         assert refused.value.ids == {"run": str(run.id)}
 
-    def test_stays_the_only_one_whatever_the_code_forgets(self, store: SqlStore, plan: StoredPlan) -> None:
+    def test_stays_the_only_one_whatever_the_code_forgets(self, store: Store, plan: StoredPlan) -> None:
         with store.begin() as tx:
             first = tx.runs.open(plan, at=NOW)
             tx.runs.put(first.model_copy(update={"state": RunState.FAILED}))
@@ -178,7 +180,7 @@ class TestARun:
             tx.runs.put(first.model_copy(update={"state": RunState.QUEUED}))
         assert refused.value.kind is Kind.CONFLICT
 
-    def test_opened_twice_at_once_is_opened_once(self, store: SqlStore, plan: StoredPlan) -> None:
+    def test_opened_twice_at_once_is_opened_once(self, store: Store, plan: StoredPlan) -> None:
         results: list[object] = []
 
         def open_it() -> None:
@@ -195,7 +197,7 @@ class TestARun:
             thread.join()
         assert results.count(Kind.CONFLICT) == 7
 
-    def test_records_how_its_steps_ended(self, store: SqlStore, plan: StoredPlan) -> None:
+    def test_records_how_its_steps_ended(self, store: Store, plan: StoredPlan) -> None:
         with store.begin() as tx:
             run = tx.runs.open(plan, at=NOW)
             step = tx.runs.steps(run.id)[0]
@@ -211,7 +213,7 @@ class TestARun:
 
 
 class TestEvents:
-    def test_are_read_from_any_id_without_gap_or_repeat(self, store: SqlStore) -> None:
+    def test_are_read_from_any_id_without_gap_or_repeat(self, store: Store) -> None:
         def task(number: int) -> TaskFinished:
             return TaskFinished(host="h", task=str(number), outcome="ok", seconds=0.1)
 
@@ -228,7 +230,7 @@ class TestEvents:
 
 
 class TestAWorker:
-    def test_is_alive_while_it_beats(self, store: SqlStore) -> None:
+    def test_is_alive_while_it_beats(self, store: Store) -> None:
         lease = timedelta(seconds=30)
         with store.begin() as tx:
             tx.workers.join("w1", host="h", runs=4)
@@ -239,7 +241,7 @@ class TestAWorker:
             assert tx.workers.unburied() == {"w1"}
             assert not tx.workers.beat("w2"), "who has left cannot come back by beating"
 
-    def test_that_does_not_beat_is_buried(self, store: SqlStore) -> None:
+    def test_that_does_not_beat_is_buried(self, store: Store) -> None:
         with store.begin() as tx:
             tx.workers.join("w1", host="h", runs=4)
             tx.workers.bury(lease=timedelta(seconds=-1))
@@ -247,7 +249,7 @@ class TestAWorker:
             assert not tx.workers.beat("w1")
 
 
-def test_a_transaction_offers_what_the_port_promises(store: SqlStore) -> None:
+def test_a_transaction_offers_what_the_port_promises(store: Store) -> None:
     with store.read() as tx:
         for name in (n for n in vars(Transaction) if not n.startswith("_")):
             assert hasattr(tx, name)
@@ -262,7 +264,7 @@ class TestRecovery:
         state = {"state": DrillState.APPROVED, "plan": plan.id, "plan_digest": plan.plan.digest}
         return Drill(**{**plain, **when, **state, **changes})
 
-    def test_a_drill_comes_back_as_it_was_put(self, store: SqlStore, plan: StoredPlan) -> None:
+    def test_a_drill_comes_back_as_it_was_put(self, store: Store, plan: StoredPlan) -> None:
         approval = Approval(who="bob", at=NOW, plan_digest="d", live_data=True, expires_at=NOW + timedelta(days=1))
         with store.begin() as tx:
             drill = tx.drills.add(self.drill(plan))
@@ -273,13 +275,13 @@ class TestRecovery:
             assert tx.drills.newest(agency="a1") == [changed]
             assert tx.drills.in_state(DrillState.APPROVED) == [changed]
 
-    def test_a_drill_is_there_once(self, store: SqlStore, plan: StoredPlan) -> None:
+    def test_a_drill_is_there_once(self, store: Store, plan: StoredPlan) -> None:
         with store.begin() as tx:
             tx.drills.add(self.drill(plan))
         with pytest.raises(OrchestratorError, match="already exists"), store.begin() as tx:
             tx.drills.add(self.drill(plan))
 
-    def test_evidence_stays_when_the_drill_is_put_again(self, store: SqlStore, plan: StoredPlan) -> None:
+    def test_evidence_stays_when_the_drill_is_put_again(self, store: Store, plan: StoredPlan) -> None:
         with store.begin() as tx:
             drill = tx.drills.add(self.drill(plan, finished_at=NOW))
             tx.drills.keep_evidence(drill.id, '{"signed": "\u00e9"}', "digest-1")
@@ -289,7 +291,7 @@ class TestRecovery:
             assert tx.drills.last_evidence() == "digest-1"
             assert tx.drills.count_evidence() == 1
 
-    def test_figures_tell_outcomes_and_what_is_newest(self, store: SqlStore, plan: StoredPlan) -> None:
+    def test_figures_tell_outcomes_and_what_is_newest(self, store: Store, plan: StoredPlan) -> None:
         ends = [(Verdict.FAIL, DrillState.REPORTED), (Verdict.PASS, DrillState.REPORTED), (None, DrillState.MISFIRED)]
         with store.begin() as tx:
             for number, (verdict, state) in enumerate(ends):
@@ -303,7 +305,7 @@ class TestRecovery:
             assert figures.drills_passed() == [("a1", "network", NOW)]
             assert figures.drills_due() == [("a1", "network", NOW + timedelta(days=3))]
 
-    def test_durations_are_those_of_drills_with_a_verdict(self, store: SqlStore, plan: StoredPlan) -> None:
+    def test_durations_are_those_of_drills_with_a_verdict(self, store: Store, plan: StoredPlan) -> None:
         with store.begin() as tx:
             for number, verdict in enumerate((Verdict.FAIL, None, Verdict.PASS)):
                 run = tx.runs.open(plan, at=NOW)
@@ -315,12 +317,12 @@ class TestRecovery:
             assert tx.drills.durations("a1") == tx.drills.durations() == {("a1", "network"): took}
             assert tx.drills.durations("a2") == {}
 
-    def test_plans_of_drills_are_not_forgotten(self, store: SqlStore, plan: StoredPlan) -> None:
+    def test_plans_of_drills_are_not_forgotten(self, store: Store, plan: StoredPlan) -> None:
         with store.begin() as tx:
             tx.drills.add(self.drill(plan))
             assert tx.plans.forget_unapplied(before=NOW + timedelta(days=999), limit=10) == 0
 
-    def test_canaries_are_kept_by_component(self, store: SqlStore) -> None:
+    def test_canaries_are_kept_by_component(self, store: Store) -> None:
         first = next_canary(b"k", None, at=NOW)
         second = next_canary(b"k", first, at=NOW)
         with store.begin() as tx:
@@ -336,7 +338,7 @@ class TestRecovery:
             assert tx.canaries.last("a1", "network") is None
             assert tx.canaries.last("a1", "desktop") == first
 
-    def test_backups_are_the_steps_that_succeeded(self, store: SqlStore, plan: StoredPlan) -> None:
+    def test_backups_are_the_steps_that_succeeded(self, store: Store, plan: StoredPlan) -> None:
         step = plan.plan.steps[0]
         backup = step.model_copy(update={"id": "network.backup", "component": "network", "verb": Verb.BACKUP})
         with store.begin() as tx:
@@ -358,12 +360,12 @@ class TestRecovery:
 class TestTransitions:
     KEY = ProbeKey("a1", "network", "dns")
 
-    def record(self, store: SqlStore, *changes: tuple[int, State], key: ProbeKey = KEY) -> None:
+    def record(self, store: Store, *changes: tuple[int, State], key: ProbeKey = KEY) -> None:
         made = [(key, StateChange(NOW + timedelta(minutes=m), state, f"{state} at {m}")) for m, state in changes]
         with store.begin() as tx:
             tx.transitions.record(made)
 
-    def test_are_timelines_by_probe(self, store: SqlStore) -> None:
+    def test_are_timelines_by_probe(self, store: Store) -> None:
         self.record(store, (0, State.UP), (5, State.DOWN))
         self.record(store, (1, State.UP), key=self.KEY._replace(probe="tcp"))
         self.record(store, (2, State.UP), key=self.KEY._replace(agency="a2"))
@@ -378,7 +380,7 @@ class TestTransitions:
             "tcp": (Transition(at=second + timedelta(minutes=1), state=State.UP),),
         }
 
-    def test_of_a_period_begin_with_what_was_in_force(self, store: SqlStore) -> None:
+    def test_of_a_period_begin_with_what_was_in_force(self, store: Store) -> None:
         self.record(store, *((m, State.UP if m % 2 else State.DOWN) for m in range(10)))
         late = self.KEY._replace(probe="tcp")
         self.record(store, (8, State.UP), key=late)
@@ -394,7 +396,7 @@ class TestTransitions:
         assert states(7.5, 100) == {"dns": [7, 8, 9], "tcp": [8]}
         assert states(-9, 0) == {}
 
-    def test_can_be_followed(self, store: SqlStore) -> None:
+    def test_can_be_followed(self, store: Store) -> None:
         other = self.KEY._replace(component="desktop")
         self.record(store, (0, State.UP), (1, State.DOWN))
         with store.read() as tx:
@@ -405,12 +407,12 @@ class TestTransitions:
             assert tx.transitions.changes(last) == [(tx.transitions.last_change(), *other[:2])]
             assert tx.transitions.changes(tx.transitions.last_change()) == []
 
-    def test_are_made_once(self, store: SqlStore) -> None:
+    def test_are_made_once(self, store: Store) -> None:
         self.record(store, (0, State.UP))
-        with pytest.raises(sa.exc.IntegrityError):
+        with pytest.raises(REFUSED):
             self.record(store, (0, State.DOWN))
 
-    def test_what_is_in_force_is_replaced(self, store: SqlStore) -> None:
+    def test_what_is_in_force_is_replaced(self, store: Store) -> None:
         every = timedelta(seconds=1.5)
         kept = [KeptStanding(self.KEY._replace(agency=a), every, Standing(State.UP, NOW, "fine")) for a in ("a1", "a2")]
         down = kept[0]._replace(standing=Standing(State.DOWN, NOW + every, "broken"))
@@ -427,15 +429,15 @@ class TestTheLeaseToProbe:
     OVER = timedelta(seconds=-1)
     """A lease that has expired, whenever it was taken."""
 
-    def take(self, store: SqlStore, holder: str, *, lease: timedelta = LEASE) -> bool:
+    def take(self, store: Store, holder: str, *, lease: timedelta = LEASE) -> bool:
         with store.begin() as tx:
             return tx.prober.take(holder, lease=lease)
 
-    def beat(self, store: SqlStore, holder: str, read_until: datetime = NOW) -> bool:
+    def beat(self, store: Store, holder: str, read_until: datetime = NOW) -> bool:
         with store.begin() as tx:
             return tx.prober.beat(holder, read_until=read_until)
 
-    def test_is_one_process_s(self, store: SqlStore) -> None:
+    def test_is_one_process_s(self, store: Store) -> None:
         with store.read() as tx:
             assert tx.prober.read_until() is None
         assert self.take(store, "one")
@@ -446,7 +448,7 @@ class TestTheLeaseToProbe:
         with store.read() as tx:
             assert tx.prober.read_until() == NOW
 
-    def test_goes_to_another_when_it_runs_out_or_is_given_up(self, store: SqlStore) -> None:
+    def test_goes_to_another_when_it_runs_out_or_is_given_up(self, store: Store) -> None:
         assert self.take(store, "one")
         assert self.take(store, "two", lease=self.OVER)
         assert not self.beat(store, "one")
@@ -457,7 +459,7 @@ class TestTheLeaseToProbe:
             tx.prober.leave("two")
         assert self.take(store, "one")
 
-    def test_goes_to_one_of_many_that_want_it(self, store: SqlStore) -> None:
+    def test_goes_to_one_of_many_that_want_it(self, store: Store) -> None:
         barrier, took = threading.Barrier(6), []
 
         def want(name: str) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,19 +18,16 @@ from orchestrator.adapters.database.store import SqlStore
 from orchestrator.domain.estate.allocation import Allocation
 from orchestrator.domain.ordering.agency import AgencyRecord
 from orchestrator.domain.selling.agreement import CallOff
+from orchestrator.ports.store import Store
+from tests.adapters.database.test_store_contract import store
 from tests.domain.conftest import call_off
+
+__all__ = ["store"]
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 ORDER = call_off({"network": {"tier": "standard"}})
 AGENCIES = tuple(f"a{n}" for n in range(6))
 FRAMEWORKS = ("flex", "trial")
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[SqlStore]:
-    engine = connect(url)
-    yield SqlStore(engine)
-    engine.dispose()
 
 
 def record(order: CallOff, agency: str, chance: random.Random) -> AgencyRecord:
@@ -48,7 +44,7 @@ def record(order: CallOff, agency: str, chance: random.Random) -> AgencyRecord:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_is_committed_is_the_sum_over_agencies_in_service(store: SqlStore, seed: int) -> None:
+def test_what_is_committed_is_the_sum_over_agencies_in_service(store: Store, seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(30):
         with store.begin() as tx:
@@ -62,7 +58,7 @@ def test_what_is_committed_is_the_sum_over_agencies_in_service(store: SqlStore, 
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_first_gap_is_the_lowest_position_that_nobody_holds(store: SqlStore, seed: int) -> None:
+def test_the_first_gap_is_the_lowest_position_that_nobody_holds(store: Store, seed: int) -> None:
     """Blocks are taken at the gap or elsewhere, released by name, given up, and deleted."""
     chance, held = random.Random(seed), dict[str, tuple[int, bool, datetime]]()
     for turn in range(60):
