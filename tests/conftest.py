@@ -25,6 +25,7 @@ os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; nobody's terminal bound
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--suite", choices=SUITES, default=Inventory.suite, help="the Debian release practice hosts run")
+    parser.addoption("--databases", action="store_true", help="run tests of use-cases on SQLite and PostgreSQL too")
 
 
 @pytest.fixture(scope="session")

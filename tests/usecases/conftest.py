@@ -1,23 +1,21 @@
-"""The use-cases over a real store and the small world's files, with a clock that tests can turn."""
+"""The use-cases over a store and the small world's files, with a clock that tests can turn."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlmodel import Session
 
 from orchestrator.adapters.catalog_files.source import CatalogFiles
-from orchestrator.adapters.database.connection import connect
-from orchestrator.adapters.database.store import SqlStore
 from orchestrator.adapters.keys.secret_box import SecretBox, make_key
 from orchestrator.domain.ordering.plan import Purpose
 from orchestrator.domain.runs.admission import Limits
 from orchestrator.domain.runs.run import Counts, Run, StepOutcome, StepState
 from orchestrator.domain.selling.agreement import CallOff
 from orchestrator.ports.runs import Assignment
+from orchestrator.ports.store import Store
 from orchestrator.usecases.observing import Observing
 from orchestrator.usecases.ordering.planning import Planning
 from orchestrator.usecases.ordering.provisioning import Provisioning
@@ -28,6 +26,7 @@ from orchestrator.usecases.service_levels.contracts import Contracts
 from orchestrator.usecases.service_levels.metering import Metering
 from tests.conftest import WORLD
 from tests.domain.service_levels.vectors import is_bank_holiday
+from tests.stores import KINDS, MEMORY, REAL, HandOver, open_store
 
 
 class TurnableClock:
@@ -46,9 +45,9 @@ class Handed:
     """The engine's queue: which runs were handed over, and what else happens `then`."""
 
     runs: list[int] = field(default_factory=list)
-    then: Callable[[Session, int, int], None] = lambda *_: None
+    then: HandOver = lambda *_: None
 
-    def __call__(self, session: Session, run: int, attempt: int) -> None:
+    def __call__(self, session: Any, run: int, attempt: int) -> None:
         self.runs.append(run)
         self.then(session, run, attempt)
 
@@ -57,7 +56,7 @@ class Handed:
 class House:
     """The use-cases of one state directory. `assigned` is what was to be done by steps that were driven here."""
 
-    store: SqlStore
+    store: Store
     clock: TurnableClock
     planning: Planning
     provisioning: Provisioning
@@ -93,15 +92,37 @@ class House:
         return {s.component: s.status for s in self.observing.agency(agency).services}
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """In memory; over real databases what only they can show, and everything when that is asked for."""
+    if "store" in metafunc.fixturenames:
+        real = metafunc.definition.get_closest_marker("real_databases")
+        usual = REAL if real else (MEMORY,)
+        metafunc.parametrize("store", KINDS if metafunc.config.getoption("databases") else usual, indirect=True)
+
+
 @pytest.fixture
-def house(url: str, tmp_path: Path) -> Iterator[House]:
-    engine = connect(url)
-    make_key(tmp_path / "key")
-    handed, clock = Handed(), TurnableClock()
-    store = SqlStore(engine, hand_over=handed)
-    source = CatalogFiles(
+def handed() -> Handed:
+    return Handed()
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, tmp_path: Path, handed: Handed) -> Iterator[Store]:
+    with open_store(request.param, request, tmp_path, hand_over=handed) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def small_world() -> CatalogFiles:
+    """Its files, of which the catalog is read once."""
+    return CatalogFiles(
         catalog_dir=WORLD / "catalog", inventories_dir=WORLD / "inventories", playbooks_dir=WORLD / "playbooks"
     )
+
+
+@pytest.fixture
+def house(store: Store, handed: Handed, small_world: CatalogFiles, tmp_path: Path) -> House:
+    make_key(tmp_path / "key")
+    source, clock = small_world, TurnableClock()
     planning = Planning(source=source, store=store, clock=clock)
     secrets = SecretBox(tmp_path / "key")
     assigning = Assigning(source=source, clock=clock, secrets=secrets)
@@ -115,8 +136,7 @@ def house(url: str, tmp_path: Path) -> Iterator[House]:
     with store.begin() as tx:
         for worker in ("w", "v"):
             tx.workers.join(worker, host="here", runs=100)
-    yield House(store, clock, planning, provisioning, driving, observing, admitting, handed)
-    engine.dispose()
+    return House(store, clock, planning, provisioning, driving, observing, admitting, handed)
 
 
 def order(agency: str = "a-one", *, site: str = "bench", seats: int = 10, **services: dict[str, Any]) -> CallOff:

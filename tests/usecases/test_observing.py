@@ -6,6 +6,7 @@ from orchestrator.domain.runs.run import StepState
 from tests.usecases.conftest import House, order
 
 
+@pytest.mark.real_databases("durations are computed in SQL")
 class TestASnapshot:
     def test_tells_how_long_an_agency_waited_for_its_services(self, house: House) -> None:
         """From the plan to the end of the run: three steps of ten seconds each."""

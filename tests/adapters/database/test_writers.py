@@ -16,14 +16,22 @@ from orchestrator.adapters.engine import queueing
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import PlanMade
 from orchestrator.domain.runs.run import RunState, StepOutcome, StepState
+from orchestrator.ports.store import Store
 from tests.databases import PostgresDatabases
-from tests.usecases.conftest import House, house, order
+from tests.usecases.conftest import Handed, House, handed, house, order, small_world
 
-__all__ = ["house"]
+__all__ = ["handed", "house", "small_world"]
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 A_MOMENT = 0.3
 """Long enough for a thread that is not blocked to finish."""
+
+
+@pytest.fixture
+def store(url: str, handed: Handed) -> Iterator[SqlStore]:
+    engine = connect(url)
+    yield SqlStore(engine, hand_over=handed)
+    engine.dispose()
 
 
 @pytest.fixture
@@ -36,13 +44,13 @@ def aside() -> Iterator[Callable[..., "Future[Any]"]]:
 Aside = Callable[..., "Future[Any]"]
 
 
-def add_event(store: SqlStore, plan: int, *, inside: Callable[[], object] = lambda: None) -> None:
+def add_event(store: Store, plan: int, *, inside: Callable[[], object] = lambda: None) -> None:
     with store.begin() as tx:
         tx.events.add([PlanMade(plan=plan, digest="d")], agency="a", at=NOW)
         inside()
 
 
-def plans_after(store: SqlStore, event: int) -> tuple[list[int], int]:
+def plans_after(store: Store, event: int) -> tuple[list[int], int]:
     with store.read() as tx:
         events = tx.events.after(event)
     return [e.what.plan for e in events if isinstance(e.what, PlanMade)], events[-1].id if events else event

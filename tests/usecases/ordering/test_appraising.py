@@ -21,16 +21,10 @@ from orchestrator.domain.service_levels.incidents import Incident, IncidentPrior
 from orchestrator.usecases.ordering import appraising
 from orchestrator.usecases.ordering.appraising import Appraisal, Appraising
 from orchestrator.usecases.recovery.protecting import Protecting
-from tests.databases import Databases, SqliteDatabases
 from tests.usecases.conftest import House, order
 
 PROGRAM = Path(home_weights.__file__).read_text(encoding="utf-8")
 SERVICES = {"alpha": {}, "disaster-recovery": {}}
-
-
-@pytest.fixture
-def databases(sqlite_databases: SqliteDatabases) -> Databases:
-    return sqlite_databases
 
 
 @dataclass

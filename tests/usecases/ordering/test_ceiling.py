@@ -14,18 +14,13 @@ import pytest
 
 from orchestrator.domain.calendars.months import CalendarMonth
 from orchestrator.domain.selling.agreement import CallOff
-from tests.databases import Databases, SqliteDatabases
 from tests.domain.service_levels.vectors import LONDON, london
 from tests.usecases.conftest import House, order
 
 MONTHS = 12
 AGENCIES = ("a-one", "a-two", "a-three")
 
-
-@pytest.fixture
-def databases(sqlite_databases: SqliteDatabases) -> Databases:
-    """One kind is enough here: the store's contract is held on both."""
-    return sqlite_databases
+pytestmark = pytest.mark.real_databases("the sum of commitments is kept beside their rows")
 
 
 def wanted(agency: str, *, a_month: int, start: date) -> CallOff:

@@ -17,15 +17,8 @@ from orchestrator.domain.ordering.agency import AgencyRecord
 from orchestrator.domain.ordering.plan import Effect, Purpose
 from orchestrator.domain.runs.run import RunState
 from orchestrator.domain.selling.agreement import CallOff, Term
-from tests.databases import Databases, SqliteDatabases
 from tests.domain.service_levels.vectors import LONDON, london
 from tests.usecases.conftest import House, order
-
-
-@pytest.fixture
-def databases(sqlite_databases: SqliteDatabases) -> Databases:
-    """One kind is enough here: the store's contract is held on both."""
-    return sqlite_databases
 
 
 def changed(call_off: CallOff, **parts: Any) -> CallOff:

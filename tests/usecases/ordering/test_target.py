@@ -5,13 +5,7 @@ import pytest
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.ordering.plan import Effect, PlanOptions
 from orchestrator.domain.runs.run import StepState
-from tests.databases import Databases, SqliteDatabases
 from tests.usecases.conftest import House, order
-
-
-@pytest.fixture
-def databases(sqlite_databases: SqliteDatabases) -> Databases:
-    return sqlite_databases
 
 
 def only(*target: str) -> PlanOptions:

@@ -1,4 +1,4 @@
-"""Who probes, what is kept of readings, and what silence makes of them; over both databases."""
+"""Who probes, what is kept of readings, and what silence makes of them."""
 
 import time
 from collections.abc import Iterator

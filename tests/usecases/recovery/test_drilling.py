@@ -33,18 +33,11 @@ from orchestrator.usecases.recovery.witnessing import Witnessing
 from orchestrator.usecases.runs.dispatching import Dispatching
 from orchestrator.usecases.runs.driving import Driving
 from orchestrator.usecases.runs.retaining import Retaining
-from tests.databases import Databases, SqliteDatabases
 from tests.usecases.conftest import House, order
 from tests.usecases.recovery.memory_host import MemoryHost, Service, TurnableStopwatch, no_answer, refusal
 
 AGENCY = "a-one"
 PHASES = ["examine", "pin", "prepare", "restore", "start", "probe", "check", "cleanup", "report"]
-
-
-@pytest.fixture
-def databases(sqlite_databases: SqliteDatabases) -> Databases:
-    """One kind is enough here: the store's contract is held on both."""
-    return sqlite_databases
 
 
 @dataclass

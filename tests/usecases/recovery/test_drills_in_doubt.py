@@ -17,17 +17,10 @@ from orchestrator.domain.runs.run import Run, StepState
 from orchestrator.ports.drilling import DrillGoneError, TooSlowError
 from orchestrator.usecases.recovery import leasing
 from orchestrator.usecases.recovery.leasing import DRILL_LEASE, HostReach, Lease
-from tests.databases import Databases, SqliteDatabases
 from tests.usecases.recovery.memory_host import MemoryHost, Service, no_answer, refusal
 from tests.usecases.recovery.test_drilling import AGENCY, RecoveryHouse, ready, recovery
 
 __all__ = ["ready", "recovery"]
-
-
-@pytest.fixture
-def databases(sqlite_databases: SqliteDatabases) -> Databases:
-    """One kind is enough here: the store's contract is held on both."""
-    return sqlite_databases
 
 
 def drill_in_which(house: RecoveryHouse, before: str, happens: Callable[[], object]) -> Drill:

@@ -8,18 +8,11 @@ from orchestrator.domain.calendars.months import CalendarMonth
 from orchestrator.domain.recovery.drills import Drill
 from orchestrator.domain.recovery.verdict import Moment
 from orchestrator.usecases.service_levels.judging import Judging
-from tests.databases import Databases, SqliteDatabases
 from tests.domain.service_levels.vectors import LONDON, is_bank_holiday
 from tests.usecases.recovery.memory_host import no_answer, refusal
 from tests.usecases.recovery.test_drilling import AGENCY, RecoveryHouse, ready, recovery
 
 __all__ = ["ready", "recovery"]
-
-
-@pytest.fixture
-def databases(sqlite_databases: SqliteDatabases) -> Databases:
-    """One kind is enough here: the store's contract is held on both."""
-    return sqlite_databases
 
 
 def judged(house: RecoveryHouse, drill: Drill) -> dict[str, Decimal | None]:

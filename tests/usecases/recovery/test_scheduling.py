@@ -14,9 +14,9 @@ from orchestrator.domain.runs.run import Run, StepOutcome, StepState
 from orchestrator.ports.recovery import TakenBackup
 from orchestrator.usecases.recovery.scheduling import LEAD, PLANNED_AHEAD, Scheduling
 from tests.usecases.conftest import order
-from tests.usecases.recovery.test_drilling import AGENCY, RecoveryHouse, databases, ready, recovery
+from tests.usecases.recovery.test_drilling import AGENCY, RecoveryHouse, ready, recovery
 
-__all__ = ["databases", "ready", "recovery"]  # fixtures
+__all__ = ["ready", "recovery"]  # fixtures
 
 
 @pytest.fixture

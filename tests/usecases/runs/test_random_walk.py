@@ -173,6 +173,7 @@ class Walk:
 
 
 @pytest.mark.slow
+@pytest.mark.real_databases("what their constraints refuse")
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_happens_in_whatever_order(house: House, seed: int) -> None:
     walk = Walk(house, random.Random(seed))

@@ -12,16 +12,9 @@ from orchestrator.domain.selling.catalog import ProbeKind
 from orchestrator.domain.service_levels.incidents import Incident
 from orchestrator.ports.probing import Prepared
 from orchestrator.usecases.service_levels.gathering import AT_FIRST, Gathering
-from tests.databases import Databases, SqliteDatabases
 from tests.usecases.conftest import House, order
 
 DESKS = ("a-one", "a-two")
-
-
-@pytest.fixture
-def databases(sqlite_databases: SqliteDatabases) -> Databases:
-    """One kind is enough here: the store's contract is held on both."""
-    return sqlite_databases
 
 
 @dataclass

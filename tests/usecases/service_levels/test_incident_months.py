@@ -14,7 +14,6 @@ from orchestrator.domain.selling.agreement import FrameworkAgreement
 from orchestrator.domain.service_levels.incidents import Incident
 from orchestrator.domain.service_levels.terms import ServiceTerms
 from orchestrator.usecases.service_levels.closing import MonthEnd
-from tests.databases import Databases, SqliteDatabases
 from tests.domain.service_levels.vectors import LONDON, london
 from tests.usecases.conftest import House
 from tests.usecases.service_levels.test_service_levels import AGENCY, Contract
@@ -23,12 +22,6 @@ MONTHS = [CalendarMonth.named(name) for name in ("2026-12", "2027-01", "2027-02"
 BEGIN, END = london("2026-12-01T09:00"), london("2027-04-01T00:00")
 HOUR = timedelta(hours=1)
 PRIORITIES = ("p1", "p2", "p3", "p4")
-
-
-@pytest.fixture
-def databases(sqlite_databases: SqliteDatabases) -> Databases:
-    """One kind is enough here: the store's contract is held on both."""
-    return sqlite_databases
 
 
 @dataclass

@@ -1,28 +1,29 @@
-"""The counters of service levels as scrapes see them, over the records of a real store."""
+"""The counters of service levels as scrapes see them, over the records of a store."""
 
 import random
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
-from orchestrator.adapters.database.tables import MeterRow
 from orchestrator.domain.calendars.spans import second_of
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.probing.readings import ProbeKey
 from orchestrator.domain.service_levels.declaration_kind import DeclarationKind
 from orchestrator.domain.service_levels.record import State
 from orchestrator.ports.figures import ServiceLevelFigures
+from orchestrator.ports.service_levels import KeptMeter
+from orchestrator.ports.store import Transaction
 from orchestrator.usecases.service_levels.contracts import Contracts
 from orchestrator.usecases.service_levels.metering import Metering
 from tests.domain.service_levels.vectors import LONDON, is_bank_holiday, london
 from tests.usecases.conftest import order
-from tests.usecases.service_levels.test_service_levels import AGENCY, Contract, contract, databases
+from tests.usecases.service_levels.test_service_levels import AGENCY, Contract, contract
 
-__all__ = ["contract", "databases"]
+__all__ = ["contract"]
 
 HOUR = 3600.0
 
@@ -39,18 +40,23 @@ def afresh(contract: Contract) -> ServiceLevelFigures:
         return afresh_metering(contract).figures(tx)
 
 
-class TakenBackError(Exception):
-    """Takes back what a transaction did."""
+class WithoutMeters:
+    """A transaction that finds no meters."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self.tx, self.meters = tx, self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tx, name)
+
+    def all(self) -> list[KeptMeter]:
+        return []
 
 
 def from_history(contract: Contract) -> ServiceLevelFigures:
     """By a process that finds no meters."""
-    metering, found = afresh_metering(contract), [ServiceLevelFigures()]
-    with suppress(TakenBackError), contract.house.store.begin() as tx:
-        tx.session.execute(sa.delete(MeterRow))
-        found.append(metering.figures(tx))
-        raise TakenBackError
-    return found[-1]
+    with contract.house.store.read() as tx:
+        return afresh_metering(contract).figures(WithoutMeters(tx))
 
 
 def afresh_metering(contract: Contract) -> Metering:

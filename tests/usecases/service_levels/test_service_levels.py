@@ -22,18 +22,11 @@ from orchestrator.usecases.service_levels.closing import Closing, MonthEnd
 from orchestrator.usecases.service_levels.declaring import Declaring
 from orchestrator.usecases.service_levels.judging import Judging
 from orchestrator.usecases.service_levels.reporting import Reporting
-from tests.databases import Databases, SqliteDatabases
 from tests.domain.service_levels.vectors import is_bank_holiday, london
 from tests.usecases.conftest import House, order
 
 AGENCY = "a-one"
 DECEMBER, JANUARY = CalendarMonth.named("2026-12"), CalendarMonth.named("2027-01")
-
-
-@pytest.fixture
-def databases(sqlite_databases: SqliteDatabases) -> Databases:
-    """One kind is enough here: the store's contract is held on both."""
-    return sqlite_databases
 
 
 @dataclass
