@@ -58,6 +58,7 @@ test-bare: $(INSTALLED) practice-packages ## Install every role from nothing, an
 
 test-long: $(INSTALLED) practice-packages test-packages ## Try again and again what other tests try less often
 	$(call side_by_side,-m long)
+	$(call side_by_side,--databases tests/usecases)
 
 attack: $(INSTALLED) practice-packages test-packages ## Try to get in, several thousand times (before a release)
 	$(call side_by_side,-m attack --hypothesis-profile attack)
