@@ -111,6 +111,7 @@ def _rounded(histogram: Histogram) -> Histogram:
     return histogram.model_copy(update={"total_seconds": round(histogram.total_seconds, 2)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_they_tell_the_same_whatever_was_done(store: Store, plan: StoredPlan, seed: int) -> None:
     world, memory = World(random.Random(seed), plan.plan, plan.order), MemoryStore()

@@ -32,6 +32,7 @@ from tests.adapters.database.test_store_contract import NOW, record
 
 AGENCIES, COMPONENTS, SITE, POOL = ("a1", "a2", "a3"), ("desk", "network"), "here", "networks"
 FRAMEWORKS, HOSTS, PROBES, NAMES = ("flex", "trial"), ("h1", "h2"), ("dns", "tcp"), ("subnet", "port")
+VERBS = (Verb.BACKUP, Verb.COMPARE, Verb.PROVISION)
 TURN, LEASE = timedelta(minutes=61), timedelta(hours=1)
 TOOK = (0, 0.5, 0.500001, 47.3, 3600, 7000)
 """Seconds."""
@@ -48,15 +49,13 @@ class World:
     plan: Plan
     order: Any
     now: datetime = NOW
-    verbs: tuple[Verb, ...] = (Verb.BACKUP, Verb.COMPARE, Verb.PROVISION)
     drilled: int = 0
     done: set[str] = field(default_factory=set)
 
     def draw(self) -> Operation:
         ways = [getattr(self, name) for name in vars(World) if name.startswith("do_")]
-        way = self.chance.choice(
-            [*ways, *(self.do_open_a_run, self.do_move_a_run, self.do_move_steps, self.do_forget) * 5]
-        )
+        often = (self.do_open_a_run, self.do_move_a_run, self.do_move_steps, self.do_forget)
+        way = self.chance.choice([*ways, *often * 5])
         self.done.add(way.__name__)
         operation: Operation = way()
         return operation
@@ -109,7 +108,7 @@ class World:
 
     def do_open_a_run(self) -> Operation:
         steps = [
-            step.model_copy(update={"verb": self.one_of(self.verbs), "component": component})
+            step.model_copy(update={"verb": self.one_of(VERBS), "component": component})
             for step, component in zip(self.plan.steps, (*COMPONENTS, "printing"), strict=True)
         ]
         purpose, agency = self.one_of((Purpose.BACKUP, Purpose.DRIFT, Purpose.ONBOARD)), self.one_of(AGENCIES)
@@ -119,25 +118,18 @@ class World:
         def opened(tx: Transaction) -> object:
             earlier = tx.runs.newest(limit=1) if caused and purpose is Purpose.ONBOARD else []
             cause = next((run.id for run in earlier if run.purpose is Purpose.ONBOARD), None)
-            if already := tx.runs.open_of(
-                agency
-            ):  # PostgreSQL gives the number of a plan that is rolled back to nobody
-                return tx.runs.open(
-                    StoredPlan(id=already.plan, plan=made, order=None, created_at=self.now), at=self.now
-                )
-            stored = tx.plans.add(made, order=self.order, at=self.now - timedelta(seconds=0.25))
-            return tx.runs.open(stored, at=self.some_time_of(agency), priority=priority, cause=cause)
+            already, at = tx.runs.open_of(agency), self.now - timedelta(seconds=0.25)
+            if already:  # the plan is not new: on PostgreSQL the number of one that is rolled back is lost
+                stored = StoredPlan(id=already.plan, plan=made, order=None, created_at=at)
+            else:
+                stored = tx.plans.add(made, order=self.order, at=at)
+            return tx.runs.open(stored, at=self.now, priority=priority, cause=cause)
 
         return opened
 
-    def some_time_of(self, agency: str) -> datetime:
-        return self.now + timedelta(seconds=AGENCIES.index(agency))
-
     def do_move_a_run(self) -> Operation:
-        update, which = (
-            self.moved_to(self.one_of((*RunState, *(RunState.SUCCEEDED, RunState.FAILED) * 5))),
-            self.chance.random(),
-        )
+        states = (*RunState, *(RunState.SUCCEEDED, RunState.FAILED) * 5)
+        update, which = self.moved_to(self.one_of(states)), self.chance.random()
 
         def moved(tx: Transaction) -> None:
             if runs := tx.runs.newest(limit=5):
