@@ -76,7 +76,7 @@ class Allocations(Repository):
         if self.held(site, one.pool, one.block) or one.name in self.of(one.agency, site=site):
             raise OrchestratorError(
                 Kind.CONFLICT,
-                f"{one.block} of {one.pool} was taken by somebody else a moment ago",
+                f"{one.block} of {one.pool} has just been taken by somebody else",
                 hint="plan again",
             )
         self.records.blocks[site, one.pool, one.block] = Block(allocation, at, position)

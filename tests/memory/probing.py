@@ -5,14 +5,14 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from orchestrator.domain.probing.readings import Change, ProbeKey
+from orchestrator.domain.probing.readings import ProbeKey, StateChange
 from orchestrator.domain.service_levels.record import Timeline, Transition
 from orchestrator.ports.probing import KeptStanding
 from tests.memory.records import Repository, add_new
 
 
 class Transitions(Repository):
-    def record(self, changes: Sequence[tuple[ProbeKey, Change]]) -> None:
+    def record(self, changes: Sequence[tuple[ProbeKey, StateChange]]) -> None:
         for key, change in changes:
             add_new(self.records.transitions, (key, change.at), (self.records.number("transition"), change))
             self.records.forget_meters(key.agency, key.component)
@@ -25,7 +25,7 @@ class Transitions(Repository):
         return [kept for key, kept in self.records.standings.items() if agency in (None, key.agency)]
 
     def between(self, agency: str, component: str, start: datetime, end: datetime) -> dict[str, Timeline]:
-        found: dict[str, list[Change]] = {}
+        found: dict[str, list[StateChange]] = {}
         for key, change in self._in_order():
             if key[:2] == (agency, component) and change.at < max(end, start + timedelta.resolution):
                 part = found.setdefault(key.probe, [])
@@ -35,7 +35,7 @@ class Transitions(Repository):
         return {probe: _timeline(part) for probe, part in found.items()}
 
     def of(self, agencies: Collection[str]) -> dict[tuple[str, str], dict[str, Timeline]]:
-        found: dict[ProbeKey, list[Change]] = {}
+        found: dict[ProbeKey, list[StateChange]] = {}
         for key, change in self._in_order():
             if key.agency in agencies:
                 found.setdefault(key, []).append(change)
@@ -54,12 +54,12 @@ class Transitions(Repository):
     def probed(self) -> list[tuple[str, str]]:
         return sorted({key[:2] for key in self.records.standings})
 
-    def _in_order(self) -> list[tuple[ProbeKey, Change]]:
+    def _in_order(self) -> list[tuple[ProbeKey, StateChange]]:
         rows = ((key, change) for (key, _), (_, change) in self.records.transitions.items())
         return sorted(rows, key=lambda row: row[1].at)
 
 
-def _timeline(part: Iterable[Change]) -> Timeline:
+def _timeline(part: Iterable[StateChange]) -> Timeline:
     return tuple(Transition(at=change.at, state=change.state) for change in part)
 
 

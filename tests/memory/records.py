@@ -10,7 +10,7 @@ from orchestrator.domain.estate.allocation import Allocation
 from orchestrator.domain.events import Event
 from orchestrator.domain.ordering.agency import AgencyRecord, StoredPlan
 from orchestrator.domain.ordering.instance import ServiceInstance
-from orchestrator.domain.probing.readings import Change, ProbeKey
+from orchestrator.domain.probing.readings import ProbeKey, StateChange
 from orchestrator.domain.recovery.canary import Canary
 from orchestrator.domain.recovery.drills import Drill
 from orchestrator.domain.recovery.held_backups import HeldBackups
@@ -84,7 +84,7 @@ class Records:
         self.evidence: dict[int, tuple[str, str]] = {}
         """Drill -> document and digest, in the order they were kept."""
         self.canaries: dict[tuple[str, str, int], Canary] = {}
-        self.transitions: dict[tuple[ProbeKey, datetime], tuple[int, Change]] = {}
+        self.transitions: dict[tuple[ProbeKey, datetime], tuple[int, StateChange]] = {}
         self.standings: dict[ProbeKey, KeptStanding] = {}
         self.prober: dict[int, Lease] = {1: Lease()}
         """One row."""

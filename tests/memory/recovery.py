@@ -66,7 +66,7 @@ class Drills(Repository):
     def add(self, drill: Drill) -> Drill:
         self.records.require_agency(drill.agency)
         if self.by_key(drill.key):
-            raise OrchestratorError(Kind.CONFLICT, f"the drill {drill.key} is there already")
+            raise OrchestratorError(Kind.CONFLICT, f"the drill {drill.key} already exists")
         added = drill.model_copy(update={"id": self.records.number("drill")})
         self.records.drills[added.id] = added
         return added

@@ -15,7 +15,7 @@ from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.ordering.agency import StoredPlan
 from orchestrator.domain.recovery.drills import DrillState
 from orchestrator.domain.runs.run import RunState
-from orchestrator.ports.figures import Figures, Histogram
+from orchestrator.ports.figures import FigureRecords, Histogram
 from orchestrator.ports.store import Store, Transaction
 from tests.adapters.database.test_store_contract import NOW, REFUSED, agreement, catalog, order, plan, record, site
 from tests.adapters.database.world import AGENCIES, COMPONENTS, FRAMEWORKS, LEASE, POOL, SITE, TURN, Operation, World
@@ -99,8 +99,8 @@ def of_agency(tx: Transaction, agency: str, now: datetime) -> tuple[object, ...]
     )
 
 
-def figures(told: Figures, now: datetime) -> Mapping[str, object]:
-    names = [name for name in vars(Figures) if not name.startswith("_")]
+def figures(told: FigureRecords, now: datetime) -> Mapping[str, object]:
+    names = [name for name in vars(FigureRecords) if not name.startswith("_")]
     found = {name: getattr(told, name)(*((now,) if name == "served" else ())) for name in names}
     found["onboarding_durations"] = [_rounded(histogram) for histogram in found["onboarding_durations"]]
     return found

@@ -12,7 +12,7 @@ from orchestrator.domain.events import InstanceMoved, StepPrinted
 from orchestrator.domain.ordering.agency import StoredPlan
 from orchestrator.domain.ordering.instance import InstanceState
 from orchestrator.domain.ordering.plan import Plan, Purpose
-from orchestrator.domain.probing.readings import Change, ProbeKey, Standing
+from orchestrator.domain.probing.readings import ProbeKey, Standing, StateChange
 from orchestrator.domain.recovery.canary import Canary
 from orchestrator.domain.recovery.drills import STOPPED, Drill, DrillState
 from orchestrator.domain.recovery.held_backups import HeldBackups
@@ -257,7 +257,7 @@ class World:
 
     def do_probe(self) -> Operation:
         keys = [ProbeKey(*self.who(), self.one_of(PROBES)) for _ in range(3)]
-        changes = [(key, Change(self.some_time(), self.one_of(tuple(State)), "told")) for key in keys]
+        changes = [(key, StateChange(self.some_time(), self.one_of(tuple(State)), "told")) for key in keys]
         kept = [KeptStanding(key, TURN, Standing(change.state, change.at, "told")) for key, change in changes[:1]]
 
         def probed(tx: Transaction) -> None:
