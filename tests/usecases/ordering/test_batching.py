@@ -85,7 +85,7 @@ class TestAFileOfAFolder:
             folder = write(name, seats=62_000)
         batch = batching.plan(folder)
         assert [(one.file.name, one.kind) for one in batch.refused] == [("a-two.yml", Kind.NOT_COVERED)]
-        assert "with this order and those before it £1,488,300.00" in problems(batch)[0]
+        assert "£1,488,300.00 with this order and those before it" in problems(batch)[0]
         assert len(batching.open_runs(batch, house.provisioning)[0]) == 1
 
     def test_whose_agency_has_a_run_open_is_refused(self, house: House, batching: Batching, write: Write) -> None:
