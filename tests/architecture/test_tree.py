@@ -28,6 +28,13 @@ def test_modules_are_short() -> None:
     assert lengths[-1] <= 400
 
 
+def test_few_modules_stand_outside_rooms(root: Path) -> None:
+    """At most 8 in the domain, the ground and the roof; at most 3 among the use-cases."""
+    for floor, most in (("domain", 8), ("usecases", 3)):
+        outside = [m.name for m in (root / "orchestrator" / floor).glob("*.py") if m.name != "__init__.py"]
+        assert len(outside) <= most, outside
+
+
 def test_functions_are_short() -> None:
     """Median at most 10 lines, 90th percentile 35."""
     lengths = [

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from orchestrator.domain.charging.charges import Agreed
-from orchestrator.domain.difference import FieldChange, differences
+from orchestrator.domain.ordering.difference import FieldChange, differences
 from orchestrator.domain.selling.agreement import CallOff, Contact, Term
 
 NAME = "agency.name"

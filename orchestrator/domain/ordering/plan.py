@@ -11,10 +11,10 @@ from typing import Any
 
 from orchestrator.domain.charging.charges import Agreed
 from orchestrator.domain.charging.cost import Cost, cost_of
-from orchestrator.domain.difference import FieldChange, differences
 from orchestrator.domain.estate.allocation import NUMBER, Allocation
 from orchestrator.domain.estate.site import Placement, Site, hosts_in
 from orchestrator.domain.ordering.contract import NAME, contract_changes
+from orchestrator.domain.ordering.difference import FieldChange, differences
 from orchestrator.domain.ordering.instance import InstanceState, ServiceInstance, existing
 from orchestrator.domain.ordering.loss import Loss, losses
 from orchestrator.domain.ordering.protection import protected

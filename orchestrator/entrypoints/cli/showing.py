@@ -7,7 +7,7 @@ from decimal import Decimal
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.domain.difference import FieldChange
+from orchestrator.domain.ordering.difference import FieldChange
 from orchestrator.domain.ordering.plan import Effect
 from orchestrator.domain.runs.run import RunState, StepState
 from orchestrator.domain.service_levels.record import State

@@ -4,8 +4,8 @@ from datetime import date
 from typing import Any
 
 from orchestrator.domain.charging.cost import Cost
-from orchestrator.domain.difference import FieldChange
 from orchestrator.domain.ordering.agency import StoredPlan
+from orchestrator.domain.ordering.difference import FieldChange
 from orchestrator.domain.ordering.loss import Loss
 from orchestrator.domain.ordering.plan import Effect, Purpose
 from orchestrator.domain.selling.catalog import Verb
