@@ -38,8 +38,7 @@ demo: ## Boot the practice site, onboard an agency on it and rehearse its recove
 	@echo "Where to look: var/drill.html; $(ORCHESTRATOR) run list; $(ORCHESTRATOR) serve, then http://127.0.0.1:8080/metrics"
 	@echo "Take it down:  $(ORCHESTRATOR) practice down"
 
-# Tests of hosts wait for hosts for a third of their time, so one process more than there are processors.
-WORKERS ?= $(shell expr $$(nproc) + 1)
+WORKERS ?= $(shell nproc)
 
 # Tests of a component stay in one process, the dearest components begin first, and each process has its own practice site.
 # Their files are in a folder of the run's own, which is left to look at when a test fails.
