@@ -6,13 +6,11 @@ import typer
 
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.destroying import NoFinalBackup, YesDestroy
-from orchestrator.entrypoints.cli.options import NoFollow, Wishes, Yes
+from orchestrator.entrypoints.cli.options import AgencyId, NoFollow, Wishes, Yes
 from orchestrator.entrypoints.cli.ordering import follow, plan_and_carry_out
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
 
 app = typer.Typer(no_args_is_help=True, help="Agencies and what they have.")
-
-AgencyId = Annotated[str, typer.Argument(help="The agency's id.", metavar="AGENCY")]
 
 
 @app.command("list")

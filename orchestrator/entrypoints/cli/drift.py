@@ -6,6 +6,7 @@ import typer
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.cli.context import application
+from orchestrator.entrypoints.cli.options import NoFollow
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json, say
 from orchestrator.entrypoints.failures import MEANING
 
@@ -19,7 +20,6 @@ app = typer.Typer(no_args_is_help=True, help="Compare the hosts with what is rec
 MaybeAgency = Annotated[
     str | None, typer.Argument(help="The agency's id. Default: every agency without an open run.", metavar="AGENCY")
 ]
-NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue the run and return at once.")]
 
 
 @app.command()

@@ -7,12 +7,10 @@ import typer
 
 from orchestrator.entrypoints.cli.asking import typed
 from orchestrator.entrypoints.cli.context import application
-from orchestrator.entrypoints.cli.options import NoFollow, Wishes, Yes
+from orchestrator.entrypoints.cli.options import AgencyId, NoFollow, Wishes, Yes
 from orchestrator.entrypoints.cli.ordering import follow
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
 from orchestrator.files import write_new_file
-
-AgencyId = Annotated[str, typer.Argument(help="The agency's id.", metavar="AGENCY")]
 
 
 def held(

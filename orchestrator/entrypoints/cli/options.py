@@ -8,6 +8,7 @@ import typer
 
 from orchestrator.domain.runs.run_options import OnFailure, Priority
 
+AgencyId = Annotated[str, typer.Argument(help="The agency's id.", metavar="AGENCY")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue the run and return at once.")]
 AskedPriority = Annotated[Priority, typer.Option("--priority", help="The run's place in the queue.")]

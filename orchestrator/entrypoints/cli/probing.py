@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.entrypoints.cli.agencies import AgencyId
 from orchestrator.entrypoints.cli.context import application
+from orchestrator.entrypoints.cli.options import AgencyId
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
 from orchestrator.entrypoints.cli.tables import new_table
 from orchestrator.entrypoints.failures import MEANING

@@ -10,6 +10,7 @@ import typer
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.cli.asking import typed
 from orchestrator.entrypoints.cli.context import application
+from orchestrator.entrypoints.cli.options import AgencyId, NoFollow
 from orchestrator.entrypoints.cli.output import LARGEST_NUMBER, AsJson, console, print_json, say
 from orchestrator.files import make_folder, write_file
 
@@ -22,7 +23,6 @@ app = typer.Typer(no_args_is_help=True, help="Rehearsals of disaster recovery.")
 backup = typer.Typer(no_args_is_help=True, help="Backups, and how well they protect.")
 
 DrillId = Annotated[int, typer.Argument(help="The number of the drill.", metavar="DRILL", min=1, max=LARGEST_NUMBER)]
-AgencyId = Annotated[str, typer.Argument(help="The agency's id.", metavar="AGENCY")]
 Component = Annotated[
     str | None,
     typer.Argument(help="The component. Default: the one whose last drill is the oldest.", metavar="COMPONENT"),
@@ -31,7 +31,6 @@ Who = Annotated[str | None, typer.Option("--as", help="Your name. Default: your 
 Witnesses = Annotated[
     list[str] | None, typer.Option("--witness", help="Somebody who watches. Repeatable.", metavar="NAME")
 ]
-NoFollow = Annotated[bool, typer.Option("--no-follow", help="Queue the run and return at once.")]
 
 
 @app.command("list")

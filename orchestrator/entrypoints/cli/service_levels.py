@@ -9,6 +9,7 @@ import typer
 
 from orchestrator.domain.service_levels.declaration_kind import DeclarationKind
 from orchestrator.entrypoints.cli.context import application
+from orchestrator.entrypoints.cli.options import AgencyId
 from orchestrator.entrypoints.cli.output import LARGEST_NUMBER, AsJson, print_json, say
 from orchestrator.files import write_file
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Service levels by the contract's clock, and their credits.")
 
-AgencyId = Annotated[str, typer.Argument(help="The agency's id.", metavar="AGENCY")]
 MaybeAgency = Annotated[str | None, typer.Option("--agency", help="Only this agency's.", metavar="AGENCY")]
 Month = Annotated[str, typer.Argument(help="Year and month, such as 2026-04.", metavar="MONTH")]
 MaybeMonth = Annotated[
