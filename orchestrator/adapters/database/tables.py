@@ -21,6 +21,9 @@ from orchestrator.domain.selling.catalog import Verb
 from orchestrator.domain.service_levels.declaration_kind import DeclarationKind
 from orchestrator.domain.service_levels.record import State
 
+_NUMBERED_ONCE = {"sqlite_autoincrement": True}
+"""Retention deletes rows of such a table, and people may have noted their numbers, so no number is given again."""
+
 _OPEN = f"state IN ({', '.join(repr(s.value) for s in OPEN_RUN)})"
 
 
@@ -108,6 +111,7 @@ class PlanRow(Row, table=True):
     order: dict[str, Any] | None = Field(default=None, sa_type=sa.JSON(none_as_null=True))
     body: dict[str, Any] = Field(sa_type=Json)
     created_at: datetime = Field(sa_type=Instant, index=True)
+    __table_args__ = _NUMBERED_ONCE
 
 
 class RunRow(Row, table=True):
@@ -135,6 +139,7 @@ class RunRow(Row, table=True):
         one_each("uq_run_open_agency", "agency", where=_OPEN),
         sa.Index("ix_run_state_due_at", "state", "due_at"),
         sa.Index("ix_run_purpose_agency", "purpose", "agency"),
+        _NUMBERED_ONCE,
     )
 
 
@@ -176,6 +181,7 @@ class EventRow(Row, table=True):
     __table_args__ = (
         sa.Index("ix_event_run_id", "run", "id"),
         sa.Index("ix_event_agency_at", "agency", "at"),
+        _NUMBERED_ONCE,
     )
 
 

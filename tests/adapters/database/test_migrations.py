@@ -82,6 +82,33 @@ class TestASchema:
             named = connection.execute(sa.text("select distinct cast(witnesses as text) from drill"))
             assert [row[0] for row in named] == ["[]"]
 
+    def test_that_is_rebuilt_keeps_its_rows_and_constraints(self, engine: sa.Engine) -> None:
+        """0019 rebuilds tables on SQLite, and others refer to them."""
+        self.bring_to(engine, "0018")
+        born = datetime(2026, 1, 1, tzinfo=UTC)
+        before = self.of_numbered(engine)
+        with engine.begin() as connection:
+            tables = sa.MetaData()
+            tables.reflect(connection)
+            event = {"id": 7, "at": born, "agency": "a", "what": {"kind": "of old"}}
+            connection.execute(tables.tables["event"].insert(), event)
+        upgrade(engine)
+        assert self.of_numbered(engine) == before
+        with engine.connect() as connection:
+            assert connection.execute(sa.text("select id, agency from event")).all() == [(7, "a")]
+
+    def of_numbered(self, engine: sa.Engine) -> list[str]:
+        """What holds for the rows of plans, runs and events."""
+        inspector, tables = sa.inspect(engine), ("plan", "run", "event")
+        ways = (inspector.get_check_constraints, inspector.get_foreign_keys, inspector.get_unique_constraints)
+        held = [f"{table} {found['name']} {found}" for way in ways for table in tables for found in way(table)]
+        keys = [str(inspector.get_pk_constraint(table)["constrained_columns"]) for table in tables]
+        reflected = sa.MetaData()
+        reflected.reflect(engine, only=tables)
+        indexes = [str(sa.schema.CreateIndex(i).compile(engine)) for t in reflected.tables.values() for i in t.indexes]
+        columns = [str(sa.schema.CreateColumn(c).compile(engine)) for t in reflected.tables.values() for c in t.columns]
+        return [*sorted(held), *keys, *sorted(indexes), *columns]
+
     def bring_to(self, engine: sa.Engine, revision: str) -> None:
         config = Config()
         config.set_main_option("script_location", str(Path(migrating.__file__).parent / "migrations"))

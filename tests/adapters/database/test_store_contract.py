@@ -16,7 +16,7 @@ from orchestrator.domain.estate.site import Site
 from orchestrator.domain.events import TaskFinished
 from orchestrator.domain.ordering.agency import AgencyRecord, StoredPlan
 from orchestrator.domain.ordering.instance import InstanceState
-from orchestrator.domain.ordering.plan import make_plan
+from orchestrator.domain.ordering.plan import Purpose, make_plan
 from orchestrator.domain.probing.readings import ProbeKey, Standing, StateChange
 from orchestrator.domain.recovery.canary import next_canary
 from orchestrator.domain.recovery.drills import Drill, DrillState
@@ -227,6 +227,38 @@ class TestEvents:
                 seen += [e.what.task for e in batch if isinstance(e.what, TaskFinished)]
                 last = batch[-1].id
         assert seen == [str(n) for n in range(1000) if n // 100 % 2 == 0]
+
+
+class TestANumber:
+    """People note numbers, and retention deletes what they belong to."""
+
+    LATER = NOW + timedelta(days=1)
+
+    def test_of_a_plan_is_given_once(self, store: Store, plan: StoredPlan) -> None:
+        with store.begin() as tx:
+            assert tx.plans.forget_unapplied(before=self.LATER, limit=10) == 1
+        with store.begin() as tx:
+            assert tx.plans.add(plan.plan, order=plan.order, at=NOW).id > plan.id
+
+    def test_of_an_event_is_given_once(self, store: Store) -> None:
+        def told(tx: Transaction) -> int:
+            tx.events.add([TaskFinished(host="h", task="t", outcome="ok", seconds=0.1)], agency="a1", at=NOW)
+            return tx.events.after(0)[-1].id
+
+        with store.begin() as tx:
+            last = told(tx)
+            assert tx.events.forget_of("a1", before=self.LATER, limit=10) == 1
+        with store.begin() as tx:
+            assert told(tx) > last
+
+    def test_of_a_run_is_given_once(self, store: Store, plan: StoredPlan) -> None:
+        with store.begin() as tx:
+            verifying = tx.plans.add(plan.plan.model_copy(update={"purpose": Purpose.VERIFY}), order=None, at=NOW)
+            run = tx.runs.open(verifying, at=NOW)
+            tx.runs.put(run.model_copy(update={"state": RunState.SUCCEEDED, "finished_at": NOW}))
+            assert tx.backups.forget(before=self.LATER, limit=10) == 1
+        with store.begin() as tx:
+            assert tx.runs.open(plan, at=NOW).id > run.id
 
 
 class TestAWorker:

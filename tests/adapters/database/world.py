@@ -159,23 +159,14 @@ class World:
         return lambda tx: tx.events.add(told, agency=agency, at=self.now, **where)
 
     def do_forget(self) -> Operation:
-        """What is old, but not the last: SQLite would give its number again."""
-        before, agency, way = self.now - 8 * TURN, self.one_of(AGENCIES), self.chance.randrange(4)
-
-        def forgotten(tx: Transaction) -> object:
-            tx.events.add([InstanceMoved(component="desk", state=InstanceState.FAILED)], agency=agency, at=self.now)
-            tx.plans.add(self.plan, order=None, at=self.now)
-            if way == 0:
-                return tx.events.forget(before=before, apart_from=[agency], limit=1000)
-            if way == 1:
-                return tx.events.forget_of(agency, before=before, limit=1000)
-            if way == 2:
-                return tx.plans.forget_unapplied(before=before, limit=1000)
-            last = tx.runs.newest(limit=1)
-            young = last and (last[0].finished_at is None or last[0].finished_at >= before)
-            return tx.backups.forget(before=before, limit=1000) if young else None
-
-        return forgotten
+        before, agency = self.now - 8 * TURN, self.one_of(AGENCIES)
+        ways: tuple[Operation, ...] = (
+            lambda tx: tx.events.forget(before=before, apart_from=[agency], limit=1000),
+            lambda tx: tx.events.forget_of(agency, before=before, limit=1000),
+            lambda tx: tx.plans.forget_unapplied(before=before, limit=1000),
+            lambda tx: tx.backups.forget(before=before, limit=1000),
+        )
+        return self.one_of(ways)
 
     def do_keep_secrets(self) -> Operation:
         whose, name, token = self.who(), self.one_of(("key", "token")), self.chance.randbytes(4)
