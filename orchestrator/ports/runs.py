@@ -10,22 +10,14 @@ from orchestrator.domain.events import Event, Happening
 from orchestrator.domain.ordering.agency import StoredPlan
 from orchestrator.domain.runs.admission import Place
 from orchestrator.domain.runs.run import Busy, Run, RunState, StepOutcome, StepRecord
-from orchestrator.domain.runs.run_options import OnFailure, Priority
+from orchestrator.domain.runs.run_options import USUAL, RunOptions
 from orchestrator.domain.runs.waits import Wait
 from orchestrator.domain.selling.catalog import Verb
 from orchestrator.domain.value import Value
 
 
 class Runs(Protocol):
-    def open(
-        self,
-        plan: StoredPlan,
-        *,
-        at: datetime,
-        priority: Priority = Priority.CHANGE,
-        on_failure: OnFailure = OnFailure.KEEP,
-        cause: int | None = None,
-    ) -> Run:
+    def open(self, plan: StoredPlan, options: RunOptions = USUAL, *, at: datetime) -> Run:
         """Create a queued run with the plan's steps. Raises CONFLICT if the agency has an open run."""
         ...
 

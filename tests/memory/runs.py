@@ -11,7 +11,7 @@ from orchestrator.domain.events import Event, Happening, StepPrinted
 from orchestrator.domain.ordering.agency import StoredPlan
 from orchestrator.domain.runs.admission import Place
 from orchestrator.domain.runs.run import CHANGING, OPEN_RUN, Busy, Run, RunState, StepRecord, StepState
-from orchestrator.domain.runs.run_options import OnFailure, Priority
+from orchestrator.domain.runs.run_options import USUAL, RunOptions
 from orchestrator.domain.selling.catalog import Verb
 from tests.memory.comparisons import standing_comparisons
 from tests.memory.records import ConstraintError, Repository, Worker, forget, newest
@@ -31,15 +31,7 @@ class Queue:
 
 
 class Runs(Repository):
-    def open(
-        self,
-        plan: StoredPlan,
-        *,
-        at: datetime,
-        priority: Priority = Priority.CHANGE,
-        on_failure: OnFailure = OnFailure.KEEP,
-        cause: int | None = None,
-    ) -> Run:
+    def open(self, plan: StoredPlan, options: RunOptions = USUAL, *, at: datetime) -> Run:
         made = plan.plan
         if already := self.open_of(made.agency):
             raise _already_open(already)
@@ -53,9 +45,9 @@ class Runs(Repository):
             purpose=made.purpose,
             plan=plan.id,
             state=RunState.QUEUED,
-            priority=priority,
-            on_failure=on_failure,
-            cause=cause,
+            priority=options.priority,
+            on_failure=options.on_failure,
+            cause=options.cause,
             hosts=tuple(sorted({host for step in made.steps for host in step.hosts})),
             created_at=at,
         )

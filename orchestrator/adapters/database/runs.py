@@ -17,21 +17,13 @@ from orchestrator.domain.estate.site import hosts_in
 from orchestrator.domain.ordering.agency import StoredPlan
 from orchestrator.domain.runs.admission import Place
 from orchestrator.domain.runs.run import CHANGING, OPEN_RUN, Busy, Run, RunState, StepRecord, StepState
-from orchestrator.domain.runs.run_options import OnFailure, Priority
+from orchestrator.domain.runs.run_options import USUAL, RunOptions
 
 _OPEN_OF = sa.select(RunRow).where(col(RunRow.agency) == sa.bindparam("agency"), col(RunRow.state).in_(OPEN_RUN))
 
 
 class RunRepository(Repository):
-    def open(
-        self,
-        plan: StoredPlan,
-        *,
-        at: datetime,
-        priority: Priority = Priority.CHANGE,
-        on_failure: OnFailure = OnFailure.KEEP,
-        cause: int | None = None,
-    ) -> Run:
+    def open(self, plan: StoredPlan, options: RunOptions = USUAL, *, at: datetime) -> Run:
         if already := self.open_of(plan.plan.agency):
             raise _already_open(already)
         run = Run(
@@ -41,9 +33,9 @@ class RunRepository(Repository):
             purpose=plan.plan.purpose,
             plan=plan.id,
             state=RunState.QUEUED,
-            priority=priority,
-            on_failure=on_failure,
-            cause=cause,
+            priority=options.priority,
+            on_failure=options.on_failure,
+            cause=options.cause,
             hosts=tuple(sorted({host for step in plan.plan.steps for host in step.hosts})),
             created_at=at,
         )

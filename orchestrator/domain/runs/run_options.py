@@ -4,6 +4,7 @@ It is separate from the run, and without pydantic, because the command line offe
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
@@ -34,3 +35,15 @@ class OnFailure(StrEnum):
     """What was built stays for inspection, and the run can be resumed."""
     ROLL_BACK = "roll_back"
     """A second run removes it, in the reverse order of the needs."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """`cause` is the run that this one rolls back."""
+
+    priority: Priority = Priority.CHANGE
+    on_failure: OnFailure = OnFailure.KEEP
+    cause: int | None = None
+
+
+USUAL = RunOptions()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.domain.runs.run_options import OnFailure, Priority
+from orchestrator.domain.runs.run_options import USUAL, OnFailure, Priority, RunOptions
 
 AgencyId = Annotated[str, typer.Argument(help="The agency's id.", metavar="AGENCY")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -28,8 +28,7 @@ Renamed = Annotated[bool, typer.Option("--renamed", help="The agency with this i
 class Wishes:
     """How the user wants a run to be carried out and reported."""
 
-    priority: Priority = Priority.CHANGE
-    on_failure: OnFailure = OnFailure.KEEP
+    run: RunOptions = USUAL
     no_follow: bool = False
     as_json: bool = False
     destroy: Sequence[str] = ()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.runs.run_options import OnFailure, Priority
+from orchestrator.domain.runs.run_options import OnFailure, Priority, RunOptions
 from orchestrator.entrypoints.cli.asking import require_yes, says_yes, somebody_is_there
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.destroying import NoFinalBackup, YesDestroy, require_consent, show_losses
@@ -100,7 +100,7 @@ def apply(
 
     Example: orchestrator apply examples/cabinet-office.yml --yes
     """
-    wishes = Wishes(priority, on_failure, no_follow, as_json, tuple(yes_destroy or ()))
+    wishes = Wishes(RunOptions(priority, on_failure), no_follow, as_json, tuple(yes_destroy or ()))
     with application() as app:
         if (number := plan_number(what)) and not Path(what).exists():
             require_consent(app.ordering.planning.stored(number), wishes.destroy)
@@ -165,7 +165,7 @@ def plan_and_carry_out(app: "Application", stored: "StoredPlan", wishes: Wishes,
 
 
 def carry_out(app: "Application", plan_id: int, wishes: Wishes) -> None:
-    run = app.ordering.provisioning.open_run(plan_id, priority=wishes.priority, on_failure=wishes.on_failure)
+    run = app.ordering.provisioning.open_run(plan_id, wishes.run)
     follow(app, run, wishes)
 
 
@@ -201,14 +201,14 @@ def finish_open_run(app: "Application", agency: str, wishes: Wishes) -> None:
 
     A drill gives way to an incident.
     """
-    run = app.recovery.drilling.make_way(agency, wishes.priority, app.engine.driving)
+    run = app.recovery.drilling.make_way(agency, wishes.run.priority, app.engine.driving)
     if run is None:
         return
     from orchestrator.domain.ordering.plan import Purpose
     from orchestrator.domain.runs.run import RunState
     from orchestrator.entrypoints.cli.following import carry, failure
 
-    if run.purpose is Purpose.DRILL and wishes.priority is Priority.INCIDENT:
+    if run.purpose is Purpose.DRILL and wishes.run.priority is Priority.INCIDENT:
         say(f"Run {run.id} of {agency} is a drill and gives way to the incident.")
     else:
         say(f"Run {run.id} of {agency} is still {run.state}; finishing it first.")

@@ -51,9 +51,7 @@ def apply_folder(app: Application, folder: Path, wishes: Wishes, *, yes: bool, k
         raise error
     if batch.to_do and not yes:
         require_yes(f"Apply {_counted(len(batch.to_do), 'plan')}?")
-    runs, late = app.ordering.batching.open_runs(
-        batch, app.ordering.provisioning, priority=wishes.priority, on_failure=wishes.on_failure
-    )
+    runs, late = app.ordering.batching.open_runs(batch, app.ordering.provisioning, wishes.run)
     ended = _carried(app, list(runs.values()), wishes)
     refused = (*batch.refused, *late)
     if wishes.as_json:

@@ -16,7 +16,7 @@ from orchestrator.domain.ordering.certificates import certified, superseded
 from orchestrator.domain.ordering.instance import InstanceState, ServiceInstance
 from orchestrator.domain.ordering.plan import Effect, Plan
 from orchestrator.domain.runs.run import Run
-from orchestrator.domain.runs.run_options import Priority
+from orchestrator.domain.runs.run_options import Priority, RunOptions
 from orchestrator.domain.selling.catalog import SecretKind
 from orchestrator.domain.value import Value
 from orchestrator.ports.catalog import CatalogSource
@@ -131,7 +131,7 @@ class Renewing:
         try:
             stored = self.planning.plan(record.call_off)
             if _renews_certificates_alone(stored.plan):
-                return self.provisioning.open_run(stored.id, priority=Priority.DRIFT)
+                return self.provisioning.open_run(stored.id, RunOptions(priority=Priority.DRIFT))
             log.warning("certificates of %s are due, but its plan changes more: apply its call-off", record.id)
         except OrchestratorError as error:
             log.warning("certificates of %s were not renewed: %s", record.id, error.message)

@@ -10,7 +10,7 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.ordering.agency import StoredPlan
 from orchestrator.domain.ordering.plan import Effect
 from orchestrator.domain.runs.run import Run
-from orchestrator.domain.runs.run_options import OnFailure, Priority
+from orchestrator.domain.runs.run_options import USUAL, RunOptions
 from orchestrator.domain.selling.agreement import FrameworkAgreement
 from orchestrator.domain.value import Value
 from orchestrator.ports.store import Store
@@ -90,12 +90,7 @@ class Batching:
         return Batch(planned=tuple(planned), refused=tuple(refused))
 
     def open_runs(
-        self,
-        batch: Batch,
-        provisioning: Provisioning,
-        *,
-        priority: Priority = Priority.CHANGE,
-        on_failure: OnFailure = OnFailure.KEEP,
+        self, batch: Batch, provisioning: Provisioning, options: RunOptions = USUAL
     ) -> tuple[dict[int, Run], tuple[Refused, ...]]:
         """Queue the runs of all plans that change something: plan -> run, and what was refused because the records have
         changed since."""
@@ -104,7 +99,7 @@ class Batching:
         for one in batch.planned:
             try:
                 if not one.stored.plan.empty:
-                    runs[one.stored.id] = provisioning.open_run(one.stored.id, priority=priority, on_failure=on_failure)
+                    runs[one.stored.id] = provisioning.open_run(one.stored.id, options)
             except OrchestratorError as error:
                 refused.append(self._refused_at(one, error))
         return runs, tuple(refused)

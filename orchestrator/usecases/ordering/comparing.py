@@ -7,7 +7,7 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Event, Happening, TaskFinished
 from orchestrator.domain.ordering.drift import comparable, drift_plan
 from orchestrator.domain.runs.run import Run, StepRecord, StepState
-from orchestrator.domain.runs.run_options import Priority
+from orchestrator.domain.runs.run_options import Priority, RunOptions
 from orchestrator.domain.selling.catalog import Verb
 from orchestrator.domain.value import Value
 from orchestrator.ports.catalog import CatalogSource
@@ -93,7 +93,7 @@ class Comparing:
         plan = drift_plan(agency, recorded=tx.instances.of(agency), site=site)
         if plan.empty:
             return None
-        return queue_run(tx, tx.plans.add(plan, order=None, at=now), at=now, priority=Priority.DRIFT)
+        return queue_run(tx, tx.plans.add(plan, order=None, at=now), RunOptions(priority=Priority.DRIFT), at=now)
 
     def _open_if_free(self, agency: str) -> Run | None:
         with self.store.begin() as tx:

@@ -14,7 +14,7 @@ from orchestrator.domain.ordering.agency import AgencyRecord, StoredPlan
 from orchestrator.domain.ordering.instance import INSTANCE_LIFE, InstanceEvent, InstanceState, ServiceInstance, existing
 from orchestrator.domain.ordering.plan import Effect, PlanOptions, Purpose
 from orchestrator.domain.runs.run import Run, RunState, StepRecord, StepState
-from orchestrator.domain.runs.run_options import OnFailure, Priority
+from orchestrator.domain.runs.run_options import USUAL, OnFailure, RunOptions
 from orchestrator.domain.selling.agreement import CallOff
 from orchestrator.domain.selling.catalog import KEEPER, Verb
 from orchestrator.ports.outside import Clock
@@ -34,9 +34,7 @@ class Provisioning:
     planning: Planning
     assigning: Assigning
 
-    def open_run(
-        self, plan: int, *, priority: Priority = Priority.CHANGE, on_failure: OnFailure = OnFailure.KEEP
-    ) -> Run:
+    def open_run(self, plan: int, options: RunOptions = USUAL) -> Run:
         """A queued run of a stored plan. Refuses a plan that is out of date.
 
         Others may write while that is computed. The run is opened only if the records it was computed from are
@@ -53,7 +51,7 @@ class Provisioning:
             with self.store.begin() as tx:
                 if self._is_still_so(tx, stored, before):
                     self._record_order(tx, stored)
-                    return queue_run(tx, stored, at=self.clock.now(), priority=priority, on_failure=on_failure)
+                    return queue_run(tx, stored, options, at=self.clock.now())
         raise changed_meanwhile(stored.plan.agency)
 
     # Consequences of the steps
@@ -159,7 +157,7 @@ class Provisioning:
     def _roll_back(self, tx: Transaction, failed: Run) -> None:
         """Open the run that removes what a failed onboarding built."""
         plan = self.planning.keep_offboarding(tx, failed.agency, PlanOptions(final_backup=False))
-        queue_run(tx, plan, at=self.clock.now(), priority=failed.priority, cause=failed.id)
+        queue_run(tx, plan, RunOptions(priority=failed.priority, cause=failed.id), at=self.clock.now())
 
     def _settle(self, tx: Transaction, run: Run) -> None:
         """Release to the pools what the agency no longer uses."""

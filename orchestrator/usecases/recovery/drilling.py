@@ -28,7 +28,7 @@ from orchestrator.domain.recovery.phase_results import PhaseResults
 from orchestrator.domain.recovery.recovery_plan import drill_plan
 from orchestrator.domain.recovery.verdict import Moment
 from orchestrator.domain.runs.run import Run, RunState, StepRecord, StepState
-from orchestrator.domain.runs.run_options import Priority
+from orchestrator.domain.runs.run_options import Priority, RunOptions
 from orchestrator.domain.selling.catalog import KEEPER, Component, Verb
 from orchestrator.ports.catalog import CatalogSource
 from orchestrator.ports.drilling import Rehearsal, rehearsed_host
@@ -179,7 +179,7 @@ class Drilling:
                 f"drill {drill.id} was approved for another plan: {drill.agency} has changed since",
                 hint="ask for a new drill",
             )
-        run = queue_run(tx, stored, at=now, priority=Priority.DRILL)
+        run = queue_run(tx, stored, RunOptions(priority=Priority.DRILL), at=now)
         self._move(tx, drill, DrillEvent.SCHEDULE, run=run.id, plan=stored.id)
         return run
 

@@ -29,7 +29,7 @@ from orchestrator.domain.runs.run import (
     obstacle,
     tried_again,
 )
-from orchestrator.domain.runs.run_options import OnFailure, Priority
+from orchestrator.domain.runs.run_options import USUAL, RunOptions
 from orchestrator.ports.catalog import CatalogSource
 from orchestrator.ports.outside import Clock
 from orchestrator.ports.runs import Interrupted, NextSteps, StartedStep, Work
@@ -241,17 +241,9 @@ def _is_over(run: Run, attempt: int) -> bool:
     return run.state not in OPEN_RUN or run.attempt != attempt
 
 
-def queue_run(
-    tx: Transaction,
-    plan: StoredPlan,
-    *,
-    at: datetime,
-    priority: Priority = Priority.CHANGE,
-    on_failure: OnFailure = OnFailure.KEEP,
-    cause: int | None = None,
-) -> Run:
+def queue_run(tx: Transaction, plan: StoredPlan, options: RunOptions = USUAL, *, at: datetime) -> Run:
     """Open the run of a plan, and record the event."""
-    run = tx.runs.open(plan, at=at, priority=priority, on_failure=on_failure, cause=cause)
+    run = tx.runs.open(plan, options, at=at)
     tx.events.add([_moved(run)], agency=run.agency, at=at, run=run.id)
     return run
 

@@ -18,7 +18,7 @@ from orchestrator.domain.recovery.drills import STOPPED, Drill, DrillState
 from orchestrator.domain.recovery.held_backups import HeldBackups
 from orchestrator.domain.recovery.verdict import Moment, Verdict
 from orchestrator.domain.runs.run import OPEN_RUN, Counts, RunState, StepState
-from orchestrator.domain.runs.run_options import Priority
+from orchestrator.domain.runs.run_options import Priority, RunOptions
 from orchestrator.domain.selling.catalog import Verb
 from orchestrator.domain.service_levels.availability import Unmeasured
 from orchestrator.domain.service_levels.declaration import Declaration
@@ -123,7 +123,7 @@ class World:
                 stored = StoredPlan(id=already.plan, plan=made, order=None, created_at=at)
             else:
                 stored = tx.plans.add(made, order=self.order, at=at)
-            return tx.runs.open(stored, at=self.now, priority=priority, cause=cause)
+            return tx.runs.open(stored, RunOptions(priority=priority, cause=cause), at=self.now)
 
         return opened
 

@@ -19,7 +19,7 @@ from orchestrator.domain.recovery.evidence import Evidence
 from orchestrator.domain.recovery.verdict import Verdict
 from orchestrator.domain.runs.assignment import writer_of
 from orchestrator.domain.runs.run import Run, RunState, StepOutcome, StepState
-from orchestrator.domain.runs.run_options import Priority
+from orchestrator.domain.runs.run_options import Priority, RunOptions
 from orchestrator.domain.selling.catalog import KEEPER, SecretKind, Verb
 from orchestrator.ports.drilling import Rehearsal
 from orchestrator.ports.runs import Assignment, Interrupted
@@ -422,7 +422,7 @@ class TestWhateverGoesWrong:
         assert ready.drilling.make_way(AGENCY, Priority.INCIDENT, ready.driving) is None
         assert ready.stored(drill).state is DrillState.PREEMPTED
         change = order(AGENCY, **{"alpha": {"tier": "large"}, "disaster-recovery": {}})
-        ready.house.provisioning.open_run(ready.house.planning.plan(change).id, priority=Priority.INCIDENT)
+        ready.house.provisioning.open_run(ready.house.planning.plan(change).id, RunOptions(priority=Priority.INCIDENT))
 
 
 def test_a_backup_on_request_follows_a_canary(ready: RecoveryHouse) -> None:

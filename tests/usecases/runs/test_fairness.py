@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from orchestrator.domain.events import StepPostponed
 from orchestrator.domain.runs.run import Run, RunState, StepOutcome, StepState
-from orchestrator.domain.runs.run_options import OnFailure, Priority
+from orchestrator.domain.runs.run_options import OnFailure, Priority, RunOptions
 from orchestrator.domain.runs.waits import ForRetry, ForRun
 from orchestrator.domain.selling.agreement import CallOff
 from orchestrator.usecases.runs.retaining import Retaining
@@ -12,7 +12,7 @@ from tests.usecases.conftest import House, order
 
 
 def queued(house: House, call_off: CallOff, priority: Priority = Priority.CHANGE) -> Run:
-    return house.provisioning.open_run(house.planning.plan(call_off).id, priority=priority)
+    return house.provisioning.open_run(house.planning.plan(call_off).id, RunOptions(priority=priority))
 
 
 def states(house: House, *runs: Run) -> list[str]:
@@ -140,7 +140,7 @@ class TestAStepWhoseHostDidNotAnswer:
 class TestAnOnboardingThatFails:
     def fails(self, house: House, on_failure: OnFailure) -> Run:
         plan = house.planning.plan(order(alpha={}, beta={}))
-        run = house.provisioning.open_run(plan.id, on_failure=on_failure)
+        run = house.provisioning.open_run(plan.id, RunOptions(on_failure=on_failure))
         return house.drive(run, beta_provision=StepState.FAILED)
 
     def test_is_kept_for_inspection(self, house: House) -> None:
@@ -165,7 +165,7 @@ class TestAnOnboardingThatFails:
     def test_that_changes_what_is_in_service_is_never_rolled_back(self, house: House) -> None:
         house.apply(order(alpha={}))
         plan = house.planning.plan(order(alpha={}, beta={}))
-        run = house.provisioning.open_run(plan.id, on_failure=OnFailure.ROLL_BACK)
+        run = house.provisioning.open_run(plan.id, RunOptions(on_failure=OnFailure.ROLL_BACK))
         failed = house.drive(run, beta_provision=StepState.FAILED)
         assert house.observing.rolling_back(failed.id) is None
 

@@ -10,7 +10,7 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.lifecycle import Lifecycle
 from orchestrator.domain.ordering.instance import INSTANCE_LIFE, InstanceState
 from orchestrator.domain.runs.run import CHANGING, OPEN_RUN, RUN_LIFE, STEP_LIFE, Run, RunState, StepOutcome, StepState
-from orchestrator.domain.runs.run_options import OnFailure, Priority
+from orchestrator.domain.runs.run_options import OnFailure, Priority, RunOptions
 from orchestrator.ports.runs import Interrupted, StartedStep
 from orchestrator.ports.store import Transaction
 from tests.usecases.conftest import House, order
@@ -70,7 +70,7 @@ class Walk:
     def open(self) -> None:
         plan = self.house.planning.plan(order(self.chance.choice(AGENCIES), **self.chance.choice(ORDERS)))
         chosen = self.chance.choice(list(Priority)), self.chance.choice(list(OnFailure))
-        self.house.provisioning.open_run(plan.id, priority=chosen[0], on_failure=chosen[1])
+        self.house.provisioning.open_run(plan.id, RunOptions(*chosen))
 
     def offboard(self) -> None:
         plan = self.house.planning.plan_offboarding(self.chance.choice(AGENCIES))
