@@ -16,7 +16,7 @@ from orchestrator.ports.runs import Assignment
 from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import events_of, find_agency, find_run, in_service
 from orchestrator.usecases.runs.assigning import Assigning
-from orchestrator.usecases.runs.driving import queue_run
+from orchestrator.usecases.runs.driving import Consequences, queue_run
 
 
 class WouldChange(Value):
@@ -38,7 +38,7 @@ class DriftView(Value):
 
 
 @dataclass(frozen=True)
-class Comparing:
+class Comparing(Consequences):
     source: CatalogSource
     store: Store
     clock: Clock
@@ -71,19 +71,10 @@ class Comparing:
 
     # Consequences of the steps
 
-    def refuse_resuming(self, run: Run) -> None:
-        """A failed comparison may be resumed."""
-
     def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Assignment:
         del happenings
         assignment = self.assigning.assignment(tx, run, step, tx.instances.of(run.agency)[step.component])
         return replace(assignment, verb=Verb.PROVISION, check=True)
-
-    def end_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> None:
-        """The step itself is the record."""
-
-    def end_run(self, tx: Transaction, run: Run, happenings: list[Happening]) -> None:
-        """A comparison changes nothing the agency has."""
 
     # Inside
 

@@ -23,14 +23,14 @@ from orchestrator.ports.runs import Assignment
 from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import find_agency
 from orchestrator.usecases.runs.assigning import Assigning
-from orchestrator.usecases.runs.driving import queue_run
+from orchestrator.usecases.runs.driving import Consequences, queue_run
 
 HOLD = "hold"
 """The variable that tells the keeper's role, when it retires, whether backups stay."""
 
 
 @dataclass(frozen=True)
-class Holding:
+class Holding(Consequences):
     source: CatalogSource
     store: Store
     clock: Clock
@@ -81,9 +81,6 @@ class Holding:
 
     # Consequences of the steps
 
-    def refuse_resuming(self, run: Run) -> None:
-        """A destruction that was interrupted must be completed."""
-
     def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Assignment:
         del happenings
         instance = tx.instances.of(run.agency)[KEEPER]
@@ -100,9 +97,6 @@ class Holding:
         tx.backups.forget_of(run.agency)
         if find_agency(tx, run.agency).offboarded_at is not None:
             tx.allocations.release(run.agency, list(tx.allocations.of(run.agency, site=run.site)))
-
-    def end_run(self, tx: Transaction, run: Run, happenings: list[Happening]) -> None:
-        """What was destroyed is recorded with the step."""
 
 
 def _some(tx: Transaction, agency: str) -> list[HeldBackups]:

@@ -24,11 +24,11 @@ from orchestrator.usecases.finding import find_agency, find_plan
 from orchestrator.usecases.ordering.holding import HOLD, forget_secrets, note_held
 from orchestrator.usecases.ordering.planning import TRIES, Known, Planning, changed_meanwhile, check_ceiling
 from orchestrator.usecases.runs.assigning import Assigning
-from orchestrator.usecases.runs.driving import queue_run
+from orchestrator.usecases.runs.driving import Consequences, queue_run
 
 
 @dataclass(frozen=True)
-class Provisioning:
+class Provisioning(Consequences):
     store: Store
     clock: Clock
     planning: Planning
@@ -55,9 +55,6 @@ class Provisioning:
         raise changed_meanwhile(stored.plan.agency)
 
     # Consequences of the steps
-
-    def refuse_resuming(self, run: Run) -> None:
-        """Any such run may be resumed."""
 
     def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Assignment:
         recorded, desired = tx.instances.of(run.agency), tx.plans.desired(run.plan)

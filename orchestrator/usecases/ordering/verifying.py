@@ -12,11 +12,11 @@ from orchestrator.ports.runs import Assignment
 from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import find_agency
 from orchestrator.usecases.runs.assigning import Assigning
-from orchestrator.usecases.runs.driving import queue_run
+from orchestrator.usecases.runs.driving import Consequences, queue_run
 
 
 @dataclass(frozen=True)
-class Verifying:
+class Verifying(Consequences):
     source: CatalogSource
     store: Store
     clock: Clock
@@ -38,15 +38,6 @@ class Verifying:
 
     # Consequences of the steps
 
-    def refuse_resuming(self, run: Run) -> None:
-        """A failed verification may be resumed."""
-
     def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Assignment:
         del happenings
         return self.assigning.assignment(tx, run, step, tx.instances.of(run.agency)[step.component])
-
-    def end_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> None:
-        """The step itself is the record."""
-
-    def end_run(self, tx: Transaction, run: Run, happenings: list[Happening]) -> None:
-        """A verification changes nothing the agency has."""

@@ -37,14 +37,14 @@ from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import find_agency, find_drill
 from orchestrator.usecases.recovery.phases import results_of
 from orchestrator.usecases.runs.assigning import Assigning
-from orchestrator.usecases.runs.driving import Driving, queue_run
+from orchestrator.usecases.runs.driving import Consequences, Driving, queue_run
 
 APPROVAL_LASTS = timedelta(days=14)
 """How long an approval, and a request for one, is valid."""
 
 
 @dataclass(frozen=True)
-class Drilling:
+class Drilling(Consequences):
     """`limit` bounds how long a drill waits for the service to come back, if it is less than the promised time."""
 
     source: CatalogSource

@@ -22,7 +22,7 @@ from orchestrator.ports.runs import Assignment
 from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import find_agency, in_service
 from orchestrator.usecases.runs.assigning import Assigning
-from orchestrator.usecases.runs.driving import queue_run
+from orchestrator.usecases.runs.driving import Consequences, queue_run
 
 AFTER_FAILURE = timedelta(minutes=15)
 """The time between a failed backup and the next attempt."""
@@ -42,7 +42,7 @@ class BackupView(Value):
 
 
 @dataclass(frozen=True)
-class Protecting:
+class Protecting(Consequences):
     source: CatalogSource
     store: Store
     clock: Clock
@@ -83,18 +83,9 @@ class Protecting:
 
     # Consequences of the steps
 
-    def refuse_resuming(self, run: Run) -> None:
-        """A failed backup may be resumed."""
-
     def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Assignment:
         del happenings
         return self.assigning.recovery_assignment(tx, run, step, tx.instances.of(run.agency)[step.component])
-
-    def end_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> None:
-        """The step itself is the record."""
-
-    def end_run(self, tx: Transaction, run: Run, happenings: list[Happening]) -> None:
-        """A backup changes nothing the agency has."""
 
     # Inside
 

@@ -4,10 +4,10 @@ The step table is the checkpoint. A step's outcome, its consequences and its eve
 that is driven again after a crash continues exactly from what was finished.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening, RunMoved, StepFinished, StepPostponed, StepStarted
@@ -38,23 +38,23 @@ from orchestrator.usecases.finding import find_run
 from orchestrator.usecases.runs.admitting import next_steps
 
 
-class Consequences(Protocol):
+class Consequences(ABC):
     """What the steps of a run mean for its subject. Called inside the transaction that records the step; further events
-    are added to `happenings`."""
+    are added to `happenings`. Whoever inherits from this and defines no more than `begin_step` has steps that are their
+    own record."""
 
     def refuse_resuming(self, run: Run) -> None:
         """Raise if a run of this kind cannot be resumed."""
-        ...
 
+    @abstractmethod
     def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Work:
         """The step starts now. Returns its work."""
-        ...
 
     def end_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> None:
         """The step has ended and is not tried again."""
-        ...
 
-    def end_run(self, tx: Transaction, run: Run, happenings: list[Happening]) -> None: ...
+    def end_run(self, tx: Transaction, run: Run, happenings: list[Happening]) -> None:
+        """The run has ended."""
 
 
 @dataclass(frozen=True)
