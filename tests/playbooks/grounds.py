@@ -70,7 +70,7 @@ class PracticeHome:
         """Forget what was done to the hosts: each is fresh when it is next needed."""
         if self._up:
             self.hosts_usage.read()
-            self.driver.down(print)
+            self.driver.down(print, in_good_order=False)
             self._up.clear()
 
     def in_state(self, name: str, make: Callable[[], object]) -> None:

@@ -166,6 +166,7 @@ def test_what_somebody_changed_live_is_found_and_put_right(breakable: Steps) -> 
         "gw1: Describe the network",
         "gw1: See that the rules in force are those of the file",
         "gw1: See that those who dial in are those of the file",
+        "gw1: Run its services",
         "gw1: Let packets through, and answer for those who dial in",
     ]
     assert breakable.changed("network", "provision", check=True) == noticed

@@ -127,13 +127,14 @@ class PracticeSite:
 
         return tuple(_each(look, self._inventory.hosts))
 
-    def down(self, progress: Progress, *, erase: bool = False) -> None:
-        """Remove all processes, mounts, bridges and rules of the site. Keeps disks and keys unless `erase`."""
+    def down(self, progress: Progress, *, erase: bool = False, in_good_order: bool = True) -> None:
+        """Remove all processes, mounts, bridges and rules of the site. Keeps disks and keys unless `erase`: then, hosts
+        need not stop in good order."""
         require_machine()
         with self._only_one(progress):
 
             def stop(name: str) -> None:
-                self._host_named(name).stop()
+                self._host_named(name).stop(in_good_order=in_good_order and not erase)
                 progress(f"{name}: stopped")
 
             _each(stop, sorted(hosts_with_processes(self._identity) | self._disks()))
