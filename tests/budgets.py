@@ -21,7 +21,7 @@ BUDGETS: dict[str, float] = tomllib.loads(PYPROJECT.read_text())["tool"]["provin
 OURS = "shared-service-tests"
 
 
-def _groups() -> Path | None:
+def control_groups() -> Path | None:
     """Where control groups of the unified hierarchy are, if we may make some."""
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         mount, _, source = line.partition(" - ")
@@ -40,7 +40,7 @@ class Usage:
 
     def read(self) -> float:
         """Return the seconds used so far. What a group uses between a reading and its end is not seen."""
-        groups = _groups()
+        groups = control_groups()
         stats = [path / "cpu.stat" for path in groups.glob(self.pattern)] if groups else []
         now = {stat: int(stat.read_text().split()[1]) / 1e6 for stat in stats}
         self._gone += sum(last for stat, last in self._last.items() if now.get(stat, 0.0) < last)
@@ -68,7 +68,7 @@ class Counting:
 
     def enter(self) -> None:
         """Have a control group of our own, in which all that we start is counted."""
-        if groups := _groups():
+        if groups := control_groups():
             self._before = Path("/proc/self/cgroup").read_text().splitlines()[-1].rpartition(":")[2]
             self._own = groups / OURS / str(os.getpid())
             self._own.mkdir(parents=True)
@@ -76,7 +76,7 @@ class Counting:
 
     def leave(self) -> None:
         """Go back to where we came from. The group stays for as long as something that we started does."""
-        if self._own and (groups := _groups()):
+        if self._own and (groups := control_groups()):
             (groups / self._before.strip("/") / "cgroup.procs").write_text(str(os.getpid()))
             for folder in (self._own, self._own.parent):
                 try:

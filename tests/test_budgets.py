@@ -11,7 +11,7 @@ from tests.budgets import Usage
 class TestUsage:
     @pytest.fixture
     def groups(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        monkeypatch.setattr(budgets, "_groups", lambda: tmp_path)
+        monkeypatch.setattr(budgets, "control_groups", lambda: tmp_path)
         return tmp_path
 
     def used(self, groups: Path, host: str, seconds: float) -> None:

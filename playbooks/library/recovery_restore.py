@@ -11,16 +11,9 @@ description:
     place, and runs O(load) to bring back what is not in files. A second run does the same again.
 options:
   repository:
-    description: The repository of this writer and how to reach it, as for M(recovery_backup).
+    description: The repository of this writer and how to reach it. M(recovery_backup) describes its parts.
     type: dict
     required: true
-    suboptions:
-      address: {description: Address of the recovery host., type: str, required: true}
-      port: {description: Port of the repository., type: int, required: true}
-      authority: {description: Certificate authority of the repository as PEM text., type: str, required: true}
-      user: {description: Name of the writer., type: str, required: true}
-      writer_password: {description: Password of the writer., type: str, required: true}
-      repository_password: {description: Password of the contents., type: str, required: true}
   component:
     description: The component.
     type: str

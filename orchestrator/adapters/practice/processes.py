@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
+from tenacity import retry, retry_if_exception, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from orchestrator.adapters.practice.commands import run
 from orchestrator.domain.errors import Kind, OrchestratorError
@@ -42,7 +42,7 @@ class ProcessGroup:
         """Start a systemd-nspawn that outlives this command, and restart it whenever the host reboots."""
         group = _tracking() / self._path
         keeper = group / "keeper"
-        keeper.mkdir(parents=True, exist_ok=True)
+        make_group(keeper)
         _offer_controllers(group)
         run("sh", "-c", _DETACH, str(keeper), str(log), _KEEP_BOOTING, "sh", str(group), *argv)
 
@@ -59,7 +59,7 @@ class ProcessGroup:
             if not self._gone_within(_KILL_SECONDS):
                 raise OrchestratorError(Kind.FAILED, f"Processes of practice host {self.host} cannot be killed")
         for hierarchy in _hierarchies():
-            _remove(hierarchy / self._path)
+            remove_group(hierarchy / self._path)
 
     @property
     def _path(self) -> str:
@@ -132,7 +132,17 @@ def _power_off(scope: Path) -> bool:
     return False
 
 
-def _remove(group: Path) -> None:
+@retry(
+    # Whoever stops the last other host removes what they share, perhaps between two of our steps.
+    retry=retry_if_exception_type(FileNotFoundError),
+    stop=stop_after_delay(_KILL_SECONDS),
+    reraise=True,
+)
+def make_group(group: Path) -> None:
+    group.mkdir(parents=True, exist_ok=True)
+
+
+def remove_group(group: Path) -> None:
     for folder, _, _ in os.walk(group, topdown=False):
         _remove_folder(Path(folder))
     for parent in (group.parent, group.parent.parent):
