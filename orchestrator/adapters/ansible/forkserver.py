@@ -4,7 +4,7 @@
 step it sends a listening socket, on which a fork waits for the step's client; at end of file the server exits and
 removes FOLDER. The server itself never reads a request, so nothing of one step can reach the next: every step starts
 from the same untouched process. FOLDER keeps the modules that steps have packed for their hosts: code, without
-arguments. With `quick`, bytecode is added to them there, and hosts read them in one go (`quick_modules`).
+arguments. With `quick`, they are changed there so that they start faster on their hosts (`quick_modules`).
 
 Ansible reads its settings on import, so the server must be started with the environment of its steps. Variables that
 may differ between steps are in PER_STEP.
@@ -138,13 +138,13 @@ def _link(source: Path, target: Path) -> list[Path]:
 
 
 def _hasten(modules: list[Path]) -> None:
-    """Add bytecode for later steps. This step is over and its streams are released, so nobody waits."""
+    """Quicken them for later steps. This step is over and its streams are released, so nobody waits."""
     with Path(os.devnull).open("r+b") as nothing:
         for standard in range(3):
             os.dup2(nothing.fileno(), standard)
     with suppress(OSError):  # the server has exited and removed them
         for module in modules:
-            quick_modules.add_bytecode(module)
+            quick_modules.quicken(module)
 
 
 def _evaluate_settings() -> str:
@@ -183,7 +183,7 @@ def main() -> None:
     preload()
     folder, quick = Path(sys.argv[2]), sys.argv[3:] == [QUICK]
     if quick:
-        quick_modules.read_modules_at_once()
+        quick_modules.start_modules_quickly()
     serve(socket.socket(fileno=int(sys.argv[1])), folder, quick=quick)
     shutil.rmtree(folder, ignore_errors=True)
 

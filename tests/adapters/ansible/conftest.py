@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -171,6 +172,13 @@ def make_steps(tmp_path: Path) -> Iterator[Callable[..., Steps]]:
 
     yield make
     warm.close()
+
+
+@pytest.fixture
+def short_folder() -> Iterator[str]:
+    """A folder whose name leaves room for that of a socket."""
+    with tempfile.TemporaryDirectory(prefix="r") as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Modules with bytecode are the same modules: on this Python, on another, and as Ansible's own code packs them."""
+"""Quick modules are the same modules: on this Python, on another, and as Ansible's own code packs them."""
 
 import importlib.util
 import io
@@ -50,27 +50,30 @@ SOURCES = {
 
 class TestBytecode:
     def test_is_beside_every_source_and_changes_nothing_else(self) -> None:
-        plain, quick = members(zipped(SOURCES)), members(quick_modules.with_bytecode(zipped(SOURCES)))
+        plain, quick = members(zipped(SOURCES)), members(quick_modules.quickened(zipped(SOURCES)))
         assert {name: quick[name] for name in plain} == plain
-        assert quick.keys() - plain.keys() == {"told/__init__.pyc", "told/deep.pyc"}
+        resident = {"orchestrator_resident.py", "orchestrator_resident.pyc"}
+        assert quick.keys() - plain.keys() == {"told/__init__.pyc", "told/deep.pyc"} | resident
 
     def test_is_what_this_python_imports(self, tmp_path: Path) -> None:
         assert imported(zipped(SOURCES), tmp_path) == "42 source"
-        assert imported(quick_modules.with_bytecode(zipped(SOURCES)), tmp_path) == "42 bytecode"
+        assert imported(quick_modules.quickened(zipped(SOURCES)), tmp_path) == "42 bytecode"
 
     def test_of_another_python_is_passed_over(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(importlib.util, "MAGIC_NUMBER", ANOTHERS)
         sources = {name: f"{source}# of another\n" for name, source in SOURCES.items()}
-        packed = quick_modules.with_bytecode(zipped(sources))
+        packed = quick_modules.quickened(zipped(sources))
         assert members(packed)["told/deep.pyc"].startswith(ANOTHERS)
         assert imported(packed, tmp_path) == "42 source"
 
 
 WHENCE = """
+import sys
 from ansible.module_utils import basic
 module = basic.AnsibleModule(argument_spec={})
-module.exit_json(answer=" ".join([__spec__.origin.rsplit(".")[-1], basic.__spec__.origin.rsplit(".")[-1], "ORIG_ARGV"]))
-""".replace('"ORIG_ARGV"', "str(__import__('sys').orig_argv[1:])")
+kinds = [spec.origin.rpartition(".")[2] for spec in (__spec__, basic.__spec__)]
+module.exit_json(answer=" ".join([*kinds, "at once" if "-c" in sys.orig_argv else "byte by byte"]))
+"""
 
 
 class TestAStep:
@@ -84,17 +87,16 @@ class TestAStep:
         assert quick.warm
         assert plain.warm
         try:
-            at_once = str(["-c", quick_modules.READ_AT_ONCE])
-            assert quick.told()["answer"] == f"py py {at_once}", "the first packs it"
-            eventually(lambda: quick.told()["answer"] == f"pyc pyc {at_once}")
-            assert [plain.told()["answer"] for _ in range(2)] == ["py py []"] * 2
+            assert quick.told()["answer"] == "py py at once", "the first packs it"
+            eventually(lambda: quick.told()["answer"] == "pyc pyc at once")
+            assert [plain.told()["answer"] for _ in range(2)] == ["py py byte by byte"] * 2
             assert quick.run().tasks == plain.run().tasks
         finally:
             plain.warm.close()
 
 
 class TestWhatIsKnownOfAnsible:
-    def test_a_packed_module_runs_with_bytecode_and_without(self, tmp_path: Path) -> None:
+    def test_a_packed_module_runs_with_bytecode_and_without(self, tmp_path: Path, short_folder: str) -> None:
         packed = tmp_path / "ansiballz_cache"
         packed.mkdir()
         script = subprocess.run(
@@ -102,14 +104,14 @@ class TestWhatIsKnownOfAnsible:
         ).stdout
         [module] = (file for file in packed.iterdir() if file.suffix != ".lock")
         before = module.read_bytes()
-        quick_modules.add_bytecode(module)
+        quick_modules.quicken(module)
         assert module.read_bytes() != before
         assert [file.name for file in packed.iterdir() if file.name.endswith("-part")] == []
         quick = subprocess.run(
             [sys.executable, "-c", PACK, str(tmp_path)], capture_output=True, check=True, cwd=tmp_path
         ).stdout
         assert len(quick) > len(script), "Ansible takes the module that we have changed"
-        command = [sys.executable, "-c", quick_modules.READ_AT_ONCE]
+        command = [sys.executable, *quick_modules.by_resident(short_folder)]
         for text, start in ((script, [sys.executable]), (script, command), (quick, [sys.executable]), (quick, command)):
             said = subprocess.run(start, input=text, capture_output=True, check=True).stdout
             assert json.loads(said)["ping"] == "a ' quoted \" answer"
@@ -122,7 +124,7 @@ class TestWhatIsKnownOfAnsible:
         plain = ShellBase.build_module_command
 
         def quick(env: str, shebang: str, cmd: str, arguments: str | None = None) -> str:
-            return quick_modules.reading_at_once(plain)(shell, env, shebang, cmd, arguments)
+            return quick_modules.starting_quickly(plain)(shell, env, shebang, cmd, arguments)
 
         at_once = f"-c {shlex.quote(quick_modules.READ_AT_ONCE)}"
         assert quick("", "#!/usr/bin/python3", "") == f"/usr/bin/python3 {at_once}"
@@ -132,6 +134,21 @@ class TestWhatIsKnownOfAnsible:
         assert quick("", "#!/usr/bin/python3", "", "/tmp/args") == plain(
             shell, "", "#!/usr/bin/python3", "", "/tmp/args"
         )
+
+    @pytest.mark.parametrize(("transport", "asks"), [("ssh", True), ("local", False)])
+    def test_only_hosts_reached_by_ssh_are_asked_for_a_resident(
+        self, transport: str, asks: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from ansible.playbook.play_context import PlayContext
+        from ansible.plugins.connection import ConnectionBase
+        from ansible.plugins.loader import connection_loader
+        from ansible.plugins.shell import ShellBase
+
+        told = quick_modules.telling_transport(ConnectionBase.__init__)
+        monkeypatch.setattr(ConnectionBase, "__init__", told)
+        shell = connection_loader.get(transport, PlayContext())._shell
+        build = quick_modules.starting_quickly(ShellBase.build_module_command)
+        assert (quick_modules.FOLDER in build(shell, "", "#!/usr/bin/python3", "")) is asks
 
 
 PACK = """
