@@ -55,8 +55,8 @@ class WorkerSettings(BaseModel):
     )
     quick_modules: bool = Field(
         default=True,
-        description="Warm steps send modules with their bytecode, which hosts read in one go; hosts with another "
-        "Python use the source. Off: modules are sent as Ansible packs them, at a third of the size.",
+        description="Warm steps send modules with their bytecode, which hosts read in one go and run in a Python that "
+        "stays there for a minute. Off: modules are sent as Ansible packs them, at a third of the size.",
     )
 
 

@@ -147,16 +147,21 @@ def home_is_private(account: pwd.struct_passwd) -> bool:
 
 
 def make_private(account: pwd.struct_passwd) -> None:
-    """Give an account its home, and nobody else access to it."""
-    home = Path(account.pw_dir)
-    home.mkdir(exist_ok=True)
-    os.chown(home, account.pw_uid, account.pw_gid, follow_symlinks=False)
-    home.chmod(HOME_MODE)
+    """Give an account its home, and nobody else access to it. A home that is a link is refused, not followed."""
+    Path(account.pw_dir).mkdir(exist_ok=True)
+    home = os.open(account.pw_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        os.fchown(home, account.pw_uid, account.pw_gid)
+        os.fchmod(home, HOME_MODE)
+    finally:
+        os.close(home)
 
 
 def reach(module: AnsibleModule, group: str, account: pwd.struct_passwd) -> list[tuple[str, Callable[[], object]]]:
     """Return descriptions of the access that an account should not have, each with the action that removes it."""
     run, name = partial(module.run_command, check_rc=True), account.pw_name
+    if Path(account.pw_dir).is_symlink():
+        module.fail_json(msg=f"the home of {name} is a link: find out who made it, and remove it")
     found: list[tuple[str, Callable[[], object]]] = [
         (f"{name} not in group {other}", partial(run, ["gpasswd", "--delete", name, other]))
         for other in foreign_groups(group, name)

@@ -195,6 +195,15 @@ def test_what_somebody_changed_live_is_found_and_put_right(breakable: Steps) -> 
     assert breakable.changed("thin-client", "provision", check=True) == []
 
 
+def test_a_home_that_is_a_link_is_refused_and_not_followed(breakable: Steps) -> None:
+    home = f"/home/{ALPHA.id}-user1"
+    breakable.on("thin1", f"rm -r {home}; mkdir -m 755 /srv/elsewhere; ln -s /srv/elsewhere {home}")
+    outcome = breakable.run("thin-client", "provision")
+    assert outcome.state is StepState.FAILED
+    assert f"the home of {ALPHA.id}-user1 is a link" in str(outcome.error)
+    assert breakable.on("thin1", "stat -c %a,%U /srv/elsewhere") == "755,root\n"
+
+
 def test_new_secrets_take_the_place_of_the_old_ones(breakable: Steps) -> None:
     for renewed in (("users_password",), ("authority_key",)):
         assert breakable.run("thin-client", "verify", renewed=renewed).state is StepState.FAILED
