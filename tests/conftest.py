@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from orchestrator.adapters.database import connection
 from orchestrator.adapters.practice.inventory import SUITES, Inventory
 from tests.databases import Databases, PostgresDatabases, SqliteDatabases
 from tests.postgres import Postgres, binaries
@@ -52,8 +53,11 @@ def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabase
 
 
 @pytest.fixture(scope="session")
-def postgres_databases(postgres: Postgres) -> PostgresDatabases:
-    return PostgresDatabases(postgres)
+def postgres_databases(postgres: Postgres) -> Iterator[PostgresDatabases]:
+    """PostgreSQL as this process uses it. On a busy machine a test may be silent in a transaction for some seconds."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(connection, "IDLE_MILLISECONDS", 60_000)
+        yield PostgresDatabases(postgres)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
