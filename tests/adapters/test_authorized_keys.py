@@ -11,18 +11,18 @@ LINES = [
 ]
 
 
-def test_a_key_is_added_behind_the_known_one_with_what_that_demands() -> None:
+def test_a_key_is_added_after_the_known_one_with_the_same_options() -> None:
     assert added(LINES, KNOWN, ANOTHER) == [*LINES[:3], 'from="10.0.0.0/8",no-pty ssh-rsa AAAAnew provider', ""]
     assert added(["ssh-ed25519 AAAAold"], KNOWN, ANOTHER) == ["ssh-ed25519 AAAAold", "ssh-rsa AAAAnew"]
 
 
-def test_a_key_that_is_there_is_not_added_once_more() -> None:
+def test_a_key_that_is_already_there_is_not_added_again() -> None:
     once = added(LINES, KNOWN, ANOTHER)
     assert added(once, KNOWN, ANOTHER) == once
     assert added(["ssh-ed25519 AAAAolder x"], KNOWN, ANOTHER) == ["ssh-ed25519 AAAAolder x"]
 
 
-def test_the_known_key_alone_is_removed() -> None:
+def test_only_the_known_key_is_removed() -> None:
     assert removed(added(LINES, KNOWN, ANOTHER), KNOWN) == [
         *LINES[:2],
         'from="10.0.0.0/8",no-pty ssh-rsa AAAAnew provider',

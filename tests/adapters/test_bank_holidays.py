@@ -47,7 +47,7 @@ class TestABankHoliday:
             (date(2022, 12, 27), True),
         ],
     )
-    def test_on_a_weekend_is_kept_on_its_substitute_only(self, holiday: date, counts: bool) -> None:
+    def test_on_a_weekend_is_observed_on_its_substitute_only(self, holiday: date, counts: bool) -> None:
         assert is_bank_holiday(holiday) is counts
 
     def test_is_as_published_for_2020_to_2022(self) -> None:

@@ -66,7 +66,7 @@ class TestThePage:
             "moving users to the restored copy", "+0.0021 s from it, ± 0.0009 s", "drill verify drill-7.json",
         ],
     )  # fmt: skip
-    def test_says_what_the_evidence_says(self, said: str) -> None:
+    def test_shows_what_the_evidence_says(self, said: str) -> None:
         assert said in words()
 
     @pytest.mark.parametrize(
@@ -76,10 +76,10 @@ class TestThePage:
             "waiting for the recovery host 2.5 s", "set by +0.000 s between the last record that came back",
         ],
     )  # fmt: skip
-    def test_says_what_newer_evidence_says(self, said: str) -> None:
+    def test_shows_what_newer_evidence_says(self, said: str) -> None:
         assert said in re.sub(r"\s+", " ", Reader(draw(seal(newer_evidence(), PlainKey()))).words)
 
-    def test_tells_canaries_that_nobody_read_from_those_that_nobody_promised(self) -> None:
+    def test_distinguishes_unread_canaries_from_canaries_that_were_never_promised(self) -> None:
         unread = {"interval_seconds": 900.0}
         said = [
             re.sub(r"\s+", " ", Reader(draw(seal(newer_evidence(rpo=unread, **more), PlainKey()))).words)
@@ -99,11 +99,11 @@ class TestThePage:
         assert not [name for _, attributes in elements for name in attributes if name.startswith("on")]
         assert not re.search(r"https?://|url\(|@import", page())
 
-    def test_is_made_for_paper(self) -> None:
+    def test_can_be_printed(self) -> None:
         assert "@page { size: A4" in page()
         assert "@media print" in page()
 
-    def test_takes_markup_for_words(self) -> None:
+    def test_shows_markup_as_text(self) -> None:
         evil = '<script>alert(1)</script>"><b onload=x>'
         html = page(
             agency=evil, component=evil, reasons=[evil], requested_by=evil,
@@ -116,12 +116,12 @@ class TestThePage:
 
     @pytest.mark.parametrize("verdict", list(Verdict))
     @pytest.mark.parametrize("moment", list(Moment))
-    def test_can_be_drawn_of_every_verdict(self, verdict: Verdict, moment: Moment) -> None:
+    def test_can_be_drawn_for_every_verdict(self, verdict: Verdict, moment: Moment) -> None:
         assert words(verdict=verdict, t0_kind=moment, reasons=[], findings=[])
 
 
 class TestHonesty:
-    def test_a_recovery_that_was_given_up_is_longer_than_the_wait(self) -> None:
+    def test_a_recovery_that_was_given_up_is_shown_as_longer_than_the_wait(self) -> None:
         said = words(rto={"censored_limit_seconds": 14400.0})
         assert "> 4 h" in said
         assert "nobody served: > 4 h" in said
@@ -131,31 +131,31 @@ class TestHonesty:
     def test_a_wait_shorter_than_the_promise_decides_nothing(self) -> None:
         assert "Recovery time? not decided > 30 min" in words(rto={"censored_limit_seconds": 1800.0})
 
-    def test_what_was_not_measured_is_not_zero(self) -> None:
+    def test_a_value_that_was_not_measured_is_not_shown_as_zero(self) -> None:
         said = words(rto={}, rpo={"interval_seconds": 900.0})
         assert "Recovery time? not decided not measured" in said
         assert "Recovery point? not decided not measured" in said
         assert "records lostnot measured" in said
 
-    def test_a_second_too_long_is_not_kept_and_reads_so(self) -> None:
+    def test_a_recovery_one_second_too_long_is_shown_as_not_kept(self) -> None:
         assert "Recovery time✗ not kept 4 h 0 min 1 s" in words(rto={"seconds": 14401.0})
 
-    def test_a_promise_within_the_uncertainty_is_not_decided(self) -> None:
+    def test_a_promise_within_the_uncertainty_is_left_undecided(self) -> None:
         said = words(rpo={"seconds": 86000.0, "upper_seconds": 86900.0, "interval_seconds": 900.0})
         assert "Recovery point? not decided" in said
 
     def test_no_attempt_to_get_out_proves_nothing(self) -> None:
         assert "nothing is known of whether anything could" in words(isolation={})
 
-    def test_one_that_got_out_is_told_first(self) -> None:
+    def test_an_attempt_that_got_out_is_shown_first(self) -> None:
         leak = {"name": "mail", "address": "10.0.0.1", "port": 25, "blocked": False}
         assert "✗ 1 of 1 attempts to get out of the restored copy got through." in words(isolation={"attempts": [leak]})
 
-    def test_an_approval_of_another_plan_is_none(self) -> None:
+    def test_an_approval_of_another_plan_does_not_count(self) -> None:
         other = {"who": "x", "at": at(0), "plan_digest": "another", "live_data": False, "expires_at": at(9)}
         assert "✗ another: another" in words(approvals=[other])
 
-    def test_no_backup_at_all_is_said(self) -> None:
+    def test_the_lack_of_any_backup_is_stated(self) -> None:
         said = words(pin={"snapshots": [], "chosen": None}, rpo={"interval_seconds": 900.0})
         assert "There was none." in said
 
@@ -188,11 +188,11 @@ def test_the_picture_stays_inside_its_frame(
         (3 * 86400 + 7300, "3 d 2 h"),
     ],
 )  # fmt: skip
-def test_a_length_reads(seconds: float | None, said: str) -> None:
+def test_a_length_of_time_is_shown_in_suitable_units(seconds: float | None, said: str) -> None:
     assert length(seconds) == said
 
 
-def test_what_is_no_evidence_is_not_drawn() -> None:
+def test_a_document_that_is_not_evidence_is_refused() -> None:
     odd = seal(evidence(), PlainKey()).document() | {"evidence": {"drill": 7}}
     with pytest.raises(OrchestratorError, match="this is not evidence of a drill"):
         draw(SealedEvidence.model_validate(odd))

@@ -37,7 +37,7 @@ def drills(policy: DrillPolicy) -> list[Placed]:
 
 
 class TestDrills:
-    def test_are_events_of_their_own(self) -> None:
+    def test_become_separate_events(self) -> None:
         placed = drills(DrillPolicy())
         read = Calendar.from_ical(write_calendar(placed, lasts=timedelta(hours=2), stamped=NOW))
         events = list(read.walk("VEVENT"))
@@ -53,15 +53,15 @@ class TestDrills:
         assert "TZID" not in text
         assert text.count("Z\r\nDTEND:") == 20
 
-    def test_written_and_read_are_the_hours_they_take(self, tmp_path: Path) -> None:
+    def test_cover_the_same_hours_when_written_and_read_back(self, tmp_path: Path) -> None:
         placed = drills(DrillPolicy())
         (tmp_path / "drills.ics").write_bytes(write_calendar(placed, lasts=timedelta(hours=2), stamped=NOW))
         found = read_blackouts(tmp_path / "drills.ics", first=date(2026, 1, 1), until=date(2040, 1, 1))
         starts = [drill.occurrence.scheduled_at for drill in placed]
         assert [(b.start, b.end) for b in found] == [(at, at + timedelta(hours=2)) for at in starts]
 
-    def test_keep_out_of_each_others_way_once_read(self, tmp_path: Path) -> None:
-        """Another agency's drills as blackouts."""
+    def test_avoid_the_drills_that_were_read(self, tmp_path: Path) -> None:
+        """Another agency's drills are read as blackouts."""
         theirs = drills(DrillPolicy())
         (tmp_path / "drills.ics").write_bytes(write_calendar(theirs, lasts=timedelta(hours=2), stamped=NOW))
         blackouts = read_blackouts(tmp_path / "drills.ics", first=date(2026, 1, 1), until=date(2040, 1, 1))
@@ -71,7 +71,7 @@ class TestDrills:
 
 
 class TestBlackouts:
-    def test_of_days(self, tmp_path: Path) -> None:
+    def test_are_read_from_events_of_whole_days(self, tmp_path: Path) -> None:
         path = written(
             tmp_path,
             "DTSTART;VALUE=DATE:20271224 DTEND;VALUE=DATE:20271227 SUMMARY:Christmas",
@@ -90,11 +90,11 @@ class TestBlackouts:
             ("DTSTART:20270702T100000 DTEND:20270702T120000", "2027-07-02T10:00", "2027-07-02T12:00"),
         ],
     )
-    def test_of_times(self, tmp_path: Path, lines: str, start: str, end: str) -> None:
+    def test_are_read_from_events_with_times(self, tmp_path: Path, lines: str, start: str, end: str) -> None:
         expected = Blackout.model_validate({"start": start, "end": end})
         assert read_blackouts(written(tmp_path, lines), **YEAR) == (expected,)
 
-    def test_that_repeat_come_as_often_as_they_occur_by_the_clocks_of_their_place(self, tmp_path: Path) -> None:
+    def test_that_repeat_are_read_once_per_occurrence_in_their_local_time(self, tmp_path: Path) -> None:
         path = written(
             tmp_path,
             "DTSTART;TZID=Europe/London:20260101T090000 DTEND;TZID=Europe/London:20260101T110000"
@@ -106,10 +106,10 @@ class TestBlackouts:
             1: 9, 2: 9, 3: 9, 4: 8, 5: 8, 6: 8, 7: 8, 9: 8, 10: 8, 11: 9, 12: 9,
         }  # fmt: skip
 
-    def test_that_were_cancelled_are_none(self, tmp_path: Path) -> None:
+    def test_that_were_cancelled_are_left_out(self, tmp_path: Path) -> None:
         assert read_blackouts(written(tmp_path, "DTSTART;VALUE=DATE:20270501 STATUS:CANCELLED"), **YEAR) == ()
 
-    def test_of_an_empty_calendar_are_none(self, tmp_path: Path) -> None:
+    def test_of_an_empty_calendar_are_an_empty_list(self, tmp_path: Path) -> None:
         assert read_blackouts(written(tmp_path), **YEAR) == ()
 
 
@@ -129,7 +129,7 @@ class TestABrokenFile:
             ("DTSTART;VALUE=DATE:20271224 RRULE:FREQ=SECONDLY", "RRULE: repeats SECONDLY"),
         ],
     )
-    def test_is_refused_by_its_event(self, tmp_path: Path, lines: str, problem: str) -> None:
+    def test_is_refused_and_its_event_is_named(self, tmp_path: Path, lines: str, problem: str) -> None:
         path = written(tmp_path, lines)
         with pytest.raises(OrchestratorError) as caught:
             read_blackouts(path, **YEAR)
@@ -148,14 +148,14 @@ class TestABrokenFile:
             (b"x" * (MAX_BYTES + 1), "is larger than"),
         ],
     )
-    def test_is_refused_by_its_name(self, tmp_path: Path, content: bytes, problem: str) -> None:
+    def test_is_refused_by_name(self, tmp_path: Path, content: bytes, problem: str) -> None:
         path = tmp_path / "broken.ics"
         path.write_bytes(content)
         with pytest.raises(OrchestratorError, match=problem) as caught:
             read_blackouts(path, **YEAR)
         assert str(path) in caught.value.message
 
-    def test_that_is_not_there(self, tmp_path: Path) -> None:
+    def test_that_does_not_exist_is_reported(self, tmp_path: Path) -> None:
         with pytest.raises(OrchestratorError, match="no such file"):
             read_blackouts(tmp_path / "none.ics", **YEAR)
 
@@ -188,7 +188,7 @@ class TestAHostileCalendar:
             (["DTSTART:20270101T000000Z DURATION:PT1H RRULE:"], ""),
         ],
     )
-    def test_is_refused_or_read_but_never_waited_for(self, tmp_path: Path, events: list[str], problem: str) -> None:
+    def test_is_read_or_refused_without_a_long_wait(self, tmp_path: Path, events: list[str], problem: str) -> None:
         path, before = written(tmp_path, *events), resource.getrusage(resource.RUSAGE_CHILDREN)
         try:
             read_blackouts(path, **YEAR)
@@ -201,12 +201,12 @@ class TestAHostileCalendar:
         assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 8, "seconds of processor"
         assert after.ru_maxrss < 500_000, "kilobytes"
 
-    def test_of_more_closures_than_a_calendar_has_is_refused(self, tmp_path: Path) -> None:
+    def test_with_more_closures_than_any_calendar_has_is_refused(self, tmp_path: Path) -> None:
         path = written(tmp_path, *many("DTSTART;VALUE=DATE:20270101 RRULE:FREQ=DAILY;COUNT=99999999", 14))
         with pytest.raises(RefusedError, match="more than 5,000 closures"):
             closures(path.read_bytes(), **YEAR)
 
-    def test_is_told_all_that_is_wrong_with_it(self, tmp_path: Path) -> None:
+    def test_is_refused_with_all_its_problems_at_once(self, tmp_path: Path) -> None:
         path = written(tmp_path, "DTSTART:20270101T000000Z", "DTSTART:20270101T000000Z DURATION:PT0S")
         with pytest.raises(OrchestratorError, match="is refused") as caught:
             read_blackouts(path, **YEAR)
@@ -220,7 +220,7 @@ class TestAHostileCalendar:
             )
         )
     )
-    def test_of_any_rule_is_read_or_refused(self, tmp_path_factory: pytest.TempPathFactory, rules: list[str]) -> None:
+    def test_with_any_rule_is_read_or_refused(self, tmp_path_factory: pytest.TempPathFactory, rules: list[str]) -> None:
         path = written(tmp_path_factory.mktemp("calendar"), f"DTSTART;VALUE=DATE:20270101 RRULE:{';'.join(rules)}")
         with suppress(OrchestratorError):
             read_blackouts(path, **YEAR)

@@ -87,11 +87,11 @@ def words(**given: Any) -> str:
         "3 backups succeeded, 1 failed", "2026-03: 98 %",
     ],
 )  # fmt: skip
-def test_says_it_all(said: str) -> None:
+def test_the_page_shows_the_whole_report(said: str) -> None:
     assert said in words()
 
 
-def test_a_month_that_goes_on_is_said_to() -> None:
+def test_a_month_that_is_not_closed_is_marked_as_provisional() -> None:
     said = words(version=None, closed_at=None, why=None, provisional=True, credit_notes=[], measures=[])
     assert "not closed: as known on 30 April 2026" in said
     assert "Provisional: the month is not closed" in said
@@ -101,7 +101,7 @@ UNKNOWN = {"missed": False, "missed_before": False, "points": 0, "achieved": Non
 KEPT = UNKNOWN | {"achieved": Decimal(100), "rating": Rating.GOOD}
 
 
-def test_a_month_of_which_nothing_is_known_is_not_headed_as_kept() -> None:
+def test_a_month_without_measurements_is_not_headed_as_kept() -> None:
     said = words(measures=[measure(**UNKNOWN), measure("backups", **UNKNOWN)], backups=0, backups_failed=0)
     assert "All kept" not in said
     assert "Nothing to judge Nothing was measured that a service level could be judged by." in said
@@ -118,7 +118,7 @@ def test_a_month_in_which_everything_was_kept_is_headed_so() -> None:
     assert "All kept No service level was missed. Credit" in words(measures=[measure(**KEPT)])
 
 
-def test_a_reported_outage_is_told_beside_what_was_agreed() -> None:
+def test_a_reported_outage_is_listed_beside_what_was_agreed() -> None:
     no = "the agency has not accepted it"
     agreed = [
         {"component": "desktop", "kind": kind, "starts_at": london("2026-04-07T09:00"),
@@ -131,13 +131,13 @@ def test_a_reported_outage_is_told_beside_what_was_agreed() -> None:
     assert f"yes: {no}" in said
 
 
-def test_nothing_in_it_can_do_anything() -> None:
+def test_nothing_on_the_page_is_active() -> None:
     page = Reader(draw(report(name=EVIL, why=EVIL)))
     assert {tag for tag, _ in page.elements} & {"script", "link", "img", "iframe"} == set()
     assert EVIL in page.words
 
 
-def test_an_outage_of_a_second_is_seen_and_none_is_higher_than_the_day() -> None:
+def test_an_outage_of_a_second_is_visible_and_none_is_taller_than_its_day() -> None:
     short, whole, unknown = pictures.strip(service((36000, 1, 0), (36000, 36000, 0), (0, 0, 36000)))
     assert short.bad == pictures.SMALLEST_BAD
     assert whole.bad == pictures.STRIP

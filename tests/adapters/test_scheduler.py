@@ -51,7 +51,7 @@ def bench(url: str) -> Iterator[Bench]:
         engine.dispose()
 
 
-def test_a_tick_is_taken_by_one_of_many(bench: Bench) -> None:
+def test_a_tick_is_taken_by_one_of_many_schedulers(bench: Bench) -> None:
     bench.run(5.5, second="*")
     ticks = bench.ticks()
     assert len(ticks) >= 5
@@ -59,7 +59,7 @@ def test_a_tick_is_taken_by_one_of_many(bench: Bench) -> None:
     assert len(bench.done) == len(ticks), "none is done twice"
 
 
-def test_ticks_missed_while_nobody_was_there_are_caught_up_with_once(bench: Bench) -> None:
+def test_ticks_missed_during_a_pause_are_caught_up_with_once(bench: Bench) -> None:
     due = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
     with SqlStore(bench.engines[0]).begin() as tx:
         assert tx.ticks.take("bench", due, at=due)
@@ -69,12 +69,12 @@ def test_ticks_missed_while_nobody_was_there_are_caught_up_with_once(bench: Benc
     assert timedelta(0) < datetime.now(UTC) - bench.ticks()[-1] <= timedelta(days=1)
 
 
-def test_nothing_is_caught_up_with_that_never_began(bench: Bench) -> None:
+def test_work_that_was_never_due_is_not_caught_up_with(bench: Bench) -> None:
     bench.run(0.5, hour=str((datetime.now(UTC).hour + 12) % 24))
     assert bench.done == []
 
 
-def test_work_that_breaks_is_told_of_and_the_next_tick_comes(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_failing_work_is_reported_and_the_next_tick_comes(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     def breaks() -> None:
         bench.done.append(datetime.now(UTC))
         raise ZeroDivisionError
@@ -86,7 +86,7 @@ def test_work_that_breaks_is_told_of_and_the_next_tick_comes(bench: Bench, caplo
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_work_that_takes_longer_than_its_interval_is_not_begun_again_meanwhile(bench: Bench) -> None:
+def test_work_that_takes_longer_than_its_interval_does_not_overlap_itself(bench: Bench) -> None:
     at_work, began, together = threading.Lock(), threading.Semaphore(0), []
 
     def slow() -> None:

@@ -35,13 +35,13 @@ def traces() -> ModuleType:
         ("myvpn3", False),
     ],
 )
-def test_a_name_or_a_number_is_borne_as_a_word_and_not_by_a_namesake(
+def test_an_agencys_name_or_number_matches_as_a_whole_word_and_never_another_agencys(
     traces: ModuleType, text: str, bears: bool
 ) -> None:
     assert traces.Names("fra", 3, ["defra", "fra-north"], ["agency", "vpn"]).on(text) is bears
 
 
-def test_files_are_found_by_name_with_all_that_is_in_them(
+def test_files_are_found_by_name_and_folders_with_everything_in_them(
     traces: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for path in (

@@ -62,7 +62,7 @@ def failing(request: pytest.FixtureRequest, make_steps: Callable[[str], Steps]) 
     return fail
 
 
-def test_of_a_loop_says_which_items_and_how(failing: Callable[[str], Step]) -> None:
+def test_a_hidden_failure_in_a_loop_shows_which_items_failed_and_how(failing: Callable[[str], Step]) -> None:
     step = failing(LOOP)
     assert step.outcome
     assert step.outcome.state is StepState.FAILED
@@ -82,7 +82,7 @@ def test_of_a_loop_says_which_items_and_how(failing: Callable[[str], Step]) -> N
         (MODULE, "Write what is not to be seen: copy failed"),
     ],
 )
-def test_says_the_kind_of_failure(failing: Callable[[str], Step], tasks: str, told: str) -> None:
+def test_a_hidden_failure_shows_its_kind(failing: Callable[[str], Step], tasks: str, told: str) -> None:
     step = failing(tasks)
     assert step.outcome
     assert step.outcome.error
@@ -90,7 +90,7 @@ def test_says_the_kind_of_failure(failing: Callable[[str], Step], tasks: str, to
     assert "sesame" not in str(step.events) + step.outcome.error
 
 
-def test_what_is_not_hidden_is_printed_as_ansible_does(make_steps: Callable[[str], Steps]) -> None:
+def test_failures_that_are_not_hidden_are_printed_as_ansible_prints_them(make_steps: Callable[[str], Steps]) -> None:
     step = make_steps("warm").run(journal_tell=True)
     printed = [e for e in step.events if isinstance(e, StepPrinted)]
     tasks = [e.task for e in printed if e.task]
@@ -103,7 +103,7 @@ def test_what_is_not_hidden_is_printed_as_ansible_does(make_steps: Callable[[str
     assert "\x1b" not in text
 
 
-def test_a_change_that_is_hidden_counts(failing: Callable[[str], Step]) -> None:
+def test_a_hidden_change_is_counted(failing: Callable[[str], Step]) -> None:
     step = failing(CHANGING)
     assert step.outcome
     assert step.outcome.state is StepState.SUCCEEDED

@@ -20,7 +20,7 @@ def told(*questions: tuple[list[str], str], timeout: int = 20) -> dict[str, Any]
     return answer
 
 
-def test_right_answers_are_no_change() -> None:
+def test_right_answers_count_as_no_change() -> None:
     answer = told((["echo", "all is well"], "is well"), (["true"], ""))
     assert (answer["changed"], answer["asked"]) == (False, 2)
 
@@ -33,7 +33,7 @@ def test_every_wrong_answer_is_named_and_no_right_one() -> None:
 
 
 def test_commands_run_side_by_side_without_a_shell(tmp_path: Path) -> None:
-    """Each of two waits until the other has begun."""
+    """Each of the two waits until the other has begun."""
     wait = "import os, sys, time\nopen(sys.argv[1], 'w')\nwhile not os.path.exists(sys.argv[2]): time.sleep(0.01)"
     names = [str(tmp_path / "$HOME one"), str(tmp_path / "; two")]
     answer = told(*(([sys.executable, "-c", wait, mine, others], "") for mine, others in (names, names[::-1])))

@@ -1,4 +1,4 @@
-"""A call-off with hostile texts: each is refused, or stays plain text in every file of every role."""
+"""A call-off with hostile texts: each is refused or stays plain text in every file of every role."""
 
 import json
 import shutil
@@ -137,7 +137,7 @@ def accepted(
     return found
 
 
-def test_what_may_say_anything_is_known_and_everything_else_is_refused(
+def test_only_the_known_free_text_fields_accept_a_hostile_text(
     accepted: Mapping[str, set[str]], tmp_path: Path
 ) -> None:
     assert accepted.keys() == FREE_TEXT
@@ -146,8 +146,8 @@ def test_what_may_say_anything_is_known_and_everything_else_is_refused(
     assert sum("lookup" in text for text in accepted["agency.name"]) > 1, "these reach the roles"
 
 
-def test_it_names_every_text_that_a_call_off_can_have(source: CatalogFiles) -> None:
-    """A new field of text must be added above."""
+def test_the_hostile_call_off_covers_every_text_field(source: CatalogFiles) -> None:
+    """A new text field must be added above."""
     schema = call_off_schema(source.catalog(), source.agreements(), source.sites())
     told = {".".join(str(key) for key in at if not isinstance(key, int)) for at in texts_in(call_off())}
     for place in text_fields(schema, schema["$defs"]):
@@ -177,7 +177,7 @@ def playbooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("component", sorted(call_off()["services"]))
-def test_a_name_is_the_rest_of_its_line_and_in_few_files(
+def test_an_agencys_name_appears_in_few_files_and_only_at_the_end_of_a_line(
     accepted: Mapping[str, set[str]], source: CatalogFiles, playbooks: Path, tmp_path: Path, component: str
 ) -> None:
     names = ["Cabinet Office", *sorted(accepted["agency.name"])]

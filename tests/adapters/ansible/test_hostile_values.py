@@ -43,7 +43,7 @@ def repeated(steps: Steps, value: Any, secret: str) -> list[Any]:
     return told
 
 
-def test_a_hostile_text_arrives_as_it_is_and_does_nothing(repeating: Steps, tmp_path: Path) -> None:
+def test_a_hostile_text_arrives_unchanged_and_does_nothing(repeating: Steps, tmp_path: Path) -> None:
     proof = tmp_path / "proof"
     texts = hostile(proof)
     value = {"inside": texts, **dict.fromkeys(texts, "key")}
@@ -51,7 +51,7 @@ def test_a_hostile_text_arrives_as_it_is_and_does_nothing(repeating: Steps, tmp_
     assert not proof.exists()
 
 
-def test_a_hostile_text_is_in_a_file_what_it_is_in_the_call_off(repeating: Steps, tmp_path: Path) -> None:
+def test_a_hostile_text_is_written_to_a_file_unchanged(repeating: Steps, tmp_path: Path) -> None:
     text = "".join(hostile(tmp_path / "proof"))
     assert repeated(repeating, text, text)[2] == text
     assert not (tmp_path / "proof").exists()

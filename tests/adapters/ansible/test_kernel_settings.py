@@ -26,14 +26,14 @@ def settled(*settings: dict[str, Any], check: bool = False) -> list[dict[str, An
     return [json.loads(line) for line in done.stdout.splitlines() if line]
 
 
-def test_what_differs_is_told_and_set_and_then_left_alone() -> None:
+def test_different_settings_are_reported_and_corrected_and_then_left_alone() -> None:
     first, again = settled({FORWARD: 1, "net.ipv4.conf.lo.proxy_arp": "0"}, {FORWARD: 1})
     assert first["changed"]
     assert (first["diff"]["before"], first["diff"]["after"]) == (f"{FORWARD} = 0\n", f"{FORWARD} = 1\n")
     assert not again["changed"]
 
 
-def test_a_prediction_sets_nothing_and_expects_what_is_not_there_yet() -> None:
+def test_a_prediction_sets_nothing_and_reports_settings_that_do_not_exist_yet() -> None:
     asked = {FORWARD: 1, "net.ipv4.conf.agency9.proxy_arp": 1}
     first, again = settled(asked, asked, check=True)
     assert first == again
@@ -44,7 +44,7 @@ def test_a_prediction_sets_nothing_and_expects_what_is_not_there_yet() -> None:
     ("name", "value"),
     [("net.ipv4.conf.agency9.proxy_arp", "1"), ("net/../../etc/motd", "1"), ("..kernel", "1"), (FORWARD, "lots")],
 )
-def test_what_cannot_be_set_is_said(name: str, value: str) -> None:
+def test_settings_that_cannot_be_set_are_reported(name: str, value: str) -> None:
     [told] = settled({name: value})
     assert told["failed"]
     assert told["msg"].startswith(f"{name} cannot be set to {value}: ")

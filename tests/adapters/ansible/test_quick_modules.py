@@ -59,7 +59,7 @@ class TestBytecode:
         assert imported(zipped(SOURCES), tmp_path) == "42 source"
         assert imported(quick_modules.quickened(zipped(SOURCES)), tmp_path) == "42 bytecode"
 
-    def test_of_another_python_is_passed_over(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_of_another_python_is_ignored(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(importlib.util, "MAGIC_NUMBER", ANOTHERS)
         sources = {name: f"{source}# of another\n" for name, source in SOURCES.items()}
         packed = quick_modules.quickened(zipped(sources))
@@ -77,10 +77,10 @@ module.exit_json(answer=" ".join([*kinds, "at once" if "-c" in sys.orig_argv els
 
 
 class TestAStep:
-    """Whose module is run in one go, and with bytecode from the second time."""
+    """Its module runs in one go, and with bytecode from the second time on."""
 
     @pytest.mark.slow
-    def test_is_the_same_with_and_without(self, make_steps: Callable[[str], Steps]) -> None:
+    def test_is_the_same_with_and_without_quick_modules(self, make_steps: Callable[[str], Steps]) -> None:
         quick = make_steps("warm")
         (quick.playbooks / "library/answer.py").write_text(WHENCE)
         plain = Steps(quick.folder, WarmStart(quick.playbooks, quick=False))
@@ -95,7 +95,7 @@ class TestAStep:
             plain.warm.close()
 
 
-class TestWhatIsKnownOfAnsible:
+class TestAssumptionsAboutAnsible:
     def test_a_packed_module_runs_with_bytecode_and_without(self, tmp_path: Path, short_folder: str) -> None:
         packed = tmp_path / "ansiballz_cache"
         packed.mkdir()
@@ -116,7 +116,7 @@ class TestWhatIsKnownOfAnsible:
             said = subprocess.run(start, input=text, capture_output=True, check=True).stdout
             assert json.loads(said)["ping"] == "a ' quoted \" answer"
 
-    def test_only_python_on_standard_input_is_told_to_read_at_once(self) -> None:
+    def test_only_python_on_standard_input_is_made_to_read_everything_at_once(self) -> None:
         from ansible.plugins.loader import shell_loader
         from ansible.plugins.shell import ShellBase
 

@@ -26,12 +26,12 @@ def obstacles(tmp_path: Path) -> Callable[[str], list[str]]:
     return lambda os_release: plugin.FilterModule().filters()["release_obstacles"](os_release, str(tmp_path))
 
 
-def test_a_release_of_the_role_is_no_obstacle(obstacles: Callable[[str], list[str]]) -> None:
+def test_a_release_that_the_role_supports_is_no_obstacle(obstacles: Callable[[str], list[str]]) -> None:
     assert obstacles(TRIXIE) == []
     assert obstacles(TRIXIE.replace("trixie", "bookworm")) == []
 
 
-def test_another_is_refused_by_its_name(obstacles: Callable[[str], list[str]]) -> None:
+def test_another_release_is_refused_by_name(obstacles: Callable[[str], list[str]]) -> None:
     refused = "the host runs Ubuntu 24.04.3 LTS, and this component is for Debian bookworm, trixie"
     assert obstacles(NOBLE) == [refused]
     assert obstacles(TRIXIE.replace("trixie", "sid")) != []
@@ -39,5 +39,5 @@ def test_another_is_refused_by_its_name(obstacles: Callable[[str], list[str]]) -
     assert obstacles("nothing of the kind") != []
 
 
-def test_what_else_was_read_with_the_release_is_passed_over(obstacles: Callable[[str], list[str]]) -> None:
+def test_other_lines_read_with_the_release_are_ignored(obstacles: Callable[[str], list[str]]) -> None:
     assert obstacles(TRIXIE + "UNCONN 0 0 127.0.0.1:53\nVERSION=1\ntunnels\n") == []

@@ -69,7 +69,7 @@ def host(short_folder: str, module: bytes) -> Iterator[Host]:
     subprocess.run(["pkill", "-KILL", "-f", f"{short_folder}/modules.zip"], check=True)
 
 
-def test_a_module_runs_in_it_and_without_it_when_it_does_not_answer(host: Host, module: bytes) -> None:
+def test_a_module_runs_without_the_resident_when_it_does_not_answer(host: Host, module: bytes) -> None:
     pid = host.serves()
     assert pid
     os.kill(pid, signal.SIGSTOP)
@@ -80,7 +80,7 @@ def test_a_module_runs_in_it_and_without_it_when_it_does_not_answer(host: Host, 
     assert host.serves() == pid
 
 
-def test_a_task_has_the_surroundings_it_would_have_without(host: Host, tmp_path: Path) -> None:
+def test_a_task_has_the_same_environment_with_and_without_the_resident(host: Host, tmp_path: Path) -> None:
     surroundings = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TASK": "ü=1\n"}
     options = {"cwd": tmp_path, "env": surroundings, "umask": 0o27}
     within = json.loads(host.run(SURROUNDINGS, **options).stdout)
@@ -104,7 +104,7 @@ def test_a_task_has_the_surroundings_it_would_have_without(host: Host, tmp_path:
         ("import threading, time; threading.Thread(target=lambda: (time.sleep(0.2), print('x'))).start()", 0, ""),
     ],
 )
-def test_the_end_of_a_task_is_told(host: Host, script: str, status: int, error: str) -> None:
+def test_a_tasks_exit_status_and_output_are_passed_on(host: Host, script: str, status: int, error: str) -> None:
     done = host.run(script)
     assert (done.returncode, done.stdout, done.stderr.decode()) == (status, b"x\n", error)
 
@@ -115,7 +115,7 @@ def test_an_exception_is_shown(host: Host) -> None:
     assert done.stderr.decode().rstrip().endswith("ValueError: seven")
 
 
-def test_a_task_leaves_nothing_to_the_next(host: Host) -> None:
+def test_a_task_leaves_nothing_behind_for_the_next(host: Host) -> None:
     host.run("import builtins, os, sys; builtins.SEEN = os.environ['X'] = 'secret'; sys.modules['json'] = None")
     done = host.run("import builtins, json, os; print(hasattr(builtins, 'SEEN'), 'X' in os.environ)")
     assert done.stdout == b"False False\n"
@@ -138,7 +138,7 @@ def test_tasks_run_side_by_side(host: Host, tmp_path: Path) -> None:
     assert [process.wait(timeout=30) for process in started] == [0, 0]
 
 
-def test_without_a_resident_the_task_runs_all_the_same(host: Host, module: bytes) -> None:
+def test_without_a_resident_the_task_still_runs(host: Host, module: bytes) -> None:
     pid = host.serves()
     assert pid
     os.kill(pid, signal.SIGKILL)
@@ -148,13 +148,13 @@ def test_without_a_resident_the_task_runs_all_the_same(host: Host, module: bytes
     eventually(host.serves)
 
 
-def test_nobody_but_root_can_ask_it(host: Host) -> None:
+def test_only_root_can_use_the_resident(host: Host) -> None:
     ask = f"import os, socket; os.setuid(65534); socket.socket(socket.AF_UNIX).connect('{host.folder}/socket')"
     done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False)
     assert "PermissionError" in done.stderr
 
 
-def test_only_one_starts(short_folder: str, module: bytes) -> None:
+def test_only_one_resident_starts(short_folder: str, module: bytes) -> None:
     host = Host(short_folder)
     started = [subprocess.Popen(host.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(4)]
     for process in started:
@@ -167,7 +167,9 @@ def test_only_one_starts(short_folder: str, module: bytes) -> None:
     os.kill(int(residents.stdout), signal.SIGKILL)
 
 
-def test_it_ends_when_nobody_asks_it(short_folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_resident_ends_when_nobody_uses_it(
+    short_folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "resident.py").write_text(
         Path(resident.__file__).read_text().replace("IDLE_SECONDS = 60", "IDLE_SECONDS = 0.5")
     )
@@ -181,7 +183,7 @@ def test_it_ends_when_nobody_asks_it(short_folder: str, tmp_path: Path, monkeypa
     assert not Path(short_folder, "socket").exists()
 
 
-def test_it_keeps_nothing_of_the_task_that_started_it(short_folder: str, module: bytes) -> None:
+def test_the_resident_keeps_nothing_of_the_task_that_started_it(short_folder: str, module: bytes) -> None:
     host = Host(short_folder)
     host.run(module, env={**os.environ, "TASK": "secret"})
     eventually(host.serves)

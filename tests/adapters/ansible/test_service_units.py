@@ -1,4 +1,4 @@
-"""The module that says which units run. What it says to systemd is tested here; what becomes of it, on real hosts."""
+"""The module that sets which units run: its requests to systemd are tested here, their effect on real hosts."""
 
 import json
 import os
@@ -65,13 +65,13 @@ def host(tmp_path: Path) -> Host:
     return Host(tmp_path)
 
 
-def test_units_that_are_as_they_should_be_are_left_alone(host: Host) -> None:
+def test_units_in_the_right_state_are_left_alone(host: Host) -> None:
     states = ("active enabled", "active static", "inactive disabled", "inactive masked")
     told = host.asked(*states, running=["a", "b"], stopped=["c"], masked=["d"])
     assert (told["changed"], told["diff"], host.changes) == (False, {}, [])
 
 
-def test_all_that_do_not_run_are_started_in_one_call(host: Host) -> None:
+def test_units_that_do_not_run_are_started_in_one_call(host: Host) -> None:
     states = ("inactive disabled", "active disabled", "failed enabled", "active enabled")
     told = host.asked(*states, running=["a", "b", "c", "d"])
     assert host.changes == ["daemon-reload", "--quiet enable -- a b", "start -- a c"]
@@ -79,7 +79,7 @@ def test_all_that_do_not_run_are_started_in_one_call(host: Host) -> None:
     assert told["diff"]["after"] == "a: active, enabled\nb: active, enabled\nc: active, enabled\n"
 
 
-def test_all_that_should_not_run_are_stopped_and_their_failures_forgotten(host: Host) -> None:
+def test_units_that_should_not_run_are_stopped_and_their_failures_cleared(host: Host) -> None:
     states = ("active enabled", "inactive enabled", "failed disabled", "inactive generated", "active disabled")
     assert host.asked(*states, stopped=["a", "b", "c", "d"], masked=["e"])["changed"]
     assert host.changes == [
@@ -91,7 +91,7 @@ def test_all_that_should_not_run_are_stopped_and_their_failures_forgotten(host: 
     ]
 
 
-def test_a_prediction_asks_only(host: Host) -> None:
+def test_a_prediction_changes_nothing(host: Host) -> None:
     told = host.asked("inactive disabled unread", "active enabled", check=True, running=["a"], stopped=["b"])
     assert told["changed"]
     assert host.changes == []
@@ -103,7 +103,7 @@ class TestAConfiguration:
         (tmp_path / "unit.conf").write_text("x")
         return tmp_path / "unit.conf"
 
-    def test_that_changed_since_the_unit_started_has_it_restarted(self, host: Host, file: Path) -> None:
+    def test_that_changed_since_the_unit_started_restarts_it(self, host: Host, file: Path) -> None:
         reads, earlier = {"a": [str(file)], "b": [str(file)]}, NOW - timedelta(minutes=1)
         told = host.asked("active enabled", "active enabled", began=earlier, running=["a", "b"], reads=reads)
         assert host.changes == ["daemon-reload", "restart -- a", "restart -- b"]
@@ -114,7 +114,7 @@ class TestAConfiguration:
         reads = {"a": [str(file), str(file.parent / "missing")]}
         assert not host.asked("active enabled", began=later, running=["a"], reads=reads)["changed"]
 
-    def test_in_a_folder_changes_when_a_file_goes(self, host: Host, tmp_path: Path) -> None:
+    def test_in_a_folder_changes_when_a_file_is_removed(self, host: Host, tmp_path: Path) -> None:
         folder = tmp_path / "conf.d"
         folder.mkdir()
         (folder / "one.conf").write_text("x")
@@ -125,19 +125,19 @@ class TestAConfiguration:
         told = host.asked("active enabled", began=began, running=["a"], reads={"a": [str(folder)]})
         assert told["changed"]
 
-    def test_of_a_unit_that_need_not_run_starts_nothing(self, host: Host, file: Path) -> None:
+    def test_of_a_unit_that_need_not_run_does_not_start_it(self, host: Host, file: Path) -> None:
         reads, earlier = {"a": [str(file)]}, NOW - timedelta(minutes=1)
         assert not host.asked("inactive disabled", began=earlier, reads=reads)["changed"]
         assert host.asked("active disabled", began=earlier, reads=reads)["changed"]
         assert host.changes == ["daemon-reload", "restart -- a"]
 
 
-def test_files_of_units_that_systemd_has_not_seen_are_read(host: Host) -> None:
+def test_unit_files_that_systemd_has_not_read_are_reloaded(host: Host) -> None:
     assert not host.asked("active enabled unread", running=["a"])["changed"]
     assert host.changes == ["daemon-reload"]
 
 
-def test_what_systemd_refuses_is_said(host: Host) -> None:
+def test_a_refusal_by_systemd_is_reported(host: Host) -> None:
     told = host.asked("inactive enabled", running=["broken"])
     assert told["failed"]
     assert told["msg"] == "systemctl start -- broken: Job for broken failed."

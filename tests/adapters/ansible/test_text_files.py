@@ -26,9 +26,7 @@ def text_files() -> ModuleType:
     return module
 
 
-def test_a_file_that_two_steps_remove_at_once_is_removed_and_neither_fails(
-    text_files: ModuleType, tmp_path: Path
-) -> None:
+def test_two_steps_can_remove_the_same_file_at_once(text_files: ModuleType, tmp_path: Path) -> None:
     files = [tmp_path / str(number) for number in range(2_000)]
     for file in files:
         file.write_text("default")
@@ -52,7 +50,7 @@ def settled(**arguments: Any) -> tuple[bool, list[str]]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files to root")
-def test_what_is_right_already_counts_as_changed_when_the_step_was_begun_before(tmp_path: Path) -> None:
+def test_files_that_are_already_right_count_as_changed_when_the_step_was_begun_before(tmp_path: Path) -> None:
     wanted, gone = str(tmp_path / "wanted"), str(tmp_path / "gone")
     asked: dict[str, Any] = {"files": [{"path": wanted, "content": "text\n"}], "absent": [gone]}
     assert settled(**asked) == (True, [wanted])

@@ -34,7 +34,7 @@ class TestARunnerEvent:
         assert (happening.host, happening.task, happening.outcome, happening.seconds) == ("h", "t", expected, 1.235)
 
     @pytest.mark.parametrize("kind", ["playbook_on_start", "runner_on_start", "verbose", "runner_item_on_ok"])
-    def test_that_says_nothing_to_people_is_dropped(self, kind: str) -> None:
+    def test_of_no_interest_to_people_is_dropped(self, kind: str) -> None:
         assert task_finished(event(kind), PLAIN, HiddenResults()) is None
 
     @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ class TestARunnerEvent:
         assert happening is not None
         assert happening.message == message
 
-    def test_does_not_tell_a_secret(self) -> None:
+    def test_does_not_reveal_a_secret(self) -> None:
         raw = event("runner_on_failed", task="use hunter2hunter2", res={"msg": "hunter2hunter2 is wrong"})
         happening = task_finished(raw, Redactor(["hunter2hunter2"]), HiddenResults())
         assert "hunter2" not in str(happening)
 
 
-class TestWhatWouldBeDifferent:
+class TestAPredictedDifference:
     DIFF: ClassVar[list[dict[str, Any]]] = [
         {
             "before_header": "/etc/a",
@@ -77,22 +77,22 @@ class TestWhatWouldBeDifferent:
         assert happening is not None
         return happening.difference
 
-    def test_is_told_line_by_line_without_secrets(self) -> None:
+    def test_is_shown_line_by_line_without_secrets(self) -> None:
         assert self.told(diff=self.DIFF) == self.LINES
 
-    def test_is_told_of_the_items_of_a_loop(self) -> None:
+    def test_is_shown_for_each_item_of_a_loop(self) -> None:
         assert self.told(results=[{"diff": one} for one in self.DIFF]) == self.LINES
 
-    def test_is_not_told_of_what_is_done(self) -> None:
+    def test_is_not_shown_for_a_real_change(self) -> None:
         assert self.told(check=False, diff=self.DIFF) is None
 
-    def test_is_cut_where_it_is_too_long(self) -> None:
+    def test_is_cut_when_it_is_too_long(self) -> None:
         told = self.told(diff={"before": "", "after": "x" * 9_000})
         assert told is not None
         assert len(told) < 4_100
         assert told.endswith("characters more")
 
-    def test_is_cut_only_when_it_has_no_secrets_any_more(self) -> None:
+    def test_is_cut_only_after_its_secrets_are_removed(self) -> None:
         told = self.told(diff={"before": "", "after": "x" * 3_993 + "hunter2hunter2" + "y" * 100})
         assert told is not None
         assert "hunt" not in told
@@ -110,9 +110,9 @@ class TestTheOutcome:
             (4, None, StepState.ERRORED),
         ],
     )
-    def test_tells_failures_apart(self, status: int, recap: Counts | None, state: StepState) -> None:
+    def test_distinguishes_the_kinds_of_failure(self, status: int, recap: Counts | None, state: StepState) -> None:
         assert outcome(status=status, recap=recap, failures=[], output="x").state is state
 
-    def test_counts_over_all_hosts(self) -> None:
+    def test_adds_up_the_counts_of_all_hosts(self) -> None:
         stats = {"ok": {"a": 2, "b": 3}, "changed": {"a": 1}, "failures": {}, "dark": {"b": 1}}
         assert counts(stats) == Counts(ok=5, changed=1, failed=0, unreachable=1)

@@ -52,7 +52,7 @@ def plays(sleep: str) -> list[int]:
 
 class TestAStep:
     @pytest.mark.parametrize("variables", [{}, {"journal_tell": True}, {"journal_fail_while": "/"}])
-    def test_tells_and_ends_the_same_warm_and_cold(
+    def test_reports_and_ends_the_same_warm_and_cold(
         self, make_steps: Callable[[str], Steps], variables: dict[str, object]
     ) -> None:
         warm, cold = (make_steps(start).run(**variables) for start in STARTS)
@@ -95,7 +95,7 @@ class TestAStep:
         assert long.ended().state == "cancelled"
         assert processes_mentioning("sleep 31.25") == []
 
-    def test_runs_what_a_changed_module_does_now(self, servers: Callable[[], list[int]], warm: Steps) -> None:
+    def test_runs_a_changed_module_as_it_is_now(self, servers: Callable[[], list[int]], warm: Steps) -> None:
         assert warm.told()["answer"] == "forty-two"
         before = servers()
         assert warm.told()["answer"] == "forty-two"

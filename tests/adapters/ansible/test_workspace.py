@@ -20,7 +20,7 @@ HOSTS = {name: Host(name=name, address="192.0.2.1", groups=("g",)) for name in (
 WRITERS = {name: writer_of("desktop", name, KEPT) for name in ("a1", "a2")}
 
 
-def test_each_host_is_given_its_own_credentials_for_backups_and_no_other_s() -> None:
+def test_each_host_gets_only_its_own_credentials_for_backups() -> None:
     assignment = Assignment(
         run=1,
         step="desktop.backup",

@@ -35,7 +35,7 @@ def source(tmp_path: Path) -> CatalogFiles:
         ('"{{ everything }}"', "network/tasks/begin.yml: all of it in an environment"),
     ],
 )
-def test_what_a_task_puts_into_an_environment_may_be_a_secret(
+def test_a_task_that_may_put_a_secret_into_an_environment_is_reported(
     source: CatalogFiles, environment: str, complaint: str
 ) -> None:
     file = source.playbooks_dir / "roles/network/tasks/begin.yml"
@@ -55,7 +55,7 @@ def test_what_a_task_puts_into_an_environment_may_be_a_secret(
         ('{$ref: "#/$defs/acount-name"}', "there is no #/$defs/acount-name"),
     ],
 )
-def test_no_parameter_may_be_any_text(source: CatalogFiles, parameter: str, complaint: str) -> None:
+def test_no_parameter_may_allow_any_text(source: CatalogFiles, parameter: str, complaint: str) -> None:
     file = source.catalog_dir / "components/network.yml"
     file.write_text(file.read_text().replace("  properties:\n", f"  properties:\n    more: {parameter}\n", 1))
     with pytest.raises(OrchestratorError) as refusal:

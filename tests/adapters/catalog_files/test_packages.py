@@ -24,7 +24,7 @@ def _list(source: CatalogFiles, role: str) -> Path:
     return source.playbooks_dir / "roles" / role / "meta" / "packages.yml"
 
 
-def test_a_group_has_what_all_components_may_install_on_its_hosts(source: CatalogFiles) -> None:
+def test_a_group_lists_the_packages_of_all_components_on_its_hosts(source: CatalogFiles) -> None:
     groups = source.packages()
     assert groups["network_gateways"] >= {"wireguard-tools", "ipxe"}, (
         "of the network, and of the thin clients' boot service"
@@ -65,7 +65,7 @@ def test_roles_read_the_lists_as_the_orchestrator_does(source: CatalogFiles) -> 
         ("gateway: []\nrestores: [nobody]\n", "restores 'nobody', a role without meta/packages.yml"),
     ],
 )
-def test_a_list_that_cannot_be_right_is_a_problem(source: CatalogFiles, text: str | None, complaint: str) -> None:
+def test_an_invalid_list_is_reported(source: CatalogFiles, text: str | None, complaint: str) -> None:
     assert source.lint() == []
     _list(source, "network").unlink() if text is None else _list(source, "network").write_text(text)
     assert any(complaint in str(problem) for problem in source.lint())

@@ -15,8 +15,8 @@ def folder(tmp_path: Path) -> Path:
     return Path(shutil.copytree(ROOT / "inventories/practice", tmp_path / "practice"))
 
 
-def test_the_outside_of_the_practice_site_is_more_than_one_place(folder: Path) -> None:
-    """One of them answers even without Internet access."""
+def test_the_outside_of_the_practice_site_has_more_than_one_address(folder: Path) -> None:
+    """One of the two answers even without Internet access."""
     outside = read_site(folder).facts["site_outside"]
     assert [set(one) for one in outside] == [{"address", "port"}] * 2
 
@@ -31,7 +31,7 @@ def test_the_outside_of_the_practice_site_is_more_than_one_place(folder: Path) -
         ("[{address: 192.0.2.1, port: 443, tls: true}]", "site_outside.0.tls: Extra inputs are not permitted"),
     ],
 )
-def test_an_outside_that_means_nothing_is_refused_with_its_line(folder: Path, said: str, complaint: str) -> None:
+def test_an_invalid_outside_is_refused_with_its_line(folder: Path, said: str, complaint: str) -> None:
     facts = folder / "group_vars" / "all.yml"
     lines = facts.read_text().splitlines()
     number = next(n for n, line in enumerate(lines) if line.startswith("site_outside:"))

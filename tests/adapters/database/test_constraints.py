@@ -1,4 +1,4 @@
-"""The contract of the store, continued: what contradicts itself is refused, whatever the code forgets."""
+"""The contract of the store, continued: contradictory records are refused even if the code forgets to check."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -73,23 +73,23 @@ def refused(store: Store, write: Callable[[Transaction], object]) -> None:
 
 @pytest.mark.usefixtures("plan")
 @pytest.mark.parametrize("what", OF_NOBODY)
-def test_what_is_an_agency_s_is_of_one_that_is_recorded(store: Store, what: str) -> None:
+def test_a_record_of_an_unknown_agency_is_refused(store: Store, what: str) -> None:
     refused(store, OF_NOBODY[what])
 
 
-def test_a_run_is_of_a_plan_and_an_agency_that_are_recorded(store: Store, plan: StoredPlan) -> None:
+def test_a_run_needs_a_recorded_plan_and_agency(store: Store, plan: StoredPlan) -> None:
     refused(store, lambda tx: tx.runs.open(plan.model_copy(update={"id": 99}), at=NOW))
     other = plan.plan.model_copy(update={"agency": "a2"})
     refused(store, lambda tx: tx.runs.open(tx.plans.add(other, order=None, at=NOW), at=NOW))
 
 
-def test_an_instance_is_of_an_agency_that_is_recorded(store: Store, plan: StoredPlan) -> None:
+def test_an_instance_needs_a_recorded_agency(store: Store, plan: StoredPlan) -> None:
     wish = plan.plan.desired["network"]
     assert wish is not None
     refused(store, lambda tx: tx.instances.put(wish.model_copy(update={"agency": "a2"})))
 
 
-def test_an_agency_has_one_block_of_a_name_at_a_site(store: Store) -> None:
+def test_an_agency_has_one_block_of_each_name_at_a_site(store: Store) -> None:
     with store.begin() as tx:
         tx.allocations.add(given("10.64.1.0/24"), at=NOW)
     with pytest.raises(OrchestratorError, match="taken by somebody else") as conflict, store.begin() as tx:
@@ -97,7 +97,7 @@ def test_an_agency_has_one_block_of_a_name_at_a_site(store: Store) -> None:
     assert (conflict.value.kind, conflict.value.hint) == (Kind.CONFLICT, "plan again")
 
 
-def test_a_secret_is_made_once(store: Store) -> None:
+def test_a_secret_is_added_only_once(store: Store) -> None:
     with store.begin() as tx:
         tx.secrets.add("a1", "network", "key", b"one", at=NOW)
     refused(store, lambda tx: tx.secrets.add("a1", "network", "key", b"two", at=NOW))
@@ -115,7 +115,7 @@ def test_a_version_of_a_month_is_closed_once(store: Store, agreement: FrameworkA
     refused(store, lambda tx: tx.months.add_version(closed, kept))
 
 
-def test_what_is_read_is_not_written(store: Store, order: CallOff) -> None:
+def test_a_reading_transaction_writes_nothing(store: Store, order: CallOff) -> None:
     """PostgreSQL and memory refuse it, SQLite drops it."""
     with suppress(Exception), store.read() as tx:
         tx.agencies.put(record(order))
@@ -123,7 +123,7 @@ def test_what_is_read_is_not_written(store: Store, order: CallOff) -> None:
         assert tx.agencies.all() == []
 
 
-def test_a_transaction_that_is_refused_takes_everything_back(store: Store) -> None:
+def test_a_refused_transaction_is_undone_whole(store: Store) -> None:
     with store.begin() as tx:
         tx.allocations.add(given("10.64.1.0/24"), at=NOW)
 
@@ -142,7 +142,7 @@ def test_a_transaction_that_is_refused_takes_everything_back(store: Store) -> No
         assert tx.prober.take("v", lease=HOUR)
 
 
-def test_no_more_is_forgotten_at_a_time_than_was_asked_for(store: Store, plan: StoredPlan) -> None:
+def test_forgetting_deletes_no_more_than_its_limit(store: Store, plan: StoredPlan) -> None:
     with store.begin() as tx:
         for _ in range(4):
             tx.plans.add(plan.plan, order=None, at=NOW)

@@ -1,4 +1,4 @@
-"""Sums kept beside runs and steps: a migration makes them what going through all rows gives.
+"""Sums kept beside runs and steps: a migration sets them to what counting all rows gives.
 
 That they stay so is shown by `test_stores_agree.py`.
 """
@@ -36,7 +36,7 @@ def told(store: SqlStore) -> tuple[Any, ...]:
         return tx.figures.runs(), *plain
 
 
-def test_an_upgrade_counts_what_is_there_and_what_was_forgotten(empty_url: str) -> None:
+def test_an_upgrade_counts_existing_and_forgotten_records(empty_url: str) -> None:
     """Two backups of ten seconds exist; one of a minute and a half was deleted."""
     engine, ten = connect(empty_url, create=True), NOW + timedelta(seconds=10)
     config = Config()

@@ -47,7 +47,7 @@ class TestASchema:
         assert current_revision(engine) == HEAD
         assert upgrade(engine) == (HEAD, HEAD)
 
-    def test_head_is_the_newest_revision(self, root: Path) -> None:
+    def test_has_the_newest_revision_as_its_head(self, root: Path) -> None:
         folder = root / "orchestrator/adapters/database/migrations/versions"
         assert max(p.name.split("_")[0] for p in folder.glob("*.py")) == HEAD
 
@@ -57,7 +57,7 @@ class TestASchema:
         assert "orchestrator db upgrade" in (refused.value.hint or "")
 
     def test_keeps_the_chain_of_evidence_in_its_order(self, engine: sa.Engine) -> None:
-        """Until 0014 that of the instants at which drills were concluded."""
+        """Until 0014, the order in which drills were concluded."""
         self.bring_to(engine, "0014")
         born = datetime(2026, 1, 1, tzinfo=UTC)
         agency = {"id": "a", "name": "A", "framework": "f", "site": "s", "committed_pence": 0, "created_at": born,
@@ -139,8 +139,8 @@ class TestASchema:
 
 
 class TestRates:
-    def test_of_what_was_ordered_before_are_those_of_its_whole_term(self, engine: sa.Engine, empty_url: str) -> None:
-        """Pounds a year that are a repeating decimal, and still add up to the commitment."""
+    def test_of_an_earlier_order_are_those_of_its_whole_term(self, engine: sa.Engine, empty_url: str) -> None:
+        """The yearly amount is a repeating decimal, and still adds up to the commitment."""
         config = Config()
         config.set_main_option("script_location", str(Path(migrating.__file__).parent / "migrations"))
         order = call_off({"network": {"tier": "standard"}})
@@ -183,7 +183,9 @@ class TestDbUpgrade:
             assert "nothing was changed" in refused
         assert current_revision(engine) == "9999"
 
-    def test_refuses_an_older_database_to_everything_else(self, command_line: InProcess, engine: sa.Engine) -> None:
+    def test_is_demanded_by_every_other_command_on_an_older_database(
+        self, command_line: InProcess, engine: sa.Engine
+    ) -> None:
         command_line("init")
         pretend(engine, "0000")
         refused = command_line("run", "list", expect=5).stderr
@@ -191,20 +193,20 @@ class TestDbUpgrade:
         assert "orchestrator db upgrade" in refused
 
 
-class TestADatabaseThatIsNotThere:
-    def test_is_said_to_be_so(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+class TestAnUnusableDatabase:
+    def test_that_does_not_answer_is_reported(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         url = "postgresql://nobody@127.0.0.1:1/nothing"
         command_line = InProcess(tmp_path, capture=capsys, database=url)
         said = command_line("run", "list", expect=75).stderr
         assert "the database did not answer" in said
         assert "is it running, and reachable?" in said
 
-    def test_is_never_told_with_its_password(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_is_reported_without_its_password(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         url = "postgresql://nobody:hunter2@127.0.0.1:1/nothing"
         done = InProcess(tmp_path, capture=capsys, database=url)("init", expect=75)
         assert "hunter2" not in done.stdout + done.stderr
 
-    def test_is_refused_when_it_is_of_another_kind(self, empty_url: str) -> None:
+    def test_of_an_unsupported_kind_is_refused(self, empty_url: str) -> None:
         with pytest.raises(OrchestratorError) as refused:
             connect("mysql://somewhere/else")
         assert refused.value.kind is Kind.INVALID

@@ -33,7 +33,7 @@ def unavailable(caught: "pytest.ExceptionInfo[OrchestratorError]") -> str:
 
 
 class TestAWriter:
-    def test_that_falls_silent_is_thrown_out_and_told_so(self, engine: sa.Engine, url: str) -> None:
+    def test_that_falls_silent_is_disconnected_and_gets_an_error(self, engine: sa.Engine, url: str) -> None:
         store, other = SqlStore(engine), SqlStore(connect(url))
         with pytest.raises(OrchestratorError) as caught, store.begin() as silent:
             silent.runs.newest()
@@ -55,7 +55,7 @@ class TestAWriter:
         assert "lock timeout" in unavailable(caught)
         assert caught.value.hint == "another command holds it; try again shortly"
 
-    def test_whose_session_is_ended_is_told_so(self, engine: sa.Engine) -> None:
+    def test_whose_session_is_ended_gets_an_error(self, engine: sa.Engine) -> None:
         store = SqlStore(engine)
         with pytest.raises(OrchestratorError) as caught, store.begin() as tx:
             mine = tx.session.execute(sa.text("select pg_backend_pid()")).scalar_one()
@@ -65,7 +65,7 @@ class TestAWriter:
             tx.runs.newest()
         unavailable(caught)
 
-    def test_that_finds_every_connection_in_use_may_come_back(self, url: str) -> None:
+    def test_that_finds_every_connection_in_use_may_try_again(self, url: str) -> None:
         engine = connect(url)
         engine.pool._timeout, engine.pool._max_overflow = 0.2, 0  # type: ignore[attr-defined]
         held = [engine.connect() for _ in range(5)]
@@ -95,7 +95,7 @@ class TestAServer:
 
 
 class TestAReader:
-    def test_sees_one_instant(self, engine: sa.Engine) -> None:
+    def test_sees_the_records_of_one_instant(self, engine: sa.Engine) -> None:
         store = SqlStore(engine)
         with store.read() as reading:
             assert reading.workers.unburied() == set()
@@ -111,7 +111,7 @@ class TestAReader:
 
 
 class TestAUrl:
-    def test_may_name_a_socket_and_its_own_patience(self, postgres: Postgres, url: str) -> None:
+    def test_may_name_a_socket_and_a_timeout(self, postgres: Postgres, url: str) -> None:
         name = url.rsplit("/", 1)[1]
         socket = f"postgresql:///{name}?host={postgres.folder}&port={postgres.port}&user=postgres&connect_timeout=7"
         engine = connect(socket)

@@ -67,7 +67,7 @@ class TestDeclarations:
             assert tx.declarations.newest(agency="a1") == [kept]
             assert kept.what == what
 
-    def test_are_found_for_as_long_as_they_lasted_in_fact(self, store: Store) -> None:
+    def test_are_found_for_as_long_as_they_actually_lasted(self, store: Store) -> None:
         planned = Maintenance(start=NOW, end=NOW + HOUR, announced_at=NOW - HOUR)
         with store.begin() as tx:
             kept = tx.declarations.add(Declaration(id=0, agency="a1", component="desk", why="so", what=planned))
@@ -79,7 +79,7 @@ class TestDeclarations:
 
 
 class TestIncidents:
-    def test_are_replaced_by_what_is_known_later(self, store: Store) -> None:
+    def test_are_replaced_by_later_reports(self, store: Store) -> None:
         told = Incident.model_validate({"priority": "p2", "reported_at": NOW, "holds": [{"start": NOW + HOUR}]})
         fixed = told.model_copy(update={"fixed_at": (NOW + 2 * HOUR).replace(microsecond=0)})
         with store.begin() as tx:
@@ -110,7 +110,7 @@ class TestClosedMonths:
 
 
 class TestFacts:
-    def test_tell_of_onboardings_that_were_in_service(self, store: Store, plan: StoredPlan) -> None:
+    def test_list_onboardings_that_succeeded(self, store: Store, plan: StoredPlan) -> None:
         with store.begin() as tx:
             run = tx.runs.open(plan, at=NOW)
             finished_at = (NOW + HOUR).replace(microsecond=0)
@@ -119,7 +119,7 @@ class TestFacts:
             assert found == [Onboarding(ordered_at=plan.created_at, in_service_at=finished_at)]
             assert tx.facts.onboardings("a1", NOW + HOUR, NOW + 2 * HOUR) == []
 
-    def test_tell_of_backups_that_succeeded_and_failed(self, store: Store, plan: StoredPlan) -> None:
+    def test_count_backups_that_succeeded_and_failed(self, store: Store, plan: StoredPlan) -> None:
         verbs = {"network.precheck": Verb.BACKUP, "network.provision": Verb.BACKUP, "network.verify": Verb.VERIFY}
         ends = dict(zip(verbs, (StepState.SUCCEEDED, StepState.FAILED, StepState.SUCCEEDED), strict=True))
         steps = [step.model_copy(update={"verb": verbs[step.id]}) for step in plan.plan.steps]
@@ -148,7 +148,7 @@ class TestForgettingBackups:
                 tx.runs.put_step(run.id, step.model_copy(update={"state": StepState.SUCCEEDED, **times}))
             tx.runs.put(run.model_copy(update={"state": RunState.SUCCEEDED, **times}))
 
-    def test_leaves_counters_where_they_were(self, store: Store, plan: StoredPlan) -> None:
+    def test_leaves_the_counters_unchanged(self, store: Store, plan: StoredPlan) -> None:
         for day in range(4):
             self.back_up(store, plan, ended_at=NOW + timedelta(days=day), seconds=3.0 + 40 * day)
         before = self.counters(store)

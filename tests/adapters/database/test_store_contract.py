@@ -1,4 +1,4 @@
-"""The contract of the store: what each database behind it must do, and what stands in for one in memory."""
+"""The contract of the store: what every database behind it must do, and the stand-in in memory too."""
 
 import threading
 from collections.abc import Iterator
@@ -118,7 +118,7 @@ class TestAnAllocation:
             tx.allocations.add(given("10.64.1.0/24", agency="a2"), at=NOW)
         assert refused.value.kind is Kind.CONFLICT
 
-    def test_that_was_only_reserved_is_forgotten_in_time(self, store: Store) -> None:
+    def test_that_was_only_reserved_expires(self, store: Store) -> None:
         with store.begin() as tx:
             tx.allocations.add(given("10.64.1.0/24", agency="old"), at=NOW - timedelta(days=2))
             tx.allocations.add(given("10.64.2.0/24", agency="held"), at=NOW - timedelta(days=2))
@@ -128,7 +128,7 @@ class TestAnAllocation:
             assert tx.allocations.taken("here", "networks") == {"10.64.2.0/24", "10.64.3.0/24"}
             assert tx.allocations.of("held", site="here")["subnet"].holding is Holding.HELD
 
-    def test_is_the_lowest_that_is_free_however_many_are_held(self, store: Store) -> None:
+    def test_is_the_lowest_free_one_however_many_are_held(self, store: Store) -> None:
         with store.begin() as tx:
             assert tx.allocations.first_gap("here", "networks") == 0
             for position in range(5):
@@ -171,7 +171,7 @@ class TestARun:
         assert refused.value.kind is Kind.CONFLICT
         assert refused.value.ids == {"run": str(run.id)}
 
-    def test_stays_the_only_one_whatever_the_code_forgets(self, store: Store, plan: StoredPlan) -> None:
+    def test_stays_the_only_open_one_even_if_the_code_forgets_to_check(self, store: Store, plan: StoredPlan) -> None:
         with store.begin() as tx:
             first = tx.runs.open(plan, at=NOW)
             tx.runs.put(first.model_copy(update={"state": RunState.FAILED}))
@@ -234,13 +234,13 @@ class TestANumber:
 
     LATER = NOW + timedelta(days=1)
 
-    def test_of_a_plan_is_given_once(self, store: Store, plan: StoredPlan) -> None:
+    def test_of_a_plan_is_never_reused(self, store: Store, plan: StoredPlan) -> None:
         with store.begin() as tx:
             assert tx.plans.forget_unapplied(before=self.LATER, limit=10) == 1
         with store.begin() as tx:
             assert tx.plans.add(plan.plan, order=plan.order, at=NOW).id > plan.id
 
-    def test_of_an_event_is_given_once(self, store: Store) -> None:
+    def test_of_an_event_is_never_reused(self, store: Store) -> None:
         def told(tx: Transaction) -> int:
             tx.events.add([TaskFinished(host="h", task="t", outcome="ok", seconds=0.1)], agency="a1", at=NOW)
             return tx.events.after(0)[-1].id
@@ -251,7 +251,7 @@ class TestANumber:
         with store.begin() as tx:
             assert told(tx) > last
 
-    def test_of_a_run_is_given_once(self, store: Store, plan: StoredPlan) -> None:
+    def test_of_a_run_is_never_reused(self, store: Store, plan: StoredPlan) -> None:
         with store.begin() as tx:
             verifying = tx.plans.add(plan.plan.model_copy(update={"purpose": Purpose.VERIFY}), order=None, at=NOW)
             run = tx.runs.open(verifying, at=NOW)
@@ -296,7 +296,7 @@ class TestRecovery:
         state = {"state": DrillState.APPROVED, "plan": plan.id, "plan_digest": plan.plan.digest}
         return Drill(**{**plain, **when, **state, **changes})
 
-    def test_a_drill_comes_back_as_it_was_put(self, store: Store, plan: StoredPlan) -> None:
+    def test_a_drill_comes_back_as_it_was_stored(self, store: Store, plan: StoredPlan) -> None:
         approval = Approval(who="bob", at=NOW, plan_digest="d", live_data=True, expires_at=NOW + timedelta(days=1))
         with store.begin() as tx:
             drill = tx.drills.add(self.drill(plan))
@@ -307,13 +307,13 @@ class TestRecovery:
             assert tx.drills.newest(agency="a1") == [changed]
             assert tx.drills.in_state(DrillState.APPROVED) == [changed]
 
-    def test_a_drill_is_there_once(self, store: Store, plan: StoredPlan) -> None:
+    def test_a_drill_cannot_be_added_twice(self, store: Store, plan: StoredPlan) -> None:
         with store.begin() as tx:
             tx.drills.add(self.drill(plan))
         with pytest.raises(OrchestratorError, match="already exists"), store.begin() as tx:
             tx.drills.add(self.drill(plan))
 
-    def test_evidence_stays_when_the_drill_is_put_again(self, store: Store, plan: StoredPlan) -> None:
+    def test_evidence_stays_when_the_drill_is_stored_again(self, store: Store, plan: StoredPlan) -> None:
         with store.begin() as tx:
             drill = tx.drills.add(self.drill(plan, finished_at=NOW))
             tx.drills.keep_evidence(drill.id, '{"signed": "\u00e9"}', "digest-1")
@@ -323,7 +323,7 @@ class TestRecovery:
             assert tx.drills.last_evidence() == "digest-1"
             assert tx.drills.count_evidence() == 1
 
-    def test_figures_tell_outcomes_and_what_is_newest(self, store: Store, plan: StoredPlan) -> None:
+    def test_figures_show_outcomes_and_the_newest_results(self, store: Store, plan: StoredPlan) -> None:
         ends = [(Verdict.FAIL, DrillState.REPORTED), (Verdict.PASS, DrillState.REPORTED), (None, DrillState.MISFIRED)]
         with store.begin() as tx:
             for number, (verdict, state) in enumerate(ends):
@@ -370,7 +370,7 @@ class TestRecovery:
             assert tx.canaries.last("a1", "network") is None
             assert tx.canaries.last("a1", "desktop") == first
 
-    def test_backups_are_the_steps_that_succeeded(self, store: Store, plan: StoredPlan) -> None:
+    def test_only_steps_that_succeeded_are_backups(self, store: Store, plan: StoredPlan) -> None:
         step = plan.plan.steps[0]
         backup = step.model_copy(update={"id": "network.backup", "component": "network", "verb": Verb.BACKUP})
         with store.begin() as tx:
@@ -397,7 +397,7 @@ class TestTransitions:
         with store.begin() as tx:
             tx.transitions.record(made)
 
-    def test_are_timelines_by_probe(self, store: Store) -> None:
+    def test_form_one_timeline_per_probe(self, store: Store) -> None:
         self.record(store, (0, State.UP), (5, State.DOWN))
         self.record(store, (1, State.UP), key=self.KEY._replace(probe="tcp"))
         self.record(store, (2, State.UP), key=self.KEY._replace(agency="a2"))
@@ -412,7 +412,7 @@ class TestTransitions:
             "tcp": (Transition(at=second + timedelta(minutes=1), state=State.UP),),
         }
 
-    def test_of_a_period_begin_with_what_was_in_force(self, store: Store) -> None:
+    def test_of_a_period_begin_with_the_state_in_force(self, store: Store) -> None:
         self.record(store, *((m, State.UP if m % 2 else State.DOWN) for m in range(10)))
         late = self.KEY._replace(probe="tcp")
         self.record(store, (8, State.UP), key=late)
@@ -439,12 +439,12 @@ class TestTransitions:
             assert tx.transitions.changes(last) == [(tx.transitions.last_change(), *other[:2])]
             assert tx.transitions.changes(tx.transitions.last_change()) == []
 
-    def test_are_made_once(self, store: Store) -> None:
+    def test_are_recorded_only_once(self, store: Store) -> None:
         self.record(store, (0, State.UP))
         with pytest.raises(REFUSED):
             self.record(store, (0, State.DOWN))
 
-    def test_what_is_in_force_is_replaced(self, store: Store) -> None:
+    def test_replace_the_state_in_force(self, store: Store) -> None:
         every = timedelta(seconds=1.5)
         kept = [KeptStanding(self.KEY._replace(agency=a), every, Standing(State.UP, NOW, "fine")) for a in ("a1", "a2")]
         down = kept[0]._replace(standing=Standing(State.DOWN, NOW + every, "broken"))
@@ -469,7 +469,7 @@ class TestTheLeaseToProbe:
         with store.begin() as tx:
             return tx.prober.beat(holder, read_until=read_until)
 
-    def test_is_one_process_s(self, store: Store) -> None:
+    def test_belongs_to_one_process(self, store: Store) -> None:
         with store.read() as tx:
             assert tx.prober.read_until() is None
         assert self.take(store, "one")
@@ -480,7 +480,7 @@ class TestTheLeaseToProbe:
         with store.read() as tx:
             assert tx.prober.read_until() == NOW
 
-    def test_goes_to_another_when_it_runs_out_or_is_given_up(self, store: Store) -> None:
+    def test_passes_to_another_process_when_it_expires_or_is_given_up(self, store: Store) -> None:
         assert self.take(store, "one")
         assert self.take(store, "two", lease=self.OVER)
         assert not self.beat(store, "one")

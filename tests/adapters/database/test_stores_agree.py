@@ -1,7 +1,7 @@
-"""The databases and the store in memory, side by side: after anything, in any order, they tell the same.
+"""The databases and the store in memory, side by side: they give the same answers after any operations.
 
-What memory counts from the records one by one is held against the sums that the databases keep beside their rows, also
-of what is forgotten.
+What memory counts from the records one by one is compared with the sums that the databases keep beside their rows,
+including the sums of what was forgotten.
 """
 
 import random
@@ -113,7 +113,7 @@ def _rounded(histogram: Histogram) -> Histogram:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_they_tell_the_same_whatever_was_done(store: Store, plan: StoredPlan, seed: int) -> None:
+def test_all_stores_give_the_same_answers_after_any_operations(store: Store, plan: StoredPlan, seed: int) -> None:
     world, memory = World(random.Random(seed), plan.plan, plan.order), MemoryStore()
     with memory.begin() as tx:
         tx.agencies.put(record(world.order))

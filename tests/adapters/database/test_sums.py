@@ -44,7 +44,7 @@ def record(order: CallOff, agency: str, chance: random.Random) -> AgencyRecord:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_is_committed_is_the_sum_over_agencies_in_service(store: Store, seed: int) -> None:
+def test_the_commitment_is_the_sum_over_agencies_in_service(store: Store, seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(30):
         with store.begin() as tx:
@@ -90,7 +90,7 @@ def test_the_first_gap_is_the_lowest_position_that_nobody_holds(store: Store, se
             assert tx.allocations.first_gap("here", "p") == next(p for p in range(99) if p not in taken)
 
 
-def test_an_upgrade_counts_what_is_there(empty_url: str) -> None:
+def test_an_upgrade_counts_existing_rows(empty_url: str) -> None:
     engine = connect(empty_url, create=True)
     config = Config()
     config.set_main_option("script_location", str(Path(migrating.__file__).parent / "migrations"))

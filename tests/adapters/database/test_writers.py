@@ -69,7 +69,7 @@ class TestEvents:
         first.result(10), second.result(10)
         assert plans_after(house.store, last)[0] == [1, 2]
 
-    def test_are_all_seen_by_a_reader_that_goes_on_from_the_last(self, house: House, aside: Aside) -> None:
+    def test_are_all_seen_by_a_reader_that_continues_after_the_last_one(self, house: House, aside: Aside) -> None:
         writers = [aside(lambda w: [add_event(house.store, w * 100 + n) for n in range(40)], w) for w in range(1, 5)]
         seen: list[int] = []
         last, finished = 0, False
@@ -114,7 +114,9 @@ class TestASignOfLife:
 
 
 class TestARun:
-    def test_cancelled_while_it_is_admitted_is_admitted_and_to_be_cancelled(self, house: House, aside: Aside) -> None:
+    def test_cancelled_during_its_admission_is_admitted_and_marked_for_cancelling(
+        self, house: House, aside: Aside
+    ) -> None:
         run = house.provisioning.open_run(house.planning.plan(order()).id)
         asked: list[Future[Any]] = []
 
@@ -146,7 +148,7 @@ class TestARun:
         starts = [aside(house.driving.start, run.id, "alpha.precheck", worker="w") for _ in range(4)]
         assert sorted(s.result(20).step.attempt for s in starts) == [1, 2, 3, 4]
 
-    def test_with_steps_that_finish_at_once_records_every_one(self, house: House, aside: Aside) -> None:
+    def test_whose_steps_finish_at_once_records_every_outcome(self, house: House, aside: Aside) -> None:
         services: dict[str, dict[str, Any]] = {"alpha": {}, "beta": {}, "gamma": {}, "delta": {}}
         run = house.provisioning.open_run(house.planning.plan(order(**services)).id)
         house.admit()
@@ -171,7 +173,7 @@ class TestARun:
 
 
 class TestOrdersAtOnce:
-    def test_never_pass_the_ceiling_together(self, house: House, aside: Aside) -> None:
+    def test_never_exceed_the_ceiling_together(self, house: House, aside: Aside) -> None:
         """£1,000,000 is enough for two of these orders for £496,100 a year, but not for three."""
         plans = [house.planning.plan(order(agency, seats=62_000)) for agency in ("a-one", "a-two", "a-three")]
         opened = [aside(house.provisioning.open_run, plan.id) for plan in plans]

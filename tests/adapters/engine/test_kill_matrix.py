@@ -71,7 +71,7 @@ def cases(
         engine.close()
 
 
-class TestAWorkerKilled:
+class TestAKilledWorker:
     @pytest.mark.parametrize(("mishap", "again"), MATRIX.items(), ids=map(str, MATRIX))
     def test_leaves_its_run_to_another(
         self, cases: dict[Mishap, tuple[Engine, "Future[int]"]], mishap: Mishap, again: str | None

@@ -1,4 +1,4 @@
-"""The database goes down during a step, for a short or a long time. And many workers on one PostgreSQL."""
+"""The database goes down during a step, for a short or a long time, and many workers share one PostgreSQL."""
 
 import signal
 import time
@@ -26,7 +26,7 @@ def url(postgres_databases: PostgresDatabases, tmp_path: Path) -> str:
 
 
 class TestPostgresql:
-    def test_restarted_in_mid_step_is_not_noticed_by_the_run(self, engine: Engine, postgres: Postgres) -> None:
+    def test_restarted_during_a_step_does_not_disturb_the_run(self, engine: Engine, postgres: Postgres) -> None:
         engine.start(lease=8)
         run = engine.apply(engine.order(seconds=3))
         engine.in_step()
@@ -35,7 +35,7 @@ class TestPostgresql:
         postgres.start()
         engine.check_succeeded(run)
 
-    def test_away_when_a_step_ends_gets_its_outcome_later(self, engine: Engine, postgres: Postgres) -> None:
+    def test_down_when_a_step_ends_gets_its_outcome_later(self, engine: Engine, postgres: Postgres) -> None:
         engine.start(lease=12)
         run = engine.apply(engine.order(seconds=1))
         engine.in_step()
@@ -45,7 +45,7 @@ class TestPostgresql:
         postgres.start()
         engine.check_succeeded(run)
 
-    def test_away_for_longer_than_the_lease_stops_the_worker_and_its_step(
+    def test_down_for_longer_than_the_lease_stops_the_worker_and_its_step(
         self, engine: Engine, postgres: Postgres
     ) -> None:
         worker = engine.start()
@@ -61,7 +61,7 @@ class TestPostgresql:
         engine.start()
         engine.check_succeeded(run, again=STEP)
 
-    def test_away_buries_nobody_who_came_through_it(self, engine: Engine, postgres: Postgres) -> None:
+    def test_back_after_a_while_buries_no_worker_that_is_still_alive(self, engine: Engine, postgres: Postgres) -> None:
         """Every lease looks expired when the database comes back: nobody may be declared dead for that."""
         workers = [engine.start(lease=6) for _ in range(3)]
         eventually(lambda: len(engine.app.engine.live_workers()) == 3)
@@ -74,7 +74,7 @@ class TestPostgresql:
 
 
 class TestADeadWorker:
-    def test_is_succeeded_long_before_its_lease_is_over(self, engine: Engine) -> None:
+    def test_is_replaced_long_before_its_lease_expires(self, engine: Engine) -> None:
         """The lease is an hour: only the end of its process shows that it is dead."""
         engine.settings = engine.settings.model_copy(update={"worker": WorkerSettings(lease_seconds=3600)})
         workers = [engine.start(), engine.start()]
@@ -89,7 +89,7 @@ class TestADeadWorker:
 
 
 class TestManyWorkers:
-    def test_and_servers_end_every_run_and_repeat_no_step(self, engine: Engine) -> None:
+    def test_and_servers_finish_every_run_and_repeat_no_step(self, engine: Engine) -> None:
         ports = [free_port(), free_port()]
         for port in ports:
             engine.start(port=port)

@@ -18,9 +18,7 @@ def _hold(folder: Path, pipe: object) -> None:
     signal.pause()
 
 
-def test_a_worker_is_missed_when_its_process_has_ended_however_it_did(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_counts_as_ended_however_its_process_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = multiprocessing.get_context("spawn").Pipe()
     other = multiprocessing.get_context("spawn").Process(target=_hold, args=(tmp_path, there))
     other.start()
@@ -44,7 +42,7 @@ def test_a_worker_is_missed_when_its_process_has_ended_however_it_did(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_worker_that_was_missed_and_is_there_after_all_counts_anew(
+def test_a_worker_wrongly_taken_for_ended_gets_its_full_time_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence, "ENDED_SECONDS", 0.0)

@@ -24,7 +24,7 @@ class Opened:
         return os.mkdir, (str(self._proof),)
 
 
-def test_a_pickle_is_refused_and_the_runs_after_it_go_on(engine: Engine, tmp_path: Path) -> None:
+def test_a_pickle_is_refused_and_later_runs_continue(engine: Engine, tmp_path: Path) -> None:
     queue = DBOSClient(system_database_url=url_for(engine.app.base.database), application_name=APPLICATION)
     engine.start()
     options: Any = {"workflow_name": WORKFLOW, "queue_name": QUEUE, "workflow_id": "planted", "app_version": VERSION}

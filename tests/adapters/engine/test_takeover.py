@@ -21,7 +21,7 @@ LEASE = 6.0
 
 
 class TestADeadWorker:
-    def test_noticed_by_several_is_succeeded_by_one(self, engine: Engine) -> None:
+    def test_detected_by_several_workers_is_replaced_by_one(self, engine: Engine) -> None:
         victim = engine.start()
         run = engine.apply(engine.order(seconds=1))
         engine.in_step()
@@ -30,7 +30,7 @@ class TestADeadWorker:
         signalled(victim, signal.SIGKILL)
         engine.check_succeeded(run, again=STEP)
 
-    def test_that_served_is_succeeded_by_another_server(self, engine: Engine) -> None:
+    def test_that_was_a_server_is_replaced_by_the_next_server(self, engine: Engine) -> None:
         port = free_port()
         victim = engine.start(port=port)
         eventually(lambda: answers(port))
@@ -56,7 +56,7 @@ class TestAPausedWorker:
         engine.check_succeeded(run, again=STEP)
 
     @pytest.mark.parametrize("call", ["start", "conclude"])
-    def test_that_wakes_when_another_is_in_the_step_does_not_meddle(self, engine: Engine, call: str) -> None:
+    def test_that_wakes_while_another_runs_its_step_does_not_interfere(self, engine: Engine, call: str) -> None:
         """It had decided to start the step, or to end the run, when it was paused."""
         count = 2 if call == "start" else 1
         sleeper = engine.start(lease=LEASE, mishap=Mishap(call, "entering", count, signal.SIGSTOP))
@@ -74,7 +74,7 @@ class TestAPausedWorker:
 
 
 class TestCancel:
-    def test_keeps_the_agency_until_the_last_process_is_dead(self, engine: Engine) -> None:
+    def test_keeps_the_agency_busy_until_the_last_process_is_dead(self, engine: Engine) -> None:
         """The step ignores TERM, so that the guard needs a second to kill it."""
         engine.start()
         run = engine.apply(engine.order(seconds=60))
@@ -94,7 +94,7 @@ class TestCancel:
         assert engine.ended(run).state is RunState.CANCELLED
         assert {s.state for s in engine.run(run).steps if s.id == STEP} == {"cancelled"}
 
-    def test_asked_for_when_the_worker_is_dead_leaves_no_step_running(self, engine: Engine) -> None:
+    def test_requested_after_the_worker_died_leaves_no_step_running(self, engine: Engine) -> None:
         victim = engine.start()
         run = engine.apply(engine.order(seconds=60))
         engine.in_step()
@@ -123,7 +123,7 @@ class TestAStoppedWorker:
         engine.start()
         engine.check_succeeded(run, again=STEP)
 
-    def test_ends_while_runs_pour_in(self, engine: Engine) -> None:
+    def test_ends_even_while_runs_keep_arriving(self, engine: Engine) -> None:
         """A worker that is stopped while the queue hands it a run neither keeps the run nor waits for ever."""
         for number in range(4):
             worker = engine.start()
@@ -138,8 +138,8 @@ class TestAStoppedWorker:
         engine.check_nothing_overlapped()
 
 
-class TestARaisedVersion:
-    def test_leaves_runs_in_flight_to_workers_of_the_old_one(self, engine: Engine) -> None:
+class TestANewVersion:
+    def test_leaves_runs_in_flight_to_workers_of_the_old_version(self, engine: Engine) -> None:
         """Runs that a worker of the new version must not continue wait for one of the old version, and are not lost."""
         old = engine.start()
         run = engine.apply(engine.order(seconds=1))

@@ -71,13 +71,13 @@ def text() -> str:
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="this machine has no promtool")
 @pytest.mark.parametrize("tier", ["detail", "summary"])
-def test_promtool_finds_nothing_to_say(tier: str) -> None:
+def test_promtool_finds_no_problems(tier: str) -> None:
     text, _ = scraped(whole(3), tier=tier)
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-def test_holds_every_family_with_its_values(text: str) -> None:
+def test_the_exposition_has_every_family_with_its_values(text: str) -> None:
     samples = {
         (s.name, tuple(sorted(s.labels.items()))): s.value
         for family in text_string_to_metric_families(text)
@@ -99,7 +99,7 @@ def test_holds_every_family_with_its_values(text: str) -> None:
     assert samples["orchestrator_step_duration_seconds_count", labels] == len(BOUNDS)
 
 
-def test_recovery_is_told_by_agency_and_component(text: str) -> None:
+def test_recovery_is_reported_by_agency_and_component(text: str) -> None:
     where = 'agency="a1",component="desktop"'
     for line in (
         f'orchestrator_drills_total{{{where},outcome="pass"}} 4.0',
@@ -114,12 +114,12 @@ def test_recovery_is_told_by_agency_and_component(text: str) -> None:
         assert line in text.splitlines()
 
 
-def test_drift_is_told_by_agency_and_component(text: str) -> None:
+def test_drift_is_reported_by_agency_and_component(text: str) -> None:
     assert 'orchestrator_drift_changed{agency="a1",component="network"} 0.0' in text.splitlines()
     assert 'orchestrator_drift_changed{agency="a1",component="desktop"} 2.0' in text.splitlines()
 
 
-def test_probing_is_told_with_what_is_not_known_left_out(text: str) -> None:
+def test_probing_is_reported_without_unknown_values(text: str) -> None:
     lines = text.splitlines()
     for line in (
         'orchestrator_service_up{agency="a1",component="network"} 1.0',
@@ -130,7 +130,7 @@ def test_probing_is_told_with_what_is_not_known_left_out(text: str) -> None:
         assert line in lines
 
 
-def test_service_levels_are_told_by_agency_and_component(text: str) -> None:
+def test_service_levels_are_reported_by_agency_and_component(text: str) -> None:
     where = 'agency="a1",component="desktop"'
     for line in (
         f"orchestrator_sla_eligible_seconds_total{{{where}}} 36000.0",
@@ -163,12 +163,12 @@ def test_a_scraper_may_ask_for_openmetrics(tier: str) -> None:
     assert scraped(SNAPSHOT, "*/*")[1] == "text/plain; version=0.0.4; charset=utf-8"
 
 
-def test_no_other_format_than_was_written_is_claimed() -> None:
+def test_the_content_type_names_the_format_that_was_written() -> None:
     assert "1.0.0" in scraped(SNAPSHOT, "application/openmetrics-text; version=2.0.0")[1]
     assert "0.0.4" in scraped(SNAPSHOT, "text/plain; version=1.0.0; escaping=allow-utf-8")[1]
 
 
-def test_there_are_two_tiers() -> None:
+def test_an_unknown_tier_is_refused_with_the_two_that_exist() -> None:
     with pytest.raises(OrchestratorError, match="there is no tier 'sumary' of metrics") as raised:
         scraped(SNAPSHOT, tier="sumary")
     assert (raised.value.kind, raised.value.hint) == (Kind.INVALID, "?tier= is one of detail, summary")
@@ -182,11 +182,11 @@ def test_every_family_is_in_the_document(root: Path) -> None:
 
 
 class TestCardinality:
-    def test_of_detail_is_what_the_document_says(self) -> None:
+    def test_of_detail_matches_the_document(self) -> None:
         one, eleven = (series_of(scraped(whole(n))[0]) for n in (1, 11))
         assert eleven - one == 10 * SERIES_AN_AGENCY
 
-    def test_of_a_summary_depends_on_no_agency(self) -> None:
+    def test_of_a_summary_does_not_grow_with_the_number_of_agencies(self) -> None:
         assert series_of(scraped(whole(600), tier="summary")[0]) == series_of(scraped(whole(900), tier="summary")[0])
         assert "agency=" not in scraped(whole(60), tier="summary")[0]
 
@@ -205,7 +205,7 @@ class TestASummary:
             if where.items() <= s.labels.items()
         }
 
-    def test_adds_up_what_detail_says(self, samples: dict[str, float]) -> None:
+    def test_adds_up_the_figures_of_detail(self, samples: dict[str, float]) -> None:
         numbers = [agency * len(COMPONENTS) + COMPONENTS.index("desktop") for agency in range(0, 60, 6)]
         assert samples["sla_eligible_seconds"] == sum(1.2e6 + 30.0 * n for n in numbers)
         assert samples["services_probed"] == len(numbers)
@@ -215,7 +215,7 @@ class TestASummary:
         assert samples["drill_rto_missed"] == 0
         assert samples["sla_missed"] == sum(1 - n % 1000 / 77_777 < 0.995 for n in numbers)
 
-    def test_tells_of_the_worst_one(self, samples: dict[str, float]) -> None:
+    def test_shows_the_worst_value(self, samples: dict[str, float]) -> None:
         last = 54 * len(COMPONENTS) + COMPONENTS.index("desktop")
         assert samples["recovery_point_oldest_timestamp_seconds"] == 1.79e9 - 3600 - 0.001 * last
         assert samples["sla_lowest_coverage_ratio"] == 1 - last / 55_555

@@ -97,19 +97,19 @@ def meaning(text: str, *, openmetrics: bool) -> dict[str, tuple[str, str, list[t
 class TestBothFormats:
     @settings(max_examples=40)
     @given(snapshot=snapshots)
-    def test_mean_what_prometheus_client_writes(self, openmetrics: bool, snapshot: Snapshot) -> None:
+    def test_mean_the_same_as_the_output_of_prometheus_client(self, openmetrics: bool, snapshot: Snapshot) -> None:
         ours = meaning(text_of(snapshot, openmetrics=openmetrics), openmetrics=openmetrics)
         theirs = meaning(rendered(snapshot, as_openmetrics=openmetrics).decode(), openmetrics=openmetrics)
         assert ours == theirs
 
-    def test_over_many_slices(self, openmetrics: bool) -> None:
+    def test_mean_the_same_over_many_slices(self, openmetrics: bool) -> None:
         snapshot = whole(SLICE // 2)
         ours = meaning(text_of(snapshot, openmetrics=openmetrics), openmetrics=openmetrics)
         assert ours == meaning(rendered(snapshot, as_openmetrics=openmetrics).decode(), openmetrics=openmetrics)
 
     @settings(max_examples=40)
     @given(before=snapshots, after=snapshots)
-    def test_one_that_was_used_before_remembers_nothing_wrong(
+    def test_are_right_from_a_renderer_that_was_used_before(
         self, openmetrics: bool, before: Snapshot, after: Snapshot
     ) -> None:
         renderer = Renderer(DETAIL)
@@ -120,14 +120,14 @@ class TestBothFormats:
         )
 
 
-def test_one_that_has_shrunk_keeps_nothing_of_what_it_was() -> None:
+def test_a_renderer_keeps_nothing_of_slices_that_are_gone() -> None:
     renderer = Renderer(DETAIL)
     for agencies in (SLICE, 1):
         [*_] = renderer.render(whole(agencies), openmetrics=False)
     assert len(renderer._kept) <= len(DETAIL)
 
 
-def test_what_stayed_is_not_rendered_anew() -> None:
+def test_unchanged_slices_are_not_rendered_again() -> None:
     renderer, snapshot = Renderer(DETAIL), whole(SLICE)
     first = list(renderer.render(snapshot, openmetrics=False))
     same = list(renderer.render(whole(SLICE), openmetrics=True))
@@ -135,12 +135,12 @@ def test_what_stayed_is_not_rendered_anew() -> None:
     assert sum(part is other for part, other in zip(first, same, strict=False)) == len(first) - heads
 
 
-def test_a_slice_is_small_however_many_there_are() -> None:
+def test_a_slice_stays_small_however_many_there_are() -> None:
     for agencies in (SLICE, 4 * SLICE):
         assert max(len(part) for part in Renderer(DETAIL).render(whole(agencies), openmetrics=False)) < 500_000
 
 
-def test_huge_figures_are_numbers_though_their_sum_is_not() -> None:
+def test_huge_figures_stay_numbers_although_their_sum_overflows() -> None:
     family = Family("orchestrator_huge", "gauge", "Huge.", ("agency",), lambda s: [("a", 1.7e308), ("b", 1.7e308)])
     text = b"".join(Renderer([family]).render(whole(0), openmetrics=False)).decode()
     assert text.endswith('huge{agency="a"} 1.7e+308\norchestrator_huge{agency="b"} 1.7e+308\n')

@@ -32,7 +32,7 @@ class Reading:
         return snapshot(1)
 
 
-def test_is_read_again_when_it_is_no_longer_fresh() -> None:
+def test_the_snapshot_is_read_again_when_it_is_no_longer_fresh() -> None:
     clock = Clock()
     reading = Reading(clock)
     shared = SharedSnapshot(reading, clock=clock)
@@ -44,7 +44,7 @@ def test_is_read_again_when_it_is_no_longer_fresh() -> None:
     assert reading.times == 2
 
 
-def test_what_is_slow_to_read_is_read_less_often() -> None:
+def test_a_snapshot_that_is_slow_to_read_is_read_less_often() -> None:
     clock = Clock()
     reading = Reading(clock, takes=3.0)
     shared = SharedSnapshot(reading, clock=clock)
@@ -57,7 +57,7 @@ def test_what_is_slow_to_read_is_read_less_often() -> None:
     assert reading.times == 2
 
 
-def test_what_could_not_be_read_is_not_served_from_before() -> None:
+def test_no_old_snapshot_is_served_when_reading_fails() -> None:
     clock = Clock()
     reading = Reading(clock)
     shared = SharedSnapshot(reading, clock=clock)
@@ -72,7 +72,7 @@ def test_what_could_not_be_read_is_not_served_from_before() -> None:
     assert reading.times == 4
 
 
-def test_who_comes_while_it_is_read_gets_the_same() -> None:
+def test_a_scrape_that_comes_during_a_reading_gets_the_same_snapshot() -> None:
     begun, go_on, times = threading.Event(), threading.Event(), []
 
     def read() -> Snapshot:

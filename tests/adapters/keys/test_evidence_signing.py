@@ -24,7 +24,7 @@ def key_file(tmp_path: Path) -> Path:
 
 
 class TestTheKey:
-    def test_is_made_once_and_for_its_owner_only(self, key_file: Path) -> None:
+    def test_is_created_once_and_readable_by_its_owner_only(self, key_file: Path) -> None:
         before = key_file.read_bytes()
         assert not make_signing_key(key_file)
         assert key_file.read_bytes() == before
@@ -39,33 +39,33 @@ class TestTheKey:
     @pytest.mark.parametrize(
         "content", [b"", b"hello", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"]
     )
-    def test_that_is_none_is_refused(self, key_file: Path, content: bytes) -> None:
+    def test_with_invalid_content_is_refused(self, key_file: Path, content: bytes) -> None:
         key_file.write_bytes(content)
         with pytest.raises(OrchestratorError, match="does not hold an Ed25519 private key"):
             EvidenceSigner(key_file)
 
-    def test_that_is_missing_is_told_how_to_get(self, tmp_path: Path) -> None:
+    def test_that_is_missing_is_reported_with_a_hint(self, tmp_path: Path) -> None:
         with pytest.raises(OrchestratorError, match="is missing") as caught:
             EvidenceSigner(tmp_path / "none")
         assert (caught.value.kind, caught.value.hint) == (Kind.NOT_FOUND, "restore it from its backup")
 
 
 class TestAPublicKey:
-    def test_is_read_as_pem_and_as_it_stands_in_the_evidence(self, key_file: Path, tmp_path: Path) -> None:
+    def test_is_read_as_pem_and_as_written_in_evidence(self, key_file: Path, tmp_path: Path) -> None:
         ours = EvidenceSigner(key_file).public
         for content in (ours.pem, ours.public_key, f"{ours.public_key}\n"):
             (tmp_path / "public").write_text(content)
             assert read_public_key(tmp_path / "public").public_key == ours.public_key
 
     @pytest.mark.parametrize("content", ["", "AAAA", "not base64!", "-----BEGIN PUBLIC KEY-----\nAA\n"])
-    def test_that_is_none_is_refused(self, tmp_path: Path, content: str) -> None:
+    def test_with_invalid_content_is_refused(self, tmp_path: Path, content: str) -> None:
         (tmp_path / "public").write_text(content)
         with pytest.raises(OrchestratorError, match="does not hold an Ed25519 public key"):
             read_public_key(tmp_path / "public")
 
 
-class TestSigned:
-    def test_evidence_holds_by_its_key_and_no_other(self, key_file: Path, tmp_path: Path) -> None:
+class TestSignedEvidence:
+    def test_holds_with_its_own_key_and_no_other(self, key_file: Path, tmp_path: Path) -> None:
         signer = EvidenceSigner(key_file)
         document = seal(evidence(), signer).document()
         assert verify_evidence([document], signer.public) == []
@@ -75,8 +75,8 @@ class TestSigned:
         assert [m.path for m in verify_evidence([document | {"public_key": other.public_key}], other)] == ["signature"]
 
     @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
-    def test_evidence_can_be_checked_without_us(self, key_file: Path, tmp_path: Path) -> None:
-        """With openssl, as the page tells an auditor."""
+    def test_can_be_checked_without_us(self, key_file: Path, tmp_path: Path) -> None:
+        """With openssl, as the page tells an auditor to do."""
         signer = EvidenceSigner(key_file)
         sealed = seal(evidence(), signer)
         (tmp_path / "public.pem").write_text(signer.public.pem)
@@ -92,7 +92,7 @@ class TestSigned:
     ("content", "problem"),
     [(b"\xff", "is not UTF-8 text"), (b"{}{}", "Extra data"), (b'{"a":1,"a":2}', "key 'a' is given twice")],
 )
-def test_a_file_that_is_no_evidence_is_refused(tmp_path: Path, content: bytes, problem: str) -> None:
+def test_a_file_that_is_not_evidence_is_refused(tmp_path: Path, content: bytes, problem: str) -> None:
     (tmp_path / "e.json").write_bytes(content)
     with pytest.raises(OrchestratorError, match=problem):
         read_evidence(tmp_path / "e.json")

@@ -19,14 +19,14 @@ def box(tmp_path: Path) -> SecretBox:
 
 
 class TestASecret:
-    def test_is_another_every_time(self, box: SecretBox) -> None:
+    def test_is_different_every_time(self, box: SecretBox) -> None:
         assert len({box.generate(SecretKind.PASSWORD) for _ in range(100)}) == 100
 
     def test_has_the_form_of_its_kind(self, box: SecretBox) -> None:
         assert len(box.generate(SecretKind.PASSWORD)) == 24
         assert len(base64.b64decode(box.generate(SecretKind.KEY))) == 32
 
-    def test_comes_back_as_it_was_and_is_not_in_the_token(self, box: SecretBox) -> None:
+    def test_is_recovered_unchanged_and_not_readable_in_the_token(self, box: SecretBox) -> None:
         token = box.seal("hunter2hunter2")
         assert box.open(token) == "hunter2hunter2"
         assert b"hunter2" not in token
@@ -39,7 +39,7 @@ class TestASecret:
 
 
 class TestTheKeyFile:
-    def test_is_for_its_owner_only_and_made_once(self, tmp_path: Path) -> None:
+    def test_is_created_once_and_readable_by_its_owner_only(self, tmp_path: Path) -> None:
         assert make_key(tmp_path / "key")
         made = (tmp_path / "key").read_bytes()
         assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
@@ -58,7 +58,7 @@ class TestRotation:
     def old(self, box: SecretBox) -> bytes:
         return box.seal("hunter2hunter2")
 
-    def test_opens_by_both_keys_until_it_ends_and_by_the_new_one_then(
+    def test_opens_secrets_with_both_keys_until_it_ends_and_then_with_the_new_one_only(
         self, box: SecretBox, old: bytes, tmp_path: Path
     ) -> None:
         assert box.begin_rotation()
@@ -73,7 +73,7 @@ class TestRotation:
         with pytest.raises(OrchestratorError):
             box.open(old)
 
-    def test_is_noticed_by_whoever_uses_the_file_meanwhile(self, box: SecretBox, tmp_path: Path) -> None:
+    def test_is_picked_up_by_other_users_of_the_key_file(self, box: SecretBox, tmp_path: Path) -> None:
         other = SecretBox(tmp_path / "key")
         assert other.begin_rotation()
         fresh = box.seal("sealed meanwhile")

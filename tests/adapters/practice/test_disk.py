@@ -24,7 +24,7 @@ def _lower(disk: Disk) -> list[str]:
     return (disk.home / "base").read_text().splitlines()
 
 
-def test_each_snapshot_lies_over_what_was_below_when_it_was_taken(disk: Disk, tmp_path: Path) -> None:
+def test_each_snapshot_lies_over_the_layers_it_was_taken_on(disk: Disk, tmp_path: Path) -> None:
     _write(disk, "one")
     disk.snapshot("first")
     _write(disk, "two")
@@ -49,7 +49,7 @@ def test_a_name_that_could_be_a_path_is_refused(disk: Disk, name: str) -> None:
     assert caught.value.kind is Kind.INVALID
 
 
-def test_a_snapshot_is_taken_once_and_restored_only_if_it_is_there(disk: Disk) -> None:
+def test_a_snapshot_is_taken_once_and_restored_only_if_it_exists(disk: Disk) -> None:
     disk.snapshot("one")
     with pytest.raises(OrchestratorError, match="already has a snapshot one") as caught:
         disk.snapshot("one")
@@ -60,7 +60,7 @@ def test_a_snapshot_is_taken_once_and_restored_only_if_it_is_there(disk: Disk) -
     assert caught.value.hint == "It has: one."
 
 
-def test_a_snapshot_that_was_interrupted_is_finished_and_nothing_written_is_lost(
+def test_an_interrupted_snapshot_is_finished_and_nothing_written_is_lost(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _write(disk, "one")
@@ -79,7 +79,7 @@ def test_a_snapshot_that_was_interrupted_is_finished_and_nothing_written_is_lost
     assert _lower(disk)[0].endswith("second/disk")
 
 
-def test_a_disk_whose_base_is_gone_says_what_gives_it_a_new_one(disk: Disk, tmp_path: Path) -> None:
+def test_a_disk_whose_base_is_gone_says_how_to_get_a_new_one(disk: Disk, tmp_path: Path) -> None:
     with pytest.raises(OrchestratorError, match=f"is based on {tmp_path / 'base'}, which is gone") as caught:
         disk.mount("edge")
     assert caught.value.kind is Kind.CONFLICT
@@ -87,7 +87,7 @@ def test_a_disk_whose_base_is_gone_says_what_gives_it_a_new_one(disk: Disk, tmp_
     assert "practice down --erase" in caught.value.hint
 
 
-def test_what_a_host_has_of_its_own_is_looked_for_in_its_snapshots_too(disk: Disk, tmp_path: Path) -> None:
+def test_a_hosts_own_files_are_looked_for_in_its_snapshots_too(disk: Disk, tmp_path: Path) -> None:
     (tmp_path / "base").mkdir()
     (tmp_path / "base" / "shared").touch()
     assert disk.lacks("own")

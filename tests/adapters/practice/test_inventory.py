@@ -22,7 +22,7 @@ def test_hosts_come_in_the_inventorys_order_with_all_their_groups(inventory: Pat
     )  # fmt: skip
 
 
-def test_networks_behind_its_hosts_are_told(inventory: Path) -> None:
+def test_networks_behind_the_hosts_are_read(inventory: Path) -> None:
     assert read_inventory(inventory).routes == ()
     variables = inventory / "group_vars/all.yml"
     variables.write_text(variables.read_text() + "practice_routes:\n  - {to: 10.66.0.0/16, via: 10.62.1.11}\n")
@@ -72,7 +72,7 @@ def test_a_directory_without_an_inventory_is_not_found(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_files_of_other_shapes_are_refused(inventory: Path, file: str, content: str) -> None:
+def test_malformed_files_are_refused(inventory: Path, file: str, content: str) -> None:
     (inventory / file).write_text(content)
     with pytest.raises(OrchestratorError) as caught:
         read_inventory(inventory)

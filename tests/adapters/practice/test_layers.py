@@ -23,7 +23,7 @@ CRON = frozenset({"cron"})
 """A small package whose unit Debian would start."""
 
 
-def test_a_set_that_holds_another_lies_over_its_layer() -> None:
+def test_a_set_that_contains_another_lies_over_its_layer() -> None:
     small, large, other = frozenset("ab"), frozenset("abcd"), frozenset("ax")
     layers = arrange(BASE, [large, small, other, frozenset()])
     assert set(layers) == {small, large, other}
@@ -32,7 +32,7 @@ def test_a_set_that_holds_another_lies_over_its_layer() -> None:
     assert [layer.packages for layer in layers[large].chain()] == [large, small]
 
 
-def test_what_two_sets_share_is_a_layer_below_both() -> None:
+def test_packages_that_two_sets_share_form_a_layer_below_both() -> None:
     one, other = frozenset("abc"), frozenset("abx")
     layers = arrange(BASE, [one, other, frozenset("cx")])
     assert layers[one].below == layers[other].below == layers[frozenset("ab")]
@@ -50,7 +50,7 @@ def test_a_layer_is_named_after_all_that_it_is_made_of() -> None:
     assert plain.name == Layer(packages=CRON, below=None, base=BASE).name
 
 
-def test_a_tree_whose_building_failed_is_not_there(tmp_path: Path) -> None:
+def test_a_failed_build_leaves_no_tree(tmp_path: Path) -> None:
     def fail(folder: Path, lock: int) -> None:
         folder.mkdir()
         raise OrchestratorError(Kind.FAILED, "no")
@@ -60,7 +60,7 @@ def test_a_tree_whose_building_failed_is_not_there(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["locks"]
 
 
-def test_two_that_want_one_tree_build_it_once_and_say_who_waits(tmp_path: Path) -> None:
+def test_two_that_want_the_same_tree_build_it_once_and_report_the_wait(tmp_path: Path) -> None:
     built: list[Path] = []
     said: list[str] = []
 
@@ -80,7 +80,7 @@ def test_two_that_want_one_tree_build_it_once_and_say_who_waits(tmp_path: Path) 
     assert said == ["waiting for the base tree, which another command is building"]
 
 
-def test_what_nobody_has_used_for_a_month_goes_and_what_is_in_use_stays(tmp_path: Path) -> None:
+def test_trees_unused_for_a_month_are_removed_and_those_in_use_stay(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     for name in ("base-used", "base-old", "packages-old", "packages-wanted", "packages-killed.partial", "notes"):
         (tmp_path / name).mkdir()
@@ -126,7 +126,7 @@ def _left(cache: Cache) -> list[str]:
 
 
 @on_real_hosts
-def test_what_is_baked_is_installed_and_does_not_start(cache: Cache) -> None:
+def test_a_baked_package_is_installed_and_does_not_start(cache: Cache) -> None:
     layer = _bake(cache)
     assert (layer / "usr/sbin/cron").is_file()
     assert not (layer / "etc/systemd/system/multi-user.target.wants/cron.service").is_symlink()
@@ -136,7 +136,7 @@ def test_what_is_baked_is_installed_and_does_not_start(cache: Cache) -> None:
 
 
 @on_real_hosts
-def test_a_bake_that_was_killed_leaves_nothing_that_runs_and_the_next_one_succeeds(cache: Cache) -> None:
+def test_a_killed_bake_leaves_nothing_running_and_the_next_one_succeeds(cache: Cache) -> None:
     script = (
         "import sys; from pathlib import Path; from orchestrator.adapters.practice.cache import Cache\n"
         "from orchestrator.adapters.practice.layers import Layer, bake\n"
@@ -160,7 +160,7 @@ def test_a_bake_that_was_killed_leaves_nothing_that_runs_and_the_next_one_succee
 
 
 @on_real_hosts
-def test_a_bake_on_a_full_disk_says_so_and_leaves_nothing(cache: Cache) -> None:
+def test_a_bake_on_a_full_disk_reports_it_and_leaves_nothing(cache: Cache) -> None:
     [base] = cache.folder.glob("base-*")
     target = base.readlink()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tests", str(cache.folder)], check=True)

@@ -15,7 +15,7 @@ pytestmark = [
 
 
 def test_groups_of_a_sites_hosts_come_and_go_at_the_same_time() -> None:
-    """Whichever goes last takes with it what they share, while another is about to come back."""
+    """The last group to go removes what all share, while another is about to come back."""
     groups, failures = control_groups(), []
     assert groups
     site = groups / "shared-service-practice" / f"together{os.getpid()}"

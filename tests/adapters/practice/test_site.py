@@ -55,7 +55,7 @@ def site(inventory: Path, tmp_path: Path) -> Iterator[PracticeSite]:
     assert Path("/proc/sys/net/ipv4/ip_forward").read_text() == forwarding
 
 
-def test_up_again_changes_nothing_and_repairs_what_was_killed(site: PracticeSite) -> None:
+def test_a_second_up_changes_nothing_and_repairs_what_was_killed(site: PracticeSite) -> None:
     site.up(print)
     assert _states(site) == BOTH_RUN
     assert _ssh(site, EDGE, "sudo -n id -u; hostname").split() == ["0", "edge"]
@@ -98,9 +98,7 @@ def test_hosts_can_do_what_services_need(site: PracticeSite) -> None:
     )
 
 
-def test_up_that_was_killed_half_way_is_finished_by_the_next(
-    site: PracticeSite, inventory: Path, tmp_path: Path
-) -> None:
+def test_an_up_killed_half_way_is_finished_by_the_next(site: PracticeSite, inventory: Path, tmp_path: Path) -> None:
     for delay in (0.3, 0.7, 1.2):
         _killed("up(print)", delay, inventory, tmp_path)
     site.up(print)
@@ -117,7 +115,7 @@ def test_a_host_that_left_the_inventory_is_stopped(site: PracticeSite, inventory
     assert _processes("seat") == []
 
 
-def test_snapshots_bring_back_what_was_written_before_and_nothing_else(site: PracticeSite) -> None:
+def test_snapshots_bring_back_only_what_was_written_before_them(site: PracticeSite) -> None:
     site.up(print, ["edge"])
     assert _states(site) == {"edge": HostState.RUNNING, "seat": HostState.STOPPED}
     _ssh(site, EDGE, "echo one | sudo tee /srv/one")
@@ -138,9 +136,7 @@ def test_snapshots_bring_back_what_was_written_before_and_nothing_else(site: Pra
     assert caught.value.hint == "It has: desktops, edge, network_gateways, seat."
 
 
-def test_a_restore_that_was_killed_half_way_is_finished_by_the_next(
-    site: PracticeSite, inventory: Path, tmp_path: Path
-) -> None:
+def test_a_restore_killed_half_way_is_finished_by_the_next(site: PracticeSite, inventory: Path, tmp_path: Path) -> None:
     site.up(print)
     _ssh(site, EDGE, "echo one | sudo tee /srv/one")
     site.snapshot("first", print)
@@ -151,7 +147,7 @@ def test_a_restore_that_was_killed_half_way_is_finished_by_the_next(
     assert _ssh(site, EDGE, "cat /srv/one") == "one\n"
 
 
-def test_a_unit_that_crashes_again_and_again_is_found(site: PracticeSite) -> None:
+def test_a_unit_that_keeps_crashing_is_detected(site: PracticeSite) -> None:
     site.up(print, ["edge"])
     assert site.unsteady() == ()
     _ssh(
@@ -165,7 +161,7 @@ def test_a_unit_that_crashes_again_and_again_is_found(site: PracticeSite) -> Non
     assert found.restarts > 2
 
 
-def test_a_site_without_space_says_so_and_leaves_nothing(site: PracticeSite, tmp_path: Path) -> None:
+def test_a_site_without_space_reports_it_and_leaves_nothing(site: PracticeSite, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tests", str(tmp_path / "home")], check=True)
     try:
@@ -178,7 +174,7 @@ def test_a_site_without_space_says_so_and_leaves_nothing(site: PracticeSite, tmp
         subprocess.run(["umount", str(tmp_path / "home")], check=True)
 
 
-def test_a_second_checkout_is_told_whose_site_is_in_the_way(
+def test_a_second_checkout_is_refused_and_learns_whose_site_is_in_the_way(
     site: PracticeSite, inventory: Path, tmp_path: Path
 ) -> None:
     site.up(print)

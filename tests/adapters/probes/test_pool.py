@@ -1,4 +1,4 @@
-"""The pool: probes are on time, spread out and complete; when they are late, it says so."""
+"""The pool: probes are on time, spread out and complete; when they are late, it reports so."""
 
 import logging
 import socket
@@ -88,7 +88,7 @@ def run(ledger: Ledger, seconds: float, *, concurrency: int = 100) -> ProbeCount
     return counts
 
 
-def test_reads_everything_at_its_interval_spread_evenly() -> None:
+def test_the_pool_reads_everything_at_its_interval_spread_evenly() -> None:
     with taking_connections() as place:
         ledger = Ledger([target("tcp", place, every=1, agency=f"a{n}") for n in range(50)])
         run(ledger, 4.5)
@@ -107,7 +107,7 @@ def test_reads_everything_at_its_interval_spread_evenly() -> None:
     assert ledger.left == 1
 
 
-def test_what_cannot_run_is_unknown_and_what_is_refused_is_down() -> None:
+def test_a_probe_that_cannot_run_is_unknown_and_a_refused_one_is_down() -> None:
     with socket.create_server((HERE, 0)) as server:
         closed = f"{HERE}:{server.getsockname()[1]}"
     ledger = Ledger([target("tcp", closed, every=1), target("tcp", "x", every=1, agency="refused")])
@@ -116,7 +116,7 @@ def test_what_cannot_run_is_unknown_and_what_is_refused_is_down() -> None:
     assert found == {("a1", State.DOWN, "Connection refused"), ("refused", State.UNKNOWN, "there is no address")}
 
 
-def test_that_does_not_keep_up_says_so(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pool_that_falls_behind_reports_it(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "LATE_SECONDS", 0.5)
     late: list[float | None] = []
     with socket.socket() as server, caplog.at_level(logging.WARNING):
@@ -146,7 +146,7 @@ def test_that_does_not_keep_up_says_so(caplog: pytest.LogCaptureFixture, monkeyp
     assert behind > timedelta(seconds=1), "what was not read yet is not said to be read"
 
 
-def test_that_lost_its_turn_stops_and_asks_for_it_again() -> None:
+def test_a_pool_that_lost_its_turn_stops_and_asks_for_it_again() -> None:
     ledger = Ledger([], hearings=3)
     run(ledger, 3)
     assert ledger.takes >= 2

@@ -77,7 +77,7 @@ def test_a_server_that_hangs_is_down(probe: Probe, kind: str) -> None:
     assert reading.seconds == pytest.approx(4, abs=1)
 
 
-def test_a_network_without_a_way_to_it_says_nothing_of_the_service(probe: Probe) -> None:
+def test_a_service_that_the_network_does_not_reach_is_unknown(probe: Probe) -> None:
     [reading] = probe("tcp", "255.255.255.255:80")
     assert reading.state is UNKNOWN
 
@@ -87,7 +87,9 @@ def ssh_key() -> str:
     return "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5kXk0Jbq8N0yF2v3iQ4m7c7rJt0yV8m1m1v5n7b8Pz test"
 
 
-def test_nobody_is_told_a_password(probe: Probe, caplog: pytest.LogCaptureFixture, ssh_key: str) -> None:
+def test_no_password_appears_in_a_reading_or_a_log(
+    probe: Probe, caplog: pytest.LogCaptureFixture, ssh_key: str
+) -> None:
     with caplog.at_level("DEBUG"), socket.create_server((HERE, 0)) as server:
         place = f"{HERE}:{server.getsockname()[1]}"
         for kind, address in (("ssh", place), ("ldap", f"ldap://{place}"), ("rt", f"http://{place}/a1")):
@@ -127,7 +129,9 @@ class TestHttp:
         assert len(set((tmp_path / "requests").read_text().split())) == 1
 
     @pytest.mark.parametrize(("path", "state"), [("elsewhere", UP), ("broken", DOWN)])
-    def test_goes_by_the_status(self, probe: Probe, port: int, authority: Authority, path: str, state: State) -> None:
+    def test_judges_by_the_status_code(
+        self, probe: Probe, port: int, authority: Authority, path: str, state: State
+    ) -> None:
         [reading] = probe("http", f"https://{HERE}:{port}/{path}", trust=authority.pem)
         assert reading.state is state
 
@@ -137,7 +141,7 @@ class TestHttp:
             assert reading.state is DOWN
             assert "does not prove its identity" in reading.detail
 
-    def test_does_not_run_with_a_trust_that_is_none(self, probe: Probe, port: int) -> None:
+    def test_is_unknown_when_the_certificate_to_trust_is_invalid(self, probe: Probe, port: int) -> None:
         [reading] = probe("http", f"https://{HERE}:{port}/", trust="not a certificate")
         assert reading.state is UNKNOWN
 
@@ -155,7 +159,7 @@ class TestSsh:
         assert "Authentication failed" in stranger.detail
         assert "host key" in impostor.detail.lower()
 
-    def test_a_login_that_is_kept_ends_with_its_server(self, probe: Probe, tmp_path: Path) -> None:
+    def test_loses_a_kept_login_when_its_server_ends(self, probe: Probe, tmp_path: Path) -> None:
         port = free_port()
         with ExitStack() as stack:
             key = stack.enter_context(servers.sshd(tmp_path, port, person=USER.name, password=USER.password))

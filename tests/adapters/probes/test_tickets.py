@@ -1,6 +1,6 @@
 """The probe of a service desk, against a stand-in that knows what the probe needs of REST 2.
 
-That the real desk answers so is for tests/playbooks/test_probing.py to show.
+tests/playbooks/test_probing.py shows that the real desk answers in the same way.
 """
 
 import base64
@@ -82,7 +82,7 @@ def desk() -> Iterator[StandIn]:
     thread.join()
 
 
-def test_makes_one_ticket_and_uses_it_from_then_on(probe: Probe, desk: StandIn) -> None:
+def test_the_probe_opens_one_ticket_and_reuses_it(probe: Probe, desk: StandIn) -> None:
     readings = probe("rt", desk.place, person=AGENT, times=3)
     assert [(r.state, r.detail) for r in readings] == [(State.UP, "ticket 7 opened, read and resolved")] * 3
     assert desk.tickets[7]["Status"] == "resolved"
@@ -109,6 +109,6 @@ def test_a_desk_that_answers_something_else_is_down(probe: Probe, desk: StandIn)
     assert (reading.state, reading.detail) == (State.DOWN, f"{place} does not answer like a desk")
 
 
-def test_an_agent_who_is_not_let_in_is_down(probe: Probe, desk: StandIn) -> None:
+def test_a_desk_that_does_not_let_the_agent_in_is_down(probe: Probe, desk: StandIn) -> None:
     [reading] = probe("rt", desk.place, person=Person(AGENT.name, "wrong"))
     assert (reading.state, reading.detail) == (State.DOWN, "GET tickets answers 401, not 200")

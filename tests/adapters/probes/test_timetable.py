@@ -37,7 +37,7 @@ def test_hosts_of_a_service_have_the_same_turns() -> None:
     assert [table.begin()[1] for _ in hosts] == [turn + one.every] * 2
 
 
-def test_what_went_while_it_was_read_does_not_come_back() -> None:
+def test_a_probe_that_is_removed_during_its_reading_does_not_come_back() -> None:
     table, one = Timetable(), target("tcp", "x")
     table.set([one], now=START)
     begun, due = table.begin()
@@ -47,7 +47,7 @@ def test_what_went_while_it_was_read_does_not_come_back() -> None:
     assert table.read_until(due) == due
 
 
-def test_a_new_interval_while_it_is_read_makes_no_second_turn() -> None:
+def test_a_new_interval_during_a_reading_adds_no_second_turn() -> None:
     table, one = Timetable(), target("tcp", "x")
     table.set([one], now=START)
     begun, due = table.begin()
@@ -58,7 +58,7 @@ def test_a_new_interval_while_it_is_read_makes_no_second_turn() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=60))
-def test_nothing_that_was_due_before_is_unread(steps: list[tuple[int, bool]]) -> None:
+def test_the_mark_never_passes_an_unread_probe(steps: list[tuple[int, bool]]) -> None:
     """Probes begin and end in any order, at any time: the mark never passes one that was not read, and never goes
     back."""
     table, now, running, mark = Timetable(), START, list[tuple[datetime, object]](), START
