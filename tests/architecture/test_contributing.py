@@ -1,11 +1,11 @@
-"""The document for people who contribute names the marks that tests may have."""
+"""The guide for contributors names the marks that tests may have."""
 
 import re
 import tomllib
 from pathlib import Path
 
 
-def test_it_explains_every_mark_of_a_test(root: Path) -> None:
+def test_the_guide_explains_every_mark_of_a_test(root: Path) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text())
     marks = {mark.partition(":")[0] for mark in project["tool"]["pytest"]["ini_options"]["markers"]}
     table = (

@@ -1,4 +1,4 @@
-"""The document of licences names every module that imports Ansible."""
+"""The document about licences names every module that imports Ansible."""
 
 import ast
 import re
@@ -14,20 +14,20 @@ def imported(module: Path) -> set[str]:
     return {name.partition(".")[0] for name in plain | named}
 
 
-def test_modules_that_import_ansible_are_the_ones_named(root: Path) -> None:
+def test_the_document_names_the_modules_that_import_ansible(root: Path) -> None:
     package = root / "orchestrator"
     found = {str(m.relative_to(package)) for m in package.rglob("*.py") if "ansible" in imported(m)}
     named = re.findall(r"^\| `(adapters/\S+\.py)` \|", (root / "docs/licences.md").read_text(), re.MULTILINE)
     assert sorted(named) == sorted(found)
 
 
-def test_plugins_of_plays_import_nothing_of_ansible(root: Path) -> None:
+def test_plugins_of_playbooks_import_nothing_from_ansible(root: Path) -> None:
     plugins = [*root.glob("playbooks/filter_plugins/*.py"), *root.glob("playbooks/test_plugins/*.py")]
     assert plugins
     assert not [plugin.name for plugin in plugins if "ansible" in imported(plugin)]
 
 
-def test_the_package_says_its_licence_and_brings_it(root: Path) -> None:
+def test_the_package_names_its_licence_and_includes_it(root: Path) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     assert project["license"] == "Apache-2.0"
     assert all((root / name).is_file() for name in project["license-files"])

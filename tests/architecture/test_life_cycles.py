@@ -1,4 +1,4 @@
-"""The document of life cycles is what the tables in the domain are."""
+"""The document about life cycles matches the tables in the domain."""
 
 import importlib
 import pkgutil
@@ -11,19 +11,19 @@ from orchestrator.domain.lifecycle import Lifecycle
 from tests.life_cycles import DOCUMENT, LIVES, Life, diagram, drawn, section
 
 
-def test_its_diagrams_are_the_tables() -> None:
+def test_the_diagrams_match_the_tables() -> None:
     document = DOCUMENT.read_text()
     assert drawn(document) == document, "make docs draws them anew"
 
 
 @pytest.mark.parametrize("life", LIVES, ids=lambda life: life.cycle.subject)
-def test_it_has_the_diagram_and_explains_every_state(life: Life) -> None:
+def test_the_document_has_the_diagram_and_explains_every_state(life: Life) -> None:
     text = section(life, DOCUMENT.read_text())
     assert diagram(life) in text
     assert re.findall(r"^\| `(\w+)` \| \S", text, re.MULTILINE) == list(life.states)
 
 
-def test_it_has_every_life_cycle_of_the_domain() -> None:
+def test_the_document_has_every_life_cycle_of_the_domain() -> None:
     modules = [
         importlib.import_module(module.name)
         for module in pkgutil.walk_packages(orchestrator.domain.__path__, "orchestrator.domain.")

@@ -61,12 +61,12 @@ class TestTheExamples:
         assert run(["plan", f"examples/{agency}.yml", "--detailed-exitcode"]) == CHANGES_PENDING
         assert agency in capsys.readouterr().out
 
-    def test_of_a_folder_is_what_planning_it_prints(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_of_a_folder_shows_what_planning_it_prints(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert run(["plan", "examples"]) == 0
         printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
         assert "\n".join(printed) in (root / "README.md").read_text()
 
-    def test_of_what_is_refused_reads_as_the_readme_says(
+    def test_of_a_refused_order_print_what_the_readme_shows(
         self, tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """The three lines in the README come from this file."""
@@ -89,14 +89,14 @@ def test_the_catalog_is_consistent(
     assert "no problems" in capsys.readouterr().out
 
 
-def test_the_terms_in_the_recovery_document_are_ones_a_call_off_may_have(root: Path) -> None:
+def test_a_call_off_may_have_the_terms_in_the_recovery_document(root: Path) -> None:
     text = (root / "docs/recovery.md").read_text()
     [block] = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     terms = RecoveryTerms.model_validate(yaml.safe_load(block)["recovery"])
     assert terms.blackouts[0].why == "Christmas freeze"
 
 
-def test_commands_in_the_recovery_document_are_there(root: Path) -> None:
+def test_commands_in_the_recovery_document_exist(root: Path) -> None:
     text = (root / "docs/recovery.md").read_text()
     used = {" ".join(words) for words in re.findall(r"orchestrator (drill|backup) ([a-z]+)", text)}
     assert used

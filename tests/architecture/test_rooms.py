@@ -1,4 +1,4 @@
-"""The document of the architecture has the floors and rooms that the import contracts have, on the same levels."""
+"""The document about the architecture has the floors and rooms of the import contracts, on the same levels."""
 
 import re
 import tomllib
@@ -27,7 +27,7 @@ def test_every_contract_of_levels_has_its_table(contracts: dict[str, list[set[st
 
 
 @pytest.mark.parametrize("contract", TABLES)
-def test_a_table_has_what_its_contract_has(contract: str, contracts: dict[str, list[set[str]]], root: Path) -> None:
+def test_a_table_matches_its_contract(contract: str, contracts: dict[str, list[set[str]]], root: Path) -> None:
     document = (root / "docs" / "architecture.md").read_text()
     table = re.split(r"\n##+ ", document.partition(f"\n{TABLES[contract]}\n")[2])[0]
     rows = re.findall(r"^\| (\d+) \| `(\w+)` \| \S", table, re.MULTILINE)

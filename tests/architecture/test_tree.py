@@ -100,8 +100,8 @@ def sections(document: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_modules_that_documents_name_are_there(root: Path) -> None:
-    """As `domain/runs/run.py`, from the package's folder or from the top."""
+def test_modules_that_documents_name_exist(root: Path) -> None:
+    """Such as `domain/runs/run.py`, from the package's folder or from the top."""
     for document in documents(root):
         for name in re.findall(
             r"`(?:orchestrator/)?((?:domain|usecases|ports|adapters|entrypoints)/[\w/]+\.py)", document.read_text()
@@ -116,13 +116,13 @@ def loaded_by(program: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-def test_help_waits_for_nothing_that_only_commands_need() -> None:
+def test_help_imports_nothing_that_only_commands_need() -> None:
     """The command line alone: everything else takes longer to import than help takes to print."""
     program = "from orchestrator.entrypoints.cli.app import run; run(['--help'])"
     assert not {"pydantic", "sqlalchemy", "yaml", "ansible", "rich", "attr"} & loaded_by(program)
 
 
-def test_what_a_command_reads_waits_for_nothing_that_only_others_need(
+def test_a_command_imports_nothing_that_only_other_commands_need(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path))

@@ -1,6 +1,6 @@
-"""Whatever people and files say, a command ends with a code that it has a name for, soon, and without much memory.
+"""Whatever its arguments and files contain, a command ends soon, with a known exit code, and without much memory.
 
-`make test` tries a little of it and `make attack` several thousand: a right file with pieces removed, doubled, moved or
+`make test` tries a little of it and `make attack` several thousand: a valid file with pieces removed, doubled, moved or
 replaced, and words in any order.
 """
 
@@ -122,7 +122,7 @@ WORDS = [
 WAITING = {"serve", "worker", "practice", "init", "follow", "resume", "start"}
 
 
-class TestFiles:
+class TestDamagedFiles:
     @pytest.fixture
     def copied(self, attacked: Attacked, monkeypatch: pytest.MonkeyPatch) -> Path:
         """The project's own catalogue, playbooks and inventories, to be damaged."""
@@ -134,7 +134,7 @@ class TestFiles:
 
     @thoroughly
     @given(content=damaged(CALL_OFF))
-    def test_that_are_call_offs(self, attacked: Attacked, content: bytes) -> None:
+    def test_given_as_a_call_off_cause_a_known_exit_code(self, attacked: Attacked, content: bytes) -> None:
         (attacked.folder / "a.yml").write_bytes(content)
         attacked.ends("plan", attacked.folder / "a.yml")
 
@@ -147,7 +147,9 @@ class TestFiles:
             ("inventories/practice/group_vars/all.yml", FACTS),
         ],
     )
-    def test_that_are_ours(self, attacked: Attacked, copied: Path, file: str, text: str) -> None:
+    def test_of_the_project_itself_cause_a_known_exit_code(
+        self, attacked: Attacked, copied: Path, file: str, text: str
+    ) -> None:
         @thoroughly
         @given(content=damaged(text))
         def read(content: bytes) -> None:
@@ -158,21 +160,21 @@ class TestFiles:
 
     @thoroughly
     @given(content=damaged(EVIDENCE))
-    def test_that_are_evidence(self, attacked: Attacked, content: bytes) -> None:
+    def test_given_as_evidence_are_never_accepted(self, attacked: Attacked, content: bytes) -> None:
         (attacked.folder / "e.json").write_bytes(content)
         assert attacked.ends("drill", "verify", attacked.folder / "e.json") != 0
 
     @settings(thoroughly, max_examples=settings.default.max_examples // 20)
     @given(content=damaged(CALENDAR))
-    def test_that_are_calendars(self, attacked: Attacked, content: bytes) -> None:
+    def test_given_as_a_calendar_cause_a_known_exit_code(self, attacked: Attacked, content: bytes) -> None:
         (attacked.folder / "c.ics").write_bytes(content)
         attacked.ends("drill", "blackouts", attacked.folder / "c.ics")
 
 
-class TestWords:
+class TestAnyWords:
     @thoroughly
     @given(words=st.lists(st.sampled_from(WORDS) | st.sampled_from(NASTY) | st.text(max_size=10), max_size=6))
-    def test_of_any_command(self, attacked: Attacked, words: list[str]) -> None:
+    def test_given_as_a_command_cause_a_known_exit_code(self, attacked: Attacked, words: list[str]) -> None:
         attacked.ends(*(word for word in words if word not in WAITING))
 
     @thoroughly
@@ -191,7 +193,7 @@ class TestWords:
         value=st.sampled_from([word for word in NASTY if "\x00" not in word])
         | st.from_regex(r"[\[\]{}:,0-9a-z\"]{0,12}", fullmatch=True),
     )
-    def test_of_any_setting(self, attacked: Attacked, name: str, value: str) -> None:
+    def test_given_as_a_setting_cause_a_known_exit_code(self, attacked: Attacked, name: str, value: str) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(f"ORCHESTRATOR_{name}", value)
             attacked.ends("run", "list")
