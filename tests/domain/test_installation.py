@@ -36,7 +36,7 @@ def allowed(check: object, parts: Parts) -> bool:
 
 
 class TestCommands:
-    def test_work_with_a_whole_installation_and_with_nothing_else(self) -> None:
+    def test_work_only_with_a_whole_installation(self) -> None:
         worked_with = [p for p in every_combination() if allowed(require_whole, p)]
         assert WHOLE in worked_with
         for p in worked_with:
@@ -47,7 +47,7 @@ class TestCommands:
             assert p.fits
             assert p.signing_key
 
-    def test_say_what_makes_one_where_there_is_none(self) -> None:
+    def test_say_how_to_create_an_installation_where_there_is_none(self) -> None:
         nothing = Parts(home=None, tables=False, database=None, key=False, fits=True, sealed=False, signing_key=False)
         with pytest.raises(OrchestratorError) as refused:
             require_whole(nothing)
@@ -55,20 +55,20 @@ class TestCommands:
 
 
 class TestInit:
-    def test_makes_no_database_for_a_directory_that_has_lost_one(self) -> None:
+    def test_creates_no_database_for_a_directory_that_has_lost_one(self) -> None:
         assert not [p for p in every_combination() if p.home and not p.tables and allowed(refuse_to_make_anew, p)]
 
-    def test_makes_no_key_for_secrets_that_are_sealed(self) -> None:
+    def test_creates_no_key_for_secrets_that_are_already_sealed(self) -> None:
         assert not [p for p in every_combination() if p.sealed and not p.key and allowed(refuse_to_make_anew, p)]
 
     def test_keeps_no_key_that_opens_nothing(self) -> None:
         assert not [p for p in every_combination() if not p.fits and allowed(refuse_to_make_anew, p)]
 
-    def test_ties_nothing_together_that_belongs_to_two(self) -> None:
+    def test_never_joins_parts_of_two_installations(self) -> None:
         mixed = [p for p in every_combination() if p.home and p.database and p.home != p.database]
         assert not [p for p in mixed if allowed(refuse_to_make_anew, p)]
 
-    def test_goes_on_wherever_it_was_stopped(self) -> None:
+    def test_continues_wherever_it_was_interrupted(self) -> None:
         """The keys are created first, then the database, its mark, and the mark of the state directory."""
         so_far = Parts(home=None, tables=False, database=None, key=False, fits=True, sealed=False, signing_key=False)
         for done in ({}, {"key": True}, {"signing_key": True}, {"tables": True}, {"database": "a", "sealed": True}):

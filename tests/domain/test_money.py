@@ -21,7 +21,7 @@ def test_half_a_penny_is_rounded_up(amount: str, pence: str) -> None:
 
 class TestASplit:
     @given(amounts, weights.filter(lambda given: any(given.values())))
-    def test_adds_up_and_nobody_is_a_penny_off(self, amount: Decimal, given: dict[str, int]) -> None:
+    def test_adds_up_and_no_part_is_off_by_a_penny(self, amount: Decimal, given: dict[str, int]) -> None:
         parts = split(amount, given)
         assert sum(parts.values()) == amount
         assert parts.keys() == given.keys()
@@ -41,7 +41,7 @@ class TestASplit:
             for other in given:
                 assert given[one] <= given[other] or parts[one] >= parts[other]
 
-    def test_of_equal_remainders_begins_with_the_first_name(self) -> None:
+    def test_with_equal_remainders_gives_the_penny_to_the_first_name(self) -> None:
         parts = split(Decimal("100.00"), {"c": 1, "a": 1, "b": 1})
         assert parts == {"a": Decimal("33.34"), "b": Decimal("33.33"), "c": Decimal("33.33")}
 

@@ -48,7 +48,7 @@ def lets_through(kind: TextType, text: str) -> bool:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_what_it_is_for_is_let_through_and_nothing_else(name: str) -> None:
+def test_each_kind_accepts_what_it_is_for_and_nothing_else(name: str) -> None:
     for text in RIGHT[name]:
         assert lets_through(KINDS[name], text), text
     for text in WRONG[name]:
@@ -56,7 +56,7 @@ def test_what_it_is_for_is_let_through_and_nothing_else(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_no_kind_has_a_character_that_nobody_sees(name: str) -> None:
+def test_no_kind_accepts_an_invisible_character(name: str) -> None:
     """Neither at the end, where a pattern is easily too weak, nor inside."""
     kind, text = KINDS[name], RIGHT[name][-1][:10]
     for code in range(0x10000):

@@ -37,6 +37,6 @@ def test_months_leave_no_second_between_them(month: CalendarMonth, zone: ZoneInf
     assert CalendarMonth.of(instant_at(month.span(zone).end - 1).astimezone(zone).date()) == month
 
 
-def test_a_month_is_written_as_calendars_sort() -> None:
+def test_a_month_is_written_as_year_and_number() -> None:
     assert str(CalendarMonth.of(date(2026, 4, 30))) == "2026-04"
     assert str(CalendarMonth(year=2026, number=12).following) == "2027-01"

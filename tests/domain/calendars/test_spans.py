@@ -41,17 +41,17 @@ class TestSpans:
         assert one_spelling(joined)
 
     @given(sets, sets)
-    def test_have_a_part_in_common(self, one: Spans, other: Spans) -> None:
+    def test_are_intersected(self, one: Spans, other: Spans) -> None:
         assert members(intersect(one, other)) == members(one) & members(other)
         assert one_spelling(intersect(one, other))
 
     @given(sets, sets)
-    def test_are_taken_from_each_other(self, one: Spans, other: Spans) -> None:
+    def test_are_subtracted_from_each_other(self, one: Spans, other: Spans) -> None:
         assert members(subtract(one, other)) == members(one) - members(other)
         assert one_spelling(subtract(one, other))
 
     @given(sets)
-    def test_are_counted(self, spans: Spans) -> None:
+    def test_are_added_up_in_seconds(self, spans: Spans) -> None:
         assert total(spans) == len(members(spans))
 
     def test_touch_without_overlapping(self) -> None:
@@ -61,7 +61,7 @@ class TestSpans:
 
 class TestAnInstant:
     @given(st.integers(0, 4_000_000_000))
-    def test_is_the_beginning_of_its_second(self, second: int) -> None:
+    def test_is_converted_to_its_second_and_back(self, second: int) -> None:
         assert second_of(instant_at(second)) == second == int(instant_at(second).timestamp())
 
     def test_is_kept_in_utc_and_cut_to_its_second(self) -> None:

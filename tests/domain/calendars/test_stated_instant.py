@@ -1,4 +1,4 @@
-"""A stated time is exactly one instant, or refused."""
+"""A stated time is exactly one instant, or is refused."""
 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -24,7 +24,7 @@ LONDON = ZoneInfo("Europe/London")
         ("2026-03-29T02:00", "2026-03-29T01:00+00:00"),
     ],
 )
-def test_a_time_that_means_one_instant_is_taken(stated: str, utc: str) -> None:
+def test_a_time_that_means_one_instant_is_accepted(stated: str, utc: str) -> None:
     assert stated_instant(datetime.fromisoformat(stated), LONDON) == datetime.fromisoformat(utc)
 
 
@@ -43,7 +43,7 @@ def test_a_time_that_means_one_instant_is_taken(stated: str, utc: str) -> None:
         ),
     ],
 )
-def test_a_time_that_means_two_or_none_is_refused(stated: str, message: str, hint: str) -> None:
+def test_a_time_that_means_two_instants_or_none_is_refused(stated: str, message: str, hint: str) -> None:
     with pytest.raises(OrchestratorError) as refused:
         stated_instant(datetime.fromisoformat(stated), LONDON)
     assert (refused.value.kind, refused.value.message) == (Kind.INVALID, message)
@@ -51,7 +51,7 @@ def test_a_time_that_means_two_or_none_is_refused(stated: str, message: str, hin
 
 
 @given(walls, zones)
-def test_what_is_taken_is_what_clocks_show(wall: datetime, zone: ZoneInfo) -> None:
+def test_accepted_times_are_those_that_clocks_show(wall: datetime, zone: ZoneInfo) -> None:
     """Checked by brute force: the instants of two days at which clocks show this time."""
     shown = {
         instant

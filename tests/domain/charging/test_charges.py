@@ -46,9 +46,9 @@ class TestAMonthsCharges:
         assert charged[0] == charged[-1] == 0
 
     @given(terms, amounts)
-    def test_are_a_months_part_by_the_days_that_the_term_covers(self, term: Term, total: Decimal) -> None:
-        """Counted day by day. A term that ends in a month of other length than it began in is a few days more or less
-        than its whole months, and its charges are as much smaller or greater."""
+    def test_are_proportional_to_the_days_that_the_term_covers(self, term: Term, total: Decimal) -> None:
+        """Counted day by day. A term that ends in a month of another length than its first is a few days longer or
+        shorter than its whole months, and its charges are higher or lower accordingly."""
         parts = {month: Decimal(0) for month in months_of(term)}
         day = term.start
         while day < term.end:
@@ -59,7 +59,7 @@ class TestAMonthsCharges:
         for month, part in parts.items():
             assert abs(charges(whole(term, total), month) - total * part / all_parts) < PENNY + Decimal("1e-12")
 
-    def test_of_eight_million_a_year_are_those_of_the_worked_example(self) -> None:
+    def test_of_eight_million_a_year_match_the_worked_example(self) -> None:
         rates = whole(Term(start=date(2026, 7, 1), months=48), Decimal(32_000_000))
         assert charges(rates, CalendarMonth.named("2026-07")) == Decimal("666666.67")
 
@@ -125,7 +125,7 @@ def _length(day: date) -> int:
 
 class TestAChangeInTheMiddleOfATerm:
     @given(histories())
-    def test_is_charged_from_its_day(self, history: tuple[date, list[Order]]) -> None:
+    def test_is_charged_from_the_day_it_is_made(self, history: tuple[date, list[Order]]) -> None:
         """Each rate rounds its share of a month twice, by less than a penny each."""
         rates, exact = recorded(*history), day_by_day(*history)
         charged = by_month(rates)
@@ -152,7 +152,7 @@ class TestAChangeInTheMiddleOfATerm:
                 assert before.get(month) == after.get(month)
 
     @given(histories(), st.data())
-    def test_of_nothing_costs_nothing(self, history: tuple[date, list[Order]], data: st.DataObject) -> None:
+    def test_that_changes_nothing_costs_nothing(self, history: tuple[date, list[Order]], data: st.DataObject) -> None:
         """The same order again, or another that is reverted on the same day, changes no charge."""
         start, orders = history
         last, other = orders[-1], data.draw(prices)
@@ -161,7 +161,7 @@ class TestAChangeInTheMiddleOfATerm:
         there_and_back = recorded(start, [*orders, Order(last.on, last.months, other), again])
         assert by_month(there_and_back) == by_month(recorded(start, orders))
 
-    def test_is_the_one_of_the_worked_example(self) -> None:
+    def test_is_charged_as_in_the_worked_example(self) -> None:
         """£3,200 a year for 2,500 seats; 9,000 at £2,880 from 16 November 2027 on. November: 15 days of each."""
         term = Term(start=date(2026, 12, 1), months=48)
         rates = amended((), term, Decimal(8_000_000), on=date(2026, 11, 20))
@@ -170,19 +170,19 @@ class TestAChangeInTheMiddleOfATerm:
             Decimal("666666.67"), Decimal("333333.34") + Decimal("1080000.00"), Decimal("2160000.00"),
         ]  # fmt: skip
 
-    def test_of_a_term_that_is_over_goes_on_from_its_end(self) -> None:
+    def test_that_extends_a_finished_term_is_charged_from_its_end(self) -> None:
         """A late extension: the months in between are charged at the new price."""
         first = amended((), Term(start=date(2026, 1, 1), months=12), Decimal(1200), on=date(2026, 1, 1))
         late = amended(first, Term(start=date(2026, 1, 1), months=24), Decimal(2400), on=date(2027, 3, 10))
         assert [charges(late, CalendarMonth.named(m)) for m in ("2026-12", "2027-01", "2027-12")] == [100, 200, 200]
 
-    def test_of_the_start_replaces_a_term_that_has_not_begun(self) -> None:
+    def test_of_the_start_date_replaces_a_term_that_has_not_begun(self) -> None:
         first = amended((), Term(start=date(2027, 1, 1), months=12), Decimal(1200), on=date(2026, 11, 1))
         moved = amended(first, Term(start=date(2027, 3, 1), months=12), Decimal(1200), on=date(2026, 12, 31))
         assert committed(moved) == 1200
         assert charges(moved, CalendarMonth.named("2027-01")) == 0
 
-    def test_another_term_after_one_that_is_over_is_charged_beside_it(self) -> None:
+    def test_that_adds_a_term_after_a_finished_one_is_charged_beside_it(self) -> None:
         first = amended((), Term(start=date(2026, 1, 1), months=12), Decimal(1200), on=date(2026, 1, 1))
         both = amended(first, Term(start=date(2027, 1, 1), months=12), Decimal(2400), on=date(2027, 2, 3))
         assert committed(both) == 3600
@@ -216,11 +216,13 @@ class TestATerm:
             ("2026-01-28", 1, "2026-02-28"),
         ],
     )
-    def test_ends_before_the_same_day_or_with_a_month_that_has_none(self, start: str, months: int, end: str) -> None:
+    def test_ends_before_the_same_date_or_with_a_month_that_does_not_have_it(
+        self, start: str, months: int, end: str
+    ) -> None:
         assert Term(start=date.fromisoformat(start), months=months).end == date.fromisoformat(end)
 
     @given(terms)
-    def test_has_no_day_less_than_its_months(self, term: Term) -> None:
+    def test_covers_the_whole_of_its_last_month(self, term: Term) -> None:
         """Counted: as many months later, the day before the same date is covered, or the last day of the month."""
         later = CalendarMonth.of(term.start)
         for _ in range(term.months):

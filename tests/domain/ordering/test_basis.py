@@ -80,16 +80,16 @@ def test_a_digest_is_the_same_in_every_version(known: Basis) -> None:
 
 
 @pytest.mark.parametrize("what", MATTER)
-def test_a_plan_is_outdated_by(known: Basis, what: str) -> None:
+def test_a_relevant_change_outdates_a_plan(known: Basis, what: str) -> None:
     assert MATTER[what](known).digest(HOSTS) != known.digest(HOSTS)
 
 
 @pytest.mark.parametrize("what", DO_NOT_MATTER)
-def test_a_plan_is_not_outdated_by(known: Basis, what: str) -> None:
+def test_an_irrelevant_change_does_not_outdate_a_plan(known: Basis, what: str) -> None:
     assert DO_NOT_MATTER[what](known).digest(HOSTS) == known.digest(HOSTS)
 
 
-def test_what_outdates_a_plan_differs_from_case_to_case(known: Basis) -> None:
+def test_each_relevant_change_gives_a_different_digest(known: Basis) -> None:
     digests = [change(known).digest(HOSTS) for change in MATTER.values()]
     assert len(set(digests)) == len(digests)
 
@@ -105,7 +105,7 @@ def test_what_outdates_a_plan_differs_from_case_to_case(known: Basis) -> None:
         ),
     ],
 )
-def test_a_plan_says_why_it_provisions_what_does_not_differ(
+def test_a_plan_says_why_it_provisions_an_unchanged_service(
     known: Basis, found: dict[str, Any], fields: list[tuple[str, str, str]]
 ) -> None:
     plan = make_plan(known.model_copy(update=found))

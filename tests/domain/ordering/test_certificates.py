@@ -12,7 +12,7 @@ INSTANTS = st.datetimes(datetime(2024, 1, 1), datetime(2060, 1, 1), timezones=st
 
 
 @given(DOMAINS, INSTANTS)
-def test_they_are_good_for_a_year_of_which_more_than_half_is_left(domain: str, at: datetime) -> None:
+def test_certificates_are_valid_for_a_year_and_more_than_half_of_it_is_left(domain: str, at: datetime) -> None:
     found = certified(domain, at)
     assert found.ends - found.begins == GOOD_FOR
     assert found.begins <= at < found.begins + PERIOD
@@ -21,7 +21,7 @@ def test_they_are_good_for_a_year_of_which_more_than_half_is_left(domain: str, a
 
 
 @given(DOMAINS, INSTANTS)
-def test_they_are_the_same_for_a_whole_period_and_others_in_the_next(domain: str, at: datetime) -> None:
+def test_certificates_stay_the_same_for_a_period_and_change_in_the_next(domain: str, at: datetime) -> None:
     found = certified(domain, at)
     last = found.begins + PERIOD - timedelta(seconds=1)
     assert certified(domain, found.begins) == certified(domain, last) == found
@@ -29,6 +29,6 @@ def test_they_are_the_same_for_a_whole_period_and_others_in_the_next(domain: str
     assert superseded(domain, issued=last, now=last + timedelta(seconds=1))
 
 
-def test_not_all_domains_begin_on_the_same_day() -> None:
+def test_domains_begin_their_periods_on_different_days() -> None:
     at = datetime(2026, 11, 1, tzinfo=UTC)
     assert len({certified(f"a{n}.practice.example", at).begins for n in range(100)}) > 50

@@ -26,8 +26,8 @@ def refused(on: str, **parts: Any) -> list[tuple[str, str]]:
     return [(".".join(at), told) for at, told in refusals(agreed, changed(**parts))]
 
 
-class TestWhatStays:
-    def test_is_agreement_site_and_class_all_told_at_once(self) -> None:
+class TestAForbiddenChange:
+    def test_of_agreement_site_or_class_is_reported_with_all_others_at_once(self) -> None:
         found = refused("2027-02-01", framework="other", site="there", agency={"class": "central-government"})
         assert [at for at, _ in found] == ["framework", "site", "agency.class"]
 
@@ -45,28 +45,30 @@ class TestWhatStays:
             ("2028-01-15", "2026-12-01", 24, None),  # extended late
         ],
     )
-    def test_of_a_term_depends_on_how_far_it_has_come(self, on: str, start: str, months: int, told: str | None) -> None:
+    def test_of_a_term_depends_on_how_much_of_it_has_passed(
+        self, on: str, start: str, months: int, told: str | None
+    ) -> None:
         found = refused(on, term={"start": start, "months": months})
         assert bool(found) == bool(told)
         assert all(at == "term" and told and told in message for at, message in found)
 
-    def test_of_a_term_that_is_over_is_not_asked_for_again(self) -> None:
+    def test_is_not_seen_in_a_finished_term_that_stays_the_same(self) -> None:
         """An order that changes something else, much later."""
         assert refused("2031-01-01", agency={"seats": 5}) == []
 
 
-class TestWhatChanges:
-    def test_is_nothing_but_what_differs(self) -> None:
+class TestContractChanges:
+    def test_list_only_what_differs(self) -> None:
         assert contract_changes(BEFORE, changed()) == ()
         assert [f.path for f in contract_changes(BEFORE, changed(agency={"seats": 11, "name": "B"}))] == [
             "agency.name",
             "agency.seats",
         ]
 
-    def test_of_services_is_told_by_them(self) -> None:
+    def test_do_not_include_services(self) -> None:
         assert contract_changes(BEFORE, changed(services={"network": {"tier": "premium"}})) == ()
 
-    def test_of_recovery_is_what_has_an_effect(self) -> None:
+    def test_include_recovery_terms_only_if_they_have_an_effect(self) -> None:
         assert contract_changes(BEFORE, changed(recovery={"blackouts": []})) == ()
         [found] = contract_changes(BEFORE, changed(recovery={"worst_moment_share": 0}))
         assert (found.path, found.before, found.after) == ("recovery.worst_moment_share", None, 0)

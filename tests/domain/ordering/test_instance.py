@@ -14,5 +14,5 @@ failed: provision updating, accept in_service, retire retiring
 """
 
 
-def test_is_what_is_written_here_and_nothing_else() -> None:
+def test_an_instance_moves_exactly_as_listed_here() -> None:
     check_moves(INSTANCE_LIFE, InstanceState, InstanceEvent, MOVES)

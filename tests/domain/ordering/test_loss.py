@@ -34,9 +34,9 @@ def instance(
         (None, ["component"]),
     ],
 )
-def test_is_what_is_there_no_more(after: ServiceInstance | None, lost: list[str]) -> None:
+def test_a_change_destroys_what_is_no_longer_ordered(after: ServiceInstance | None, lost: list[str]) -> None:
     assert [str(loss) for loss in losses(instance(), after, DESKTOP)] == lost
 
 
-def test_is_nothing_of_what_was_never_built() -> None:
+def test_a_change_destroys_nothing_that_was_never_built() -> None:
     assert list(losses(instance(state=InstanceState.PENDING), None, DESKTOP)) == []

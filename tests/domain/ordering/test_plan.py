@@ -68,7 +68,7 @@ def _destroys(plan: Plan) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
-def test_plan_is_what_the_case_says(case: Path, catalog: Catalog, agreement: FrameworkAgreement, site: Site) -> None:
+def test_the_plan_matches_the_case(case: Path, catalog: Catalog, agreement: FrameworkAgreement, site: Site) -> None:
     document = yaml.safe_load(case.read_text())
     plan = planned(document, catalog=catalog, agreement=agreement, site=site)
     assert summary(plan) == document["plan"]

@@ -76,7 +76,7 @@ class TestEveryPlan:
         assert all(prechecks <= set(s.needs) for s in plan.steps if s.verb is Verb.PROVISION)
 
     @given(wanted=orders)
-    def test_is_empty_once_it_was_carried_out(
+    def test_is_empty_once_it_has_been_carried_out(
         self, catalog: Catalog, agreement: FrameworkAgreement, site: Site, wanted: Any
     ) -> None:
         order = call_off(wanted)
@@ -91,7 +91,7 @@ class TestEveryPlan:
         assert make_plan(basis(order, **world, recorded=recorded)).empty
 
     @given(first=orders, second=orders)
-    def test_has_another_digest_when_something_differs(self, make: Any, first: Any, second: Any) -> None:
+    def test_has_a_different_digest_for_a_different_order(self, make: Any, first: Any, second: Any) -> None:
         same = call_off(first).document() == call_off(second).document()
         assert (make(first, {}).digest == make(second, {}).digest) is same
 
@@ -104,7 +104,7 @@ pools = st.one_of(
 
 class TestEveryAllocation:
     @given(pool=pools)
-    def test_gives_every_block_once_and_then_says_full(self, pool: Pool) -> None:
+    def test_gives_every_block_once_and_then_reports_that_the_pool_is_full(self, pool: Pool) -> None:
         taken: set[str] = set()
         for _ in pool.blocks():
             block = lowest_free(pool, taken=taken, named="p").block
@@ -116,7 +116,7 @@ class TestEveryAllocation:
         assert "the pool is full" in full.value.message
 
     @given(pool=pools, data=st.data())
-    def test_gives_back_what_was_returned(self, pool: Pool, data: st.DataObject) -> None:
+    def test_gives_a_returned_block_out_again(self, pool: Pool, data: st.DataObject) -> None:
         blocks = list(pool.blocks())
         returned = data.draw(st.sampled_from(blocks))
         spot = lowest_free(pool, taken=set(blocks) - {returned}, named="p")

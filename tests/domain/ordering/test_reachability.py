@@ -95,7 +95,7 @@ def test_each_port_admits_whom_the_catalog_names_and_nobody_else(
     }
 
 
-def test_devices_leave_their_network_for_what_admits_them_only(
+def test_devices_leave_their_network_only_for_services_that_admit_them(
     catalog: Catalog, agreement: FrameworkAgreement, site: Site
 ) -> None:
     reachability = _reachability(ALL, catalog=catalog, agreement=agreement, site=site)
@@ -108,13 +108,15 @@ def test_devices_leave_their_network_for_what_admits_them_only(
     }
 
 
-def test_a_service_that_leaves_lets_nobody_in(catalog: Catalog, agreement: FrameworkAgreement, site: Site) -> None:
+def test_a_service_that_is_not_ordered_admits_nobody(
+    catalog: Catalog, agreement: FrameworkAgreement, site: Site
+) -> None:
     few = {name: ALL[name] for name in ("network", "desk")}
     reachability = _reachability(few, catalog=catalog, agreement=agreement, site=site)
     assert reachability.admissions(catalog.components["disaster-recovery"]) == ()
 
 
-def test_a_service_that_comes_later_opens_the_others_to_itself(
+def test_a_service_that_is_added_later_is_admitted_by_the_others(
     catalog: Catalog, agreement: FrameworkAgreement, site: Site
 ) -> None:
     world: Any = {"catalog": catalog, "agreement": agreement, "site": site}
@@ -130,6 +132,6 @@ def test_a_service_that_comes_later_opens_the_others_to_itself(
     assert "192.0.2.3" not in str(reached.before)
 
 
-def test_a_service_that_is_leaving_admits_nobody(catalog: Catalog, site: Site) -> None:
+def test_no_service_of_an_agency_that_leaves_admits_anybody(catalog: Catalog, site: Site) -> None:
     nothing = Reachability({}, catalog=catalog, allocations={}, site=site)
     assert {nothing.admissions(component) for component in catalog.components.values()} == {()}

@@ -71,7 +71,7 @@ def test_a_failed_probe_is_believed_when_it_fails_again(first: State, again: Sta
         ([(0, UP), (-50, DOWN)], None, [(0, UP), (1, DOWN)]),
     ],
 )
-def test_transitions(
+def test_readings_become_transitions(
     readings: list[tuple[float, State]], until: float | None, transitions: list[tuple[float, State]]
 ) -> None:
     assert told(*readings, until=until) == transitions
@@ -95,7 +95,7 @@ def test_each_transition_has_its_second_and_changes_the_state(given: list[tuple[
 
 
 @given(st.lists(st.tuples(st.integers(1, 400), st.sampled_from(State)), min_size=1, max_size=30), st.integers(0, 400))
-def test_no_instant_is_up_that_no_reading_stands_for(given: list[tuple[int, State]], more: int) -> None:
+def test_no_instant_is_up_without_a_reading_that_covers_it(given: list[tuple[int, State]], more: int) -> None:
     """Checked every second: the state is that of the last reading, or unknown if it was too long ago."""
     seconds, readings = 0, []
     for step, state in given:
@@ -135,7 +135,7 @@ def test_due_times_of_many_are_spread_over_the_interval() -> None:
     assert max(filled) < 160
 
 
-def test_what_is_in_force_when_the_prober_fell_silent() -> None:
+def test_the_state_becomes_unknown_when_the_prober_falls_silent() -> None:
     standing = Standing(UP, at(-600), "", None)
     last = last_slot(KEY, EVERY, at(0))
     for seconds in (10, 60, 119):
@@ -154,7 +154,9 @@ def possible(states: list[State], enough: int) -> State:
 
 
 @given(st.lists(st.sampled_from(State), min_size=2, max_size=6), st.data())
-def test_hosts_together_are_what_they_must_be_whatever_nobody_knows(states: list[State], data: st.DataObject) -> None:
+def test_the_combined_state_of_hosts_holds_whatever_the_unknown_ones_are(
+    states: list[State], data: st.DataObject
+) -> None:
     enough = data.draw(st.integers(1, len(states)))
     target = ProbeTarget(KEY, ProbeKind.TCP, "s", "x", EVERY, START, host="h0", hosts=len(states), enough=enough)
     latest = {f"h{n}": Reading(at(n), state, f"{n} {state.value}") for n, state in enumerate(states)}

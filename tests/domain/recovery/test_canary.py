@@ -32,7 +32,7 @@ def texts(records: list[Canary], *numbers: int) -> list[str]:
     return [records[n - 1].text for n in numbers]
 
 
-def test_what_came_back_up_to_the_last_record_is_the_recovery_point() -> None:
+def test_the_last_record_that_came_back_is_the_recovery_point() -> None:
     records = ledger(10)
     found = after(records, texts(records, 1, 2, 3, 4, 5), seconds=85)
     assert (found.acknowledged, found.recovered, found.lost) == (8, 5, 3)
@@ -41,14 +41,14 @@ def test_what_came_back_up_to_the_last_record_is_the_recovery_point() -> None:
     assert found.after_disaster == ()
 
 
-def test_a_missing_record_is_a_hole_and_what_follows_it_does_not_count() -> None:
+def test_a_missing_record_is_a_hole_and_records_after_it_do_not_count() -> None:
     records = ledger(6)
     found = after(records, texts(records, 1, 2, 4, 5), seconds=65)
     assert (found.recovered, found.lost, found.holes) == (2, 4, (3,))
     assert not found.intact
 
 
-def test_a_record_that_was_never_acknowledged_may_be_missing_or_there() -> None:
+def test_a_record_that_was_never_acknowledged_may_be_missing_or_present() -> None:
     records = ledger(5, unacknowledged=frozenset({3}))
     for numbers in ((1, 2, 4, 5), (1, 2, 3, 4, 5)):
         found = after(records, texts(records, *numbers), seconds=60)
@@ -67,14 +67,14 @@ def test_a_changed_record_is_named_and_does_not_count() -> None:
     assert (found.forged, found.recovered) == ((3,), 2)
 
 
-def test_a_record_from_after_the_disaster_is_named_even_when_the_ledger_does_not_know_it_yet() -> None:
+def test_a_record_from_after_the_disaster_is_named_even_if_the_ledger_does_not_have_it_yet() -> None:
     records = ledger(5)
     assert after(records, texts(records, 1, 2, 3, 4), seconds=35).after_disaster == (4,)
     newer = next_canary(KEY, records[-1], at=START)
     assert after(records, [*texts(records, 1, 2), newer.text], seconds=35).after_disaster == (6,)
 
 
-def test_nothing_that_came_back_is_no_recovery_point_and_not_zero() -> None:
+def test_without_any_record_there_is_no_recovery_point_rather_than_zero() -> None:
     found = after(ledger(3), ["a reply of somebody", "canary of a mine"], seconds=60)
     assert (found.recovered, found.lost, found.rpo_seconds) == (0, 3, None)
 
@@ -93,11 +93,11 @@ READINGS = st.lists(st.floats(0, 3_000), min_size=2, max_size=12, unique=True).m
 
 
 @given(READINGS, st.floats(-7_200, 7_200), st.integers(0, 11), st.data())
-def test_a_clock_that_is_set_in_between_moves_nothing(
+def test_setting_the_clock_in_between_changes_no_result(
     moments: list[float], jump: float, before: int, data: st.DataObject
 ) -> None:
-    """Records and then the disaster, in true seconds; before one of them somebody sets the clock. What was lost and how
-    old it is stays what the true seconds say."""
+    """Records and then the disaster, in true seconds; before one of them, somebody sets the clock. What was lost, and
+    how old it is, still follows from the true seconds."""
     set_at, restored = before % len(moments), data.draw(st.integers(1, len(moments) - 1))
     wall = [START + timedelta(seconds=at + (jump if n >= set_at else 0.0)) for n, at in enumerate(moments)]
     stamps = [
@@ -124,22 +124,22 @@ class TestAClockThatWasSet:
         reading = StopwatchReading(boot=boot, seconds=seconds)
         return Stamp(at=START + timedelta(seconds=seconds), reading=reading, host_offset_seconds=ahead)
 
-    def test_is_told_by_the_recovery_hosts(self) -> None:
+    def test_is_detected_by_the_clock_of_the_recovery_host(self) -> None:
         earlier, later = self.stamp(0, ahead=0.2), self.stamp(60, boot="two", ahead=90.3)
         assert later.set_since(earlier) == pytest.approx(-90.1)
         assert later.place(earlier, earlier.at) == earlier.at, "which of the two was set, nobody knows"
 
-    def test_is_not_told_by_what_nobody_asked(self) -> None:
+    def test_is_not_detected_if_the_clocks_were_not_compared(self) -> None:
         assert self.stamp(60, boot="two").set_since(self.stamp(0, ahead=0.2)) is None
         assert Stamp(at=START).set_since(self.stamp(0)) is None
 
-    def test_is_told_by_the_stopwatch_first(self) -> None:
+    def test_is_judged_by_the_stopwatch_first(self) -> None:
         assert self.stamp(60, ahead=90.0).set_since(self.stamp(0, ahead=0.0)) == 0
 
 
 class TestExposure:
     def test_reaches_from_the_start_of_a_backup_to_the_end_of_the_next(self) -> None:
-        """The lesson of nightly backups from one to three: 26 hours, not 24."""
+        """With nightly backups that run from one to three, it is 26 hours, not 24."""
         night = (START.replace(hour=1), START.replace(hour=3))
         nights = [(a + timedelta(days=n), b + timedelta(days=n)) for n in range(2) for a, b in [night]]
         found = exposures(nights, now=START.replace(hour=4) + timedelta(days=1))

@@ -97,7 +97,7 @@ class TestDrills:
 
     @fewer
     @given(policies, afters, st.integers(0, 6))
-    def test_are_the_same_whenever_one_asks(self, policy: DrillPolicy, after: datetime, asked: int) -> None:
+    def test_are_the_same_whenever_they_are_computed(self, policy: DrillPolicy, after: datetime, asked: int) -> None:
         found = entries(policy, 8, after=after)
         if isinstance(drill := found[asked], Occurrence):
             assert entries(policy, 7 - asked, after=drill.scheduled_at) == found[asked + 1 :]
@@ -119,7 +119,7 @@ class TestDrills:
         assert {d.scheduled_at.astimezone(policy.zone).hour for d in drills(policy)} == {3}
         assert {d.scheduled_at.hour for d in drills(policy)} == {2, 3}
 
-    def test_keep_to_what_clocks_show_in_the_hour_they_repeat(self) -> None:
+    def test_follow_the_clocks_in_the_hour_that_they_repeat(self) -> None:
         """Sunday 01:30 to 05:00: on 25 October clocks show 01:00 again at 02:00, and 01:30 half an hour later."""
         policy = DrillPolicy(every_months=1, windows=(Window(days=("sun",), start=time(1, 30), end=time(5)),))
         october = period_of(policy, date(2026, 10, 1))
@@ -128,7 +128,7 @@ class TestDrills:
         assert spans[-2:] == [(one - half, one), (one + half, one + timedelta(hours=4))]
 
     @pytest.mark.parametrize("zone", ZONES)
-    def test_of_a_window_that_clocks_cut_short_are_on_other_nights(self, zone: str) -> None:
+    def test_avoid_the_night_in_which_clocks_cut_their_window_short(self, zone: str) -> None:
         """The drill is as long as the window; in the night when clocks go forward it does not fit."""
         night = Window(start=time(1), end=time(3))
         policy = DrillPolicy(every_months=1, windows=(night,), time_zone=zone, lasts=timedelta(hours=2))
@@ -138,7 +138,7 @@ class TestDrills:
 
 
 class TestAPeriodWithoutADrill:
-    def test_is_told_and_why(self) -> None:
+    def test_is_reported_with_its_reason(self) -> None:
         freeze = Blackout(start=date(2026, 12, 1), end=date(2026, 12, 31))
         found = entries(DrillPolicy(every_months=1, blackouts=(freeze,)), 3)
         assert found[1] == Skipped(date(2026, 12, 1), date(2027, 1, 1), Reason.BLACKOUT)
@@ -152,7 +152,7 @@ class TestAPeriodWithoutADrill:
 
 class TestTheWorstMoment:
     @pytest.mark.parametrize(("share", "expected"), [(0.0, 10), (0.25, 10), (0.5, 20), (0.75, 30), (1.0, 40)])
-    def test_has_its_share(self, share: float, expected: int) -> None:
+    def test_has_its_share_of_the_drills(self, share: float, expected: int) -> None:
         kinds = Counter(d.kind for d in drills(DrillPolicy(worst_moment_share=share), 40))
         assert kinds[Moment.WORST] == expected
 
@@ -172,13 +172,13 @@ class TestTheWorstMoment:
         assert all(Moment.WORST in kinds for kinds in by_year.values()), by_year
 
     @pytest.mark.parametrize("every", range(1, 25))
-    def test_is_among_those_of_years_that_have_few(self, every: int) -> None:
+    def test_is_among_the_drills_of_years_that_have_few(self, every: int) -> None:
         for n in range(120):
             by_year = self.by_year(DrillPolicy(every_months=every, worst_moment_share=0), agency=f"a{n}", years=8)
             assert all(Moment.WORST in kinds for kinds in by_year.values()), (n, by_year)
 
     @pytest.mark.parametrize("every", [1, 2, 3, 4])
-    def test_comes_earlier_in_a_year_the_rest_of_which_is_closed(self, every: int) -> None:
+    def test_comes_earlier_when_the_rest_of_the_year_is_closed(self, every: int) -> None:
         """The blackout lasts from the month of its turn until New Year."""
         for n in range(24):
             policy, agency = DrillPolicy(every_months=every, worst_moment_share=0), f"a{n}"
@@ -209,20 +209,20 @@ class TestTheWorstMoment:
 
 class TestTheSecondOfADisaster:
     @given(st.text(), st.timedeltas(timedelta(0), timedelta(hours=3)))
-    def test_lies_within_a_grain_and_the_time_there_is(self, key: str, at_most: timedelta) -> None:
+    def test_lies_within_a_grain_and_the_time_available(self, key: str, at_most: timedelta) -> None:
         delay = delay_of(key, at_most=at_most)
         assert timedelta(0) <= delay <= at_most
         assert delay < GRAIN
         assert delay == delay_of(key, at_most=at_most)
         assert delay % timedelta(seconds=1) == timedelta(0)
 
-    def test_is_any(self) -> None:
+    def test_can_be_any_second_of_the_grain(self) -> None:
         drawn = Counter(delay_of(f"drill {n}", at_most=timedelta(hours=1)).seconds for n in range(6_000))
         assert set(drawn) == set(range(300))
         assert max(drawn.values()) < 50, "twenty is what each can expect"
 
 
-def test_the_key_of_a_drill_is_whose_and_when() -> None:
+def test_the_key_of_a_drill_names_its_agency_component_and_time() -> None:
     at = datetime(2027, 6, 12, 9, 25, tzinfo=UTC)
     assert drill_key("cabinet-office", "desktop", at) == "cabinet-office/desktop/2027-06-12T09:25:00Z"
     assert drill_key("a", "b", at.astimezone(DrillPolicy().zone)) == drill_key("a", "b", at)

@@ -1,4 +1,4 @@
-"""The life of a drill, from the wish to the report."""
+"""The life of a drill, from the request to the report."""
 
 from orchestrator.domain.recovery.drills import DRILL_LIFE, ON_BEGIN, ON_SUCCESS, UNDER_WAY, DrillEvent, DrillState
 from orchestrator.domain.recovery.recovery_plan import PHASES
@@ -30,11 +30,11 @@ cleanup_failed:
 """  # noqa: E501 - a state on a line
 
 
-def test_is_what_is_written_here_and_nothing_else() -> None:
+def test_a_drill_moves_exactly_as_listed_here() -> None:
     check_moves(DRILL_LIFE, DrillState, DrillEvent, MOVES)
 
 
-def test_goes_with_the_steps_of_its_run_through_every_state_that_is_under_way() -> None:
+def test_the_steps_of_its_run_take_a_drill_through_every_state_under_way() -> None:
     state, seen = DrillState.SCHEDULED, [DrillState.SCHEDULED]
     for verb, _ in PHASES:
         for event in (ON_BEGIN.get(verb), ON_SUCCESS.get(verb)):
@@ -45,7 +45,7 @@ def test_goes_with_the_steps_of_its_run_through_every_state_that_is_under_way() 
     assert DRILL_LIFE.after(state, DrillEvent.REPORT) is DrillState.REPORTED
 
 
-def test_bears_each_step_to_begin_and_to_succeed_again_when_a_worker_dies() -> None:
+def test_each_step_of_a_drill_may_begin_and_succeed_again_when_a_worker_dies() -> None:
     state = DrillState.SCHEDULED
     for verb, _ in PHASES:
         for event in (ON_BEGIN.get(verb), ON_SUCCESS.get(verb)):

@@ -1,4 +1,4 @@
-"""Documents missing at either end of a chain of evidence are noticed."""
+"""Documents missing at either end of a chain of evidence are detected."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -34,15 +34,15 @@ WHOLE = chain(6)
 
 
 @given(st.integers(0, 6), st.integers(0, 6), st.integers(0, 6))
-def test_all_that_there_were_have_to_be_there(count: int, first: int, until: int) -> None:
-    """Documents after the head are newer; any other missing document is noticed."""
+def test_every_document_up_to_the_head_must_be_present(count: int, first: int, until: int) -> None:
+    """Documents after the head are newer; any other missing document is detected."""
     shown = WHOLE[first:until]
     assert (problems(head_of(WHOLE[:count]), shown) == []) is (
         until >= count and (first == 0 or (not shown and not count))
     )
 
 
-def test_a_cut_is_said_where_it_is() -> None:
+def test_a_cut_is_reported_with_its_place() -> None:
     assert verify_evidence(WHOLE[1:], PlainKey()) == [], "each of them is as it was signed"
     assert "the beginning of the chain is missing" in problems(head_of(WHOLE), WHOLE[1:])[0]
     assert problems(head_of(WHOLE), WHOLE[:-1]) == [
@@ -51,7 +51,7 @@ def test_a_cut_is_said_where_it_is() -> None:
     assert "there were 6" in problems(head_of(WHOLE), WHOLE[:1])[0]
 
 
-def test_another_chain_is_noticed() -> None:
+def test_another_chain_is_detected() -> None:
     other = [sealed(drill=9, previous=None)]
     assert problems(head_of(WHOLE[:1]), other)[0].startswith("document 1 is ")
 
@@ -60,13 +60,13 @@ def test_another_chain_is_noticed() -> None:
     "change",
     [{"signature": "AAAA"}, {"head": {"count": 5}}, {"public_key": "theirs"}, {"head": {"count": -1}}, {"x": 1}],
 )
-def test_a_head_that_was_changed_does_not_hold(change: dict[str, Any]) -> None:
+def test_a_changed_head_does_not_hold(change: dict[str, Any]) -> None:
     head = head_of(WHOLE)
     inner = {**head["head"], **change.get("head", {})}
     assert len(problems({**head, **change, "head": inner}, WHOLE)) == 1
 
 
-def test_a_head_signed_by_the_key_before_holds_until_then() -> None:
+def test_a_head_signed_with_a_retired_key_holds_until_its_retirement() -> None:
     old = head_of(WHOLE, "before")
     assert problems(old, WHOLE, RetiredKey(PlainKey("before"), NOW)) == []
     assert "signed until" in problems(old, WHOLE, RetiredKey(PlainKey("before"), NOW - timedelta(seconds=1)))[0]

@@ -1,4 +1,4 @@
-"""Any change in sealed evidence is found and named."""
+"""Any change to sealed evidence is detected and named."""
 
 import base64
 import copy
@@ -74,7 +74,7 @@ class TestSealedEvidence:
         )
 
     @pytest.mark.parametrize("where", ["evidence", "parts", "signature", "public_key"])
-    def test_with_half_a_character_is_refused(self, where: str) -> None:
+    def test_with_half_a_unicode_character_is_refused(self, where: str) -> None:
         document = sealed()
         text = json.dumps(document)
         broken = {**document, where: {**document[where], "x": "\ud800"} if where in ("evidence", "parts") else "\ud800"}
@@ -84,14 +84,14 @@ class TestSealedEvidence:
         with pytest.raises(ValueError, match="contains half a character"):
             read_sealed(text.replace('"agency": "', '"agency": "\\ud800'))
 
-    def test_holds_after_a_journey_through_a_file(self) -> None:
+    def test_holds_after_it_was_written_to_a_file_and_read_again(self) -> None:
         assert problems(read_sealed(json.dumps(sealed(), indent=3, sort_keys=True))) == []
 
-    def test_can_be_read_back_as_what_it_was(self) -> None:
+    def test_can_be_read_back_unchanged(self) -> None:
         assert Evidence.model_validate(sealed()["evidence"]) == evidence()
 
-    def test_of_an_older_version_holds_beside_one_of_a_newer(self) -> None:
-        """As it was written then, without later additions."""
+    def test_of_an_older_version_holds_beside_a_newer_one(self) -> None:
+        """As it was written at the time, without later additions."""
         old = evidence().document()
         before = {
             key: value for key, value in old.items() if key not in ("version", "promised", "witnesses", "stopped")
@@ -112,7 +112,7 @@ class TestSealedEvidence:
         assert said in problems(seal(written(lacking), PlainKey()).document())[0]
 
     @given(st.sampled_from(PATHS))
-    def test_with_any_one_value_changed_is_found_and_the_value_named(self, path: tuple[Any, ...]) -> None:
+    def test_with_any_value_changed_is_detected_and_the_value_is_named(self, path: tuple[Any, ...]) -> None:
         document = copy.deepcopy(seal(newer_evidence(), PlainKey()).document())
         *parents, last = path
         at = document["evidence"]
@@ -129,12 +129,12 @@ class TestSealedEvidence:
         assert problems(more) == ["evidence.reasons.1: was added after sealing"]
         assert problems(less) == ["evidence.findings.0.due: was removed after sealing"]
 
-    def test_forged_with_all_digests_put_right_fails_by_its_signature(self) -> None:
-        """Sealed again by somebody else, under our name."""
+    def test_forged_with_matching_digests_fails_by_its_signature(self) -> None:
+        """Sealed again by somebody else in our name."""
         forged = seal(evidence(verdict="pass"), PlainKey("theirs")).document() | {"public_key": "ours"}
         assert problems(forged) == ["signature: is invalid: the owner of the key did not sign this evidence"]
 
-    def test_of_somebody_else_is_not_ours(self) -> None:
+    def test_signed_by_somebody_else_is_not_ours(self) -> None:
         theirs = seal(evidence(), PlainKey("theirs")).document()
         assert problems(theirs) == ["public_key: is theirs, not the trusted ours"]
 
@@ -142,7 +142,7 @@ class TestSealedEvidence:
     def test_with_a_broken_signature_does_not_hold(self, signature: str) -> None:
         assert problems(sealed() | {"signature": signature})[0].startswith("signature: is invalid")
 
-    def test_with_another_digest_is_told_so(self) -> None:
+    def test_with_a_wrong_digest_is_detected(self) -> None:
         assert problems(sealed() | {"digest": "0" * 64})[0].startswith(f"digest: is {'0' * 64}, but the evidence has")
 
     @pytest.mark.parametrize(
@@ -154,10 +154,10 @@ class TestSealedEvidence:
             ({"evidence": 1}, "evidence: Input should be a valid dictionary"),
         ],
     )
-    def test_is_not_just_any_document(self, document: Any, problem: str) -> None:
+    def test_of_the_wrong_shape_is_refused(self, document: Any, problem: str) -> None:
         assert problems(document)[0].startswith(problem)
 
-    def test_that_was_signed_but_is_no_evidence_is_told_so(self) -> None:
+    def test_that_was_signed_but_is_not_evidence_is_refused(self) -> None:
         class Anything(Evidence):
             def document(self) -> dict[str, Any]:
                 return super().document() | {"verdict": "splendid"}
@@ -173,12 +173,12 @@ class TestAChain:
             documents.append(sealed(drill=number, previous=documents[-1]["digest"] if documents else None))
         return documents
 
-    def test_holds_from_wherever_it_is_given(self) -> None:
+    def test_holds_from_any_document_onwards(self) -> None:
         assert problems(*self.chain()) == []
         assert problems(*self.chain()[2:]) == []
 
     @given(st.integers(1, 2))
-    def test_with_a_link_missing_names_the_one_after_it(self, missing: int) -> None:
+    def test_with_a_missing_link_names_the_document_after_it(self, missing: int) -> None:
         documents = self.chain()
         del documents[missing]
         found = verify_evidence(documents, PlainKey())
@@ -189,7 +189,7 @@ class TestAChain:
         one, two, three, four = self.chain()
         assert {m.document for m in verify_evidence([one, three, two, four], PlainKey())} == {1, 2, 3}
 
-    def test_of_broken_documents_names_each_once(self) -> None:
+    def test_names_each_broken_document_once(self) -> None:
         documents = self.chain()
         documents[1]["evidence"]["rto"]["seconds"] = 1.0
         found = verify_evidence(documents, PlainKey())
@@ -205,6 +205,6 @@ class TestAChain:
         ("[" * 100_000, "is nested too deep"),
     ],
 )
-def test_a_file_that_can_be_read_in_two_ways_is_not_read(text: str, problem: str) -> None:
+def test_a_file_that_can_be_read_in_two_ways_is_refused(text: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         read_sealed(text)

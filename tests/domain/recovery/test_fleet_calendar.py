@@ -63,7 +63,7 @@ class TestAFleet:
         for site, lanes in calendar.lanes.items():
             assert lanes <= 1.15 * calendar.bound[site]
 
-    def test_fills_the_lanes_there_are_and_tells_who_found_none(self) -> None:
+    def test_fills_the_available_lanes_and_lists_the_drills_that_found_none(self) -> None:
         """Thirteen Saturdays of four hours, two hours each: twenty-six drills a quarter and lane."""
         calendar = plan_calendar(crowded(30), capacity={"here": 1}, first=date(2027, 1, 1), until=date(2027, 4, 1))
         assert len(calendar.placed) == 26
@@ -82,7 +82,7 @@ class TestAFleet:
             reversed(requests), capacity=capacity, **YEAR
         )
 
-    def test_with_room_keeps_the_times_drawn_for_each_alone(self) -> None:
+    def test_with_enough_room_keeps_the_times_that_each_agency_would_have_alone(self) -> None:
         request = crowded(1)[0]
         alone = occurrences(
             request.policy, agency="agency-0", component="desktop", after=datetime(2027, 1, 1, tzinfo=UTC), count=4
@@ -102,18 +102,18 @@ class TestAFleet:
             assert placed.occurrence.scheduled_at + policy.lasts <= placed.occurrence.window_end
 
 
-class TestAnAgencyThatJoins:
+class TestAnEarlierPlan:
     def joined(self, agencies: int, *, capacity: int) -> Iterator[tuple[FleetCalendar, FleetCalendar]]:
         before = plan_calendar(crowded(agencies), capacity={"here": capacity}, **YEAR)
         yield before, plan_calendar(crowded(agencies + 1), capacity={"here": capacity}, kept=before.placed, **YEAR)
 
     @pytest.mark.parametrize("agencies", [1, 25, 26, 40])
-    def test_moves_nobody(self, agencies: int) -> None:
+    def test_is_unchanged_when_an_agency_joins(self, agencies: int) -> None:
         for before, after in self.joined(agencies, capacity=3):
             assert set(before.placed) <= set(after.placed)
             assert len(after.placed) == len(before.placed) + 4
 
-    def test_does_not_keep_a_drill_that_may_no_longer_be(self) -> None:
+    def test_loses_a_drill_that_is_no_longer_allowed(self) -> None:
         before = plan_calendar(crowded(1), capacity={"here": 1}, **YEAR)
         day = before.placed[0].occurrence.scheduled_at.date()
         closed = crowded(1, blackouts=(Blackout(start=day, end=day),))
@@ -121,7 +121,7 @@ class TestAnAgencyThatJoins:
         assert [p for p in before.placed if p not in after.placed] == [before.placed[0]]
         assert len(after.placed) == 4
 
-    def test_does_not_keep_more_than_there_are_lanes(self) -> None:
+    def test_keeps_no_more_drills_at_once_than_there_are_lanes(self) -> None:
         at = datetime(2027, 1, 2, 6, tzinfo=UTC)
         kept = [Placed(f"agency-{n}", "desktop", "here", Occurrence(at, "random", at)) for n in range(3)]  # type: ignore[arg-type]
         calendar = plan_calendar(crowded(3), capacity={"here": 2}, kept=kept, **YEAR)
@@ -129,7 +129,7 @@ class TestAnAgencyThatJoins:
         assert len(calendar.placed) == 12
 
 
-def test_a_period_that_had_its_drill_gets_no_other_whatever_the_policy_says_by_now() -> None:
+def test_a_period_that_had_its_drill_gets_no_other_even_under_a_new_policy() -> None:
     before = plan_calendar(crowded(1), capacity={"here": 1}, **YEAR)
     held = [(p.agency, p.component, p.occurrence.scheduled_at) for p in before.placed[:1]]
     closed = Blackout(start=held[0][2].date(), end=held[0][2].date())
@@ -150,14 +150,14 @@ class TestTheBound:
             ([(((0, 10),), (10, 10, 10)), (((0, 100),), (1,))], 3),  # the narrow ones decide
         ],
     )
-    def test_is_what_no_plan_can_do_without(
+    def test_is_the_number_of_lanes_that_every_plan_needs(
         self, crowds: list[tuple[tuple[tuple[int, int], ...], tuple[int, ...]]], bound: int
     ) -> None:
         together = [Crowd(self.DAYS, tuple(Span(*span) for span in spans), grains) for spans, grains in crowds]
         assert lane_bound(together) == bound
 
 
-def test_windows_of_the_night_are_planned_into_the_morning() -> None:
+def test_windows_across_midnight_are_used_into_the_morning() -> None:
     night = Window(start=time(22), end=time(4))
     calendar = plan_calendar(crowded(40, windows=(night,)), capacity={"here": 9}, **YEAR)
     hours = {p.occurrence.scheduled_at.astimezone(DrillPolicy().zone).hour for p in calendar.placed}

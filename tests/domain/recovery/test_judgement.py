@@ -1,4 +1,4 @@
-"""The verdict on a drill: every possible problem changes it, and nothing else does."""
+"""The verdict on a drill: every problem changes it, and nothing else does."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -156,9 +156,7 @@ WRONG: list[tuple[str, dict[str, Any], Verdict, str]] = [
 
 
 @pytest.mark.parametrize(("change", "verdict", "reason"), [w[1:] for w in WRONG], ids=[w[0] for w in WRONG])
-def test_whatever_is_wrong_turns_the_verdict_and_is_named(
-    change: dict[str, Any], verdict: Verdict, reason: str
-) -> None:
+def test_every_problem_changes_the_verdict_and_is_named(change: dict[str, Any], verdict: Verdict, reason: str) -> None:
     judged = judge(Measured(**{**GOOD, **change}), today=NOW.date())
     assert judged.verdict is verdict
     assert any(reason in r for r in judged.reasons), judged.reasons
@@ -211,13 +209,13 @@ MISSING: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "reason"), [m[1:] for m in MISSING], ids=[m[0] for m in MISSING])
-def test_what_was_promised_and_not_shown_decides_nothing(change: dict[str, Any], reason: str) -> None:
+def test_a_promise_that_was_not_shown_to_be_kept_decides_nothing(change: dict[str, Any], reason: str) -> None:
     judged = judge(Measured(**{**GOOD, **change}), today=NOW.date())
     assert judged.verdict is Verdict.INCONCLUSIVE, judged.reasons
     assert any(reason in r for r in judged.reasons), judged.reasons
 
 
-def test_what_was_not_come_to_is_not_told_beside_why() -> None:
+def test_phases_that_were_not_reached_add_nothing_to_the_reason() -> None:
     change = {"phases": (phase("failed"),), "integrity": integrity_of(()), "isolation": Isolation(), "records": None}
     assert judge(Measured(**{**GOOD, **change}), today=NOW.date()).reasons == ("restore failed: no space left",)
 
@@ -235,7 +233,7 @@ ARRIVED: list[tuple[str, dict[str, Any], float, Verdict]] = [
 
 
 @pytest.mark.parametrize(("change", "offset", "verdict"), [a[1:] for a in ARRIVED], ids=[a[0] for a in ARRIVED])
-def test_a_backup_from_after_the_disaster_is_found_by_time(
+def test_a_backup_from_after_the_disaster_is_detected_by_its_time(
     change: dict[str, Any], offset: float, verdict: Verdict
 ) -> None:
     clocks = GOOD["clocks"].model_copy(update={"recovery_host_offset_seconds": offset})
@@ -255,7 +253,7 @@ SET: list[tuple[str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("change", "reason"), [s[1:] for s in SET], ids=[s[0] for s in SET])
 def test_a_clock_that_was_set_decides_nothing(change: dict[str, Any], reason: str) -> None:
-    """Not even that too much was lost, or that records are from after the disaster."""
+    """Not even if too much was lost, or if records are from after the disaster."""
     clocks = GOOD["clocks"].model_copy(update=change)
     judged = judge(Measured(**{**GOOD, "clocks": clocks}), today=NOW.date())
     assert judged.verdict is Verdict.INCONCLUSIVE
@@ -265,21 +263,21 @@ def test_a_clock_that_was_set_decides_nothing(change: dict[str, Any], reason: st
         assert judge(Measured(**{**GOOD, **worse}), today=NOW.date()).verdict is Verdict.INCONCLUSIVE
 
 
-def test_a_recovery_host_that_was_away_is_not_held_against_the_recovery() -> None:
+def test_an_absent_recovery_host_does_not_count_against_the_recovery() -> None:
     away = phase("unreachable").model_copy(update={"name": "probe", "error": "recover1 has not answered for 120 s"})
     change = {"phases": (away,), "rto": RecoveryTime(), "integrity": integrity_of(()), "records": None}
     judged = judge(Measured(**{**GOOD, **change}), today=NOW.date())
     assert (judged.verdict, judged.reasons) == (Verdict.INCONCLUSIVE, ("probe: recover1 has not answered for 120 s",))
 
 
-def test_a_cleanup_that_nobody_saw_is_no_leftover() -> None:
+def test_a_cleanup_that_was_not_observed_is_not_a_leftover() -> None:
     away = phase("unreachable").model_copy(update={"name": "cleanup", "error": "recover1: no answer"})
     change = {"phases": (away,), "cleanup": Cleanup(clean=False, leftovers=("unknown",))}
     judged = judge(Measured(**{**GOOD, **change}), today=NOW.date())
     assert (judged.verdict, judged.reasons) == (Verdict.INCONCLUSIVE, ("cleanup: recover1: no answer",))
 
 
-def test_what_was_wrong_before_somebody_stopped_it_stays_wrong() -> None:
+def test_a_problem_from_before_the_drill_was_stopped_still_counts() -> None:
     leak = Isolation(attempts=(LeakAttempt(name="far", address="a", port=25, blocked=False),))
     stopped = {"phases": (phase("cancelled"),), "stopped": "cancelled on request"}
     judged = judge(Measured(**{**GOOD, **stopped}), today=NOW.date())
@@ -290,14 +288,14 @@ def test_what_was_wrong_before_somebody_stopped_it_stays_wrong() -> None:
     assert judge(Measured(**{**GOOD, **stopped, "isolation": leak}), today=NOW.date()).verdict is Verdict.FAIL
 
 
-def test_the_gravest_decides_and_the_rest_are_findings() -> None:
+def test_the_gravest_problem_decides_and_the_rest_are_findings() -> None:
     change = {**records(after_disaster=(10,), holes=(3,)), "same_clock": False}
     judged = judge(Measured(**{**GOOD, **change}), today=NOW.date())
     assert judged.verdict is Verdict.INVALID
     assert len(judged.findings) == 3
 
 
-def test_integrity_is_the_level_up_to_which_everything_was_checked_and_held() -> None:
+def test_integrity_is_the_level_up_to_which_every_check_was_made_and_passed() -> None:
     assert integrity_of(CHECKS).level == 5
     assert integrity_of(CHECKS[:2]).level == 2
     assert integrity_of((*CHECKS[:1], *CHECKS[2:])).level == 1

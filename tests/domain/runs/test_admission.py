@@ -63,7 +63,7 @@ class TestARun:
         first, second = (ForRun(run=n, agency=f"agency-{n}", host=host) for n, host in ((1, "a"), (2, "b")))
         assert found == {2: first, 3: second, 4: None}
 
-    def test_on_a_host_of_the_same_name_elsewhere_is_in_nobodys_way(self) -> None:
+    def test_on_a_host_of_the_same_name_at_another_site_is_in_nobodys_way(self) -> None:
         found = waits([place(2, "gw1", site="there")], [place(1, "gw1")], WIDE.model_copy(update={"host": 1}))
         assert found == {2: None}
 

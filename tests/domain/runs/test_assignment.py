@@ -1,4 +1,4 @@
-"""What roles are given about people."""
+"""The passwords and the credentials for backups that roles receive."""
 
 import pytest
 
@@ -8,18 +8,18 @@ from tests.domain.conftest import component
 DESK = component("desk", secrets={"token": "password"}, people={"users": "token"})
 
 
-def test_each_person_has_a_password_of_their_own_and_nobody_who_is_not_listed() -> None:
+def test_each_listed_person_and_nobody_else_has_a_password_of_their_own() -> None:
     made = passwords(DESK, {"users": ["ann", "bob"]}, {"token": "a secret"})
     assert made == {"users_passwords": {name: password_of(name, "a secret") for name in ("ann", "bob")}}
     assert len(set(made["users_passwords"].values())) == 2
 
 
 @pytest.mark.parametrize("parameters", [{}, {"users": []}])
-def test_nobody_is_nobody(parameters: dict[str, list[str]]) -> None:
+def test_an_empty_list_of_people_gives_no_passwords(parameters: dict[str, list[str]]) -> None:
     assert passwords(DESK, parameters, {"token": "a secret"}) == {"users_passwords": {}}
 
 
-def test_a_password_tells_nothing_of_its_secret_and_changes_with_it() -> None:
+def test_a_password_reveals_nothing_of_its_secret_and_changes_with_it() -> None:
     assert password_of("ann", "one") != password_of("ann", "two")
     assert "one" not in password_of("ann", "one")
     assert len(password_of("ann", "one")) == 24
@@ -28,7 +28,7 @@ def test_a_password_tells_nothing_of_its_secret_and_changes_with_it() -> None:
 KEPT = {"writer_password": "one secret", "repository_password": "another secret"}
 
 
-def test_each_component_on_each_host_writes_backups_with_credentials_of_its_own() -> None:
+def test_each_component_on_each_host_writes_backups_with_its_own_credentials() -> None:
     places = [("desk", "a1"), ("desk", "a2"), ("desktop", "a1"), ("desk-a", "1")]
     made = [writer_of(*place, KEPT) for place in places]
     assert [one["name"] for one in made] == ["desk.a1", "desk.a2", "desktop.a1", "desk-a.1"]
@@ -39,6 +39,6 @@ def test_each_component_on_each_host_writes_backups_with_credentials_of_its_own(
 
 
 @pytest.mark.parametrize("changed", KEPT)
-def test_a_writer_s_credentials_change_with_the_secret_they_come_from_and_with_no_other(changed: str) -> None:
+def test_a_writers_credentials_change_only_with_the_secret_they_come_from(changed: str) -> None:
     before, after = writer_of("desk", "a1", KEPT), writer_of("desk", "a1", {**KEPT, changed: "a new secret"})
     assert {name for name in before if before[name] != after[name]} == {changed}

@@ -41,11 +41,11 @@ errored: retry pending
 """  # noqa: E501 - a state on a line
 
 
-def test_the_life_of_a_run_is_what_is_written_here_and_nothing_else() -> None:
+def test_a_run_moves_exactly_as_listed_here() -> None:
     check_moves(RUN_LIFE, RunState, RunEvent, MOVES_OF_A_RUN)
 
 
-def test_the_life_of_a_step_is_what_is_written_here_and_nothing_else() -> None:
+def test_a_step_moves_exactly_as_listed_here() -> None:
     check_moves(STEP_LIFE, StepState, StepEvent, MOVES_OF_A_STEP)
 
 
@@ -61,19 +61,19 @@ def step(name: str, state: str = "pending", needs: str = "") -> StepRecord:
     )  # fmt: skip
 
 
-class TestWhatMayStart:
-    def test_is_everything_whose_needs_have_succeeded(self) -> None:
+class TestTheStepsThatMayStart:
+    def test_are_those_whose_needs_have_succeeded(self) -> None:
         steps = [step("a", "succeeded"), step("b", needs="a"), step("c", needs="a"), step("d", needs="b c")]
         assert [s.id for s in ready(steps)] == ["b", "c"]
 
-    def test_includes_a_step_whose_worker_died(self) -> None:
+    def test_include_a_step_whose_worker_died(self) -> None:
         assert [s.id for s in ready([step("a", "running"), step("b", needs="a")])] == ["a"]
 
     @pytest.mark.parametrize("broken", ["failed", "unreachable", "timed_out", "cancelled", "errored"])
-    def test_is_nothing_once_a_step_went_wrong(self, broken: str) -> None:
+    def test_are_none_once_a_step_went_wrong(self, broken: str) -> None:
         assert ready([step("a", broken), step("b")]) == ()
 
-    def test_that_always_happen_do_so_last_and_one_after_another(self) -> None:
+    def test_include_the_steps_that_always_run_last_and_one_after_another(self) -> None:
         cleanup, report = (step(name).model_copy(update={"always": True}) for name in ("cleanup", "report"))
         assert [s.id for s in ready([step("a"), cleanup, report])] == ["a"]
         assert [s.id for s in ready([step("a", "failed"), cleanup, report])] == ["cleanup"]

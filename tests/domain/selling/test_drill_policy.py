@@ -51,7 +51,7 @@ class TestWallTime:
     def test_has_one_instant(self, zone: str, shown: str, instant: str) -> None:
         assert instant_of(wall(shown), ZoneInfo(zone)) == wall(instant).replace(tzinfo=UTC)
 
-    def test_shown_twice_has_a_last_one_too(self) -> None:
+    def test_that_is_shown_twice_also_has_a_last_instant(self) -> None:
         found = instant_of(wall("2027-10-31T01:30"), ZoneInfo("Europe/London"), of_two="last")
         assert found == datetime(2027, 10, 31, 1, 30, tzinfo=UTC)
 
@@ -70,12 +70,12 @@ class TestWallTime:
 
 class TestAPolicy:
     def test_takes_times_as_yaml_reads_them(self) -> None:
-        """22:30 without quotes is 1350 to YAML 1.1."""
+        """YAML 1.1 reads 22:30 without quotes as 1350."""
         assert Window.model_validate({"start": 1350, "end": "04:00"}) == Window.model_validate(
             {"start": "22:30", "end": "04:00"}
         )
 
-    def test_survives_being_written_down(self) -> None:
+    def test_survives_being_written_and_read(self) -> None:
         policy = DrillPolicy(blackouts=(Blackout(start=date(2026, 12, 20), end=date(2027, 1, 3), why="year end"),))
         assert DrillPolicy.model_validate(policy.model_dump(mode="json")) == policy
 
@@ -97,19 +97,19 @@ class TestAPolicy:
             ({"every": 3}, "Extra inputs are not permitted"),
         ],
     )
-    def test_refuses_what_it_cannot_mean(self, given: dict[str, Any], message: str) -> None:
+    def test_that_makes_no_sense_is_refused(self, given: dict[str, Any], message: str) -> None:
         assert message in refusal(**given)
 
 
 class TestABlackout:
-    def test_of_days_holds_both_whole(self) -> None:
+    def test_of_days_covers_its_first_and_last_day_entirely(self) -> None:
         days = Blackout(start=date(2027, 3, 27), end=date(2027, 3, 28))
         assert days.between(ZoneInfo("Europe/London")) == (
             datetime(2027, 3, 27, tzinfo=UTC),
             datetime(2027, 3, 28, 23, tzinfo=UTC),
         )
 
-    def test_that_ends_at_a_time_shown_twice_holds_until_the_second(self) -> None:
+    def test_that_ends_at_a_time_shown_twice_lasts_until_the_second_of_them(self) -> None:
         night = Blackout(start=wall("2027-10-31T00:00"), end=wall("2027-10-31T01:30"))
         assert night.between(ZoneInfo("Europe/London"))[1] == datetime(2027, 10, 31, 1, 30, tzinfo=UTC)
 
@@ -126,13 +126,13 @@ class TestTheEffectivePolicy:
         chosen = effective_policy(tier, terms)
         assert chosen == tier.model_copy(update={"time_zone": "America/St_Johns", "worst_moment_share": 0})
 
-    def test_has_the_blackouts_of_both(self) -> None:
+    def test_has_the_blackouts_of_the_tier_and_of_the_agency(self) -> None:
         freeze, election = (Blackout(start=date(2027, m, 1), end=date(2027, m, 9)) for m in (1, 5))
         chosen = effective_policy(DrillPolicy(blackouts=(freeze,)), RecoveryTerms(blackouts=(election,)))
         assert chosen and chosen.blackouts == (freeze, election)
 
 
-def test_the_longest_of_the_last_drills_says_how_long_one_takes() -> None:
+def test_a_drill_is_expected_to_take_as_long_as_the_longest_recent_one() -> None:
     hours = tuple(timedelta(hours=n) for n in (9, 2, 3, 4, 1, 1))
     assert expected_duration(DrillPolicy(), hours) == timedelta(hours=4)
     assert expected_duration(DrillPolicy(lasts=timedelta(minutes=90)), ()) == timedelta(minutes=90)

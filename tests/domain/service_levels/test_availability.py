@@ -55,11 +55,11 @@ class TestTheWorkedExamples:
         assert not found.provisional
         return found.eligible, found.bad, f"{found.percent:.6f}"
 
-    def test_as_measured_by_one_probe_for_each_outage(self, given: dict[str, Any]) -> None:
+    def test_hold_when_a_separate_probe_measures_each_outage(self, given: dict[str, Any]) -> None:
         parts = {f"part-{n}": [UP, at(a, "down"), at(b, "up")] for n, (a, b) in enumerate(given["down"])}
         assert self.found(given, {"parts": parts}) == (given["eligible"], given["bad"], given["percent"])
 
-    def test_as_reported(self, given: dict[str, Any]) -> None:
+    def test_hold_when_the_outages_are_reported(self, given: dict[str, Any]) -> None:
         outages = [stretch(edges, reference="INC-1") for edges in given["down"]]
         assert self.found(given, {"outages": outages}) == (given["eligible"], given["bad"], given["percent"])
 
@@ -100,7 +100,7 @@ class TestMaintenance:
         found = self.down_during(ended_at=london("2026-04-14T13:00"))
         assert (found.eligible, found.bad) == (198 * HOUR, HOUR)
 
-    def test_that_is_over_early_stays_what_was_agreed(self) -> None:
+    def test_that_ends_early_counts_as_agreed(self) -> None:
         assert self.down_during(ended_at=london("2026-04-14T11:00")) == self.down_during()
 
     def test_must_not_end_before_it_starts(self) -> None:
@@ -116,7 +116,7 @@ class TestAnExclusion:
         exclusion = stretch(list(self.CAUSED), why="the agency changed its firewall", acceptance=acceptance)
         return judged({"parts": {"sessions": timeline}, "exclusions": [exclusion]})
 
-    def test_counts_once_the_agency_says_so_even_afterwards(self) -> None:
+    def test_counts_once_the_agency_accepts_it_even_afterwards(self) -> None:
         later = {"by": "Service owner", "at": london("2026-05-04T09:00")}
         assert (self.judged(later).eligible, self.judged(later).bad) == (198 * HOUR, HOUR)
 
@@ -128,7 +128,7 @@ class TestAnExclusion:
             Exclusion.model_validate(stretch(list(self.CAUSED), why="x", acceptance={"at": LONG_AGO}))
 
 
-class TestTimeThatNobodyMeasured:
+class TestUnmeasuredTime:
     @staticmethod
     def gap(minutes: int, unmeasured: Unmeasured) -> Availability:
         """A gap on a morning, and an hour of downtime in the afternoon."""
@@ -150,7 +150,7 @@ class TestTimeThatNobodyMeasured:
             (Unmeasured.FLAGGED, 198 * HOUR, HOUR, True),
         ],
     )
-    def test_follows_the_contract_and_is_never_up(
+    def test_is_judged_as_the_contract_says_and_never_as_up(
         self, rule: Unmeasured, eligible: int, bad: int, provisional: bool
     ) -> None:
         found = self.gap(120, rule)
@@ -163,14 +163,14 @@ class TestTimeThatNobodyMeasured:
         assert self.gap(121, rule).coverage < Decimal("0.99")
         assert self.gap(121, rule).provisional
 
-    def test_is_all_of_it_before_the_first_transition_and_without_parts(self) -> None:
+    def test_is_all_time_before_the_first_transition_or_without_any_part(self) -> None:
         nothing = judged({"parts": {}}, unmeasured=Unmeasured.EXCLUDED)
         assert (nothing.due, nothing.eligible, nothing.coverage) == (200 * HOUR, 0, 0)
         assert nothing.ratio is None
         late = judged({"parts": {"sessions": [at("2026-04-28T08:00", "up")]}})
         assert late.unmeasured == 170 * HOUR
 
-    def test_of_one_part_is_unmeasured_unless_another_was_down(self) -> None:
+    def test_of_one_part_counts_unless_another_part_was_down(self) -> None:
         blind = [UP, at("2026-04-14T10:00", "unknown"), at("2026-04-14T12:00", "up")]
         down = [UP, at("2026-04-14T11:00", "down"), at("2026-04-14T12:00", "up")]
         found = judged({"parts": {"sessions": blind, "boot": down}}, unmeasured=Unmeasured.EXCLUDED)
@@ -182,12 +182,12 @@ class TestTimeThatNobodyMeasured:
 
 
 class TestAFigure:
-    def test_is_never_more_than_it_was(self) -> None:
+    def test_is_never_rounded_up(self) -> None:
         third = Availability(due=3, eligible=3, bad=1, unmeasured=0, rule=Unmeasured.DOWN)
         assert third.ratio == Decimal("0." + 28 * "6")
         assert third.percent == Decimal("66." + 26 * "6")
 
-    def test_is_none_when_all_was_let_pass(self) -> None:
+    def test_is_none_when_no_time_is_left_to_judge(self) -> None:
         empty = Availability(due=0, eligible=0, bad=0, unmeasured=0, rule=Unmeasured.DOWN)
         assert (empty.ratio, empty.percent, empty.coverage, empty.provisional) == (None, None, 1, False)
 

@@ -1,4 +1,4 @@
-"""Availability against somebody with a clock on the wall and a list, who looks at every second, or at every grain where
+"""Availability compared with an oracle that has a list and a clock, and looks at every second, or at every grain where
 all times are whole grains."""
 
 from collections.abc import Iterator
@@ -208,12 +208,12 @@ def agrees(case: Case) -> None:
 
 @settings(max_examples=200)
 @given(cases())
-def test_availability_is_what_somebody_counting_finds(case: Case) -> None:
+def test_availability_is_what_the_oracle_counts(case: Case) -> None:
     agrees(case)
 
 
 @pytest.mark.long
 @settings(max_examples=10_000)
 @given(cases())
-def test_availability_is_what_somebody_counting_long_finds(case: Case) -> None:
+def test_availability_is_what_the_oracle_counts_in_many_more_cases(case: Case) -> None:
     agrees(case)

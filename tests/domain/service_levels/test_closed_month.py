@@ -46,7 +46,7 @@ class TestFigures:
         assert (found.points, found.credit) == (7, Decimal("23333.33"))
         assert found.missed == {"a", "b"}
 
-    def test_double_what_was_missed_in_the_month_before(self) -> None:
+    def test_double_the_points_of_measures_also_missed_the_month_before(self) -> None:
         found = figures("96.5", "98.5", missed_before=frozenset({"a", "c"}))
         assert {name: result.points for name, result in found.results.items()} == {"a": 6, "b": 1}
         assert found.repeated == {"a"}
@@ -108,7 +108,7 @@ class TestLateEvidence:
         assert (second.current.version, second.current.why) == (2, "INC-7 was reported late")
         assert second.credit_notes == (note(first, 1, "3333.33"), note(first, 2, "6666.67"))
 
-    def test_in_favour_of_the_provider_takes_back(self) -> None:
+    def test_in_favour_of_the_provider_takes_credit_back(self) -> None:
         month = closed(figures("96.5")).restated(figures("99"), record={"n": 2}, at=self.LATER, why="an exclusion")
         assert [note.amount for note in month.credit_notes] == [Decimal("10000.00"), Decimal("-10000.00")]
 
@@ -146,10 +146,10 @@ class TestTheMonthAfter:
         doubled = figures("98.5", missed_before=later.current.figures.missed)
         assert not closed(doubled, self.MAY).outdated_by(later)
 
-    def test_that_met_its_level_is_not(self) -> None:
+    def test_that_met_its_level_is_not_outdated(self) -> None:
         assert not closed(figures("99.5"), self.MAY).outdated_by(closed(figures("90")))
 
-    def test_is_the_one_right_after(self) -> None:
+    def test_must_follow_immediately(self) -> None:
         with pytest.raises(OrchestratorError, match="2026-04 is not the month before 2026-04"):
             closed(figures("99")).outdated_by(closed(figures("99")))
 

@@ -46,7 +46,7 @@ def by_shortfall(achieved: Achieved) -> Figures:
         ({"few": 10}, 100, 6, 1),
     ],
 )
-def test_few_and_the_percentage_of_many_are_those_declared(
+def test_few_and_many_incidents_are_judged_by_their_declared_limits(
     rule: dict[str, int], incidents: int, late: int, points: int
 ) -> None:
     achieved = in_time(CountsRule.model_validate(rule), incidents=incidents, late=late)
@@ -55,7 +55,7 @@ def test_few_and_the_percentage_of_many_are_those_declared(
     assert by_shortfall(achieved).results[MEASURE].missed is found.missed
 
 
-def test_a_table_without_bands_has_one_failure() -> None:
+def test_a_table_without_bands_has_one_degree_of_failure() -> None:
     achieved = in_time(CountsRule(few=200), incidents=199, late=3)
     assert by_points(achieved, PointsTable(target=Decimal(95), below=4)).results[MEASURE].points == 4
 
@@ -64,7 +64,7 @@ percents = st.decimals(0, 100, places=1)
 
 
 @given(st.integers(1, 100), st.integers(0, 5), st.none() | percents, st.integers(1, 150), st.integers(0, 150))
-def test_it_is_missed_when_more_were_late_than_was_agreed(
+def test_the_measure_is_missed_when_more_incidents_were_late_than_agreed(
     few: int, late_of_few: int, percent: Decimal | None, incidents: int, late: int
 ) -> None:
     late = min(late, incidents)

@@ -79,7 +79,7 @@ class TestPoints:
 
 class TestCreditsByPoints:
     @pytest.mark.parametrize("given", VECTORS["points_credits"], ids=lambda given: given["credit"])
-    def test_are_those_worked_out(self, given: dict[str, Any]) -> None:
+    def test_match_the_worked_examples(self, given: dict[str, Any]) -> None:
         terms = PointsCredit(per_point=Decimal(given["per_point"]), cap=Decimal(given["cap"]))
         assert credit_of(terms.percent(given["points"]), Decimal(given["charges"])) == Decimal(given["credit"])
 
@@ -93,7 +93,7 @@ class TestCreditsByPoints:
 
 class TestLinearCredits:
     @pytest.mark.parametrize("given", VECTORS["linear_credits"], ids=lambda given: given["percent"])
-    def test_are_those_published(self, given: dict[str, Any]) -> None:
+    def test_match_the_published_examples(self, given: dict[str, Any]) -> None:
         for whole in (True, False):
             terms = LinearCredit(target=Decimal(given["target"]), rate=Decimal(given["rate"]), whole_points=whole)
             assert terms.percent(Decimal(given["achieved"])) == Decimal(given["percent"])
@@ -102,7 +102,7 @@ class TestLinearCredits:
         ("achieved", "pro_rata", "whole"),
         [("98", "0", "0"), ("99.5", "0", "0"), ("97.25", "1.5", "0"), ("96.5", "3", "2"), ("0", "25", "25")],
     )
-    def test_count_parts_of_a_point_or_do_not(self, achieved: str, pro_rata: str, whole: str) -> None:
+    def test_count_fractions_of_a_point_or_only_whole_points(self, achieved: str, pro_rata: str, whole: str) -> None:
         terms = LinearCredit(target=Decimal(98), rate=Decimal(2), whole_points=False, cap=Decimal(25))
         assert terms.percent(Decimal(achieved)) == Decimal(pro_rata)
         assert terms.model_copy(update={"whole_points": True}).percent(Decimal(achieved)) == Decimal(whole)
@@ -138,6 +138,6 @@ class TestARating:
     def test_is_in_the_words_of_the_notice(self, achieved: str | None, rating: str) -> None:
         assert self.SCALE.rating(None if achieved is None else Decimal(achieved)) == Rating(rating)
 
-    def test_has_a_scale_that_falls(self) -> None:
+    def test_needs_a_falling_scale(self) -> None:
         with pytest.raises(ValidationError, match="each rating must start below the better one"):
             RatingScale(good=Decimal(98), approaching_target=Decimal(99), requires_improvement=Decimal(96))

@@ -24,12 +24,12 @@ def part(*changes: tuple[int, State]) -> tuple[Transition, ...]:
         (set(), (Span(START, GONE),)),  # nobody probes it any more
     ],
 )
-def test_a_probe_that_is_no_more_leaves_no_gap_while_others_go_on(probes: set[str], up: tuple[Span, ...]) -> None:
+def test_a_removed_probe_leaves_no_gap_while_others_continue(probes: set[str], up: tuple[Span, ...]) -> None:
     parts = {"http": part((START, State.UP)), "tcp": part((START, State.UP), (GONE, State.UNKNOWN))}
     assert service_record("desk", parts, (), probes=probes).up(WITHIN) == up
 
 
-def test_what_a_probe_found_while_it_was_there_stays() -> None:
+def test_what_a_removed_probe_found_remains() -> None:
     changes = ((START, State.UP), (START + 60, State.DOWN), (START + 120, State.UP), (GONE, State.UNKNOWN))
     parts = {"http": part((START, State.UP)), "tcp": part(*changes)}
     record = service_record("desk", parts, (), probes={"http"})

@@ -50,7 +50,7 @@ class TestOfficeHours:
 
 
 class TestRoundTheClock:
-    def test_is_every_second_bank_holidays_too(self) -> None:
+    def test_is_every_second_even_on_bank_holidays(self) -> None:
         spans = service_spans(HOURS["round-the-clock"], within=month(4), is_bank_holiday=is_bank_holiday)
         assert spans == (month(4),)
 
@@ -65,7 +65,7 @@ class TestNights:
     def test_reach_into_the_period_from_the_day_before_it(self) -> None:
         assert served(hours("22:00", "06:00"), "2026-04-15T00:00", "2026-04-16T00:00") == 8
 
-    def test_are_a_day_long_when_they_close_as_they_open(self) -> None:
+    def test_last_a_whole_day_when_they_close_at_the_hour_they_open(self) -> None:
         assert served(hours("08:00", "08:00", ["tue"]), "2026-04-13T00:00", "2026-04-19T00:00") == 24
 
 
@@ -91,9 +91,9 @@ class TestWhenClocksChange:
         assert served(hours(opens, closes), "2026-03-29T00:00", "2026-03-30T00:00") == forward
         assert served(hours(opens, closes), "2026-10-25T00:00", "2026-10-26T00:00") == back
 
-    def test_both_times_of_a_repeated_hour_are_meant(self) -> None:
-        """The clock shows 01:30 twice. Whoever goes by it comes at the first, finds the doors shut when it shows 01:00
-        again, and open at the second."""
+    def test_a_time_in_the_repeated_hour_means_both_of_its_instants(self) -> None:
+        """The clock shows 01:30 twice: service opens at the first, closes when the clock shows 01:00 again, and opens
+        at the second."""
         within = between(london("2026-10-25T00:00"), london("2026-10-26T00:00"))
         spans = service_spans(hours("01:30", "05:00"), within=within, is_bank_holiday=is_bank_holiday)
         assert spans == (
@@ -101,7 +101,7 @@ class TestWhenClocksChange:
             between(london("2026-10-25T01:30+00:00"), london("2026-10-25T05:00+00:00")),
         )
 
-    def test_nights_that_close_in_it_close_twice(self) -> None:
+    def test_nights_that_close_in_the_repeated_hour_close_twice(self) -> None:
         within = between(london("2026-10-24T12:00"), london("2026-10-25T12:00"))
         spans = service_spans(hours("22:00", "01:30", ["sat"]), within=within, is_bank_holiday=is_bank_holiday)
         assert spans == (
@@ -139,7 +139,7 @@ def test_hours_are_what_clocks_show(opens: time, closes: time, zone: str, day: i
         assert any(span.start <= second < span.end for span in spans) is (first <= shown < last), shown
 
 
-def test_bank_holidays_are_asked_for_by_the_date_of_the_place() -> None:
+def test_bank_holidays_go_by_the_local_date() -> None:
     """When it is still Thursday in London it is Friday in Apia."""
     asked: set[date] = set()
 
@@ -163,6 +163,6 @@ def test_bank_holidays_are_asked_for_by_the_date_of_the_place() -> None:
         {"opening": [{"days": ["mon"], "opens": "08:00+01:00", "closes": "18:00"}]},
     ],
 )
-def test_what_are_no_hours_is_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_hours_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         ServiceHours.model_validate(wrong)

@@ -55,13 +55,13 @@ class TestTheClock:
         """Reported on Maundy Thursday, an hour before the end; Easter Monday is no working day either."""
         assert fix(incident("2026-04-02T17:00", "2026-04-07T11:00")) == (4, Outcome.IN_TIME, london("2026-04-07T11:00"))
 
-    def test_is_late_a_second_later(self) -> None:
+    def test_is_late_one_second_after_the_target(self) -> None:
         assert fix(incident("2026-04-02T17:00", "2026-04-07T11:00:01"))[1] is Outcome.LATE
 
-    def test_begins_when_hours_do(self) -> None:
+    def test_begins_with_the_service_hours(self) -> None:
         assert fix(incident("2026-04-11T03:00", "2026-04-13T09:30"))[0] == 1.5
 
-    def test_stops_while_the_customer_is_waited_for(self) -> None:
+    def test_stops_while_the_desk_waits_for_the_customer(self) -> None:
         held = incident(
             "2026-04-14T09:00",
             "2026-04-14T16:00",
@@ -70,11 +70,11 @@ class TestTheClock:
         )
         assert fix(held) == (4, Outcome.IN_TIME, london("2026-04-14T16:00"))
 
-    def test_stands_still_as_long_as_the_customer_is_waited_for(self) -> None:
+    def test_stays_stopped_as_long_as_the_desk_waits_for_the_customer(self) -> None:
         held = incident("2026-04-14T09:00", None, ("2026-04-14T10:00", None))
         assert fix(held) == (1, Outcome.RUNNING, None)
 
-    def test_says_until_when_there_is_time(self) -> None:
+    def test_shows_when_the_time_runs_out(self) -> None:
         assert fix(incident("2026-04-14T15:00"), now=london("2026-04-14T16:00")) == (
             1,
             Outcome.RUNNING,
@@ -84,10 +84,10 @@ class TestTheClock:
     def test_is_late_while_it_still_runs(self) -> None:
         assert fix(incident("2026-04-14T09:00"), now=london("2026-04-14T13:00:01"))[1] is Outcome.LATE
 
-    def test_does_not_say_what_lies_beyond_the_hours_it_knows(self) -> None:
+    def test_shows_no_deadline_beyond_the_hours_it_knows(self) -> None:
         assert fix(incident("2026-04-30T16:00", "2026-04-30T17:00")) == (1, Outcome.IN_TIME, None)
 
-    def test_of_the_response_stops_with_it(self) -> None:
+    def test_for_the_response_stops_at_the_response(self) -> None:
         quick = incident("2026-04-14T09:00", None, responded_at=london("2026-04-14T09:15"))
         assert response_clock(quick, TERMS, service=SERVICE, now=NOW).outcome is Outcome.IN_TIME
         assert fix_clock(quick, TERMS, service=SERVICE, now=NOW).outcome is Outcome.LATE
@@ -113,7 +113,7 @@ small = st.integers(0, 60)
     st.none() | small,
     st.integers(1, 20),
 )
-def test_the_clock_is_what_somebody_counting_finds(
+def test_the_clock_is_what_an_oracle_counts(
     service: Spans, holds: list[tuple[int, int | None]], reported: int, lasted: int | None, target: int
 ) -> None:
     terms = {IncidentPriority.P1: IncidentTargets(response=HOUR, fix=timedelta(seconds=target))}
@@ -158,11 +158,11 @@ class TestCounts:
         assert MANY.met(incidents=given["incidents"], late=given["late"]) is given["met"]
 
     @given(st.integers(40, 10_000), st.integers(0, 10_000))
-    def test_of_many_are_a_share(self, incidents: int, late: int) -> None:
+    def test_of_many_incidents_are_judged_by_share(self, incidents: int, late: int) -> None:
         late = min(late, incidents)
         assert MANY.met(incidents=incidents, late=late) is (20 * late <= incidents)
 
-    def test_are_many_from_the_declared_number_on(self) -> None:
+    def test_are_of_many_incidents_from_the_declared_number_on(self) -> None:
         strict = CountsRule(few=40, late_of_few=0, percent_in_time=Decimal(95))
         assert (strict.met(incidents=39, late=1), strict.met(incidents=40, late=1)) == (False, True)
 

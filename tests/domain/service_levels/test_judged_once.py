@@ -1,4 +1,4 @@
-"""Each incident is judged in exactly one month, whenever it was reported, answered, waited with and fixed.
+"""Each incident is judged in exactly one month, whenever it was reported, answered, put on hold and fixed.
 
 The oracle walks through half hours one by one and knows nothing of spans.
 """
@@ -101,12 +101,12 @@ def test_each_incident_is_judged_in_one_month(terms: ServiceTerms, incident: Inc
     assert judged(terms, incident) == expected(incident)
 
 
-def test_a_target_that_ends_with_the_last_service_second_of_a_month_is_missed_in_the_next(terms: ServiceTerms) -> None:
+def test_a_target_in_the_last_service_second_of_a_month_is_missed_in_the_next(terms: ServiceTerms) -> None:
     assert judged(terms, AT_THE_VERY_END) == {"2026-08": False}
 
 
-def test_a_fix_is_an_answer(terms: ServiceTerms) -> None:
-    """Nobody said that they had begun: the answer's clock does not run on beyond the fix, into no month at all."""
+def test_a_fix_counts_as_an_answer(terms: ServiceTerms) -> None:
+    """Without a recorded answer, the answer's clock stops at the fix; otherwise it would be judged in no month."""
     fixed = AT_THE_VERY_END.model_copy(update={"fixed_at": london("2026-07-30T08:30")})
     july = CalendarMonth.named("2026-07")
     end = london("2026-08-01T00:00")

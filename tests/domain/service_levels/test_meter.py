@@ -33,8 +33,8 @@ def timeline(draw: Any, until: int) -> tuple[Transition, ...]:
 
 
 @given(data=st.data(), until=st.integers(START + 1, END), rule=st.sampled_from(Unmeasured))
-def test_a_meter_goes_on_as_if_it_were_read_anew(data: st.DataObject, until: int, rule: Unmeasured) -> None:
-    """Read once, and extrapolated while nothing has changed: the same as if read only then."""
+def test_a_meter_continues_as_if_it_were_read_again(data: st.DataObject, until: int, rule: Unmeasured) -> None:
+    """Read once and extrapolated while nothing changes, it equals a meter that is read only at the end."""
     parts = {name: timeline(data.draw, until) for name in ("tcp", "dns")}
     record, later = ServiceRecord(parts=parts), data.draw(st.integers(until, END))
     early, whole = Span(START, until), Span(START, later)
@@ -44,13 +44,13 @@ def test_a_meter_goes_on_as_if_it_were_read_anew(data: st.DataObject, until: int
 
 
 @given(spans=st.lists(st.tuples(seconds, seconds).map(sorted), max_size=5))
-def test_a_clock_runs_as_long_as_the_hours_in_a_stretch(spans: list[list[int]]) -> None:
+def test_a_clock_counts_the_service_hours_in_a_stretch(spans: list[list[int]]) -> None:
     hours: Spans = service_spans(OFFICE, within=Span(START, END), is_bank_holiday=is_bank_holiday)
     asked = union(Span(*edges) for edges in spans)
     assert CLOCK.seconds(asked) == total(intersect(hours, asked))
 
 
-def test_what_is_declared_afterwards_changes_the_month_and_no_counter() -> None:
+def test_a_late_declaration_changes_the_month_but_no_counter() -> None:
     up = (Transition(at=instant_at(START), state=State.UP),)
     down = (*up, Transition(at=london("2026-04-09T09:00"), state=State.DOWN))
     day = {"start": london("2026-04-09T08:00"), "end": london("2026-04-09T18:00")}
@@ -66,7 +66,7 @@ def test_what_is_declared_afterwards_changes_the_month_and_no_counter() -> None:
 
 
 @pytest.mark.parametrize("rule", Unmeasured)
-def test_of_what_was_never_measured_nothing_is_up(rule: Unmeasured) -> None:
+def test_a_service_that_was_never_measured_is_never_up(rule: Unmeasured) -> None:
     within = Span(START, END)
     tally = read_meter(CLOCK, terms(rule), ServiceRecord(), life=within, month=within).life
     assert tally.coverage == 0

@@ -62,14 +62,14 @@ def percents(found: MonthRecord) -> dict[str, Decimal | None]:
 
 
 class TestAvailability:
-    def test_is_judged_apart_for_each_service(self, terms: ServiceTerms) -> None:
+    def test_is_judged_separately_for_each_service(self, terms: ServiceTerms) -> None:
         overnight = served(("2026-04-09T17:30", "2026-04-10T08:45"))
         other = served().model_copy(update={"component": "network"})
         found = percents(record(terms, services=(overnight, other)))
         assert found["availability/desk"] == Decimal("99.375")
         assert found["availability/network"] == 100
 
-    def test_by_the_hours_of_a_tier_that_has_its_own(self, terms: ServiceTerms) -> None:
+    def test_uses_the_hours_of_a_tier_that_has_its_own(self, terms: ServiceTerms) -> None:
         overnight = served(("2026-04-09T17:30", "2026-04-10T08:45"))
         at_any_time = {"hours": OFFICE.model_copy(update={"opening": "24x7"})}
         found = percents(record(terms, services=(overnight.model_copy(update=at_any_time),)))
@@ -110,7 +110,7 @@ class TestIncidents:
         assert found.percent == 50
         assert found.forgiven, "one late of so few"
 
-    def test_of_none_there_is_nothing_to_judge(self, terms: ServiceTerms) -> None:
+    def test_give_nothing_to_judge_when_there_were_none(self, terms: ServiceTerms) -> None:
         assert percents(record(terms))["incident-fix/p1"] is None
 
     def test_beyond_the_few_that_may_be_late_miss_the_target(self, terms: ServiceTerms) -> None:
@@ -134,24 +134,24 @@ class TestTheOtherMeasures:
         ordered = Onboarding(ordered_at=london("2026-03-31T17:00"), in_service_at=london(f"{served_on}T23:00"))
         assert percents(record(terms, onboardings=(ordered,)))["onboarding-lead-time"] == percent
 
-    def test_backups_that_failed_count(self, terms: ServiceTerms) -> None:
+    def test_failed_backups_count(self, terms: ServiceTerms) -> None:
         assert percents(record(terms, backups=19, backups_failed=1))["backups"] == 95
 
-    def test_of_backups_that_were_due_none_is_worse_than_some_that_failed(self, terms: ServiceTerms) -> None:
+    def test_due_backups_of_which_none_ended_give_zero_percent(self, terms: ServiceTerms) -> None:
         assert percents(record(terms, no_backup_ended=True))["backups"] == 0
         assert percents(record(terms))["backups"] is None, "none was due"
 
-    def test_backups_that_are_on_record_no_longer_stay_counted(self, terms: ServiceTerms) -> None:
+    def test_backups_that_are_no_longer_on_record_stay_counted(self, terms: ServiceTerms) -> None:
         closed, later = record(terms, backups=5), record(terms, no_backup_ended=True)
         assert percents(later.agreed_as_in(closed))["backups"] == 100
 
-    def test_a_drill_is_kept_or_not_and_so_are_its_objectives(self, terms: ServiceTerms) -> None:
+    def test_a_drill_and_each_of_its_objectives_are_kept_or_missed(self, terms: ServiceTerms) -> None:
         drills = (drill(1, rto=60, rpo=60), drill(2, rto=61, rpo=60), drill(3, passed=False))
         found = percents(record(terms, drills=drills))
         assert found["drills"] == Decimal(200) / 3
         assert (found["recovery-time"], found["recovery-point"]) == (50, 100)
 
-    def test_never_recovering_costs_what_recovering_late_does(self, terms: ServiceTerms) -> None:
+    def test_never_recovering_costs_as_much_as_recovering_late(self, terms: ServiceTerms) -> None:
         late = (drill(1, rto=60, rpo=60), drill(2, passed=False, rto=61, rpo=61))
         never = (late[0], drill(2, passed=False, never_recovered=True, all_lost=True))
         found = percents(record(terms, drills=never))
@@ -164,10 +164,10 @@ class TestTheOtherMeasures:
             max_size=6,
         )
     )
-    def test_one_that_never_came_back_is_no_better_than_any(
+    def test_a_drill_that_never_recovered_misses_its_objectives(
         self, terms: ServiceTerms, found: list[tuple[int | None, int | None, bool, bool]]
     ) -> None:
-        """Counted by hand: missed are those beyond the objective and those that never came back."""
+        """Counted by hand: those beyond the objective and those that never came back are missed."""
         drills = [
             drill(number, rto=rto, rpo=rpo, never_recovered=never and rto is None, all_lost=lost and rpo is None)
             for number, (rto, rpo, never, lost) in enumerate(found)
@@ -189,7 +189,7 @@ def drill(
 
 
 class TestTerms:
-    def test_measures_without_a_promise_cost_nothing(self, terms: ServiceTerms) -> None:
+    def test_that_do_not_promise_a_measure_charge_nothing_for_it(self, terms: ServiceTerms) -> None:
         only = terms.model_copy(update={"measures": terms.measures[:1]})
         found = achieved(record(only, backups_failed=9))
         assert only.judge(found, charges=Decimal(1000), missed_before=frozenset()).results == {}
@@ -210,7 +210,7 @@ class TestTerms:
         with pytest.raises(ValidationError, match=complaint):
             ServiceTerms.model_validate(terms.model_dump(mode="json") | change)
 
-    def test_promised_twice_are_refused(self, terms: ServiceTerms) -> None:
+    def test_that_promise_a_measure_twice_are_refused(self, terms: ServiceTerms) -> None:
         twice = [*terms.model_dump(mode="json")["measures"], terms.measures[0].model_dump(mode="json")]
         with pytest.raises(ValidationError, match="promised twice: availability"):
             ServiceTerms.model_validate(terms.model_dump(mode="json") | {"measures": twice})
