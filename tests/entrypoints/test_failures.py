@@ -13,6 +13,6 @@ def test_no_two_meanings_share_an_exit_code() -> None:
     assert len(set(codes)) == len(codes)
 
 
-def test_an_error_is_told_in_order_what_why_and_what_to_do() -> None:
+def test_an_error_shows_what_happened_then_why_then_what_to_do() -> None:
     error = OrchestratorError(Kind.CONFLICT, "it is so", details=("one\ntwo",), hint="do that")
     assert sentences(error) == ["it is so", "  one", "  two", "What to do: do that"]

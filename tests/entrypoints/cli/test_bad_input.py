@@ -85,7 +85,7 @@ class TestAFileThatCannotBeRead:
     def test_is_refused_with_its_line(self, refuse: Any, content: str | bytes, says: str) -> None:
         assert says in refuse(content, expect=2)
 
-    def test_shows_a_day_that_there_is_not_beside_all_else(self, refuse: Any) -> None:
+    def test_with_an_impossible_date_is_refused_with_all_its_other_problems(self, refuse: Any) -> None:
         """Days and keys are taken literally, not as YAML interprets them."""
         text = yaml.safe_dump(changed("agency.seats", 0)).replace("'2026-12-01'", "2026-02-30")
         said = refuse(f"{text}1: x\nyes: y\n2026-01-01: z\n", expect=2)
@@ -97,7 +97,7 @@ class TestAFileThatCannotBeRead:
         for line, key in enumerate(("1", "yes", "2026-01-01"), len(lines) + 1):
             assert f"bad.yml:{line}: {key}: unknown key" in said
 
-    def test_or_does_not_exist(self, orchestrator: InProcess) -> None:
+    def test_is_reported_if_it_does_not_exist(self, orchestrator: InProcess) -> None:
         assert "no such file" in orchestrator("plan", "/nowhere/order.yml", expect=4).stderr
 
 
@@ -140,7 +140,7 @@ class TestAnOrder:
         ],
         ids=lambda value: str(value)[:30],
     )
-    def test_with_a_wrong_value_is_told_what_would_be_right(
+    def test_with_a_wrong_value_is_refused_with_the_right_ones(
         self, refuse: Any, path: str, value: Any, says: str
     ) -> None:
         said = refuse(json.dumps(changed(path, value), indent=1), expect=2)
@@ -165,7 +165,7 @@ class TestAnOrder:
     ) -> None:
         assert says in refuse(json.dumps(changed(path, value), indent=1), expect=3)
 
-    def test_is_told_everything_at_once(self, refuse: Any) -> None:
+    def test_is_refused_with_all_its_problems_at_once(self, refuse: Any) -> None:
         said = refuse(
             """\
 framework: trial
@@ -222,7 +222,7 @@ class TestACatalog:
         shutil.copy(copy / "components/alpha.yml", copy / "components/zeta.yml")
         assert "component 'alpha' is in the catalog twice" in self.lint(orchestrator, copy)
 
-    def test_with_a_circle_of_needs_is_refused(self, orchestrator: InProcess, copy: Path) -> None:
+    def test_with_circular_needs_is_refused(self, orchestrator: InProcess, copy: Path) -> None:
         alpha = copy / "components/alpha.yml"
         alpha.write_text(alpha.read_text().replace("needs: []", "needs: [delta]"))
         said = self.lint(orchestrator, copy)
@@ -236,9 +236,7 @@ class TestACatalog:
         assert "alpha.yml:6: tenanzy: Extra inputs are not permitted" in said
         assert "tenancy: Field required" in said
 
-    def test_with_people_whose_passwords_nobody_could_derive_is_refused(
-        self, orchestrator: InProcess, copy: Path
-    ) -> None:
+    def test_whose_people_cannot_be_given_passwords_is_refused(self, orchestrator: InProcess, copy: Path) -> None:
         alpha = copy / "components/alpha.yml"
         alpha.write_text(alpha.read_text().replace("secrets:", "people: {sleep: door}\nsecrets:"))
         said = self.lint(orchestrator, copy)
@@ -274,7 +272,7 @@ class TestACatalog:
         )
         assert complaint in said
 
-    def test_with_two_probes_of_one_name_is_refused(self, orchestrator: InProcess, copy: Path) -> None:
+    def test_with_two_probes_of_the_same_name_is_refused(self, orchestrator: InProcess, copy: Path) -> None:
         alpha, probe = copy / "components/alpha.yml", "  - {kind: tcp, target: x, every: PT1M}\n"
         alpha.write_text(alpha.read_text().replace("endpoints:", f"probes:\n{probe}{probe}endpoints:"))
         assert "there are two probes named tcp; set `called` to name this one" in self.lint(orchestrator, copy)
@@ -284,7 +282,7 @@ class TestACatalog:
         alpha.write_text(alpha.read_text().replace("role: journal", "role: ghost"))
         assert "there is no role" in self.lint(orchestrator, copy)
 
-    def test_whose_role_cannot_bring_back_what_it_keeps_is_refused(self, orchestrator: InProcess, copy: Path) -> None:
+    def test_whose_role_cannot_restore_the_data_it_keeps_is_refused(self, orchestrator: InProcess, copy: Path) -> None:
         alpha = copy / "components/alpha.yml"
         alpha.write_text(alpha.read_text().replace("data: []", "data: [letters]"))
         said = self.lint(orchestrator, copy)
@@ -293,7 +291,7 @@ class TestACatalog:
 
 
 class TestAPool:
-    def test_that_is_full_says_which_and_what_to_do(self, orchestrator: InProcess) -> None:
+    def test_that_is_full_is_named_with_what_to_do(self, orchestrator: InProcess) -> None:
         for number in range(6):
             orchestrator("plan", orchestrator.order(f"agency-{'abcdef'[number]}"))
         said = orchestrator("plan", orchestrator.order("agency-g"), expect=5).stderr
@@ -302,7 +300,7 @@ class TestAPool:
 
 
 class TestADatabase:
-    def test_newer_than_the_code_is_left_alone(self, orchestrator: InProcess) -> None:
+    def test_that_is_newer_than_the_code_is_left_alone(self, orchestrator: InProcess) -> None:
         database = orchestrator.home / "orchestrator.db"
         with sqlite3.connect(database) as connection:
             connection.execute("update alembic_version set version_num = '9999'")
@@ -322,7 +320,7 @@ class TestADatabase:
         lock.close()
         orchestrator("plan", order)
 
-    def test_that_is_no_database_is_said_to_be_none(self, orchestrator: InProcess) -> None:
+    def test_that_is_not_a_database_is_reported(self, orchestrator: InProcess) -> None:
         (orchestrator.home / "orchestrator.db").write_bytes(b"not a database at all" * 100)
         said = orchestrator("agency", "list", expect=75).stderr
         assert "is not a database" in said
@@ -336,7 +334,7 @@ class TestAnEncryptionKey:
 
 
 class TestSettings:
-    def test_that_are_wrong_are_named_as_people_set_them(self, orchestrator: InProcess) -> None:
+    def test_that_are_wrong_are_named_by_their_variables(self, orchestrator: InProcess) -> None:
         said = orchestrator("catalog", "list", expect=2, ORCHESTRATOR_HTTP__PORT="many").stderr
         assert "ORCHESTRATOR_HTTP__PORT" in said
 
@@ -352,7 +350,7 @@ class TestSettings:
             ("ORCHESTRATOR_RETENTION__DAYS", "99999999999999999999"),
         ],
     )
-    def test_that_no_program_could_follow_are_refused(self, orchestrator: InProcess, name: str, value: str) -> None:
+    def test_with_impossible_values_are_refused(self, orchestrator: InProcess, name: str, value: str) -> None:
         said = orchestrator("agency", "list", expect=2, **{name: value}).stderr
         assert "the settings are invalid" in said
 
@@ -360,7 +358,7 @@ class TestSettings:
 class TestNumbers:
     @pytest.mark.parametrize("number", [2**63, 10**40, 0, -1, "²", "1e3"])
     @pytest.mark.parametrize("command", [("run", "show"), ("drill", "show"), ("sla", "end"), ("apply",)])
-    def test_that_nothing_can_have_are_refused(
+    def test_that_are_impossible_are_refused(
         self, orchestrator: InProcess, command: tuple[str, ...], number: object
     ) -> None:
         done = subprocess.CompletedProcess([], 0, "", "")
@@ -369,14 +367,14 @@ class TestNumbers:
                 done = orchestrator(*command, number, expect=code)
         assert done.returncode in (2, 4)
 
-    def test_of_a_run_that_there_is_not_start_nothing(self, orchestrator: InProcess) -> None:
+    def test_of_runs_that_do_not_exist_start_nothing(self, orchestrator: InProcess) -> None:
         assert "there is no run 7" in orchestrator("run", "follow", 7, "--json", expect=4).stderr
         assert not list((orchestrator.home / "workers").glob("*"))
 
 
 class TestASitesFiles:
     @pytest.mark.parametrize("content", ["a string", "[]", "7", "hosts", "alphas: a string", "alphas: {hosts: [a]}"])
-    def test_that_are_no_inventory_are_refused(self, orchestrator: InProcess, content: str) -> None:
+    def test_that_are_not_an_inventory_are_refused(self, orchestrator: InProcess, content: str) -> None:
         inventories = orchestrator.folder / "inventories"
         shutil.copytree(WORLD / "inventories", inventories)
         (inventories / "bench" / "hosts.yml").write_text(content)
@@ -384,23 +382,23 @@ class TestASitesFiles:
         assert "hosts.yml" in said
 
 
-class TestFilesThatAreNone:
+class TestSpecialFiles:
     @pytest.mark.parametrize("words", [("plan",), ("apply",), ("drill", "blackouts"), ("drill", "verify")])
-    def test_are_refused(self, orchestrator: InProcess, words: tuple[str, ...]) -> None:
+    def test_are_refused_as_input(self, orchestrator: InProcess, words: tuple[str, ...]) -> None:
         os.mkfifo(orchestrator.folder / "pipe")
         for path in (orchestrator.folder / "pipe", Path("/dev/zero")):
             assert "is not a file" in orchestrator(*words, path, expect=2).stderr
 
-    def test_a_calendar_is_not_written_over_a_folder(self, orchestrator: InProcess) -> None:
+    def test_and_folders_are_not_overwritten_by_a_calendar(self, orchestrator: InProcess) -> None:
         said = orchestrator("drill", "calendar", "--ics", orchestrator.folder, expect=2).stderr
         assert "cannot be written: Is a directory" in said
 
 
-class TestTheUnknown:
+class TestAnUnknown:
     @pytest.mark.parametrize(
         "words", [("run", "show", 7), ("agency", "show", "nobody"), ("catalog", "show", "nothing"), ("apply", 99)]
     )
-    def test_is_not_found(self, orchestrator: InProcess, words: tuple[object, ...]) -> None:
+    def test_name_or_number_is_not_found(self, orchestrator: InProcess, words: tuple[object, ...]) -> None:
         assert "there is no" in orchestrator(*words, expect=4).stderr
 
     def test_command_is_a_usage_error(self, orchestrator: InProcess) -> None:

@@ -47,7 +47,7 @@ def test_seats_are_priced_and_recorded_without_a_step(served: CommandLine, rewri
     assert "Nothing to change" in served("plan", file, "--detailed-exitcode").stdout
 
 
-def test_another_name_is_asked_about(served: CommandLine, rewritten: Callable[..., Path]) -> None:
+def test_another_name_is_refused_until_it_is_confirmed(served: CommandLine, rewritten: Callable[..., Path]) -> None:
     file = rewritten(name="Somebody Else")
     refused = served("plan", file, expect=5).stderr
     assert "the id test-agency belongs to Test-Agency, but this order is for Somebody Else" in refused

@@ -32,7 +32,7 @@ def without_alpha(command: CommandLine) -> Path:
     return command.order(services={"disaster-recovery": {}})
 
 
-def test_a_plan_says_what_would_be_lost(served: CommandLine, made: CommandLine) -> None:
+def test_a_plan_shows_what_would_be_lost(served: CommandLine, made: CommandLine) -> None:
     file = without_alpha(made)
     said = served("plan", file).stdout
     assert "Destroyed for good:\n  - alpha\n      backups on record: 0, none yet; one more is taken first" in said
@@ -43,7 +43,7 @@ def test_a_plan_says_what_would_be_lost(served: CommandLine, made: CommandLine) 
     assert [(one["component"], one["final_backup"]) for one in plan["losses"]] == [("alpha", True)]
 
 
-def test_a_yes_to_everything_is_no_yes_to_that(served: CommandLine, made: CommandLine) -> None:
+def test_a_general_yes_does_not_allow_destruction(served: CommandLine, made: CommandLine) -> None:
     file = without_alpha(made)
     refused = served("apply", file, "--yes", expect=2).stderr
     assert "destroys data of test-agency in alpha" in refused
@@ -56,7 +56,7 @@ def test_a_yes_to_everything_is_no_yes_to_that(served: CommandLine, made: Comman
     assert served.json("run", "list")["runs"][0]["run"] == 1
 
 
-def test_said_so_it_is_backed_up_and_gone(served: CommandLine, made: CommandLine) -> None:
+def test_with_explicit_consent_data_is_backed_up_and_removed(served: CommandLine, made: CommandLine) -> None:
     before = made.journal()
     run = served.json("apply", without_alpha(made), "--yes", "--yes-destroy", "alpha")
     assert [(s["id"], s["state"]) for s in run["steps"]] == [
@@ -69,13 +69,13 @@ def test_said_so_it_is_backed_up_and_gone(served: CommandLine, made: CommandLine
 class TestAtATerminal:
     QUESTION = "Type the agency's id to destroy this data (alpha, disaster-recovery)"
 
-    def test_another_word_than_the_agencys_id_leaves_all_as_it_is(self, served: CommandLine) -> None:
+    def test_any_answer_but_the_agencys_id_changes_nothing(self, served: CommandLine) -> None:
         offboard = ("agency", "offboard", "test-agency")
         code, seen = at_terminal(served, *offboard, typing=b"yes\n", at=self.QUESTION)
         assert (code, "Destroyed for good" in seen) == (0, True)
         assert len(served.json("run", "list")["runs"]) == 1
 
-    def test_the_agencys_id_lets_it_happen(self, served: CommandLine) -> None:
+    def test_the_agencys_id_allows_the_destruction(self, served: CommandLine) -> None:
         offboard = ("agency", "offboard", "test-agency")
         code, seen = at_terminal(served, *offboard, typing=b"test-agency\n", at=self.QUESTION)
         assert code == 0, seen

@@ -1,4 +1,4 @@
-"""`doctor`: every part of an installation is broken in turn, and is found."""
+"""`doctor`: every part of an installation is broken in turn, and the damage is detected."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def finding(command: CommandLine, check: str) -> Any:
 
 
 class TestANewInstallation:
-    def test_is_all_right_as_far_as_can_be_told(self, swift: InProcess) -> None:
+    def test_passes_every_check_that_can_be_made(self, swift: InProcess) -> None:
         assert standings(swift) == {
             "state directory": "passed",
             "installation": "passed",
@@ -38,19 +38,19 @@ class TestANewInstallation:
             "hosts": "unknown",
         }
 
-    def test_that_is_none_says_how_to_make_one(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_is_suggested_where_there_is_none(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         command = InProcess(tmp_path, capture=capsys)
         assert finding(command, "installation")["hint"] == "run: orchestrator init"
         assert not command.home.exists()
 
-    def test_reads_well(self, swift: InProcess) -> None:
+    def test_is_reported_without_anything_to_do(self, swift: InProcess) -> None:
         said = swift("doctor", **REAL).stdout
         assert "✓" in said
         assert "What to do" not in said
 
 
 class TestWhatIsBroken:
-    def test_modes_are_mended_and_said(self, swift: InProcess) -> None:
+    def test_loose_modes_are_repaired_and_reported(self, swift: InProcess) -> None:
         (swift.home / "orchestrator.db").chmod(0o644)
         said = swift("doctor", **REAL).stdout
         assert "others had access to" in said
@@ -58,7 +58,7 @@ class TestWhatIsBroken:
         assert "others had access to" not in swift("doctor", **REAL).stdout
 
     @pytest.mark.parametrize("file", ["secret.key", "evidence.key", "installation", "orchestrator.db"])
-    def test_a_part_that_is_gone_is_found(self, swift: InProcess, file: str) -> None:
+    def test_a_missing_part_is_detected(self, swift: InProcess, file: str) -> None:
         for path in swift.home.glob(f"{file}*"):
             path.unlink()
         found = finding(swift, "installation")
@@ -66,7 +66,7 @@ class TestWhatIsBroken:
         assert found["hint"]
         assert standings(swift, expect=1)["schedules"] == "unknown"
 
-    def test_a_damaged_database_is_found(self, swift: InProcess) -> None:
+    def test_a_damaged_database_is_detected(self, swift: InProcess) -> None:
         file = swift.home / "orchestrator.db"
         for rest in swift.home.glob("orchestrator.db-*"):
             rest.unlink()
@@ -75,18 +75,18 @@ class TestWhatIsBroken:
         file.write_bytes(content)
         assert "failed" in {standings(swift, expect=1)[name] for name in ("installation", "database")}
 
-    def test_a_catalog_that_fits_no_role_is_found(self, swift: InProcess, tmp_path: Path) -> None:
+    def test_a_catalog_without_matching_roles_is_detected(self, swift: InProcess, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
         done = swift("doctor", "--json", expect=1, ORCHESTRATOR_PLAYBOOKS=str(tmp_path / "empty"))
         assert "there is no role" in done.stdout
 
-    def test_hosts_that_do_not_let_us_in_are_found(self, orchestrator: CommandLine) -> None:
+    def test_hosts_that_do_not_let_us_in_are_detected(self, orchestrator: CommandLine) -> None:
         orchestrator("apply", orchestrator.order(services={"alpha": {}}), "--yes")
         [found] = [f for f in orchestrator.json("doctor", expect=1)["findings"] if f["check"] == "hosts"]
         assert found["standing"] == "failed"
         assert found["details"]
 
-    def test_schedules_and_workers_are_seen_at_work(self, orchestrator: CommandLine) -> None:
+    def test_running_schedules_and_workers_pass(self, orchestrator: CommandLine) -> None:
         orchestrator.start("serve", "--port", "0", **REAL)
         eventually(lambda: standings(orchestrator)["workers"] == "passed")
         eventually(lambda: standings(orchestrator)["schedules"] == "passed")

@@ -27,7 +27,7 @@ class TestPlan:
         assert "2 call-offs, 2 with changes: 2 to create; 6 steps on 1 host;" in said
         assert "0 refused" in said
 
-    def test_says_what_is_refused_with_file_and_line(self, swift: InProcess) -> None:
+    def test_lists_what_is_refused_with_file_and_line(self, swift: InProcess) -> None:
         folder = folder_of(swift, "a-one", wrong="b-wrong")
         done = swift("plan", folder, "--json", expect=2)
         document = json.loads(done.stdout)
@@ -46,7 +46,7 @@ class TestApply:
         assert "nothing was applied" in done.stderr
         assert swift.json("run", "list")["runs"] == []
 
-    def test_applies_the_others_when_it_is_to_keep_going(self, swift: InProcess) -> None:
+    def test_applies_the_other_files_when_it_is_to_keep_going(self, swift: InProcess) -> None:
         folder = folder_of(swift, "a-one", "a-two", wrong="b-wrong")
         done = swift("apply", folder, "--yes", "--no-follow", "--keep-going", "--json", expect=2)
         assert [(run["agency"], run["state"]) for run in json.loads(done.stdout)["runs"]] == [
@@ -55,13 +55,13 @@ class TestApply:
         ]
         assert len(swift.json("run", "list")["runs"]) == 2
 
-    def test_asks_once_and_refuses_where_nobody_can_be_asked(self, swift: InProcess) -> None:
+    def test_refuses_to_start_where_nobody_can_be_asked(self, swift: InProcess) -> None:
         folder = folder_of(swift, "a-one", "a-two")
         assert "nobody can be asked here" in swift("apply", folder, expect=2).stderr
         assert swift.json("run", "list")["runs"] == []
 
     @pytest.mark.slow
-    def test_carries_all_runs_to_their_ends(self, orchestrator: CommandLine) -> None:
+    def test_follows_all_runs_to_their_end(self, orchestrator: CommandLine) -> None:
         folder = folder_of(orchestrator, "a-one", "a-two", "a-three")
         assert [run["state"] for run in orchestrator.json("apply", folder, "--yes")["runs"]] == ["succeeded"] * 3
         assert orchestrator.json("apply", folder, "--yes")["runs"] == []

@@ -19,7 +19,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     return command
 
 
-def test_are_what_ansible_printed_without_secrets(failed: CommandLine) -> None:
+def test_logs_show_what_ansible_printed_without_secrets(failed: CommandLine) -> None:
     said = failed("run", "logs", 1).stdout
     assert "== alpha.precheck, " in said
     assert "TASK [journal : Note that precheck began] ***" in said
@@ -29,7 +29,7 @@ def test_are_what_ansible_printed_without_secrets(failed: CommandLine) -> None:
     assert said.index("PLAY [Precheck]") < said.index("PLAY RECAP") < said.index("PLAY [Provision]")
 
 
-def test_of_one_step_are_of_no_other(failed: CommandLine) -> None:
+def test_logs_of_one_step_show_no_other(failed: CommandLine) -> None:
     said = failed("run", "logs", 1, "alpha.precheck").stdout
     assert "Provision the component" not in said
     lines = [json.loads(line) for line in failed("run", "logs", 1, "alpha.precheck", "--json").stdout.splitlines()]
@@ -37,7 +37,7 @@ def test_of_one_step_are_of_no_other(failed: CommandLine) -> None:
     assert "steps: alpha.precheck, alpha.provision" in failed("run", "logs", 1, "alpha.nothing", expect=4).stderr
 
 
-def test_go_on_to_the_end_of_the_run(tmp_path: Path) -> None:
+def test_logs_can_be_followed_to_the_end_of_the_run(tmp_path: Path) -> None:
     command = CommandLine(tmp_path)
     command("init")
     applying = command.start("apply", command.order(services={"alpha": {"sleep": 331.5}}), "--yes")

@@ -23,7 +23,7 @@ def orchestrator(tmp_path: Path, postgres_databases: PostgresDatabases) -> Itera
 
 
 class TestPostgresql:
-    def test_carries_an_agency_from_onboarding_past_kill_minus_nine_to_offboarding(
+    def test_carries_an_agency_from_onboarding_through_kill_minus_nine_to_offboarding(
         self, orchestrator: CommandLine
     ) -> None:
         order = orchestrator.order(services={"alpha": {"sleep": 15.75}})
@@ -46,9 +46,7 @@ class TestPostgresql:
             == "succeeded"
         )
 
-    def test_that_is_down_is_said_to_be_so_until_it_is_back(
-        self, orchestrator: CommandLine, postgres: Postgres
-    ) -> None:
+    def test_that_is_down_is_reported_until_it_is_back(self, orchestrator: CommandLine, postgres: Postgres) -> None:
         port = free_port()
         orchestrator.start("serve", "--port", port, "--no-worker")
         eventually(lambda: answers(port) and get(port, "/readyz")[0] == 200)

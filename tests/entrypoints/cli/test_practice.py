@@ -38,7 +38,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     return made
 
 
-def test_hosts_and_groups_are_handed_on(swift: InProcess, site: StandIn) -> None:
+def test_hosts_and_groups_are_passed_on(swift: InProcess, site: StandIn) -> None:
     swift("practice", "up")
     swift("practice", "up", "gw1", "desktops")
     swift("practice", "snapshot", "onboarded")

@@ -32,13 +32,13 @@ class TestWithoutAnything:
          ("backup", "password", "nobody", "desk.d1", "/nowhere/at/all")],
         ids=lambda words: " ".join(map(str, words)),
     )  # fmt: skip
-    def test_what_is_not_there_is_said_to_be_not_there(self, swift: InProcess, words: tuple[object, ...]) -> None:
+    def test_what_does_not_exist_is_not_found(self, swift: InProcess, words: tuple[object, ...]) -> None:
         assert "there is no" in swift(*words, expect=4).stderr
 
 
-class TestAnAgencyThatNobodyKeeps:
+class TestAnAgencyWithoutBackups:
     @pytest.mark.slow
-    def test_is_told_what_it_needs(self, orchestrator: CommandLine) -> None:
+    def test_is_refused_with_what_it_needs(self, orchestrator: CommandLine) -> None:
         orchestrator("apply", orchestrator.order(), "--yes")
         for words in (("backup", "start", "test-agency"), ("drill", "start", "test-agency")):
             said = orchestrator(*words, expect=5).stderr
@@ -111,14 +111,14 @@ class TestEvidence:
         document.write_text(json.dumps(changed))
         assert "evidence.rto.seconds" in swift("drill", "verify", document, expect=1).stderr
 
-    def test_of_somebody_else_is_refused(self, swift: InProcess, document: Path, tmp_path: Path) -> None:
+    def test_of_another_installation_is_refused(self, swift: InProcess, document: Path, tmp_path: Path) -> None:
         other = InProcess(tmp_path / "other", capture=swift.capture)
         other("init")
         assert "public_key" in other("drill", "verify", document, expect=1).stderr
 
 
 class TestTheHead:
-    def test_of_no_evidence_holds_and_an_old_document_alone_does_not_go_with_another(
+    def test_of_no_evidence_holds_and_an_old_document_does_not_match_a_newer_head(
         self, swift: InProcess, document: Path
     ) -> None:
         file = swift.folder / "head.json"
@@ -136,12 +136,12 @@ class TestTheHead:
             built.evidence.keep_head()
         assert json.loads((swift.home / "evidence.head").read_text())["head"]["last"] is None
 
-    def test_that_is_none_is_refused(self, swift: InProcess, document: Path) -> None:
+    def test_that_is_not_a_head_is_refused(self, swift: InProcess, document: Path) -> None:
         assert "is not a head of evidence" in swift("drill", "verify", document, "--head", document, expect=1).stderr
 
 
-class TestAnotherKeyOfEvidence:
-    def test_leaves_valid_what_the_one_before_has_signed(self, swift: InProcess, document: Path) -> None:
+class TestANewKeyOfEvidence:
+    def test_leaves_evidence_signed_with_the_old_key_valid(self, swift: InProcess, document: Path) -> None:
         before, old = swift("drill", "key").stdout, EvidenceSigner(swift.home / "evidence.key")
         swift("secret", "rotate", "--evidence")
         assert swift("drill", "key").stdout != before
@@ -159,7 +159,7 @@ class TestAnotherKeyOfEvidence:
         document.write_text(signed(old, hours=-1))
         assert "signed until" in swift("drill", "verify", document, expect=1).stderr
 
-    def test_that_was_made_half_way_is_taken_by_the_next_call(self, swift: InProcess, document: Path) -> None:
+    def test_that_was_created_half_way_is_used_by_the_next_call(self, swift: InProcess, document: Path) -> None:
         key, kept = swift.home / "evidence.key", (swift.home / "evidence.key").read_bytes()
         swift("secret", "rotate", "--evidence")
         new = key.read_bytes()
@@ -174,18 +174,18 @@ class TestAnotherKeyOfEvidence:
         assert len(json.loads(swift("drill", "key", "--all").stdout)["keys"]) == 2
 
     @pytest.mark.parametrize("content", ["{}", '{"keys": []}', '{"keys": [{"public_key": "AA"}]}', '{"keys": 7}', "{"])
-    def test_is_refused_where_a_list_of_keys_is_none(self, swift: InProcess, document: Path, content: str) -> None:
+    def test_is_refused_in_an_invalid_list_of_keys(self, swift: InProcess, document: Path, content: str) -> None:
         keys = swift.folder / "keys.json"
         keys.write_text(content)
         said = swift("drill", "verify", document, "--key", keys, expect=2).stderr
         assert "does not hold a list of public keys" in said
 
-    def test_is_rotated_with_nothing_else(self, swift: InProcess) -> None:
+    def test_is_not_made_together_with_another_secret(self, swift: InProcess) -> None:
         assert "only one kind of secret" in swift("secret", "rotate", "a-one", "--evidence", expect=2).stderr
 
 
 class TestBlackouts:
-    def test_become_the_section_of_a_call_off(self, swift: InProcess) -> None:
+    def test_become_a_section_of_a_call_off(self, swift: InProcess) -> None:
         year = datetime.now(UTC).year + 1
         file = swift.folder / "closures.ics"
         lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:test", "BEGIN:VEVENT", "UID:1", "DTSTAMP:20260101T000000Z"]
@@ -196,7 +196,7 @@ class TestBlackouts:
         assert f'"start": "{year}-03-01"' in said
         assert "Stocktaking" in said
 
-    def test_from_a_file_that_is_no_calendar_are_refused(self, swift: InProcess) -> None:
+    def test_from_a_file_that_is_not_a_calendar_are_refused(self, swift: InProcess) -> None:
         file = swift.folder / "closures.ics"
         file.write_text("not a calendar")
         assert "closures.ics" in swift("drill", "blackouts", file, expect=2).stderr

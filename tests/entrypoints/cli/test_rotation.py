@@ -1,4 +1,4 @@
-"""Rotating the key that seals secrets and what it seals, on both databases, interrupted and beside a worker."""
+"""Rotating secrets and the key that seals them, on both databases, interrupted and beside a worker."""
 
 import os
 import shutil
@@ -75,7 +75,7 @@ class TestSecretsOfAnAgency:
         assert len(known(orchestrator)["a-two"]) == 1
         assert "Nothing to change" in orchestrator("plan", slow).stdout
 
-    def test_are_sealed_anew_with_those_that_are_to_take_their_places(self, orchestrator: CommandLine) -> None:
+    def test_are_sealed_again_together_with_their_replacements(self, orchestrator: CommandLine) -> None:
         gate = orchestrator.folder / "gate"
         orchestrator("apply", orchestrator.order("a-one", services={"alpha": {}}, fail_while=str(gate)), "--yes")
         gate.touch()
@@ -88,14 +88,14 @@ class TestSecretsOfAnAgency:
         assert known(orchestrator)["a-one"] == both[1:]
         assert not [secret for secret in both if secret in told.stdout + told.stderr]
 
-    def test_are_listed_without_what_they_are(self, orchestrator: CommandLine) -> None:
+    def test_are_listed_without_their_values(self, orchestrator: CommandLine) -> None:
         said = orchestrator("secret", "list").stdout + orchestrator("secret", "list", "--json").stdout
         assert "a-one" in said
         assert not [secret for secrets in known(orchestrator).values() for secret in secrets if secret in said]
 
 
 class TestRotation:
-    def test_seals_everything_by_a_new_key_alone(self, orchestrator: CommandLine) -> None:
+    def test_seals_everything_with_the_new_key_only(self, orchestrator: CommandLine) -> None:
         file, before = orchestrator.home / "secret.key", tokens(orchestrator)
         shutil.copy(file, orchestrator.folder / "old.key")
         clear = {SecretBox(file).open(token) for token in before}
@@ -107,7 +107,7 @@ class TestRotation:
         orchestrator("drift", "check", "a-one")
         orchestrator("init")
 
-    def test_goes_on_where_it_was_interrupted(self, orchestrator: CommandLine) -> None:
+    def test_continues_where_it_was_interrupted(self, orchestrator: CommandLine) -> None:
         file = orchestrator.home / "secret.key"
         box, before = SecretBox(file), tokens(orchestrator)
         assert box.begin_rotation()
@@ -123,7 +123,7 @@ class TestRotation:
         assert (told["begun"], told["finished"], told["resealed"]) == (False, True, 1)
         assert [SecretBox(file).reseal(token) for token in tokens(orchestrator)] == [None] * 3
 
-    def test_is_followed_by_a_worker_that_runs_meanwhile(self, orchestrator: CommandLine) -> None:
+    def test_is_picked_up_by_a_worker_that_is_running(self, orchestrator: CommandLine) -> None:
         orchestrator.start("worker")
         orchestrator("drift", "check", "a-one")
         rotate(orchestrator)

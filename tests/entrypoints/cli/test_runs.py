@@ -64,7 +64,7 @@ class TestApply:
         assert gamma[0] < beta[1]
         assert at["alpha.verify"][1] <= min(beta[0], gamma[0]), "what is needed comes first"
 
-    def test_refuses_a_plan_that_is_no_longer_true(self, orchestrator: CommandLine) -> None:
+    def test_refuses_a_stale_plan(self, orchestrator: CommandLine) -> None:
         order = orchestrator.order(services={"alpha": {}})
         stale = orchestrator.json("plan", order)["plan"]
         orchestrator("apply", order, "--yes")
@@ -79,7 +79,7 @@ class TestApply:
 
 
 class TestAFailedStep:
-    def test_stops_the_run_and_resume_goes_on_from_there(self, orchestrator: CommandLine) -> None:
+    def test_stops_the_run_and_resume_continues_from_there(self, orchestrator: CommandLine) -> None:
         obstacle = orchestrator.folder / "obstacle"
         obstacle.touch()
         order = orchestrator.order(services={"alpha": {}, "beta": {"fail_while": str(obstacle)}})
@@ -101,7 +101,7 @@ class TestAFailedStep:
             "verify test-agency place here",
         ], "what had finished is not done again"
 
-    def test_of_an_onboarding_takes_back_what_was_built_when_asked_to(self, orchestrator: CommandLine) -> None:
+    def test_of_an_onboarding_removes_what_was_built_when_asked_to(self, orchestrator: CommandLine) -> None:
         obstacle = orchestrator.folder / "obstacle"
         obstacle.touch()
         order = orchestrator.order(services={"alpha": {}, "beta": {"fail_while": str(obstacle)}})
@@ -115,7 +115,7 @@ class TestAFailedStep:
         assert orchestrator.json("agency", "show", "test-agency")["allocations"] == {}
         orchestrator("run", "resume", 1, expect=5)
 
-    def test_that_takes_too_long_is_stopped_and_called_so(self, orchestrator: CommandLine) -> None:
+    def test_that_takes_too_long_is_stopped_and_reported_as_such(self, orchestrator: CommandLine) -> None:
         order = orchestrator.order(services={"alpha": {}, "gamma": {"sleep": 321.5}})
         orchestrator("apply", order, "--yes", expect=1)
         assert steps_of(orchestrator.json("run", "show", 1))["gamma.provision"] == "timed_out"
@@ -123,7 +123,7 @@ class TestAFailedStep:
 
 
 class TestCancel:
-    def test_kills_everything_it_had_started(self, orchestrator: CommandLine) -> None:
+    def test_kills_everything_that_the_run_started(self, orchestrator: CommandLine) -> None:
         order = orchestrator.order(services={"alpha": {"sleep": 322.5}})
         apply = orchestrator.start("apply", order, "--yes")
         eventually(lambda: processes_mentioning("sleep 322.5"))
@@ -147,7 +147,7 @@ class TestCancel:
 
 
 class TestKillMinusNine:
-    def test_leaves_no_process_and_the_run_goes_on_without_repeating(self, orchestrator: CommandLine) -> None:
+    def test_leaves_no_process_and_the_run_continues_without_repeating_steps(self, orchestrator: CommandLine) -> None:
         order = orchestrator.order(services={"alpha": {}, "beta": {"sleep": 30.25}})
         apply = orchestrator.start("apply", order, "--yes")
         eventually(lambda: orchestrator.journal().count("provision test-agency place here") == 2)
@@ -175,7 +175,7 @@ class TestKillMinusNine:
             "verify test-agency place here",
         ]
 
-    def test_has_a_sibling_that_pauses_a_worker_past_its_lease(self, orchestrator: CommandLine) -> None:
+    def test_and_a_pause_past_the_lease_are_survived_alike(self, orchestrator: CommandLine) -> None:
         """A machine that was suspended: the guards stopped the step, and the worker starts it again when it wakes."""
         order = orchestrator.order(services={"alpha": {"sleep": 15.25}})
         lease = {"ORCHESTRATOR_WORKER__LEASE_SECONDS": "8", "ORCHESTRATOR_WORKER__BEAT_SECONDS": "0.5"}
@@ -242,7 +242,7 @@ class TestAWorker:
         assert "no worker is running: it starts with one (orchestrator worker)" in left["next"]
         assert not [line for line in orchestrator.journal() if "other-agency" in line]
 
-    def test_inside_two_commands_at_once_serves_each_its_own(self, orchestrator: CommandLine) -> None:
+    def test_inside_each_of_two_commands_serves_only_its_own_run(self, orchestrator: CommandLine) -> None:
         first = orchestrator.order(services={"alpha": {"sleep": 327.5}})
         applying = orchestrator.start("apply", first, "--yes")
         eventually(lambda: processes_mentioning("sleep 327.5"))
@@ -280,7 +280,7 @@ class TestAWorkerThatIsGone:
         apply.wait()
         return orchestrator
 
-    def test_is_said_to_be_gone_with_what_happens_next(self, orphaned: CommandLine) -> None:
+    def test_is_reported_with_what_happens_next(self, orphaned: CommandLine) -> None:
         shown = orphaned("run", "show", 1).stdout
         assert "Its worker" in shown
         assert "is gone" in shown
@@ -291,7 +291,7 @@ class TestAWorkerThatIsGone:
         orphaned("run", "cancel", 1)
         eventually(lambda: orphaned.json("run", "show", 1)["state"] == "cancelled")
 
-    def test_leaves_a_run_that_cancel_ends(self, orphaned: CommandLine) -> None:
+    def test_leaves_a_run_that_can_be_cancelled(self, orphaned: CommandLine) -> None:
         assert "Run 1 is cancelled" in orphaned("run", "cancel", 1).stdout
         run = orphaned.json("run", "show", 1)
         assert (run["state"], run["next"]) == ("cancelled", None)
@@ -320,7 +320,7 @@ class TestOffboarding:
 
 
 class TestFollowing:
-    def test_goes_on_behind_any_event_without_gap_or_repeat(self, orchestrator: CommandLine) -> None:
+    def test_continues_after_any_event_without_gap_or_repeat(self, orchestrator: CommandLine) -> None:
         orchestrator("apply", orchestrator.order(services={"alpha": {}}), "--yes")
         lines = orchestrator("run", "follow", 1, "--json").stdout.splitlines()
         events = [json.loads(line) for line in lines]

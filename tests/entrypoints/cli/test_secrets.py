@@ -40,7 +40,7 @@ def telling(secret: str, *contents: bytes) -> list[bytes]:
 
 
 class TestAPlantedSecret:
-    def test_that_a_task_shouts_is_redacted_everywhere(self, orchestrator: CommandLine) -> None:
+    def test_that_a_task_prints_is_redacted_everywhere(self, orchestrator: CommandLine) -> None:
         order = orchestrator.order(services={"alpha": {"tell": True}})
         said = orchestrator("apply", order, "--yes", expect=1)
         secret = planted(orchestrator, "alpha")
@@ -80,7 +80,7 @@ class TestAPlantedSecret:
         output, _ = apply.communicate()
         assert telling(secret, output.encode()) == []
 
-    def test_is_the_same_in_every_step_and_another_for_every_agency(self, orchestrator: CommandLine) -> None:
+    def test_is_the_same_in_every_step_and_different_for_every_agency(self, orchestrator: CommandLine) -> None:
         for agency in ("one-agency", "two-agency"):
             orchestrator("apply", orchestrator.order(agency, services={"alpha": {}}), "--yes")
         with sqlite3.connect(orchestrator.home / "orchestrator.db") as connection:

@@ -29,7 +29,7 @@ def declared(orchestrator: InProcess, kind: str, *more: str, ahead: timedelta) -
     return dict(orchestrator.json("sla", "declare", kind, "test-agency", *more, *edges, "--why", "a test"))
 
 
-def test_a_month_that_goes_on_is_shown(served: InProcess) -> None:
+def test_the_current_month_is_shown(served: InProcess) -> None:
     [line] = served.json("sla", "show")["agencies"]
     assert (line["agency"], line["closed"], line["points"]) == ("test-agency", False, 0)
     report = served.json("sla", "show", "test-agency")
@@ -58,7 +58,7 @@ def test_maintenance_counts_once_it_is_accepted(served: InProcess) -> None:
     assert "cannot end earlier" in served("sla", "end", told["declaration"], expect=2).stderr
 
 
-def test_what_cannot_be_is_refused(served: InProcess) -> None:
+def test_impossible_requests_are_refused(served: InProcess) -> None:
     for words, code, complaint in (
         (("sla", "close", "2026-13"), 2, "write year and month, such as 2026-04"),
         (("sla", "close", "2020-01"), 4, "no agency had anything in service in 2020-01"),
@@ -74,7 +74,7 @@ def test_a_month_is_closed_when_it_is_over(served: InProcess) -> None:
     assert f"{this} is not over in Europe/London" in served("sla", "close", this, expect=5).stderr
 
 
-def test_promises_are_told_to_other_tools(served: InProcess) -> None:
+def test_promises_are_exported_to_other_tools(served: InProcess) -> None:
     service, slo = yaml.safe_load_all(served("sla", "openslo").stdout)
     assert {document["apiVersion"] for document in (service, slo)} == {"openslo/v1"}
     assert slo["spec"]["service"] == service["metadata"]["name"] == "test-agency-alpha"

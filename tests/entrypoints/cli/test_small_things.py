@@ -14,12 +14,12 @@ from orchestrator.usecases.runs.views import RunView
 from tests.entrypoints.cli.conftest import InProcess
 
 
-def test_the_version_is_told(swift: InProcess, root: Path) -> None:
+def test_the_version_is_shown(swift: InProcess, root: Path) -> None:
     [version] = re.findall(r'^version = "(.*)"$', (root / "pyproject.toml").read_text(), re.MULTILINE)
     assert swift("--version").stdout == f"orchestrator {version}\n"
 
 
-def test_agencies_that_left_are_listed_when_asked_for(swift: InProcess) -> None:
+def test_agencies_that_left_are_listed_on_request(swift: InProcess) -> None:
     for agency in ("here-still", "long-gone"):
         swift("apply", swift.order(agency, services={"alpha": {}}), "--yes", "--no-follow")
     with sqlite3.connect(swift.home / "orchestrator.db") as database:
@@ -30,7 +30,7 @@ def test_agencies_that_left_are_listed_when_asked_for(swift: InProcess) -> None:
 
 
 @pytest.mark.parametrize(("kind", "told"), [(Purpose.DRILL, "drill start an-agency"), (Purpose.CHANGE, "run resume 7")])
-def test_a_failed_drill_is_not_to_be_resumed(kind: Purpose, told: str) -> None:
+def test_a_failed_run_can_be_resumed_and_a_failed_drill_is_started_again(kind: Purpose, told: str) -> None:
     run = RunView.model_validate(
         {
             "run": 7, "agency": "an-agency", "kind": kind, "state": RunState.FAILED, "priority": Priority.DRILL,
@@ -44,9 +44,7 @@ def test_a_failed_drill_is_not_to_be_resumed(kind: Purpose, told: str) -> None:
     assert ("run resume" in (error.hint or "")) == (kind is not Purpose.DRILL)
 
 
-def test_without_root_the_practice_site_is_refused_and_not_to_be_tried_again(
-    swift: InProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_practice_commands_are_refused_without_root(swift: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     for words in (("up",), ("down",), ("snapshot", "now"), ("restore", "now")):
         assert "only root may do" in swift("practice", *words, expect=2).stderr

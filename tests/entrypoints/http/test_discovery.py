@@ -31,7 +31,7 @@ def blocks(root: Path) -> list[str]:
     return re.findall(r"```yaml\n(.*?)```", (root / "docs/service-levels.md").read_text(), re.DOTALL)
 
 
-def test_tells_targets_with_their_labels(swift: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_discovery_lists_targets_with_their_labels(swift: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     catalog = probed_catalog(swift.folder, *PROBES)
     for name, value in (swift.environment | {"ORCHESTRATOR_CATALOG": str(catalog)}).items():
         monkeypatch.setenv(name, value)
@@ -71,7 +71,7 @@ def _record(stored: StoredPlan) -> AgencyRecord:
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="this machine has no promtool")
-def test_the_scrape_configuration_in_the_documents_is_one(root: Path, tmp_path: Path) -> None:
+def test_the_scrape_configuration_in_the_documents_is_valid(root: Path, tmp_path: Path) -> None:
     file = tmp_path / "prometheus.yml"
     file.write_text(blocks(root)[0])
     done = subprocess.run(["promtool", "check", "config", file], capture_output=True, text=True, check=False)
@@ -80,5 +80,5 @@ def test_the_scrape_configuration_in_the_documents_is_one(root: Path, tmp_path: 
     assert set(kinds) <= {kind.value for kind in MODULES}
 
 
-def test_the_documents_have_every_module_that_is_told(root: Path) -> None:
+def test_the_documents_have_every_module_that_discovery_names(root: Path) -> None:
     assert set(yaml.safe_load(blocks(root)[1])["modules"]) == set(MODULES.values())

@@ -28,7 +28,7 @@ class TestAServer:
         eventually(lambda: answers(port))
         return port
 
-    def test_answers_to_its_names_only_and_within_its_limits(self, port: int) -> None:
+    def test_answers_only_to_its_own_names_and_within_its_limits(self, port: int) -> None:
         for host in ("localhost", "127.0.0.1:80", "[::1]:8080"):
             assert said(port, head(host)).startswith(b"HTTP/1.1 200")
         for host in ("evil.example", "localhost.evil.example", "", "127.0.0.1.evil.example"):
@@ -63,7 +63,7 @@ def held_open(port: int, count: int) -> Iterator[None]:
 
 
 class TestABody:
-    def test_is_counted_as_it_comes_however_long_it_says_it_is(self) -> None:
+    def test_is_measured_as_it_arrives_whatever_length_it_claims(self) -> None:
         app = FastAPI()
         app.add_middleware(BodyLimit)
 

@@ -48,7 +48,7 @@ def timeline(home: Path) -> Timeline:
     return found
 
 
-def test_goes_on_when_the_server_that_probes_is_killed(
+def test_probing_continues_when_the_server_that_probes_is_killed(
     orchestrator: CommandLine, environment: dict[str, str], service: socket.socket
 ) -> None:
     first = orchestrator.start("serve", "--port", free_port(), "--no-worker", **environment)
@@ -81,7 +81,7 @@ def test_goes_on_when_the_server_that_probes_is_killed(
     assert second.wait(15) == 0
 
 
-def test_at_once_tells_what_it_found_and_ends_accordingly(
+def test_probe_prints_what_it_found_and_exits_accordingly(
     orchestrator: CommandLine, environment: dict[str, str], service: socket.socket
 ) -> None:
     done = orchestrator("probe", "test-agency", "alpha", **environment)

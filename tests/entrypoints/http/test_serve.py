@@ -40,7 +40,7 @@ def answers(port: int) -> bool:
 
 
 class TestServe:
-    def test_works_on_runs_and_tells_prometheus(self, orchestrator: CommandLine) -> None:
+    def test_works_on_runs_and_reports_them_to_prometheus(self, orchestrator: CommandLine) -> None:
         port = free_port()
         server = orchestrator.start("serve", "--port", port)
         eventually(lambda: answers(port))
