@@ -1,6 +1,6 @@
 """Roles on hosts that have no layer: everything is downloaded, installed and set up from nothing. `make test-bare`.
 
-On hosts of every release that roles are for.
+On hosts of every release that the roles support.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def bare(
 
 
 @pytest.mark.parametrize("component", ["network", "desktop", "service-desk", "thin-client", "disaster-recovery"])
-def test_a_role_makes_a_bare_host_what_it_should_be(bare: Steps, component: str) -> None:
+def test_a_role_sets_up_a_bare_host_completely(bare: Steps, component: str) -> None:
     found = bare.source.catalog().components[component]
     for needed in found.needs:
         bare.succeed(needed, "provision")

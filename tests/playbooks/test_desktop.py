@@ -1,4 +1,4 @@
-"""An agency's desktops on real hosts: made, used, broken, mended, removed and given to the next agency."""
+"""An agency's desktops on real hosts: made, used, broken, repaired, removed and given to the next agency."""
 
 import hashlib
 import json
@@ -79,7 +79,7 @@ def test_a_prediction_for_a_fresh_host_changes_nothing(steps: Steps) -> None:
     steps.on("pc1", "test ! -e /etc/managed-desktop && ! systemctl --quiet is-active xrdp")
 
 
-def test_what_was_made_stays_as_it_is_and_serves_its_agency(desktops: Steps) -> None:
+def test_provisioning_again_changes_nothing_and_verification_passes(desktops: Steps) -> None:
     for tenant in (ALPHA, BRAVO):
         assert _changed(desktops, "provision", tenant) == []
         assert _changed(desktops, "provision", tenant, check=True) == []
@@ -87,8 +87,8 @@ def test_what_was_made_stays_as_it_is_and_serves_its_agency(desktops: Steps) -> 
     assert _as_user1(desktops, "id -gn; stat -c %a .").split() == [f"agency-{ALPHA.id}", "700"]
 
 
-def test_homes_are_where_the_catalogue_says_and_can_be_weighed_there(desktops: Steps) -> None:
-    """What a plan that removes people tells of what they lose."""
+def test_homes_are_where_the_catalogue_says_and_can_be_measured_there(desktops: Steps) -> None:
+    """This is how a plan that removes people knows what they lose."""
     homes = desktops.source.catalog().components["desktop"].homes
     assert homes
     home, nobody = (homes.path.format(person=person, agency_id=ALPHA.id) for person in ("user1", "nobody"))
@@ -102,8 +102,8 @@ def test_homes_are_where_the_catalogue_says_and_can_be_weighed_there(desktops: S
     desktops.on("pc1", f"rm {home}/letter")
 
 
-def test_it_survives_a_reboot(desktops: Steps) -> None:
-    """Its hosts were booted again after they had been provisioned."""
+def test_desktops_survive_a_reboot(desktops: Steps) -> None:
+    """Their hosts were rebooted after they had been provisioned."""
     units = "managed-desktop-route dnsmasq xrdp fail2ban host-firewall"
     wait = "for _ in $(seq 120); do systemctl --quiet is-active managed-desktop-route && break; sleep 0.5; done"
     assert desktops.on("pc1", f"{wait}; systemctl is-active {units}").split() == ["active"] * 5
@@ -130,7 +130,7 @@ def test_an_unattended_screen_is_locked(desktops: Steps) -> None:
     assert desktops.on("pc1", LOCKING).splitlines() == ["locking after 900000", "locking after 900001"]
 
 
-def test_names_are_resolved_with_and_without_the_agency(breakable: Steps) -> None:
+def test_a_host_resolves_its_own_name_even_without_the_agencys_name_server(breakable: Steps) -> None:
     desktops = breakable
     ask = f"getent ahostsv4 gateway.{ALPHA.id}.practice.internal"
     assert f"{NETWORKS}.{ALPHA.number}.1" in desktops.on("pc1", ask)
@@ -155,8 +155,8 @@ for guess in range(12):
 """
 
 
-def test_who_guesses_passwords_is_not_answered_for_a_while(breakable: Steps) -> None:
-    """The recovery host guesses: of those who may ask a desktop, it has a client that can."""
+def test_a_host_that_guesses_passwords_is_blocked_for_a_while(breakable: Steps) -> None:
+    """The recovery host does the guessing: it may reach a desktop and has a suitable client."""
     desktops, at = breakable, breakable.site.hosts["pc1"].address
     guess = f"python3 - {at} <<'GUESS' 2>/dev/null\n{GUESS}\nGUESS"
     wait = "for _ in $(seq 100); do fail2ban-client banned | grep -q {guesser} && break; sleep 0.2; done"
@@ -171,9 +171,7 @@ RDP_FAILURE = "AUTHFAIL: user=user1 ip={} time=1700000000"
 
 
 @pytest.mark.parametrize("written", ["10.1.2.3", "::ffff:10.1.2.3:49152 - socket: 12"])
-def test_failed_logins_over_remote_desktop_are_read_whatever_way_they_are_written(
-    desktops: Steps, written: str
-) -> None:
+def test_failed_remote_desktop_logins_are_recognised_however_they_are_logged(desktops: Steps, written: str) -> None:
     regex = f"fail2ban-regex '{RDP_FAILURE.format(written)}' /etc/fail2ban/filter.d/managed-desktop.conf"
     assert "10.1.2.3" in desktops.on("pc1", f"{regex} --verbose 2>&1")
 
@@ -200,7 +198,7 @@ BREAKS = [
 
 
 @pytest.mark.parametrize(("broken", "complaint"), BREAKS)
-def test_what_is_broken_is_noticed(breakable: Steps, broken: str, complaint: str) -> None:
+def test_verification_detects_what_is_broken(breakable: Steps, broken: str, complaint: str) -> None:
     breakable.on("pc1", broken)
     outcome = _run(breakable, "verify")
     assert outcome.state is StepState.FAILED
@@ -208,20 +206,20 @@ def test_what_is_broken_is_noticed(breakable: Steps, broken: str, complaint: str
 
 
 @pytest.mark.parametrize("stopped", ["xrdp", "dnsmasq"])
-def test_what_is_stopped_is_mended_by_provisioning(breakable: Steps, stopped: str) -> None:
+def test_provisioning_starts_what_was_stopped(breakable: Steps, stopped: str) -> None:
     breakable.on("pc1", f"systemctl stop {stopped}")
     assert _changed(breakable, "provision") != []
     assert _changed(breakable, "verify") == []
 
 
-def test_what_is_broken_is_mended_by_provisioning(breakable: Steps) -> None:
+def test_provisioning_repairs_what_is_broken(breakable: Steps) -> None:
     for broken, _ in BREAKS:
         breakable.on("pc1", broken)
     assert _changed(breakable, "provision") != []
     assert _changed(breakable, "verify") == []
 
 
-def test_what_the_agency_chooses_is_what_it_gets(breakable: Steps) -> None:
+def test_the_agencys_choices_take_effect(breakable: Steps) -> None:
     desktops = breakable
     desktops.on("pc1", "touch ~user2/letter; ls -d ~user2")
     assert _changed(desktops, "provision", parameters={"users": ["user1", "ada"]}, tier="secure") != []
@@ -230,7 +228,7 @@ def test_what_the_agency_chooses_is_what_it_gets(breakable: Steps) -> None:
     assert "cliprdr=false" in desktops.on("pc1", "cat /etc/managed-desktop/xrdp.ini")
 
 
-def test_new_secrets_take_the_place_of_the_old_ones(breakable: Steps) -> None:
+def test_new_secrets_replace_the_old_ones(breakable: Steps) -> None:
     for renewed, old in ((("users_password",), "Authentication failed"), (("authority_key",), "certificate")):
         assert old in str(_run(breakable, "verify", renewed=renewed).error), "hosts do not have the new one yet"
         assert _changed(breakable, "provision", renewed=renewed) != []
@@ -240,7 +238,7 @@ def test_new_secrets_take_the_place_of_the_old_ones(breakable: Steps) -> None:
         _run(breakable, "provision")
 
 
-def test_a_certificate_is_good_for_a_year_and_replaced_half_a_year_before_its_end(breakable: Steps) -> None:
+def test_a_certificate_is_valid_for_a_year_and_replaced_half_a_year_before_its_end(breakable: Steps) -> None:
     later = TODAY + PERIOD
     ends = breakable.on("pc1", "openssl x509 -noout -checkend 31622400 -in /etc/managed-desktop/desktop.pem || true")
     assert "will expire" in ends, "within 366 days"
@@ -250,14 +248,14 @@ def test_a_certificate_is_good_for_a_year_and_replaced_half_a_year_before_its_en
     assert _changed(breakable, "provision", at=later) == []
 
 
-def test_passwords_are_nowhere_on_the_host(desktops: Steps) -> None:
+def test_no_password_is_stored_on_the_host(desktops: Steps) -> None:
     secret = secrets_of(ALPHA, "desktop", desktops.source)["users_password"]
     password = hashlib.sha256(f"{secret}/user1".encode()).hexdigest()[:24]
     for hidden in (secret, password):
         assert desktops.on("pc1", f"grep -rsl {hidden} /etc /var/log /var/lib /tmp /home || true") == ""
 
 
-def test_a_desktop_is_freed_from_its_people_and_goes_to_the_next_agency(desktops: Steps) -> None:
+def test_a_desktop_is_cleared_of_its_people_and_given_to_the_next_agency(desktops: Steps) -> None:
     _as_user1(desktops, "touch /tmp/left; mkdir -p /var/tmp/left/deep; setsid sleep 3210 >/dev/null 2>&1 &")
     place = {"desktop": ("pc1",)}
     refused = desktops.run("desktop", "precheck", tenant=BRAVO, placement=place)

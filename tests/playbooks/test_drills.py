@@ -1,6 +1,7 @@
 """Disaster recovery, rehearsed for real: a service desk is backed up, lost, restored in a bubble, used and judged.
 
-The test keeps its own records and has its own user, and every sabotage that must turn the verdict is done to the hosts.
+The test keeps its own records and has its own user, and it does to the hosts every sabotage that must change the
+verdict.
 """
 
 import base64
@@ -100,7 +101,7 @@ def passed(drill: Drill) -> None:
 
 
 class TestACleanDrill:
-    def test_tells_the_recovery_point_and_time_that_the_test_measured_itself(self, rehearsals: Rehearsals) -> None:
+    def test_reports_the_recovery_point_and_time_that_the_test_measures_itself(self, rehearsals: Rehearsals) -> None:
         with OwnUser(rehearsals) as user:
             drill = rehearsals.drill({Verb.START: user.prepare, Verb.PROBE: user.begin, Verb.CHECK: user.end})
         passed(drill)
@@ -121,7 +122,7 @@ class TestACleanDrill:
         assert turn < ended - began
         assert began - told < evidence.rto.seconds < ended + turn + told
 
-    def test_held_at_every_level_and_kept_inside(self, rehearsals: Rehearsals) -> None:
+    def test_passes_at_every_level_and_lets_nothing_out(self, rehearsals: Rehearsals) -> None:
         drill = rehearsals.drill()
         passed(drill)
         evidence = rehearsals.evidence(drill)
@@ -148,7 +149,7 @@ class TestACleanDrill:
         passed(rehearsals.drill())
         assert rehearsals.sql(count) == before
 
-    def test_tells_its_parts_and_whether_clocks_were_set(self, rehearsals: Rehearsals) -> None:
+    def test_reports_its_parts_and_whether_clocks_were_set(self, rehearsals: Rehearsals) -> None:
         drill = rehearsals.drill()
         passed(drill)
         evidence = rehearsals.evidence(drill)
@@ -161,7 +162,7 @@ class TestACleanDrill:
             ahead = [canary.host_offset_seconds for canary in tx.canaries.of(AGENCY, DESK)]
         assert all(offset is not None and abs(offset) < 1 for offset in ahead)
 
-    def test_of_a_network_promises_no_canaries(self, rehearsals: Rehearsals) -> None:
+    def test_of_a_network_reports_that_it_has_no_canaries(self, rehearsals: Rehearsals) -> None:
         run = rehearsals.carry(rehearsals.app.recovery.protecting.open_run(AGENCY, "network"))
         assert run.state is RunState.SUCCEEDED, run.error
         drill = rehearsals.drill(component="network")
@@ -303,9 +304,9 @@ def _length(head: bytes) -> int:
 
 
 class TestSabotage:
-    """Ten ways in which a recovery is not what it seems. Each must turn the verdict, and say why."""
+    """Ways in which a recovery is not what it seems: each must change the verdict, and be given as the reason."""
 
-    def test_a_flipped_byte_in_the_repository(self, rehearsals: Rehearsals) -> None:
+    def test_by_a_flipped_byte_in_the_repository_is_detected(self, rehearsals: Rehearsals) -> None:
         steps = rehearsals.steps
         pack = steps.on("recover1", f"ls -S {REPOSITORY}/data/*/* | head -1").strip()
         flip = "import sys; p=sys.argv[1]; b=bytearray(open(p,'rb').read()); b[len(b)//2]^=1; open(p,'wb').write(b)"
@@ -315,13 +316,13 @@ class TestSabotage:
         finally:
             steps.on("recover1", f"cp -p /root/pack {pack}")
 
-    def test_the_newest_snapshot_is_gone(self, rehearsals: Rehearsals) -> None:
+    def test_by_removing_the_newest_snapshot_is_detected(self, rehearsals: Rehearsals) -> None:
         rehearsals.back_up()
         newest = rehearsals.steps.on("recover1", f"ls -t {REPOSITORY}/snapshots/* | head -1").strip()
         with aside(rehearsals.steps, newest):
             self.fails(rehearsals.drill(), "newest backup on record is not in the repository")
 
-    def test_the_wrong_key(self, rehearsals: Rehearsals) -> None:
+    def test_by_using_the_wrong_key_is_detected(self, rehearsals: Rehearsals) -> None:
         box = SecretBox(rehearsals.app.settings.key_file)
         with rehearsals.app.base.store.begin() as tx:
             right = tx.secrets.of(AGENCY, "disaster-recovery")
@@ -347,12 +348,12 @@ class TestSabotage:
         rehearsals.canary()
         rehearsals.back_up()
 
-    def test_a_canary_is_missing(self, chain: Rehearsals) -> None:
+    def test_by_removing_a_canary_is_detected(self, chain: Rehearsals) -> None:
         chain.sql("delete from attachments where content like 'canary 2 %'")
         chain.back_up()
         self.fails(chain.drill(), "records are missing between others: 2")
 
-    def test_canaries_are_in_another_order(self, chain: Rehearsals) -> None:
+    def test_by_reordering_canaries_is_detected(self, chain: Rehearsals) -> None:
         ids = chain.sql("select id from attachments where content like 'canary %' order by id").split()
         text = chain.sql(f"select content from attachments where id = {ids[1]}").strip()
         other = chain.sql(f"select content from attachments where id = {ids[2]}").strip()
@@ -361,7 +362,7 @@ class TestSabotage:
         chain.back_up()
         self.fails(chain.drill(), "order in which they were written")
 
-    def test_rows_from_after_the_disaster(self, chain: Rehearsals) -> None:
+    def test_by_adding_rows_from_after_the_disaster_is_detected(self, chain: Rehearsals) -> None:
         ticket = "select max(id) from attachments where content like 'canary 4 %'"
         later = f"canary 5 {'a' * 64}"
         chain.sql(f"update attachments set content = '{later}' where id = ({ticket})")
@@ -376,7 +377,7 @@ class TestSabotage:
         with build(settings.model_copy(update={"recovery": hurried})) as app:
             yield Rehearsals(app, rehearsals.steps)
 
-    def test_a_service_that_answers_200_without_its_database(self, impatient: Rehearsals) -> None:
+    def test_by_answering_200_without_a_database_is_detected(self, impatient: Rehearsals) -> None:
         site = "server { listen 443 ssl; ssl_certificate /etc/service-desk/tls/desk.pem; ssl_certificate_key"
         site += " /etc/service-desk/tls/desk.key; default_type application/json;"
         site += ' location / { return 200 "{\\"id\\": 1, \\"Subject\\": \\"Recovery probe\\"}"; } }'
@@ -389,7 +390,7 @@ class TestSabotage:
 
         self.fails(impatient.drill({Verb.START: only_pretend}), f"nobody could work within {IMPATIENCE:.0f} s")
 
-    def test_the_recovery_hosts_clock_is_five_seconds_off(self, rehearsals: Rehearsals) -> None:
+    def test_by_setting_the_recovery_hosts_clock_off_by_five_seconds_is_detected(self, rehearsals: Rehearsals) -> None:
         steps, program = rehearsals.steps, "/usr/local/lib/recovery/drill"
         steps.on("recover1", "DEBIAN_FRONTEND=noninteractive apt-get -qq install -y faketime >/dev/null 2>&1")
         late = f"[ $1 != precheck ] || exec faketime -f +5s {program}.right precheck"
@@ -402,13 +403,13 @@ class TestSabotage:
         assert drill.verdict is Verdict.INCONCLUSIVE, drill.reason
         assert "clock is +5" in str(drill.reason)
 
-    def test_its_disk_is_full(self, rehearsals: Rehearsals) -> None:
+    def test_by_filling_the_disk_is_detected(self, rehearsals: Rehearsals) -> None:
         def fill(drill: int) -> None:
             rehearsals.steps.on("recover1", f"mount -o remount,size=64k /var/lib/recovery/drills/{drill}/layer")
 
         self.fails(rehearsals.drill({Verb.RESTORE: fill}), "restore failed", "No space left")
 
-    def test_a_leak(self, rehearsals: Rehearsals) -> None:
+    def test_by_opening_the_bubble_is_detected(self, rehearsals: Rehearsals) -> None:
         def open_up(drill: int) -> None:
             block = drill % 16384 * 4
             host = f"10.255.{block // 256}.{block % 256 + 1}"
@@ -429,7 +430,7 @@ class TestSabotage:
             )
         self.fails(drill, "production service desk1", "could be reached from the restored copy")
 
-    def test_attempts_that_fail_from_everywhere(self, rehearsals: Rehearsals) -> None:
+    def test_by_blocking_attempts_from_everywhere_is_detected(self, rehearsals: Rehearsals) -> None:
         """The desk turns the recovery host away: that nothing gets there from the bubble shows nothing."""
         steps, address = rehearsals.steps, rehearsals.steps.site.hosts["recover1"].address
         rule = f"nft insert rule inet host_firewall input ip saddr {address} tcp dport {{ 80, 443 }} drop"
@@ -452,7 +453,7 @@ class TestSabotage:
 
 
 class TestADrillThatTheHostNoLongerHas:
-    """Its lease ran out while nobody could be heard, or somebody cleaned it up: it ends, and nobody is blamed."""
+    """Its lease ran out while the host was unreachable, or somebody cleaned it up: it ends, and nobody is blamed."""
 
     @pytest.mark.parametrize("verb", [Verb.PREPARE, Verb.RESTORE, Verb.PROBE, Verb.CHECK])
     def test_ends_at_once_and_decides_nothing(self, rehearsals: Rehearsals, verb: Verb) -> None:
@@ -461,10 +462,10 @@ class TestADrillThatTheHostNoLongerHas:
         assert f"{verb.value}: recover1: drill renew: drill {drill.id} has no lease any more" in str(drill.reason)
         assert rehearsals.left() == {"drills": [], "leftovers": []}
 
-    def test_is_noticed_while_the_service_is_waited_for(
+    def test_is_detected_while_the_drill_waits_for_the_service(
         self, rehearsals: Rehearsals, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """From the outside it only looks as if the service did not come."""
+        """From outside, it only looks as if the service did not start."""
         monkeypatch.setattr("orchestrator.usecases.recovery.leasing.RENEWED", timedelta(seconds=1))
         asked = SshUser.ask
         gone = threading.Event()
@@ -488,7 +489,7 @@ class TestADrillThatTheHostNoLongerHas:
 
 
 class TestCleaningUp:
-    def test_goes_on_when_the_machine_died_before_it_could_be_stopped(self, rehearsals: Rehearsals) -> None:
+    def test_continues_when_the_machine_died_before_it_could_be_stopped(self, rehearsals: Rehearsals) -> None:
         end = "import bubble, leases; bubble.end(leases.Drill(999_979))"
         rehearsals.steps.on("recover1", f"cd /usr/local/lib/recovery; python3 -c '{end}'")
 
@@ -507,7 +508,7 @@ class TestAKilledOrchestrator:
     @pytest.mark.parametrize(
         "state", [state if state in OFTEN else pytest.param(state, marks=pytest.mark.long) for state in STATES]
     )
-    def test_is_followed_by_one_that_cleans_up(
+    def test_is_replaced_by_one_that_cleans_up(
         self, rehearsals: Rehearsals, environment: dict[str, str], state: str
     ) -> None:
         drill = rehearsals.app.recovery.drilling.request(AGENCY, DESK, by="the test")
@@ -523,7 +524,7 @@ class TestAKilledOrchestrator:
             wait_until(lambda: rehearsals.stored(drill.id).state is DrillState.ABORTED, seconds=PATIENCE)
         assert rehearsals.left() == {"drills": [], "leftovers": []}
 
-    def test_is_taken_over_in_the_middle_and_the_drill_proves_nothing(
+    def test_is_replaced_in_the_middle_and_the_drill_proves_nothing(
         self, rehearsals: Rehearsals, environment: dict[str, str]
     ) -> None:
         drill = rehearsals.app.recovery.drilling.request(AGENCY, DESK, by="the test")
@@ -538,7 +539,7 @@ class TestAKilledOrchestrator:
         assert after.verdict is Verdict.INCONCLUSIVE, after.reason
         assert rehearsals.left() == {"drills": [], "leftovers": []}
 
-    def test_that_never_comes_back_is_cleaned_up_after_by_the_host_itself(self, rehearsals: Rehearsals) -> None:
+    def test_that_never_comes_back_leaves_the_cleanup_to_the_host_itself(self, rehearsals: Rehearsals) -> None:
         steps, number = rehearsals.steps, 999_983
         with rehearsals.app.base.store.begin() as tx:
             writer = writer_of(DESK, "desk1", rehearsals.app.base.assigning.keeper_secrets(tx, AGENCY))
@@ -552,9 +553,9 @@ class TestAKilledOrchestrator:
 
 @pytest.mark.attack
 class TestSecrets:
-    """Last, as the agency leaves: over all that was done above, by onboarding, backups, drills and canaries."""
+    """Last, as the agency leaves: after everything above, from onboarding to backups, drills and canaries."""
 
-    def test_were_on_no_command_line_in_no_environment_and_in_no_journal(
+    def test_never_appeared_on_a_command_line_in_an_environment_or_in_a_journal(
         self, rehearsals: Rehearsals, watch: ProcessWatch
     ) -> None:
         before, renewing = self.secrets(rehearsals), rehearsals.app.keys.renewing

@@ -1,4 +1,4 @@
-"""Keys of hosts are pinned: one that shows another is not spoken to. Ours is replaced on all of them, or on none."""
+"""Host keys are pinned: a host with another key is not contacted. Our own key is replaced on all hosts or on none."""
 
 import subprocess
 import sys
@@ -39,7 +39,7 @@ def test_a_host_with_the_wrong_key_is_unreachable(steps: Steps, tmp_path: Path, 
     assert (tmp_path / "known_hosts").read_text() == wrong, "no key is ever learned"
 
 
-def test_another_key_of_ours_takes_the_place_of_the_old_one_on_every_host(steps: Steps, tmp_path: Path) -> None:
+def test_our_new_key_replaces_the_old_one_on_every_host(steps: Steps, tmp_path: Path) -> None:
     practice, key = steps.practice, steps.home / "sites" / "practice" / "id_ed25519"
     practice.boot_all()
     old = tmp_path / "old"

@@ -1,6 +1,6 @@
-"""What is being made for an agency, killed anywhere, and then removed: nothing of the agency is left on the hosts.
+"""Provisioning for an agency is killed anywhere, and then undone: nothing of the agency is left on the hosts.
 
-`retire` itself asks the hosts for whatever bears the agency's name or number, and fails when there is anything.
+`retire` itself looks on the hosts for anything with the agency's name or number, and fails when it finds something.
 """
 
 import pytest
@@ -36,7 +36,7 @@ def _kill_and_remove(steps: Steps, component: str, task: str) -> None:
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_in_the_middle(steps: Steps, component: str) -> None:
+def test_provisioning_killed_in_the_middle_is_removed_completely(steps: Steps, component: str) -> None:
     tasks = _tasks(steps, component)
     _kill_and_remove(steps, component, tasks[len(tasks) // 2])
 
@@ -44,6 +44,6 @@ def test_in_the_middle(steps: Steps, component: str) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_after_every_task(steps: Steps, component: str) -> None:
+def test_provisioning_killed_after_any_task_is_removed_completely(steps: Steps, component: str) -> None:
     for task in _tasks(steps, component):
         _kill_and_remove(steps, component, task)

@@ -43,7 +43,7 @@ def test_a_prediction_for_a_fresh_gateway_changes_nothing(steps: Steps) -> None:
     assert steps.on("gw1", "dpkg --get-selections | sha256sum") == before
 
 
-def test_what_was_made_stays_as_it_is_and_serves_both_agencies(networks: Steps) -> None:
+def test_provisioning_again_changes_nothing_and_verification_passes(networks: Steps) -> None:
     for tenant in (ALPHA, BRAVO):
         assert networks.changed("network", "provision", tenant=tenant) == []
         assert networks.changed("network", "provision", tenant=tenant, check=True) == []
@@ -53,7 +53,7 @@ def test_what_was_made_stays_as_it_is_and_serves_both_agencies(networks: Steps) 
     assert networks.on("gw1", "ip netns; ls /sys/class/net | grep agencyx || true") == ""
 
 
-def test_it_survives_a_reboot(networks: Steps) -> None:
+def test_the_network_survives_a_reboot(networks: Steps) -> None:
     networks.on("gw1", "systemd-run --on-active=1 systemctl reboot")
     before = networks.on("gw1", "cat /proc/sys/kernel/random/boot_id")
     for _ in range(60):
@@ -75,20 +75,20 @@ WRONG_KEY = f"wg genkey | wg set vpn{ALPHA.number} private-key /dev/stdin"
 
 
 @pytest.mark.parametrize(("broken", "complaint"), [*BREAKS, (WRONG_KEY, "does not answer")])
-def test_what_is_broken_is_noticed(breakable: Steps, broken: str, complaint: str) -> None:
+def test_verification_detects_what_is_broken(breakable: Steps, broken: str, complaint: str) -> None:
     breakable.on("gw1", broken)
     outcome = breakable.run("network", "verify")
     assert outcome.state is StepState.FAILED
     assert complaint in str(outcome.error)
 
 
-def test_what_is_broken_is_mended_by_provisioning(breakable: Steps) -> None:
+def test_provisioning_repairs_what_is_broken(breakable: Steps) -> None:
     breakable.on("gw1", "; ".join(broken for broken, _ in BREAKS))
     breakable.succeed("network", "provision")
     breakable.succeed("network", "verify")
 
 
-def test_a_new_key_of_remote_access_takes_the_place_of_the_old_one(breakable: Steps) -> None:
+def test_a_new_key_for_remote_access_replaces_the_old_one(breakable: Steps) -> None:
     renewed = ("vpn_private_key",)
     assert breakable.run("network", "verify", renewed=renewed).state is StepState.FAILED
     assert breakable.changed("network", "provision", renewed=renewed) != []
@@ -97,7 +97,7 @@ def test_a_new_key_of_remote_access_takes_the_place_of_the_old_one(breakable: St
     assert breakable.run("network", "verify").state is StepState.FAILED, "the old one is worth nothing"
 
 
-def test_what_the_agency_chooses_reaches_its_devices(breakable: Steps) -> None:
+def test_the_agencys_choices_reach_its_devices(breakable: Steps) -> None:
     networks = breakable
     worker = {"name": "someone", "public_key": "YAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk="}
     chosen = {"dhcp_lease_hours": 2, "remote_workers": [worker]}
@@ -107,7 +107,7 @@ def test_what_the_agency_chooses_reaches_its_devices(breakable: Steps) -> None:
     assert networks.run("network", "verify").state is StepState.FAILED, "leases are for 2 hours, not for 12"
 
 
-def test_an_address_that_is_in_use_is_named_before_anything_happens(networks: Steps) -> None:
+def test_an_address_that_is_in_use_is_named_before_anything_changes(networks: Steps) -> None:
     networks.on("gw1", f"ip address add {NETWORKS}.203.9/24 dev lo")
     try:
         outcome = networks.run("network", "precheck", tenant=Tenant("charlie-agency", 203))
@@ -116,7 +116,7 @@ def test_an_address_that_is_in_use_is_named_before_anything_happens(networks: St
     assert f"lo already has an address in {NETWORKS}.203.0/24" in str(outcome.error)
 
 
-def test_a_site_that_would_shut_us_out_is_refused_before_anything_happens(steps: Steps) -> None:
+def test_a_site_that_would_lock_us_out_is_refused_before_anything_changes(steps: Steps) -> None:
     for management, complaint in ((["192.0.2.1"], "is managed now"), ([], "site_management is empty")):
         site = steps.site.model_copy(update={"facts": {**steps.site.facts, "site_management": management}})
         outcome = replace(steps, site=site).run("network", "precheck")
@@ -131,7 +131,7 @@ BY_HAND = [
 
 
 @pytest.mark.parametrize("by_hand", BY_HAND)
-def test_rules_that_somebody_changed_are_found_and_put_right(breakable: Steps, by_hand: str) -> None:
+def test_rules_changed_by_hand_are_detected_and_repaired(breakable: Steps, by_hand: str) -> None:
     rules = "nft list table inet host_firewall"
     before = breakable.on("gw1", rules)
     breakable.on("gw1", by_hand)
@@ -159,7 +159,7 @@ tail -n 1 {KERNEL}
 """
 
 
-def test_what_somebody_changed_live_is_found_and_put_right(breakable: Steps) -> None:
+def test_live_changes_by_hand_are_detected_and_repaired(breakable: Steps) -> None:
     before = breakable.on("gw1", LIVE)
     breakable.on("gw1", CHANGED_LIVE)
     noticed = [
@@ -175,7 +175,7 @@ def test_what_somebody_changed_live_is_found_and_put_right(breakable: Steps) -> 
     assert breakable.changed("network", "provision", check=True) == []
 
 
-def test_rules_of_the_sites_own_stay(breakable: Steps) -> None:
+def test_the_sites_own_rules_stay(breakable: Steps) -> None:
     breakable.on("gw1", "echo 'ip saddr 192.0.2.7 tcp dport 9100 accept' > /etc/host-firewall/site.rules")
     assert breakable.changed("network", "provision") == ["gw1: Protect the host"]
     assert breakable.changed("network", "provision") == []

@@ -1,4 +1,4 @@
-"""A day of a service provider's engineer on a practice site: what goes wrong, and how it is put right."""
+"""A day of a service provider's engineer on a practice site: what goes wrong, and how it is repaired."""
 
 import re
 import subprocess
@@ -83,9 +83,9 @@ def unplugged(host: str) -> Iterator[None]:
 
 
 class TestADay:
-    """In its order."""
+    """In the order of the day."""
 
-    def test_a_command_that_is_killed_is_called_again(self, command: Command, file: Path) -> None:
+    def test_a_killed_command_is_called_again(self, command: Command, file: Path) -> None:
         apply = command.start("apply", file, "--yes")
         until(lambda: apply.poll() is not None or states(command).get("desktop.provision") == "running")
         apply.kill()
@@ -97,7 +97,7 @@ class TestADay:
         assert (attempts["desktop.precheck"], attempts["desktop.provision"]) == (1, 2)
         command("agency", "verify", AGENCY)
 
-    def test_more_people_are_a_change_of_the_contract(self, command: Command, file: Path) -> None:
+    def test_ordering_more_people_changes_the_contract(self, command: Command, file: Path) -> None:
         file.write_text(CALL_OFF.replace("seats: 300", "seats: 320"))
         plan = command.json("plan", file)
         assert plan["steps"] == []
@@ -105,7 +105,7 @@ class TestADay:
         command("apply", file, "--yes")
         assert "Nothing to change" in command("apply", file, "--yes")
 
-    def test_a_firewall_that_somebody_emptied_is_found_and_put_right(
+    def test_a_firewall_that_somebody_emptied_is_detected_and_repaired(
         self, command: Command, file: Path, steps: Steps
     ) -> None:
         number = command.json("agency", "show", AGENCY)["allocations"]["number"]
@@ -129,13 +129,13 @@ class TestADay:
         assert (told["verdict"], drill.returncode) == ("inconclusive", 1)
         command("drill", "start", AGENCY, "network")
 
-    def test_what_waits_can_be_cancelled(self, command: Command) -> None:
+    def test_a_waiting_run_can_be_cancelled(self, command: Command) -> None:
         run = command.json("backup", "start", AGENCY, "--no-follow")["run"]
         command("run", "cancel", run)
         assert command.json("run", "show", run)["state"] == "cancelled"
         command("backup", "start", AGENCY)
 
-    def test_an_agency_that_leaves_leaves_nothing(self, command: Command, steps: Steps) -> None:
+    def test_an_agency_that_leaves_leaves_nothing_behind(self, command: Command, steps: Steps) -> None:
         command("agency", "offboard", AGENCY, "--yes-destroy", AGENCY)
         assert {host: steps.on(host, LEFT) for host in ("gw1", "pc1", "pc2")} == {"gw1": "", "pc1": "", "pc2": ""}
         held = steps.on("recover1", LEFT).split()

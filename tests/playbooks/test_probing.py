@@ -1,7 +1,7 @@
 """Service levels of a real desk: its web server is stopped for a measured time, and an incident takes its course; the
-timeline, the counters, the month and its report say so.
+timeline, the counters, the month and its report show both.
 
-The desk is a premium one, whose hours are all hours: tests run at night, too.
+The desk has the premium tier, with service at all hours: tests run at night, too.
 """
 
 import shutil
@@ -76,17 +76,17 @@ def timeline(app: Application, probe: str) -> Timeline:
         return timelines(tx, AGENCY, DESK).get(probe, ())
 
 
-def test_agents_use_the_desk_all_the_time(probed: Application) -> None:
+def test_probes_use_the_desk_as_its_agents_do(probed: Application) -> None:
     wait_until(lambda: [t.state for t in timeline(probed, "rt")] == [UP], seconds=WITHIN)
     found = {target.key.probe: reading for target, reading in probed.probing.probe_now(AGENCY, DESK)}
     assert found["http"].state is UP, found["http"].detail
     assert found["rt"].detail.endswith("opened, read and resolved")
 
 
-def test_an_outage_is_told_to_the_interval_and_somebody_is_called(
+def test_an_outage_is_measured_to_the_interval_and_somebody_is_called(
     probed: Application, steps: Steps, tmp_path: Path
 ) -> None:
-    """By a real Prometheus and a real Alertmanager, whose alerts wait for nothing here."""
+    """By a real Prometheus and a real Alertmanager, whose alerts fire here without delay."""
     wait_until(lambda: [t.state for t in timeline(probed, "http")] == [UP], seconds=WITHIN)
     alert = ("ServiceDown", AGENCY, DESK)
     with serving(probed) as port, watching(tmp_path, orchestrator=port) as watchers:

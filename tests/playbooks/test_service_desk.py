@@ -1,4 +1,4 @@
-"""The service desk of two agencies on one real host: made, used, broken, mended, removed and made again."""
+"""The service desk of two agencies on one real host: made, used, broken, repaired, removed and made again."""
 
 import hashlib
 import json
@@ -46,7 +46,7 @@ def breakable(desks: Steps) -> Iterator[Steps]:
     desks.practice.restore("desks")
 
 
-def test_what_was_made_stays_as_it_is_and_serves_both_agencies(desks: Steps) -> None:
+def test_provisioning_again_changes_nothing_and_verification_passes(desks: Steps) -> None:
     for tenant in (ALPHA, BRAVO):
         assert desks.changed("service-desk", "provision", tenant=tenant) == []
         assert desks.changed("service-desk", "provision", tenant=tenant, check=True) == []
@@ -92,7 +92,7 @@ SEEN = [
 
 
 @pytest.mark.parametrize(("broken", "complaint"), STOPS)
-def test_a_stopped_service_is_noticed(breakable: Steps, broken: str, complaint: str) -> None:
+def test_a_stopped_service_is_detected(breakable: Steps, broken: str, complaint: str) -> None:
     breakable.on("desk1", broken)
     outcome = breakable.run("service-desk", "verify")
     assert outcome.state is StepState.FAILED
@@ -100,7 +100,7 @@ def test_a_stopped_service_is_noticed(breakable: Steps, broken: str, complaint: 
 
 
 @pytest.mark.parametrize(("wrong", "complaint"), WRONGS)
-def test_a_wrong_password_or_a_right_too_many_is_noticed(breakable: Steps, wrong: str, complaint: str) -> None:
+def test_a_wrong_password_or_an_excessive_right_is_detected(breakable: Steps, wrong: str, complaint: str) -> None:
     run_in_rt(breakable, _filled(wrong))
     outcome = breakable.run("service-desk", "verify")
     assert outcome.state is StepState.FAILED
@@ -109,7 +109,7 @@ def test_a_wrong_password_or_a_right_too_many_is_noticed(breakable: Steps, wrong
 
 
 @pytest.mark.parametrize(("lost", "complaint"), SEEN)
-def test_a_desk_that_shows_too_much_is_noticed_and_mended(breakable: Steps, lost: str, complaint: str) -> None:
+def test_a_desk_that_shows_too_much_is_detected_and_repaired(breakable: Steps, lost: str, complaint: str) -> None:
     breakable.on("desk1", f"{lost}; systemctl restart service-desk@1 service-desk@2")
     outcome = breakable.run("service-desk", "verify")
     assert outcome.state is StepState.FAILED
@@ -118,7 +118,7 @@ def test_a_desk_that_shows_too_much_is_noticed_and_mended(breakable: Steps, lost
     breakable.succeed("service-desk", "verify")
 
 
-def test_what_is_stopped_and_wrong_is_mended_by_provisioning(breakable: Steps) -> None:
+def test_provisioning_repairs_what_is_wrong_or_stopped(breakable: Steps) -> None:
     for wrong, _ in WRONGS:
         run_in_rt(breakable, _filled(wrong))
     assert len(breakable.changed("service-desk", "provision", check=True)) == 1
@@ -129,7 +129,7 @@ def test_what_is_stopped_and_wrong_is_mended_by_provisioning(breakable: Steps) -
     breakable.succeed("service-desk", "verify")
 
 
-def test_new_passwords_take_the_place_of_the_old_ones(breakable: Steps) -> None:
+def test_new_passwords_replace_the_old_ones(breakable: Steps) -> None:
     renewed = ("agents_password",)
     assert breakable.run("service-desk", "verify", renewed=renewed).state is StepState.FAILED
     assert breakable.changed("service-desk", "provision", renewed=renewed) != []
@@ -151,7 +151,7 @@ DAYS_LEFT = 'expr \\( $(date -d "$({end})" +%s) - $(date +%s) \\) / 86400'.forma
 
 
 @pytest.mark.parametrize("days", [100, 3650])
-def test_the_desks_certificate_is_good_for_a_year_and_replaced_in_time(breakable: Steps, days: int) -> None:
+def test_the_desks_certificate_is_valid_for_a_year_and_replaced_in_time(breakable: Steps, days: int) -> None:
     breakable.on("desk1", ISSUED_FOR.format(days=days))
     assert breakable.changed("service-desk", "provision") != []
     assert 360 < int(breakable.on("desk1", DAYS_LEFT)) <= 365
@@ -159,7 +159,7 @@ def test_the_desks_certificate_is_good_for_a_year_and_replaced_in_time(breakable
     breakable.succeed("service-desk", "verify")
 
 
-def test_units_of_the_packages_that_serve_nobody_do_not_run(desks: Steps) -> None:
+def test_unused_units_of_the_packages_do_not_run(desks: Steps) -> None:
     for asked, answer in (("is-active", "inactive"), ("is-enabled", "disabled")):
         said = desks.on("desk1", f"systemctl {asked} request-tracker5 rt5-fcgi || true").split()
         assert set(said) == {answer}, said
@@ -295,7 +295,7 @@ def test_agents_find_nobody_of_another_agency(people: People) -> None:
     assert total == len(names), "those who are hidden are not counted either"
 
 
-def test_nobody_becomes_seen_by_having_them_take_part(people: People) -> None:
+def test_adding_somebody_of_another_agency_to_a_ticket_does_not_make_them_visible(people: People) -> None:
     seat, made = people.seat(ALPHA), people.made[BRAVO.id]
     ticket = json.loads(seat.rest("POST", "ticket", {"Queue": ALPHA.id, "Subject": "Who takes part"})[1])["id"]
     for who in (made["agent"], made["bob"], made["group"], f"{BRAVO.id}.agent1", f"group:{BRAVO.id}"):
@@ -310,7 +310,7 @@ def test_nobody_becomes_seen_by_having_them_take_part(people: People) -> None:
     assert people.marks(people.shown(seat, "user/{agent}", ALPHA) + people.shown(seat, "user/{bob}", ALPHA)) == []
 
 
-def test_agents_still_do_what_their_work_needs(people: People) -> None:
+def test_agents_can_still_do_their_work(people: People) -> None:
     seat, ticket = people.seat(ALPHA), people.made[ALPHA.id]["ticket"]
     status, text = seat.rest("GET", f"ticket/{ticket}?fields[Requestor]=Name")
     assert (status, json.loads(text)["Requestor"][0]["id"]) == (200, f"bob@{ALPHA.id}.example")
@@ -331,7 +331,7 @@ def test_agents_still_do_what_their_work_needs(people: People) -> None:
         assert any(shown in page for _, page in pages), shown
 
 
-def test_the_session_of_a_browser_stays_with_it(people: People) -> None:
+def test_the_cookie_of_a_browsers_session_is_protected(people: People) -> None:
     cookie = people.seat(ALPHA).log_in()
     said = {part.strip().lower() for part in cookie.split(";")[1:]}
     assert {"secure", "httponly", "samesite=lax"} <= said
@@ -351,7 +351,7 @@ PY
 COUNTS = "/run/service-desk"
 
 
-def test_who_guesses_an_agents_password_is_shut_out_where_they_are_and_nobody_else(people: People) -> None:
+def test_guessing_an_agents_password_locks_out_only_the_place_it_comes_from(people: People) -> None:
     desks, seat, colleague = people.steps, people.seat(ALPHA), people.seat(ALPHA, "agent2")
     guess = replace(seat, password="guess")
     from_gateway = FROM_GATEWAY.format(login=seat.login, password=seat.password, address=seat.address)
@@ -371,7 +371,7 @@ def test_who_guesses_an_agents_password_is_shut_out_where_they_are_and_nobody_el
     assert desks.on("desk1", f"ls {COUNTS}") == "", "who knows it starts with none"
 
 
-def test_another_authority_takes_the_place_of_the_desks(breakable: Steps) -> None:
+def test_a_new_authority_replaces_the_one_of_the_desk(breakable: Steps) -> None:
     authority = "openssl x509 -in /etc/service-desk/tls/ca.pem -noout -fingerprint"
     known, desks = breakable.on("desk1", authority), breakable
     site = desks.site.model_copy(update={"facts": {**desks.site.facts, "site_desk_authority": 2}})
@@ -393,7 +393,7 @@ def test_another_authority_takes_the_place_of_the_desks(breakable: Steps) -> Non
     second.succeed("service-desk", "verify")
 
 
-def test_what_the_agency_chooses_is_what_it_gets(breakable: Steps) -> None:
+def test_the_agencys_choices_take_effect(breakable: Steps) -> None:
     desks = breakable
     chosen = {"agents": ["agent1", "ada"], "email": "support@alpha.example"}
     desks.succeed("service-desk", "provision", parameters=chosen, tier="premium")
@@ -407,7 +407,7 @@ def test_what_the_agency_chooses_is_what_it_gets(breakable: Steps) -> None:
     assert f"belongs to {ALPHA.id}" in str(taken.error)
 
 
-def test_passwords_are_nowhere_on_the_host(desks: Steps) -> None:
+def test_no_password_is_stored_on_the_host(desks: Steps) -> None:
     secret = secrets_of(ALPHA, "service-desk", desks.source)["agents_password"]
     password = hashlib.sha256(f"{secret}/agent1".encode()).hexdigest()[:24]
     for hidden in (secret, password):

@@ -6,7 +6,7 @@ from tests.playbooks.conftest import BOTH, Steps
 
 
 @pytest.mark.parametrize("components", [["network", "thin-client"], ["disaster-recovery"]], ids=" and ".join)
-def test_neither_disturbs_the_other(steps: Steps, components: list[str]) -> None:
+def test_neither_agency_disturbs_the_other(steps: Steps, components: list[str]) -> None:
     for component in components:
         steps.same_time(component, "provision")
     for component in components:

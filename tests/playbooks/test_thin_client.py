@@ -52,7 +52,7 @@ def test_a_prediction_for_fresh_hosts_changes_nothing(steps: Steps) -> None:
     assert _left(steps, ALPHA) == ""
 
 
-def test_what_was_made_stays_as_it_is_and_serves_both_agencies(sessions: Steps) -> None:
+def test_provisioning_again_changes_nothing_and_verification_passes(sessions: Steps) -> None:
     for tenant in BOTH:
         assert sessions.changed("thin-client", "provision", tenant=tenant) == []
         assert sessions.changed("thin-client", "provision", tenant=tenant, check=True) == []
@@ -96,7 +96,7 @@ time.sleep(600)
 """
 
 
-def test_who_holds_every_port_takes_none_from_another_agency(sessions: Steps) -> None:
+def test_holding_every_port_takes_none_from_another_agency(sessions: Steps) -> None:
     folder, unit = "/run/held", "port-hog"
     place = f"--slice=agency{ALPHA.number}.slice -p NetworkNamespacePath=/run/netns/sessions{ALPHA.number}"
     sessions.on("thin1", f"mkdir -p {folder}; cat > {folder}/hold.py <<'PY'\n{HOLD}\nPY")
@@ -119,7 +119,7 @@ done
 """
 
 
-def test_an_account_whose_password_is_guessed_is_shut_for_a_while_and_no_other(breakable: Steps) -> None:
+def test_guessing_a_password_locks_only_that_account_for_a_while(breakable: Steps) -> None:
     said = breakable.on("thin1", GUESS.format(id=ALPHA.id))
     assert "no\n" not in said
     outcome = breakable.run("thin-client", "verify")
@@ -148,7 +148,7 @@ BREAKS = [
 
 
 @pytest.mark.parametrize(("host", "broken", "complaint"), BREAKS)
-def test_what_is_broken_is_noticed(breakable: Steps, host: str, broken: str, complaint: str) -> None:
+def test_verification_detects_what_is_broken(breakable: Steps, host: str, broken: str, complaint: str) -> None:
     breakable.on(host, broken)
     outcome = breakable.run("thin-client", "verify")
     assert outcome.state is StepState.FAILED
@@ -156,7 +156,7 @@ def test_what_is_broken_is_noticed(breakable: Steps, host: str, broken: str, com
     assert breakable.on("thin1", "pgrep -xa 'Xorg|xrdp-chansrv' || true") == "", "the check leaves no session behind"
 
 
-def test_what_is_broken_is_mended_by_provisioning(breakable: Steps) -> None:
+def test_provisioning_repairs_what_is_broken(breakable: Steps) -> None:
     for host, broken, _ in BREAKS:
         breakable.on(host, broken)
     breakable.succeed("thin-client", "provision")
@@ -179,7 +179,7 @@ systemctl daemon-reload; systemctl show -P MemoryMax agency{ALPHA.number}.slice
 """
 
 
-def test_what_somebody_changed_live_is_found_and_put_right(breakable: Steps) -> None:
+def test_live_changes_by_hand_are_detected_and_repaired(breakable: Steps) -> None:
     before = breakable.on("thin1", LIVE)
     breakable.on("thin1", CHANGED_LIVE)
     noticed = [
@@ -204,7 +204,7 @@ def test_a_home_that_is_a_link_is_refused_and_not_followed(breakable: Steps) -> 
     assert breakable.on("thin1", "stat -c %a,%U /srv/elsewhere") == "755,root\n"
 
 
-def test_new_secrets_take_the_place_of_the_old_ones(breakable: Steps) -> None:
+def test_new_secrets_replace_the_old_ones(breakable: Steps) -> None:
     for renewed in (("users_password",), ("authority_key",)):
         assert breakable.run("thin-client", "verify", renewed=renewed).state is StepState.FAILED
         changed = [breakable.succeed("thin-client", "provision", renewed=renewed).counts.changed > 0 for _ in range(2)]
@@ -214,7 +214,7 @@ def test_new_secrets_take_the_place_of_the_old_ones(breakable: Steps) -> None:
         breakable.succeed("thin-client", "provision")
 
 
-def test_what_an_interrupted_attempt_did_not_come_to_is_done_by_the_next(breakable: Steps) -> None:
+def test_the_next_attempt_does_what_an_interrupted_one_left_undone(breakable: Steps) -> None:
     sessions = breakable
     file, rule = f"/etc/agency-network/{ALPHA.id}/firewall.d/boot.nft", f"agency{ALPHA.number} | grep -c 'dport 69'"
     reload = f"systemctl reload agency-firewall@{ALPHA.id}"
@@ -226,7 +226,7 @@ def test_what_an_interrupted_attempt_did_not_come_to_is_done_by_the_next(breakab
     assert sessions.on("gw1", in_force) == "1\n"
 
 
-def test_who_leaves_the_list_loses_their_home(breakable: Steps) -> None:
+def test_people_who_leave_the_list_lose_their_home(breakable: Steps) -> None:
     sessions = breakable
     sessions.succeed("thin-client", "provision", parameters={"users": ["user2", "user3"]})
     assert sessions.on("thin1", f"ls /home | grep {ALPHA.id}").split() == [f"{ALPHA.id}-user2", f"{ALPHA.id}-user3"]

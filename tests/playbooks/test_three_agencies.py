@@ -50,7 +50,7 @@ def command(practice: PracticeHome) -> Command:
 
 
 class TestThreeAgencies:
-    """In their order: onboarded at once, used, found unchanged, and offboarded."""
+    """In this order: onboarded at once, used, found unchanged, and offboarded."""
 
     def test_are_onboarded_at_the_same_time(self, command: Command) -> None:
         assert len(EXAMPLES) == 3
@@ -64,7 +64,7 @@ class TestThreeAgencies:
 
     @pytest.mark.attack
     def test_reach_what_is_declared_and_nothing_else(self, command: Command, steps: Steps) -> None:
-        """Everything that listens anywhere is asked for from everywhere."""
+        """Every port that anything listens on is tried from everywhere."""
         command.onboard(EXAMPLES)
         views = {agency: command.json("agency", "show", agency) for agency in AGENCIES}
         differences = reach.differences(steps, views)
@@ -83,12 +83,12 @@ class TestThreeAgencies:
     def test_log_in_to_their_own_desktop_with_the_password_made_for_them(
         self, command: Command, practice: PracticeHome
     ) -> None:
-        """An agency's user, over ssh, against the pinned host key; and with a wrong password not."""
+        """An agency's user, over ssh, against the pinned host key; a wrong password is refused."""
         assert "agency-cabinet-office" in groups(command, practice, password_of_user1(practice))
         with pytest.raises(paramiko.AuthenticationException):
             groups(command, practice, "wrong")
 
-    def test_can_be_given_other_passwords(self, command: Command, practice: PracticeHome) -> None:
+    def test_can_be_given_new_passwords(self, command: Command, practice: PracticeHome) -> None:
         before = password_of_user1(practice)
         said = command("secret", "rotate", "cabinet-office", "desktop", "users_password", "--yes")
         after = password_of_user1(practice)
@@ -106,7 +106,7 @@ class TestThreeAgencies:
         assert {c["component"]: c["effect"] for c in plan["changes"]} == {"network": "update", "service-desk": "none"}
         command("apply", changed, "--yes")
 
-    def test_what_was_changed_by_hand_is_found_and_put_right(
+    def test_have_changes_by_hand_detected_and_repaired(
         self, command: Command, practice: PracticeHome, steps: Steps
     ) -> None:
         agency, by_hand = "land-registry-north", "# by hand"
@@ -132,7 +132,9 @@ class TestThreeAgencies:
         assert "cabinet-office" in steps.on("gw1", "ls /etc/agency-network")
         command("drift", "check", "land-registry-north")
 
-    def test_a_host_that_does_not_answer_is_called_unreachable(self, command: Command, practice: PracticeHome) -> None:
+    def test_see_a_host_that_does_not_answer_reported_as_unreachable(
+        self, command: Command, practice: PracticeHome
+    ) -> None:
         """Its address is wrong; the command ends with 75, and once it is right the run goes on."""
         agency = "land-registry-south"
         newcomer = practice.home / f"{agency}.yml"

@@ -1,4 +1,4 @@
-"""What retention forgets, whoever writes backups: the programs of the recovery host, without a host."""
+"""Which backups retention forgets, whoever writes them: the programs of the recovery host, without a host."""
 
 import json
 import os
@@ -52,7 +52,7 @@ class TestRetention:
         old = [backup(f"old {n}", days=1000 + n / 100) for n in range(5)]
         assert forgotten(*old) == {"old 3", "old 4"}
 
-    def test_counts_components_and_hosts_apart(self) -> None:
+    def test_counts_components_and_hosts_separately(self) -> None:
         others = [backup("of another", days=50, tag="network"), backup("elsewhere", days=50, host="desk2")]
         assert not {"of another", "elsewhere"} & forgotten(*daily(100), *others)
 
@@ -64,8 +64,8 @@ class TestABackupOfAnotherTime:
     def test_is_doubtful(self, hours: float, doubtful: bool) -> None:
         assert backup("one", days=3, claimed=NOW - timedelta(days=3) + timedelta(hours=hours)).doubtful is doubtful
 
-    def test_takes_nobodys_place_and_is_left_for_people_to_look_at(self) -> None:
-        """Twenty-two from the future once pushed out all ten that were real."""
+    def test_displaces_no_other_backup_and_is_left_for_people_to_examine(self) -> None:
+        """Twenty-two backups from the future once pushed out all ten real ones."""
         real = daily(10)
         false = [backup(f"false {n}", days=0.1, claimed=NOW + timedelta(days=n)) for n in range(1, 23)]
         assert forgotten(*real, *false) == set()
@@ -74,10 +74,10 @@ class TestABackupOfAnotherTime:
         times=st.lists(st.tuples(st.floats(0, 100), st.floats(-(10**5), 10**5)), max_size=40),
         nights=st.integers(1, 60),
     )
-    def test_whatever_a_writer_adds_at_once_every_night_is_kept_that_was_to_be_kept(
+    def test_added_by_a_writer_never_displaces_one_that_is_to_be_kept(
         self, times: list[tuple[float, float]], nights: int
     ) -> None:
-        """It adds what it likes within one day that has a backup already, for any times."""
+        """Within one day that already has a backup, the writer adds what it likes, with any times."""
         real = daily(nights)
         before = {one.id for one in real} - forgotten(*real)
         added = [
@@ -94,7 +94,7 @@ class TestTheLedger:
             (tmp_path / "repository" / folder).mkdir(parents=True)
         return tmp_path / "repository"
 
-    def test_notes_when_a_backup_came_and_never_again(self, repository: Path, tmp_path: Path) -> None:
+    def test_records_when_a_backup_arrived_and_never_changes_that(self, repository: Path, tmp_path: Path) -> None:
         ledger = tmp_path / "receipts.json"
         (repository / "snapshots" / "one").touch()
         os.utime(repository / "snapshots" / "one", (1000, 1000))
@@ -107,13 +107,13 @@ class TestTheLedger:
         assert receipts.noted(ledger, repository) == {"two": 2000}
         assert json.loads(ledger.read_text()) == {"two": 2000}
 
-    def test_tells_of_keys_that_were_added(self, repository: Path) -> None:
+    def test_reports_keys_that_were_added(self, repository: Path) -> None:
         (repository / "keys" / "first").touch()
         assert receipts.strange_keys(repository, ["first"]) == []
         (repository / "keys" / "added").touch()
         assert receipts.strange_keys(repository, ["first"]) == ["added"]
 
-    def test_reads_what_restic_tells(self) -> None:
+    def test_reads_what_restic_reports(self) -> None:
         told = [{"id": "a", "hostname": "desk1", "tags": ["desk"], "time": "2026-11-29T03:29:10.123456789+01:00"}]
         [one] = receipts.backups(told, {"a": NOW.timestamp()})
         assert (one.claimed.utcoffset(), one.received, one.doubtful) == (timedelta(hours=1), NOW, False)

@@ -48,7 +48,7 @@ class TestALease:
         monkeypatch.setattr(module, "LOCKS", tmp_path / "locks")
         yield module
 
-    def test_is_there_as_soon_as_the_folder_is(self, leases: ModuleType) -> None:
+    def test_exists_as_soon_as_its_folder_does(self, leases: ModuleType) -> None:
         drill = leases.Drill(7)
         assert drill.expiry() == 0
         before = time.time()
@@ -62,13 +62,13 @@ class TestALease:
         with pytest.raises(leases.DrillError, match="drill 7 exists"):
             leases.Drill(7).begin(60)
 
-    def test_that_ran_out_stays_so(self, leases: ModuleType) -> None:
+    def test_that_ran_out_stays_expired(self, leases: ModuleType) -> None:
         drill = leases.Drill(7)
         drill.begin(-1)
         with pytest.raises(leases.DrillError, match="no lease any more"):
             drill.renew(60)
 
-    def test_of_a_drill_that_is_not_there_is_told_from_what_went_wrong(self, leases: ModuleType) -> None:
+    def test_of_a_drill_that_does_not_exist_is_distinguished_from_other_errors(self, leases: ModuleType) -> None:
         leases.Drill(8).begin(60)
         leases.Drill(8).insist()
         with pytest.raises(leases.DrillGoneError, match="drill 7 has no lease any more"):
@@ -84,7 +84,7 @@ class TestALease:
         with pytest.raises(leases.DrillGoneError):
             drill.renew(60)
 
-    def test_ends_an_operation_that_is_under_way_with_all_it_started(self, leases: ModuleType, tmp_path: Path) -> None:
+    def test_ends_a_running_operation_with_everything_it_started(self, leases: ModuleType, tmp_path: Path) -> None:
         """The operation is another process, which has started one of its own."""
         told = tmp_path / "child"
         program = (
@@ -121,7 +121,7 @@ class TestAWayOut:
                 for name, port in (("open", opened.getsockname()[1]), ("closed", closed))
             ]
 
-    def test_is_tried_from_the_bubble_and_from_here(
+    def test_is_tried_from_the_bubble_and_from_the_host(
         self, targets: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         leaks = load("leaks")
@@ -153,7 +153,7 @@ class TestAWayOut:
         assert leaks.attempt({"name": "far", "address": "192.0.2.1", "port": 443})["blocked"] is True
 
     def test_by_a_link_does_not_end_at_the_copy_itself(self, targets: list[dict[str, Any]]) -> None:
-        """An address of this machine's, asked for by a link that leads nowhere."""
+        """An address of this machine, reached through a link that leads nowhere."""
         name = f"leak{os.getpid() % 100_000}"
         pair = ["type", "veth", "peer", "name", f"{name}p"]
         made = subprocess.run(["ip", "link", "add", name, *pair], capture_output=True, check=False)
@@ -199,7 +199,7 @@ class TestAConversation:
         load("conversation").talk(user)
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
-    def test_goes_on_after_an_error(self, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def test_continues_after_an_error(self, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
         asked = ["{}", '{"op": "probe"}', "no JSON", '{"op": "write"}', '{"op": "dance"}', '{"op": "describe"}']
         asked += ['{"op": "write", "number": 1, "text": "canary"}', '{"op": "read", "first": 1}']
         told = self.talk(Echo, asked, monkeypatch, capsys)
@@ -219,10 +219,10 @@ class TestAConversation:
             ("", False),
         ],
     )
-    def test_leaves_out_canaries_from_before_a_number(self, text: str, older: bool) -> None:
+    def test_leaves_out_canaries_older_than_a_given_number(self, text: str, older: bool) -> None:
         assert load("conversation").is_older(text, 10) is older
 
-    def test_reads_no_more_of_a_desk_than_is_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_reads_no_more_of_a_desk_than_was_requested(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "conversation", load("conversation"))
         desk = runpy.run_path(str(PLAYBOOKS / "roles/service_desk/files/user.py"))
         comments = [f"canary {n} {'0' * 64}" for n in range(1, 1001)]
@@ -245,7 +245,7 @@ class TestAConversation:
         assert pages == [1, 2]
         assert Agent().read(1) == comments
 
-    def test_with_who_keeps_nothing(self, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def test_works_with_a_service_that_keeps_no_canaries(self, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
         asked = ["{}", '{"op": "describe"}', '{"op": "write", "number": 1, "text": "x"}', '{"op": "probe"}']
         told = self.talk(Deaf, asked, monkeypatch, capsys)
         assert abs(told[1].pop("time") - time.time()) < 60
@@ -267,7 +267,7 @@ class TestTheFactsOfATree:
             lambda top: (top / "a").rename(top / "c"),
         ],
     )
-    def test_change_with_it(self, tmp_path: Path, change: Any) -> None:
+    def test_change_when_the_tree_changes(self, tmp_path: Path, change: Any) -> None:
         (tmp_path / "a").write_text("text")
         (tmp_path / "link").symlink_to("a")
         facts = load("file_tree").facts
@@ -279,7 +279,7 @@ class TestTheFactsOfATree:
 
 
 @given(password=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=72))
-def test_a_line_of_a_password_file_is_computed_and_opens_with_the_password(password: str) -> None:
+def test_a_line_of_a_password_file_is_computed_and_matches_the_password(password: str) -> None:
     htpasswd = load("credentials").htpasswd
     line = htpasswd("alpha", password)
     user, _, digest = line.partition(":")

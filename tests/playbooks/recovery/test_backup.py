@@ -1,4 +1,4 @@
-"""What three components keep: backed up, lost, and restored in its own place."""
+"""The data of three components: backed up, lost, and restored in place."""
 
 import json
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def _whole_queue(steps: Steps) -> None:
 
 
 @pytest.mark.parametrize("damage", [_tickets, _whole_queue])
-def test_a_desk_gets_back_what_an_agency_lost_and_nobody_else_notices(
+def test_a_desk_gets_back_what_one_agency_lost_without_affecting_others(
     drills: Drills, damage: Callable[[Steps], None]
 ) -> None:
     steps = drills.steps
@@ -73,7 +73,7 @@ def test_a_desk_gets_back_what_an_agency_lost_and_nobody_else_notices(
     assert steps.changed("service-desk", "provision") == []
 
 
-def test_a_desk_that_was_set_up_anew_is_restored_agency_by_agency(drills: Drills) -> None:
+def test_a_rebuilt_desk_is_restored_agency_by_agency(drills: Drills) -> None:
     steps = drills.steps
     for tenant in (ALPHA, BRAVO):
         steps.succeed("service-desk", "backup", tenant=tenant)
@@ -93,7 +93,7 @@ def test_a_desk_that_was_set_up_anew_is_restored_agency_by_agency(drills: Drills
         steps.succeed("service-desk", "verify", tenant=tenant)
 
 
-def test_a_backup_has_nothing_of_another_agency(drills: Drills) -> None:
+def test_a_backup_contains_nothing_of_another_agency(drills: Drills) -> None:
     steps = drills.steps
     script = UNPACK.format(password=drills.access("service-desk")["password"], id=ALPHA.id)
     count = "cd /root/unpacked; grep -rlE 'Secret of {}|{}' . | wc -l"
@@ -110,7 +110,7 @@ def test_nothing_of_a_backup_stays_on_the_host(drills: Drills) -> None:
         assert drills.steps.on(host, leftovers) == "", host
 
 
-def test_a_network_gets_back_its_leases_and_keys(drills: Drills) -> None:
+def test_a_network_gets_its_leases_and_keys_back(drills: Drills) -> None:
     steps, id_, number = drills.steps, ALPHA.id, ALPHA.number
     lease = f"4102444800 02:00:00:00:00:01 {NETWORKS}.{number}.77 printer *"
     leases, keys = f"/var/lib/agency-network/{id_}.leases", f"/etc/wireguard/vpn{number}.conf"
@@ -125,7 +125,7 @@ def test_a_network_gets_back_its_leases_and_keys(drills: Drills) -> None:
     steps.succeed("network", "verify")
 
 
-def test_people_get_back_their_homes_with_all_that_belongs_to_a_file(drills: Drills) -> None:
+def test_people_get_their_homes_back_with_all_attributes_of_files(drills: Drills) -> None:
     steps, placement = drills.steps, PLACEMENTS["desktop"]
     steps.on(
         "pc1",
@@ -148,7 +148,7 @@ def test_people_get_back_their_homes_with_all_that_belongs_to_a_file(drills: Dri
 
 @pytest.mark.parametrize("component", ["service-desk", "network", "desktop"])
 @pytest.mark.parametrize("verb", ["backup", "restore"])
-def test_neither_can_be_predicted(drills: Drills, component: str, verb: str) -> None:
+def test_neither_a_backup_nor_a_restore_can_be_predicted(drills: Drills, component: str, verb: str) -> None:
     outcome = drills.steps.run(component, verb, check=True, placement=PLACEMENTS.get(component))
     assert outcome.state is StepState.FAILED
     assert "cannot be said without" in str(outcome.error)

@@ -1,4 +1,4 @@
-"""Rehearsals on a real recovery host: what is restored works in its bubble, nothing leaves it, nothing of it stays."""
+"""Rehearsals on a real recovery host: a restored copy works in its bubble, nothing leaves it, and nothing remains."""
 
 import json
 import signal
@@ -77,7 +77,7 @@ def _no_drill_stays(drills: Drills) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("number", "component"), [(1, "service-desk"), (2, "desktop"), (3, "network")])
-def test_what_is_restored_works_and_is_what_was_backed_up(drills: Drills, number: int, component: str) -> None:
+def test_the_restored_copy_works_and_equals_what_was_backed_up(drills: Drills, number: int, component: str) -> None:
     address = drills.restore(number, component)
     assert drills.ask("start", drill=number, lease_seconds=300)["unit"] == f"drill-{number}.service"
     with Conversation(drills, component, address, _vouching(drills, number, component)) as user:
@@ -111,7 +111,7 @@ def test_a_canary_written_to_the_live_desk_is_in_its_backup(drills: Drills) -> N
     drills.ask("cleanup", drill=4)
 
 
-def test_nothing_leaves_the_bubble_and_it_sees_nothing_of_its_host(drills: Drills) -> None:
+def test_nothing_leaves_the_bubble_and_it_cannot_see_its_host(drills: Drills) -> None:
     address = drills.restore(5, "desktop")
     drills.ask("start", drill=5, lease_seconds=300)
     desk, host = drills.steps.site.hosts["desk1"].address, drills.steps.site.hosts["recover1"].address
@@ -195,7 +195,7 @@ def test_a_drill_whose_caller_was_killed_leaves_nothing(drills: Drills, operatio
         ("dance", {}, "no operation 'dance'"),
     ],
 )
-def test_a_question_that_makes_no_sense_is_refused(
+def test_an_invalid_request_is_refused(
     drills: Drills, operation: str, question: dict[str, Any], complaint: str
 ) -> None:
     told = drills.ask(operation, fails=True, **question)

@@ -48,14 +48,14 @@ def _restic(
     return done.returncode, done.stdout
 
 
-def test_what_was_made_stays_as_it_is_and_serves_its_writers(protected: Steps) -> None:
+def test_provisioning_again_changes_nothing_and_verification_passes(protected: Steps) -> None:
     for tenant in (ALPHA, BRAVO):
         for verb in ("precheck", "provision", "verify"):
             assert protected.changed("disaster-recovery", verb, tenant=tenant) == []
         assert protected.changed("disaster-recovery", "provision", tenant=tenant, check=True) == []
 
 
-def test_what_stands_by_does_not_run(protected: Steps) -> None:
+def test_standby_services_do_not_run(protected: Steps) -> None:
     assert protected.on("recover1", "pgrep -xl 'postgres|nginx|exim4|dnsmasq' || true") == ""
     assert protected.on("recover1", "systemctl is-enabled postgresql nginx exim4 || true").split() == ["disabled"] * 3
 
@@ -84,8 +84,8 @@ def test_a_writer_of_another_agency_is_refused(drills: Drills) -> None:
 
 
 @pytest.mark.parametrize("writer", [DESKTOP, NETWORK])
-def test_a_writer_gets_at_its_own_repository_only(drills: Drills, writer: Place) -> None:
-    """As root on a desktop, who has the desktop's credentials; here even with what opens the desk's contents."""
+def test_a_writer_reaches_only_its_own_repository(drills: Drills, writer: Place) -> None:
+    """As root on a desktop, with the desktop's credentials; here even with the password of the desk's repository."""
     steps = drills.steps
     assert _restic(steps, "snapshots", writer=writer, to=writer)[0] == 0
     for words in ("snapshots", "backup /etc/hostname", "restore latest --target /root/stolen", "init"):
@@ -137,7 +137,7 @@ def _asked(steps: Steps, place: Place, requests: list[tuple[str, str]]) -> list[
 
 
 def test_no_host_has_the_credentials_of_a_writer(drills: Drills) -> None:
-    """The recovery host has what opens the repositories, but neither what lets writers in nor what both come from."""
+    """The recovery host can open the repositories, but has neither writers' credentials nor the secrets behind both."""
     steps, kept = drills.steps, secrets_of(ALPHA, "disaster-recovery", drills.steps.source)
     look = "grep -rslF -e {} /etc /root /var/lib /var/backups /var/log /srv /usr/local /tmp /var/tmp || true"
     names = ("writer_password", "repository_password")
@@ -149,7 +149,7 @@ def test_no_host_has_the_credentials_of_a_writer(drills: Drills) -> None:
         assert [steps.on(host, look.format(kept[name])) for name in names] == ["", ""], host
 
 
-def test_nobody_is_trusted_who_cannot_prove_to_be_the_repository(drills: Drills) -> None:
+def test_a_server_that_cannot_prove_to_be_the_repository_is_not_trusted(drills: Drills) -> None:
     """Bravo's authority has not signed Alpha's repository."""
     way = drills.steps.recovery(ALPHA, "service-desk")
     authority = drills.steps.on("recover1", f"cat /etc/recovery/{BRAVO.id}/authority.pem")
@@ -161,7 +161,7 @@ def test_nobody_is_trusted_who_cannot_prove_to_be_the_repository(drills: Drills)
 
 
 def test_retention_forgets_locally_and_keeps_the_last_of_each_day(drills: Drills) -> None:
-    """Of four backups of a day long ago, which this host received that day, as far as it can tell."""
+    """Of four backups from a day long ago; as far as this host can tell, it received them on that day."""
     steps, day = drills.steps, "2026-11-03"
     steps.succeed("service-desk", "backup")
     folder = f"/srv/recovery/{ALPHA.id}/repositories/service-desk.desk1/snapshots"
@@ -189,8 +189,8 @@ def _listed(steps: Steps, place: Place) -> int:
     return len(json.loads(listed))
 
 
-def test_backups_from_the_future_push_out_none_that_is_real(drills: Drills) -> None:
-    """As somebody does who has taken the desk's host over and has its credentials."""
+def test_backups_from_the_future_displace_no_real_backup(drills: Drills) -> None:
+    """As somebody would do who has taken over the desk's host and has its credentials."""
     steps = drills.steps
     retention = f"recovery-retention@{ALPHA.id}.service"
     _, before = _restic(steps, "snapshots", "--compact")
@@ -211,7 +211,7 @@ def test_backups_from_the_future_push_out_none_that_is_real(drills: Drills) -> N
     assert chosen[:8] in real, "a drill rehearses with the newest that is real"
 
 
-def test_a_key_that_was_added_is_noticed_before_it_is_used(drills: Drills) -> None:
+def test_an_added_key_is_detected_before_it_is_used(drills: Drills) -> None:
     steps = drills.steps
     add = "key add --new-password-file /root/new-password"
     steps.on("desk1", "echo another > /root/new-password")
@@ -227,8 +227,8 @@ def test_a_key_that_was_added_is_noticed_before_it_is_used(drills: Drills) -> No
     assert "keys that it was not made with" in str(steps.run("disaster-recovery", "verify").error)
 
 
-def test_a_writer_gets_new_credentials_and_the_old_ones_are_worth_nothing(protected: Steps) -> None:
-    """The second time, after a try that was interrupted when it had added the new key."""
+def test_a_writer_gets_new_credentials_and_the_old_ones_stop_working(protected: Steps) -> None:
+    """The second time, after an interrupted try that had already added the new key."""
     steps, writer = protected, protected.writer(*DESK)
     steps.practice.restore("protected")
     _, before = _restic(steps, "snapshots", "--compact")
@@ -260,7 +260,7 @@ def test_a_writer_gets_new_credentials_and_the_old_ones_are_worth_nothing(protec
     drills.ask("cleanup", drill=63)
 
 
-def test_a_key_that_somebody_added_is_not_rotated_away_unseen(protected: Steps) -> None:
+def test_a_key_that_somebody_added_is_not_silently_rotated_away(protected: Steps) -> None:
     steps = protected
     steps.practice.restore("protected")
     steps.on("desk1", "echo another > /root/new-password")
@@ -364,7 +364,7 @@ def test_backups_of_an_agency_that_left_are_held_and_nobody_can_add_to_them(dril
     steps.succeed("service-desk", "backup")
 
 
-def test_nothing_of_an_agency_whose_backups_are_destroyed_remains_and_its_neighbour_stays(protected: Steps) -> None:
+def test_destroying_an_agencys_backups_leaves_nothing_of_it_and_all_of_its_neighbour(protected: Steps) -> None:
     protected.practice.restore("protected")
     protected.succeed("disaster-recovery", "retire", tenant=BRAVO)
     destroy = {"tenant": BRAVO, "more": {"hold": False}}
