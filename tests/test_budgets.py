@@ -18,7 +18,7 @@ class TestUsage:
         (groups / host).mkdir(exist_ok=True)
         (groups / host / "cpu.stat").write_text(f"usage_usec {int(seconds * 1e6)}\nuser_usec 0\n")
 
-    def test_counts_a_host_that_began_anew_beside_one_that_goes_on(self, groups: Path) -> None:
+    def test_counts_a_restarted_host_beside_one_that_continues(self, groups: Path) -> None:
         usage = Usage("*")
         self.used(groups, "desk1", 100)
         self.used(groups, "gw1", 10)

@@ -1,4 +1,4 @@
-"""What documents say of the catalog is what the catalog says."""
+"""What documents say about the catalog matches the catalog."""
 
 import yaml
 
@@ -7,7 +7,7 @@ from tests.conftest import ROOT
 BEGIN, END = "<!-- reachability: what the catalogue declares; a test compares -->\n", "<!-- end -->"
 
 
-def test_the_table_of_who_reaches_what_is_the_catalogs() -> None:
+def test_the_table_of_who_reaches_what_matches_the_catalog() -> None:
     rows = []
     for file in sorted((ROOT / "catalog" / "components").glob("*.yml")):
         component = yaml.safe_load(file.read_text())

@@ -17,24 +17,24 @@ def refused(act: object, *arguments: object, **options: object) -> OrchestratorE
 
 
 class TestReading:
-    def test_stops_at_the_limit_however_long_the_file_says_it_is(self, tmp_path: Path) -> None:
+    def test_stops_at_the_limit_whatever_size_the_file_claims(self, tmp_path: Path) -> None:
         (tmp_path / "right").write_bytes(b"x" * 100)
         assert read_file(tmp_path / "right", at_most=100) == b"x" * 100
         assert "is larger than 99 bytes" in refused(read_file, tmp_path / "right", at_most=99).message
         assert "is larger than 10 bytes" in refused(read_file, Path("/proc/self/environ"), at_most=10).message
 
-    def test_waits_for_no_pipe_and_reads_no_device_or_folder(self, tmp_path: Path) -> None:
+    def test_neither_waits_for_a_pipe_nor_reads_a_device_or_folder(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
         for path in (tmp_path / "pipe", Path("/dev/zero"), Path("/dev/tty"), tmp_path):
             assert refused(read_file, path, at_most=100).kind is Kind.INVALID
 
-    def test_does_not_wait_for_a_pipe_that_somebody_writes_to_either(self, tmp_path: Path) -> None:
+    def test_does_not_wait_even_for_a_pipe_that_somebody_writes_to(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
         writer = threading.Thread(target=lambda: (tmp_path / "pipe").open("w").close(), daemon=True)
         writer.start()
         assert "is not a file" in refused(read_file, tmp_path / "pipe", at_most=100).message
 
-    def test_follows_a_link_to_a_file_only(self, tmp_path: Path) -> None:
+    def test_follows_a_link_only_to_a_file(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("text")
         (tmp_path / "link").symlink_to(tmp_path / "file")
         (tmp_path / "loop").symlink_to(tmp_path / "loop")
@@ -42,10 +42,10 @@ class TestReading:
         assert refused(read_text, tmp_path / "loop", at_most=10).kind is Kind.INVALID
 
     @pytest.mark.parametrize("name", ["null\0byte", "x" * 5000])
-    def test_refuses_names_that_no_file_has(self, name: str) -> None:
+    def test_refuses_names_that_no_file_can_have(self, name: str) -> None:
         assert refused(read_file, Path(name), at_most=10).kind is Kind.INVALID
 
-    def test_says_what_is_missing_and_what_is_no_text(self, tmp_path: Path) -> None:
+    def test_reports_a_missing_file_and_one_that_is_not_text(self, tmp_path: Path) -> None:
         assert refused(read_text, tmp_path / "none", at_most=10).kind is Kind.NOT_FOUND
         (tmp_path / "bytes").write_bytes(b"ab\xff")
         assert "is not UTF-8 text (byte 2)" in refused(read_text, tmp_path / "bytes", at_most=10).message

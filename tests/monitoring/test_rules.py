@@ -26,11 +26,11 @@ def test_rules_are_valid_and_few() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[c.stem for c in CASES])
-def test_rules_do_what_their_cases_say(case: Path) -> None:
+def test_rules_pass_their_cases(case: Path) -> None:
     promtool("test", "rules", case)
 
 
-def test_the_example_of_prometheus_is_valid() -> None:
+def test_the_prometheus_example_is_valid() -> None:
     assert "SUCCESS" in promtool("check", "config", ROOT / "monitoring/prometheus.yml")
 
 

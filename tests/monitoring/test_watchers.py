@@ -1,4 +1,4 @@
-"""What we tell is scraped by a real Prometheus, and an outage in service hours arrives in a real Alertmanager."""
+"""A real Prometheus scrapes our metrics, and an outage in service hours arrives in a real Alertmanager."""
 
 import json
 import re
@@ -35,26 +35,26 @@ def queries() -> Iterator[Any]:
 
 
 class TestDashboards:
-    def test_generated_again_are_the_same(self, tmp_path: Path) -> None:
+    def test_stay_the_same_when_generated_again(self, tmp_path: Path) -> None:
         write(tmp_path)
         assert {f.name: f.read_text() for f in tmp_path.iterdir()} == {f.name: f.read_text() for f in FILES}
 
-    def test_have_ids_that_stay(self) -> None:
+    def test_have_stable_ids(self) -> None:
         assert {json.loads(f.read_text())["uid"] for f in FILES} == {f"orchestrator-{name}" for name in DASHBOARDS}
         for file in FILES:
             ids = [panel["id"] for panel in panels(json.loads(file.read_text()))]
             assert ids == list(range(1, len(ids) + 1))
 
     @pytest.mark.slow
-    def test_ask_for_what_is_told_or_recorded(self, watchers: Watchers) -> None:
-        """Each query by itself, below, may be answered by a part of what it asks for; here each name must be there."""
+    def test_ask_only_for_metrics_that_exist(self, watchers: Watchers) -> None:
+        """A query below may be answered from some of the metrics it names; here each of them must exist."""
         names = {name for q in queries() for name in re.findall(r"\borchestrator[a-z0-9_:]+", q.values[0])}
         assert len(names) > 20
         assert [name for name in sorted(names) if not watchers.query(f'{{__name__="{name}"}}')] == []
 
     @pytest.mark.slow
     @pytest.mark.parametrize("expr", queries())
-    def test_query_returns_data(self, watchers: Watchers, expr: str) -> None:
+    def test_get_data_for_every_query(self, watchers: Watchers, expr: str) -> None:
         for variable, value in VARIABLES.items():
             expr = expr.replace(variable, value)
         assert "$" not in expr
@@ -64,14 +64,14 @@ class TestDashboards:
 
 @pytest.mark.slow
 class TestAScrape:
-    def test_brings_every_series(self, watchers: Watchers) -> None:
+    def test_delivers_every_series(self, watchers: Watchers) -> None:
         [samples] = watchers.query("scrape_samples_scraped")
         assert int(samples["value"][1]) >= AGENCIES * SERIES_AN_AGENCY
         assert len(watchers.query("orchestrator_service_state == 1")) == AGENCIES * 5
         [up] = watchers.query("min_over_time(up[1m])")
         assert up["value"][1] == "1"
 
-    def test_knows_the_types(self, watchers: Watchers) -> None:
+    def test_delivers_types_and_help_texts(self, watchers: Watchers) -> None:
         told = ask(f"{watchers.prometheus}/api/v1/metadata")["data"]
         assert told["orchestrator_sla_bad_seconds"][0]["type"] == "counter"  # OpenMetrics: the family has no suffix
         assert told["orchestrator_run_duration_seconds"][0]["type"] == "histogram"
@@ -80,18 +80,18 @@ class TestAScrape:
 
 @pytest.mark.slow
 class TestAnOutage:
-    def test_in_service_hours_fires_and_arrives(self, watchers: Watchers) -> None:
+    def test_in_service_hours_raises_an_alert_that_arrives(self, watchers: Watchers) -> None:
         wanted = {("ServiceDown", *OUTAGE), ("ErrorBudgetBurnsFast", *OUTAGE)}
         eventually(lambda: wanted <= watchers.firing())
         eventually(lambda: wanted <= watchers.arrived())
 
-    def test_outside_of_them_is_nobodys_call(self, watchers: Watchers) -> None:
+    def test_outside_service_hours_calls_nobody(self, watchers: Watchers) -> None:
         eventually(lambda: ("ErrorBudgetBurnsFast", *OUTAGE) in watchers.firing())
         assert watchers.query(f'orchestrator_service_up{{agency="{NIGHT[0]}",component="{NIGHT[1]}"}} == 0')
         about = {alert[0] for alert in watchers.firing() | watchers.arrived() if alert[1:] == NIGHT}
         assert {alert for alert in about if alert.startswith(("ErrorBudget", "Service"))} == set()
 
-    def test_of_nobody_else_pages(self, watchers: Watchers) -> None:
+    def test_pages_for_no_other_service(self, watchers: Watchers) -> None:
         eventually(lambda: ("ErrorBudgetBurnsFast", *OUTAGE) in watchers.arrived())
         assert {alert[1:] for alert in watchers.arrived() if alert[0].startswith("ErrorBudget")} == {OUTAGE}
 
@@ -109,6 +109,6 @@ class TestTheAlertmanagerExample:
         assert "SUCCESS" in self.amtool("check-config", str(self.FILE))
 
     @pytest.mark.parametrize(("severity", "receiver"), [("page", "on-call"), ("ticket", "tickets")])
-    def test_pages_and_tickets_go_different_ways(self, severity: str, receiver: str) -> None:
+    def test_sends_pages_and_tickets_to_different_receivers(self, severity: str, receiver: str) -> None:
         words = ("config", "routes", "test", f"--config.file={self.FILE}", "agency=a", f"severity={severity}")
         assert self.amtool(*words).strip() == receiver
