@@ -1,4 +1,4 @@
-"""What is said of hosts, clocks and schedules, on a fleet that a test makes up."""
+"""Checks of hosts, clocks and schedules, on a fleet that a test makes up."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ class Hosts:
 
 
 class TestExamine:
-    def test_goes_on_whatever_a_check_finds(self) -> None:
+    def test_continues_whatever_a_check_finds(self) -> None:
         def broken() -> str:
             raise OrchestratorError(Kind.FAILED, "it broke", details=("here",), hint="fix it")
 
@@ -63,7 +63,7 @@ class TestHosts:
     @pytest.mark.parametrize(
         ("offset", "says"), [(None, "does not answer"), (60, "+60 s off ours"), (-5, "-5 s off ours")]
     )
-    def test_that_do_not_are_named(self, house: House, offset: float | None, says: str) -> None:
+    def test_that_do_not_answer_or_agree_are_named(self, house: House, offset: float | None, says: str) -> None:
         house.apply(order())
         with pytest.raises(OrchestratorError, match="hosts are not in order") as refused:
             self.of(house, offset).sites()
@@ -72,7 +72,7 @@ class TestHosts:
 
 
 class TestSchedules:
-    def test_tick_are_behind_or_were_not_due_yet(self, house: House) -> None:
+    def test_are_counted_as_ticking_or_behind_or_not_due_yet(self, house: House) -> None:
         hosts: Any = Hosts(house.clock, 0)
         examining = Examining(source=house.planning.source, store=house.store, clock=house.clock, hosts=hosts)
         intervals = {"often": timedelta(minutes=1), "nightly": timedelta(days=1)}

@@ -8,7 +8,7 @@ from tests.usecases.conftest import House, order
 
 @pytest.mark.real_databases("durations are computed in SQL")
 class TestASnapshot:
-    def test_tells_how_long_an_agency_waited_for_its_services(self, house: House) -> None:
+    def test_shows_how_long_an_agency_waited_for_its_services(self, house: House) -> None:
         """From the plan to the end of the run: three steps of ten seconds each."""
         house.apply(order("a-one"))
         house.apply(order("a-two"), alpha_verify=StepState.FAILED)

@@ -1,4 +1,4 @@
-"""Another key for the hosts of a site: nothing is taken from a host before all let us in by the new one."""
+"""A new key for the hosts of a site: no host loses the old one before all of them let us in with the new one."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -72,7 +72,7 @@ def left(bench: Bench) -> list[str]:
     return sorted(path.name for path in bench.key.parent.glob("id_ed25519*"))
 
 
-def test_every_host_knows_the_new_key_alone(rekeying: Rekeying, bench: Bench) -> None:
+def test_every_host_ends_with_the_new_key_alone(rekeying: Rekeying, bench: Bench) -> None:
     before = _public(bench.key)
     assert rekeying.rotate("bench")
     assert _public(bench.key) != before
@@ -80,7 +80,7 @@ def test_every_host_knows_the_new_key_alone(rekeying: Rekeying, bench: Bench) ->
     assert left(bench) == ["id_ed25519"]
 
 
-def test_nothing_is_taken_from_any_while_one_does_not_let_us_in(rekeying: Rekeying, bench: Bench) -> None:
+def test_no_host_loses_the_old_key_while_one_does_not_let_us_in(rekeying: Rekeying, bench: Bench) -> None:
     before = _public(bench.key)
     bench.down = {"m2"}
     with pytest.raises(OrchestratorError, match="1 of 4 hosts") as refused:
@@ -95,7 +95,7 @@ def test_nothing_is_taken_from_any_while_one_does_not_let_us_in(rekeying: Rekeyi
     assert bench.known == {host: {proposed} for host in HOSTS}
 
 
-def test_one_that_went_away_before_the_end_is_waited_for(rekeying: Rekeying, bench: Bench) -> None:
+def test_a_host_that_disappears_before_the_end_is_waited_for(rekeying: Rekeying, bench: Bench) -> None:
     before = _public(bench.key)
     assert not rekeying.rotate("bench", many=True)
     bench.down = {"m3"}
@@ -109,15 +109,17 @@ def test_one_that_went_away_before_the_end_is_waited_for(rekeying: Rekeying, ben
 
 
 @pytest.mark.parametrize("copied", [False, True])
-def test_other_machines_are_waited_for(rekeying: Rekeying, bench: Bench, copied: bool) -> None:
+def test_rotation_waits_until_other_machines_have_copied_the_key(
+    rekeying: Rekeying, bench: Bench, copied: bool
+) -> None:
     assert not rekeying.rotate("bench", many=True, copied=copied), "nobody can have copied what was not there"
     assert {len(known) for known in bench.known.values()} == {2}
     assert not rekeying.rotate("bench", many=True)
     assert rekeying.rotate("bench", many=True, copied=True)
 
 
-def test_what_was_killed_while_it_changed_the_files_is_gone_on_with(rekeying: Rekeying, bench: Bench) -> None:
-    """Between the file of the key before and the key itself."""
+def test_a_rotation_that_was_killed_while_it_changed_the_files_is_continued(rekeying: Rekeying, bench: Bench) -> None:
+    """It was killed between writing the file of the old key and replacing the key itself."""
     files = rekeying.keys
     pair = files.begin("bench")
     for known in bench.known.values():
@@ -129,6 +131,6 @@ def test_what_was_killed_while_it_changed_the_files_is_gone_on_with(rekeying: Re
     assert bench.known == {host: {pair.another} for host in HOSTS}
 
 
-def test_two_at_a_time_are_one_too_many(rekeying: Rekeying) -> None:
+def test_a_second_rotation_at_the_same_time_is_refused(rekeying: Rekeying) -> None:
     with rekeying.keys.turn("bench"), pytest.raises(OrchestratorError, match="by somebody else"):
         rekeying.rotate("bench")

@@ -1,4 +1,4 @@
-"""Other secrets for services, whatever interrupts that, and certificates before they end."""
+"""New secrets for services, whatever interrupts the change, and new certificates before the old ones end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -54,7 +54,7 @@ def renewed(house: House) -> RenewingHouse:
 
 
 class TestANewSecret:
-    def test_is_given_to_the_services_it_is_of_and_then_the_old_one_is_forgotten(self, renewed: RenewingHouse) -> None:
+    def test_is_given_to_its_services_and_then_the_old_one_is_forgotten(self, renewed: RenewingHouse) -> None:
         renewed.house.apply(order(alpha={}, delta={}))
         before, others = renewed.clear(), renewed.clear("delta")
         run = renewed.rotate("alpha")
@@ -64,7 +64,7 @@ class TestANewSecret:
         assert renewed.clear("delta") == others
         assert renewed.house.planning.plan(order(alpha={}, delta={})).plan.empty
 
-    def test_leaves_the_old_one_until_it_was_verified(self, renewed: RenewingHouse) -> None:
+    def test_leaves_the_old_one_in_place_until_it_is_verified(self, renewed: RenewingHouse) -> None:
         renewed.house.apply(order(alpha={}))
         before = renewed.clear()
         run = renewed.rotate("alpha", "token", alpha_verify=StepState.FAILED)
@@ -76,7 +76,7 @@ class TestANewSecret:
         assert renewed.clear() == given, "the one that hosts were given first"
         assert not renewed.renewing.listed(AGENCY)[0].replaced
 
-    def test_that_was_proposed_and_no_more_is_given_by_the_next_call(self, renewed: RenewingHouse) -> None:
+    def test_that_was_only_proposed_is_used_by_the_next_call(self, renewed: RenewingHouse) -> None:
         renewed.house.apply(order(alpha={}))
         renewed.renewing.propose(AGENCY)
         with renewed.house.store.read() as tx:
@@ -86,27 +86,27 @@ class TestANewSecret:
         renewed.rotate()
         assert renewed.clear() == {"token": renewed.renewing.secrets.open(proposed["alpha"]["token"])}
 
-    def test_is_not_made_while_a_run_goes_on(self, renewed: RenewingHouse) -> None:
+    def test_is_refused_while_a_run_is_open(self, renewed: RenewingHouse) -> None:
         renewed.house.apply(order(alpha={}))
         renewed.house.provisioning.open_run(renewed.house.planning.plan(order(alpha={"tier": "large"})).id)
         with pytest.raises(OrchestratorError, match="must end with the secrets it began with") as refused:
             renewed.renewing.propose(AGENCY)
         assert refused.value.kind is Kind.CONFLICT
 
-    def test_makes_a_plan_from_before_stale(self, renewed: RenewingHouse) -> None:
+    def test_makes_an_earlier_plan_stale(self, renewed: RenewingHouse) -> None:
         renewed.house.apply(order(alpha={}))
         stored = renewed.house.planning.plan(order(alpha={"tier": "large"}))
         renewed.renewing.propose(AGENCY)
         with pytest.raises(OrchestratorError, match="stale"):
             renewed.house.provisioning.open_run(stored.id)
 
-    def test_is_made_of_every_secret_that_the_agency_has(self, renewed: RenewingHouse) -> None:
+    def test_is_made_for_every_secret_that_the_agency_has(self, renewed: RenewingHouse) -> None:
         renewed.house.apply(order(alpha={}, **{KEEPER: {}}))
         held = {(view.component, view.name) for view in renewed.renewing.listed(AGENCY)}
         assert {(KEEPER, "repository_password"), (KEEPER, "canary_key"), ("alpha", "token")} <= held
         assert {(view.component, view.name) for view in renewed.renewing.propose(AGENCY)} == held
 
-    def test_of_what_opens_backups_has_all_of_them_taken_at_once(self, renewed: RenewingHouse) -> None:
+    def test_that_opens_backups_has_all_of_them_taken_again_at_once(self, renewed: RenewingHouse) -> None:
         renewed.house.apply(order(alpha={}, **{KEEPER: {}}))
         renewed.house.drive(renewed.protecting.open_run(AGENCY))
         before = renewed.clear(KEEPER)
@@ -118,7 +118,7 @@ class TestANewSecret:
         assert renewed.protecting.open_due() == []
 
     @pytest.mark.parametrize("named", [("gamma",), ("alpha", "other"), ("nothing", "token")])
-    def test_of_what_is_not_there_is_refused(self, renewed: RenewingHouse, named: tuple[str, ...]) -> None:
+    def test_for_a_secret_that_does_not_exist_is_refused(self, renewed: RenewingHouse, named: tuple[str, ...]) -> None:
         renewed.house.apply(order(alpha={}))
         with pytest.raises(OrchestratorError, match="there is no secret of a-one"):
             renewed.renewing.propose(AGENCY, *named)
@@ -133,8 +133,8 @@ class TestANewSecret:
         assert renewed.protecting.open_due() == []
 
 
-class TestSecretsThatAreListed:
-    def test_tell_their_age_and_when_certificates_end(self, renewed: RenewingHouse) -> None:
+class TestListedSecrets:
+    def test_show_their_age_and_when_certificates_end(self, renewed: RenewingHouse) -> None:
         renewed.house.apply(order(alpha={}, delta={}))
         told = {(view.component, view.name): view for view in renewed.renewing.listed()}
         assert set(told) == {("alpha", "token"), ("delta", "token"), ("delta", "authority_key")}
@@ -158,7 +158,7 @@ class TestCertificates:
         assert certified[0]["ends"] == renewed.renewing.listed()[1].certificates_end.isoformat()
         assert renewed.renewing.renew_certificates() == []
 
-    def test_that_would_be_renewed_with_something_else_are_left_to_people(
+    def test_whose_renewal_would_change_something_else_are_left_to_people(
         self, renewed: RenewingHouse, caplog: pytest.LogCaptureFixture
     ) -> None:
         renewed.house.apply(order(alpha={}, delta={}))
@@ -167,7 +167,7 @@ class TestCertificates:
         assert renewed.renewing.renew_certificates() == []
         assert "certificates of a-one are due, but its plan changes more" in caplog.text
 
-    def test_of_one_run_are_the_same_on_whatever_day_its_steps_are_carried_out(self, renewed: RenewingHouse) -> None:
+    def test_of_one_run_stay_the_same_on_any_day_its_steps_are_carried_out(self, renewed: RenewingHouse) -> None:
         renewed.house.apply(order(delta={}))
         failed = renewed.rotate("delta", delta_verify=StepState.FAILED)
         renewed.house.clock.turn(days=PERIOD.days)

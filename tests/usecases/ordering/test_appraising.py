@@ -1,4 +1,4 @@
-"""What is told of what a plan destroys: by the records, and by a look at the hosts."""
+"""What is reported of the data that a plan destroys: from the records, and from a look at the hosts."""
 
 import subprocess
 import sys
@@ -71,14 +71,14 @@ def appraised(house: House, machine: ThisMachine, **services: dict[str, object])
     return appraiser.losses(house.planning.plan(order(**services)).plan)
 
 
-def test_backups_are_counted_and_one_more_is_promised(kept: House, machine: ThisMachine) -> None:
+def test_existing_backups_are_counted_and_one_more_is_promised(kept: House, machine: ThisMachine) -> None:
     [one] = appraised(kept, machine, **{"disaster-recovery": {}})
     assert (one.component, one.kind, one.backups, one.final_backup) == ("alpha", LossKind.COMPONENT, 1, True)
     assert one.last_backup_at
     assert 10_000 < (kept.clock.now() - one.last_backup_at).total_seconds() < 11_000
 
 
-def test_the_backup_is_taken_before_anything_goes(kept: House) -> None:
+def test_the_backup_is_taken_before_anything_is_removed(kept: House) -> None:
     run = kept.apply(order(**{"disaster-recovery": {}}))
     assert run.state is RunState.SUCCEEDED
     assert [a.step for a in kept.assigned if a.run == run.id] == ["alpha.backup", "alpha.retire"]
@@ -88,14 +88,14 @@ def test_the_backup_is_taken_before_anything_goes(kept: House) -> None:
         assert len(tx.backups.newest("a-one", "alpha")) == 2
 
 
-def test_nothing_is_taken_of_what_cannot_be_backed_up(kept: House) -> None:
+def test_no_backup_is_planned_of_what_cannot_be_backed_up(kept: House) -> None:
     left = kept.planning.plan(order(**{"disaster-recovery": {}}), PlanOptions(final_backup=False)).plan
     assert [step.id for step in left.steps] == ["alpha.retire"]
     alone = kept.planning.plan_offboarding("a-one").plan
     assert [step.id for step in alone.steps if step.verb is Verb.BACKUP] == ["alpha.backup"]
 
 
-def test_tickets_of_the_desk_are_told(kept: House, machine: ThisMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tickets_of_the_desk_are_counted(kept: House, machine: ThisMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(appraising, "DESK", "alpha")
     now = kept.clock.now() - timedelta(hours=1)
     with kept.store.begin() as tx:
@@ -120,18 +120,18 @@ class TestHomes:
         (tmp_path / "a-one-ada" / "letter").write_bytes(b"x" * 1234)
         return tmp_path
 
-    def test_are_weighed_where_they_are(self, kept: House, machine: ThisMachine, homes: Path) -> None:
+    def test_are_measured_where_they_are(self, kept: House, machine: ThisMachine, homes: Path) -> None:
         [one] = appraised(kept, machine, **{"disaster-recovery": {}})
         [home] = one.homes
         assert (home.host, home.path, home.files, home.bytes) == ("here", f"{homes}/a-one-ada", 1, 1234)
         assert machine.asked == [[f"{homes}/a-one-ada", f"{homes}/a-one-bob"]]
 
-    def test_on_hosts_that_do_not_answer_are_said_to_be_unseen(self, kept: House, homes: Path) -> None:
+    def test_on_hosts_that_do_not_answer_are_reported_as_unseen(self, kept: House, homes: Path) -> None:
         [one] = appraised(kept, ThisMachine(down=True), **{"disaster-recovery": {}})
         assert (one.homes, one.unseen) == ((), ("here did not answer",))
 
 
-def test_the_program_follows_no_link_and_passes_over_what_is_not_there(tmp_path: Path) -> None:
+def test_the_program_follows_no_link_and_ignores_what_does_not_exist(tmp_path: Path) -> None:
     home = tmp_path / "home"
     (home / "deep").mkdir(parents=True)
     (home / "deep" / "letter").write_bytes(b"x" * 1234)

@@ -57,7 +57,7 @@ class TestAFolder:
         runs, refused = batching.open_runs(batching.plan(write("a-three")), house.provisioning)
         assert ([run.agency for run in runs.values()], refused) == (["a-three", "a-two"], ())
 
-    def test_of_nothing_is_not_found(self, batching: Batching, tmp_path: Path) -> None:
+    def test_without_any_file_is_not_found(self, batching: Batching, tmp_path: Path) -> None:
         with pytest.raises(OrchestratorError) as refused:
             batching.plan(tmp_path)
         assert refused.value.kind is Kind.NOT_FOUND
@@ -71,15 +71,15 @@ class TestAFileOfAFolder:
         [problem] = problems(batch)
         assert "a-one.yml:23: services.alpha.tier: 'golden' is not one of" in problem
 
-    def test_of_an_agency_that_another_file_is_of_is_refused(self, batching: Batching, write: Write) -> None:
+    def test_of_the_same_agency_as_another_file_is_refused(self, batching: Batching, write: Write) -> None:
         write("first", agency="a-one")
         [problem] = problems(batching.plan(write("second", agency="a-one")))
         assert "second.yml:4: agency.id: 'a-one' is ordered in" in problem
 
-    def test_that_passes_the_ceiling_with_those_before_it_is_refused(
+    def test_that_exceeds_the_ceiling_together_with_those_before_it_is_refused(
         self, house: House, batching: Batching, write: Write
     ) -> None:
-        """£1,000,000 holds two of £496,100. What is committed already counts once: the first asks for no more."""
+        """£1,000,000 is enough for two of £496,100. The first is committed already, and counts only once."""
         house.apply(order("a-one", seats=62_000))
         for name in ("a-one", "a-three", "a-two"):
             folder = write(name, seats=62_000)
@@ -88,7 +88,7 @@ class TestAFileOfAFolder:
         assert "£1,488,300.00 with this order and those before it" in problems(batch)[0]
         assert len(batching.open_runs(batch, house.provisioning)[0]) == 1
 
-    def test_whose_agency_has_a_run_open_is_refused(self, house: House, batching: Batching, write: Write) -> None:
+    def test_whose_agency_has_an_open_run_is_refused(self, house: House, batching: Batching, write: Write) -> None:
         house.provisioning.open_run(house.planning.plan(order("a-one")).id)
         write("a-one")
         batch = batching.without_those_in_the_way(batching.plan(write("a-two")))

@@ -76,7 +76,7 @@ class Sheet:
 
 
 def test_offboarding_frees_what_is_not_owed(house: House) -> None:
-    """Of twelve months at £10 four have been served, the one in which it left included."""
+    """Of twelve months at £10, four have been served, including the one in which it left."""
     sheet = Sheet(house)
     sheet.order("a-one", a_month=10, start=date(2026, 12, 1))
     sheet.turn(days=(london("2027-03-30T12:00") - house.clock.time).days)
@@ -99,7 +99,7 @@ def test_an_agency_that_comes_back_owes_what_it_owed(house: House) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_counted_is_what_is_owed_or_promised(house: House, seed: int) -> None:
+def test_the_ceiling_counts_what_is_owed_or_promised(house: House, seed: int) -> None:
     chance, sheet = random.Random(seed), Sheet(house)
     house.clock.time = london("2026-11-22T09:00")
     starts: dict[str, date] = {}

@@ -1,4 +1,4 @@
-"""Comparing what is found with what is recorded, and putting right what differs."""
+"""Comparing what is found with what is recorded, and repairing what differs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -72,13 +72,13 @@ class TestAComparison:
         with house.store.read() as tx:
             assert tx.instances.of("a-one") == before
 
-    def test_tells_what_would_change_where(self, comparison: Comparison) -> None:
+    def test_shows_what_would_change_where(self, comparison: Comparison) -> None:
         comparison.house.apply(order(alpha={}, beta={}))
         found = comparison.comparing.found(comparison.find(beta=["Write the file", "Start it"]).id)
         told = {v.component: (v.changed, [(t.host, t.task) for t in v.tasks]) for v in found}
         assert told == {"alpha": (0, []), "beta": (2, [("h", "Write the file"), ("h", "Start it")])}
 
-    def test_that_failed_tells_nothing(self, comparison: Comparison) -> None:
+    def test_that_failed_shows_nothing(self, comparison: Comparison) -> None:
         comparison.house.apply(order())
         run = comparison.drive(comparison.comparing.open_run("a-one"), {"alpha": ["Half"]}, StepState.UNREACHABLE)
         assert run.state is RunState.FAILED
@@ -92,7 +92,7 @@ class TestAComparison:
             comparison.comparing.open_run("a-one")
         assert refused.value.kind is Kind.CONFLICT
 
-    def test_of_everybody_leaves_out_who_is_busy_or_has_nothing(self, comparison: Comparison) -> None:
+    def test_of_all_agencies_leaves_out_those_that_are_busy_or_have_nothing(self, comparison: Comparison) -> None:
         house = comparison.house
         house.apply(order("a-one"))
         house.apply(order("a-two"))
@@ -114,7 +114,7 @@ class TestAVerification:
     @pytest.mark.parametrize(
         ("component", "steps"), [(None, ["alpha.verify", "beta.verify"]), ("beta", ["beta.verify"])]
     )
-    def test_asks_what_is_in_service(
+    def test_checks_what_is_in_service(
         self, comparison: Comparison, verifying: Verifying, component: str | None, steps: list[str]
     ) -> None:
         comparison.house.apply(order(alpha={}, beta={}))
@@ -132,7 +132,7 @@ class TestAVerification:
 
 
 class TestForce:
-    def test_provisions_again_what_is_as_it_should_be(self, comparison: Comparison) -> None:
+    def test_provisions_unchanged_services_again(self, comparison: Comparison) -> None:
         house = comparison.house
         house.apply(order(alpha={}, beta={}))
         plan = house.planning.plan(order(alpha={}, beta={}), PlanOptions(force=True, target=("alpha",))).plan
@@ -140,8 +140,8 @@ class TestForce:
         assert [step.id for step in plan.steps] == ["alpha.precheck", "alpha.provision", "alpha.verify"]
 
 
-class TestWhatWasFound:
-    def test_is_a_figure_for_as_long_as_it_holds(self, comparison: Comparison) -> None:
+class TestADifference:
+    def test_is_in_the_figures_for_as_long_as_it_lasts(self, comparison: Comparison) -> None:
         house = comparison.house
         house.apply(order(alpha={}, beta={}))
         assert comparison.figures() == []
@@ -153,7 +153,7 @@ class TestWhatWasFound:
         house.apply(order(alpha={}, beta={}))
         assert comparison.figures() == [("a-one", "beta", 0.0)]
 
-    def test_is_no_matter_to_a_plan_to_leave(self, comparison: Comparison) -> None:
+    def test_does_not_affect_a_plan_to_leave(self, comparison: Comparison) -> None:
         ordering, store = comparison.house.planning, comparison.house.store
         comparison.house.apply(order(alpha={}))
         leaving, staying = ordering.plan_offboarding("a-one"), ordering.plan(order(alpha={}))
@@ -162,7 +162,7 @@ class TestWhatWasFound:
             assert ordering.still_true(ordering.known(tx, leaving), leaving)
             assert not ordering.still_true(ordering.known(tx, staying), staying)
 
-    def test_is_put_right_by_applying_again(self, comparison: Comparison) -> None:
+    def test_is_repaired_by_applying_again(self, comparison: Comparison) -> None:
         house = comparison.house
         house.apply(order(alpha={}, beta={}))
         run = comparison.find(beta=["Write the file"])
@@ -175,7 +175,7 @@ class TestWhatWasFound:
         assert house.apply(order(alpha={}, beta={})).state is RunState.SUCCEEDED
         assert house.planning.plan(order(alpha={}, beta={})).plan.empty
 
-    def test_makes_a_plan_from_before_stale(self, comparison: Comparison) -> None:
+    def test_makes_an_earlier_plan_stale(self, comparison: Comparison) -> None:
         house = comparison.house
         house.apply(order(alpha={}, beta={}))
         before = house.planning.plan(order(alpha={"tier": "large"}, beta={}))
@@ -184,7 +184,7 @@ class TestWhatWasFound:
             house.provisioning.open_run(before.id)
         assert refused.value.kind is Kind.CONFLICT
 
-    def test_goes_with_the_agency(self, comparison: Comparison) -> None:
+    def test_disappears_with_the_agency(self, comparison: Comparison) -> None:
         house = comparison.house
         house.apply(order())
         comparison.find(alpha=["Write the file"])

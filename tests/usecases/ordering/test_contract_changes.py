@@ -71,7 +71,7 @@ class TestAChangeOfTheContract:
         assert cost.before and (cost.before.per_year, cost.before.term_total) == (200, 200)
         assert (cost.per_year, cost.term_total) == (72_100, 72_100)
 
-    def test_is_charged_from_its_day(self, house: House) -> None:
+    def test_is_charged_from_the_day_it_is_made(self, house: House) -> None:
         house.apply(order(seats=10))
         house.clock.time = london("2027-05-31T23:30")  # 22:30 in UTC, and a quarter past nothing there
         house.apply(order(seats=9000))
@@ -80,7 +80,7 @@ class TestAChangeOfTheContract:
         assert charged["2027-05"] == Decimal("16.13") + Decimal("193.82"), "30 days of the one, 1 day of the other"
         assert record(house).committed == sum(charged.values())
 
-    def test_beside_others_keeps_to_what_the_plan_showed(self, house: House) -> None:
+    def test_beside_other_changes_costs_what_the_plan_showed(self, house: House) -> None:
         house.apply(order(seats=10))
         house.clock.time = london("2027-06-01T10:00")
         wanted = order(seats=20, alpha={"tier": "large"})
@@ -90,7 +90,7 @@ class TestAChangeOfTheContract:
         assert record(house).committed == plan.cost.term_total
         assert record(house).rates == plan.cost.rates
 
-    def test_that_costs_otherwise_tomorrow_is_planned_again_then(self, house: House) -> None:
+    def test_whose_price_changes_overnight_has_to_be_planned_again(self, house: House) -> None:
         house.apply(order(seats=10))
         house.clock.time = london("2027-06-01T10:00")
         stale = house.planning.plan(order(seats=20))
@@ -119,7 +119,7 @@ class TestAChangeOfTheContract:
         assert [step.id for step in plan.steps] == ["alpha.precheck", "alpha.provision", "alpha.verify"]
 
     def test_that_changes_no_price_keeps_the_agreed_one(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Though the price list has changed since: only what is bought anew is bought by that."""
+        """The price list has changed since, but applies only to what is newly bought."""
         house.apply(order())
         agreed = record(house).rates
         dearer = house.planning.agreement("trial").seat_price.model_copy(update={"bands": ()})
@@ -129,7 +129,7 @@ class TestAChangeOfTheContract:
         assert house.planning.plan(order(seats=11)).plan.cost.per_year == 11_100
 
 
-class TestWhatNoOrderChanges:
+class TestAForbiddenChange:
     @pytest.mark.parametrize(
         ("parts", "told"),
         [
@@ -149,7 +149,7 @@ class TestWhatNoOrderChanges:
         assert "agency offboard a-one" in (refused.value.hint or "")
         assert record(house) == before
 
-    def test_is_refused_with_its_lines_all_at_once(self, house: House, tmp_path: Path) -> None:
+    def test_is_refused_together_with_all_others_and_their_lines(self, house: House, tmp_path: Path) -> None:
         house.apply(order())
         house.clock.time = london("2027-02-03T10:00")
         file = tmp_path / "a-one.yml"
@@ -165,7 +165,7 @@ class TestWhatNoOrderChanges:
             number = int(detail.removeprefix(f"{file}:").partition(":")[0])
             assert lines[number - 1].startswith(key), detail
 
-    def test_an_agency_of_another_name_is_asked_about(self, house: House) -> None:
+    def test_of_the_name_is_allowed_once_it_is_confirmed(self, house: House) -> None:
         house.apply(order())
         other = changed(order(), agency={"name": "Somebody Else"})
         assert house.planning.another_name(other) == "a-one"
@@ -176,8 +176,8 @@ class TestWhatNoOrderChanges:
         assert "--renamed" in (refused.value.hint or "")
         house.planning.plan(other, renamed=True)
 
-    def test_nor_is_one_that_has_left_somebody_else(self, house: House) -> None:
-        """It has a history under its id, and may owe."""
+    def test_of_the_name_is_not_allowed_to_an_agency_that_has_left(self, house: House) -> None:
+        """It has a history under its id, and may still owe money."""
         house.apply(order())
         house.drive(house.provisioning.open_run(house.planning.plan_offboarding("a-one").id))
         with pytest.raises(OrchestratorError) as refused:
@@ -185,7 +185,7 @@ class TestWhatNoOrderChanges:
         assert "choose another id" in (refused.value.hint or "")
         house.planning.plan(order())
 
-    def test_but_a_term_that_is_over_may_be_followed_by_another(self, house: House) -> None:
+    def test_does_not_include_a_new_term_after_a_finished_one(self, house: House) -> None:
         house.apply(order())
         house.clock.time = london("2027-12-20T10:00")
         house.apply(changed(order(seats=20), term={"start": "2027-12-01", "months": 24}))

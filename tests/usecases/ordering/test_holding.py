@@ -1,4 +1,4 @@
-"""Backups of an agency that left: held with what opens them, given back to it alone, destroyed by an act of its own."""
+"""Backups of an agency that left: held with their passwords, returned to it alone, destroyed by their own command."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -57,15 +57,15 @@ def left(keeping: KeepingHouse) -> KeepingHouse:
     return keeping
 
 
-class TestWhatIsHeld:
-    def test_is_kept_for_as_long_as_the_agreement_says(self, left: KeepingHouse) -> None:
+class TestHeldBackups:
+    def test_are_kept_for_as_long_as_the_agreement_says(self, left: KeepingHouse) -> None:
         [held] = left.holding.held()
         assert (held.agency, held.host) == (AGENCY, "here")
         assert held.until - held.since == timedelta(days=30)
         assert left.house.observing.agency(AGENCY).held_backups == (held,)
         assert left.told() == [("journal", True)]
 
-    def test_can_be_opened_and_no_longer_written_to(self, left: KeepingHouse) -> None:
+    def test_can_be_opened_but_no_longer_written_to(self, left: KeepingHouse) -> None:
         assert set(left.secrets()) == {"repository_password"}
         opened = left.house.provisioning.assigning.secrets.open(left.secrets()["repository_password"])
         assert left.holding.password(AGENCY, AGENCY) == f"{opened}\n"
@@ -73,19 +73,19 @@ class TestWhatIsHeld:
         with pytest.raises(OrchestratorError, match="has no repository called 'desk'"):
             left.holding.password(AGENCY, "desk")
 
-    def test_keeps_the_number_from_others(self, left: KeepingHouse) -> None:
+    def test_keep_the_agencys_number_from_others(self, left: KeepingHouse) -> None:
         assert left.house.observing.agency(AGENCY).allocations == {"number": "1"}
         left.house.apply(order("a-two", **SERVICES))
         assert left.house.observing.agency("a-two").allocations["number"] == "2"
 
-    def test_is_nothing_where_no_backup_was_ever_taken(self, keeping: KeepingHouse) -> None:
+    def test_are_none_if_no_backup_was_ever_taken(self, keeping: KeepingHouse) -> None:
         keeping.house.apply(order(**SERVICES))
         assert keeping.leave(final_backup=False) is RunState.SUCCEEDED
         assert (keeping.holding.held(), keeping.secrets()) == ([], {})
         assert keeping.told() == [("journal", False)]
         assert keeping.house.observing.agency(AGENCY).allocations == {}
 
-    def test_is_held_as_well_when_only_the_keeper_goes(self, keeping: KeepingHouse) -> None:
+    def test_remain_when_only_the_keeper_is_removed(self, keeping: KeepingHouse) -> None:
         keeping.house.apply(order(**SERVICES))
         keeping.house.drive(keeping.protecting.open_run(AGENCY))
         keeping.house.apply(order(alpha={}))
@@ -94,7 +94,7 @@ class TestWhatIsHeld:
         assert keeping.secrets() == {}
         assert keeping.house.observing.agency(AGENCY).allocations["number"] == "1", "the agency is still there"
 
-    def test_is_not_recorded_while_the_repository_could_not_be_stopped(self, keeping: KeepingHouse) -> None:
+    def test_are_not_recorded_before_the_repository_is_stopped(self, keeping: KeepingHouse) -> None:
         keeping.house.apply(order(**SERVICES))
         keeping.house.drive(keeping.protecting.open_run(AGENCY))
         assert keeping.leave(**{"disaster-recovery_retire": StepState.FAILED}) is RunState.FAILED
@@ -122,7 +122,7 @@ class TestComingBack:
 
 
 class TestDestroying:
-    def test_is_refused_before_the_date_unless_somebody_says_why(self, left: KeepingHouse) -> None:
+    def test_is_refused_before_the_date_unless_a_reason_is_given(self, left: KeepingHouse) -> None:
         left.house.clock.turn(days=29)
         with pytest.raises(OrchestratorError, match="must be held until") as refused:
             left.holding.open_run(AGENCY)
@@ -146,7 +146,7 @@ class TestDestroying:
         left.leave(final_backup=False)
         assert left.holding.held() == [], "what was destroyed is not held once more"
 
-    def test_that_failed_forgets_nothing_and_can_be_gone_on_with(self, left: KeepingHouse) -> None:
+    def test_forgets_nothing_when_it_fails_and_can_be_resumed(self, left: KeepingHouse) -> None:
         left.house.clock.turn(days=30)
         run = left.house.drive(left.holding.open_run(AGENCY), **{"disaster-recovery_retire": StepState.FAILED})
         assert run.state is RunState.FAILED
@@ -154,7 +154,7 @@ class TestDestroying:
         assert left.house.drive(left.house.driving.resume(run.id)).state is RunState.SUCCEEDED
         assert left.secrets() == {}
 
-    def test_needs_the_host_they_are_on(self, left: KeepingHouse) -> None:
+    def test_needs_the_host_that_has_the_backups(self, left: KeepingHouse) -> None:
         with left.house.store.begin() as tx:
             [held] = tx.backups.held(AGENCY)
             tx.backups.hold(held.model_copy(update={"host": "gone"}))

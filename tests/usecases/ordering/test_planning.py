@@ -32,7 +32,7 @@ class TestPlansMadeAtOnce:
         for stored in plans:
             house.provisioning.open_run(stored.id)
 
-    def test_of_dedicated_hosts_get_hosts_of_their_own(self, house: House) -> None:
+    def test_for_dedicated_hosts_get_different_hosts(self, house: House) -> None:
         first = house.planning.plan(order("a-one", epsilon={"quantity": 2}))
         second = house.planning.plan(order("a-two", epsilon={"quantity": 1}))
         hosts = [s.hosts for p in (first, second) for s in p.plan.steps if s.id == "epsilon.provision"]
@@ -50,7 +50,7 @@ class TestAPlan:
         assert first.id != second.id
         assert first.plan == second.plan
 
-    def test_lets_its_reservations_go_after_a_day(self, house: House) -> None:
+    def test_releases_its_reservations_after_a_day(self, house: House) -> None:
         old = house.planning.plan(order("a-one"))
         house.clock.turn(hours=25)
         new = house.planning.plan(order("a-two"))
@@ -66,13 +66,13 @@ class TestAPlan:
         assert house.planning.plan(order("a-two")).plan.allocations["number"] == "2"
         assert house.planning.plan(order("a-one")).plan.empty
 
-    def test_of_nothing_cannot_be_applied(self, house: House) -> None:
+    def test_without_changes_cannot_be_applied(self, house: House) -> None:
         house.apply(order())
         with pytest.raises(OrchestratorError) as refused:
             house.provisioning.open_run(house.planning.plan(order()).id)
         assert refused.value.kind is Kind.CONFLICT
 
-    def test_counts_what_others_committed_to(self, house: House) -> None:
+    def test_counts_the_commitments_of_others(self, house: House) -> None:
         """The ceiling is £1,000,000; 62,000 seats at £8 and alpha are £496,100 a year."""
         house.apply(order("a-one", seats=62_000))
         house.planning.plan(order("a-two", seats=62_000))
@@ -84,8 +84,8 @@ class TestAPlan:
         house.planning.plan(order("a-three", seats=1_000))
 
 
-class TestWhatChangesWhileItIsPlanned:
-    """Planning holds nobody up, so others write meanwhile; what comes of it is as if they had come before."""
+class TestAChangeDuringPlanning:
+    """Planning holds nobody up, so others write meanwhile; the result is as if they had come first."""
 
     @pytest.fixture
     def meanwhile(self, house: House, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
@@ -101,7 +101,7 @@ class TestWhatChangesWhileItIsPlanned:
         monkeypatch.setattr("orchestrator.usecases.ordering.planning.make_plan", planned)
         return waiting.append
 
-    def test_is_planned_for(self, house: House, meanwhile: Callable[[Callable[[], object]], None]) -> None:
+    def test_is_taken_into_account(self, house: House, meanwhile: Callable[[Callable[[], object]], None]) -> None:
         meanwhile(lambda: house.apply(order("a-one", alpha={}, beta={})))
         changes = house.planning.plan(order("a-one", alpha={})).plan.changes
         assert [(c.component, c.effect) for c in changes] == [("alpha", Effect.NONE), ("beta", Effect.REMOVE)]
@@ -126,7 +126,7 @@ class TestWhatChangesWhileItIsPlanned:
         with house.store.read() as tx:
             assert tx.allocations.of("a-three", site="bench") == {}, "what is refused keeps nothing"
 
-    def test_too_often_is_said_to_be_so(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_that_happens_again_and_again_is_reported(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         house.apply(order("a-one"))
 
         def planned(basis: Basis) -> Plan:
@@ -147,13 +147,13 @@ def with_terms(**terms: Any) -> CallOff:
 
 
 class TestTermsOfRecovery:
-    def test_that_an_agency_has_none_of_change_no_plan_made_before_there_were_any(self, house: House) -> None:
-        """Neither the order nor the catalogue says a word of them then."""
+    def test_that_are_absent_leave_older_plans_unchanged(self, house: House) -> None:
+        """Neither the order nor the catalogue mentions them then."""
         assert "recovery" not in order().document()
         tiers = house.planning.source.catalog().components["gamma"].model_dump(mode="json")["tiers"]
         assert {tuple(tier["recovery"]) for tier in tiers.values()} == {("rto", "rpo")}
 
-    def test_survive_the_database(self, house: House) -> None:
+    def test_are_stored_and_read_unchanged(self, house: House) -> None:
         terms = {"windows": [{"days": ["sat"], "start": "22:00", "end": "04:00"}], "worst_moment_share": 0.5,
                  "blackouts": [{"start": "2026-12-20", "end": "2027-01-03", "why": "year end"}]}  # fmt: skip
         house.apply(with_terms(**terms))

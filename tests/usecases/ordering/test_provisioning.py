@@ -16,7 +16,7 @@ class TestARun:
         assert run.state is RunState.SUCCEEDED
         assert house.states("a-one") == {"alpha": "in_service", "beta": "in_service"}
 
-    def test_tells_its_story_in_order(self, house: House) -> None:
+    def test_reports_its_events_in_order(self, house: House) -> None:
         run = house.apply(order())
         told = [e.what for e in house.observing.events(run=run.id)]
         assert [m.state for m in told if isinstance(m, RunMoved)] == ["queued", "running", "succeeded"]
@@ -37,7 +37,7 @@ class TestARun:
         assert house.states("a-one")["beta"] == "in_service"
 
     @pytest.mark.parametrize("way", ["resumed", "planned again"])
-    def test_that_is_gone_on_with_tells_what_was_begun_before(self, house: House, way: str) -> None:
+    def test_that_is_continued_tells_its_steps_what_was_begun_before(self, house: House, way: str) -> None:
         run = house.apply(order(alpha={}, beta={}), beta_provision=StepState.FAILED)
         assert [a.step for a in house.assigned if a.again] == []
         if way == "resumed":
@@ -47,7 +47,7 @@ class TestARun:
         assert {a.step for a in house.assigned if a.again and a.verb is Verb.PROVISION} == {"beta.provision"}
         assert {a.step for a in house.assigned if a.again} <= {"beta.precheck", "beta.provision"}
 
-    def test_cannot_be_resumed_once_another_came_after_it(self, house: House) -> None:
+    def test_cannot_be_resumed_after_a_later_run(self, house: House) -> None:
         first = house.apply(order(), alpha_provision=StepState.FAILED)
         house.apply(order())
         with pytest.raises(OrchestratorError) as refused:
@@ -60,7 +60,7 @@ class TestARun:
         assert house.states("a-one") == {"alpha": "failed"}
         assert house.drive(house.driving.resume(run.id)).state is RunState.SUCCEEDED
 
-    def test_given_up_says_so_and_leaves_no_step_running(self, house: House) -> None:
+    def test_that_is_given_up_fails_and_leaves_no_step_running(self, house: House) -> None:
         run = house.provisioning.open_run(house.planning.plan(order()).id)
         house.admit()
         house.driving.begin(run.id, run.attempt)
@@ -68,7 +68,7 @@ class TestARun:
         assert house.driving.give_up(run.id, run.attempt, "internal error").state is RunState.FAILED
         assert house.observing.run(run.id).steps[0].state is StepState.ERRORED
 
-    def test_that_has_ended_is_not_driven_again_by_a_worker_that_missed_it(self, house: House) -> None:
+    def test_that_has_ended_is_not_driven_again_by_a_late_worker(self, house: House) -> None:
         run = house.apply(order(), alpha_verify=StepState.FAILED)
         assert not house.driving.begin(run.id, 1)
         house.driving.resume(run.id)
@@ -76,7 +76,7 @@ class TestARun:
         assert not house.driving.begin(run.id, 1), "the first attempt is over"
         assert house.driving.begin(run.id, 2)
 
-    def test_in_the_way_of_another_is_named_rather_than_called_stale(self, house: House) -> None:
+    def test_in_the_way_of_another_is_named_instead_of_calling_the_plan_stale(self, house: House) -> None:
         first, second = house.planning.plan(order()), house.planning.plan(order())
         run = house.provisioning.open_run(first.id)
         with pytest.raises(OrchestratorError) as refused:
@@ -93,7 +93,7 @@ class TestARun:
             house.driving.finish(lost, StepOutcome(state=StepState.FAILED))
         assert house.observing.run(run.id).steps[0].state is StepState.RUNNING
 
-    def test_records_an_outcome_once_though_its_commit_was_not_heard_of(self, house: House) -> None:
+    def test_records_an_outcome_once_even_if_its_commit_was_not_confirmed(self, house: House) -> None:
         run = house.provisioning.open_run(house.planning.plan(order()).id)
         house.admit()
         house.driving.begin(run.id, 1)
@@ -138,7 +138,7 @@ class TestAnUpdate:
         assert house.observing.agency("a-one").services[0].tier == "large"
         assert house.planning.plan(order(alpha={"tier": "large"})).plan.empty
 
-    def test_to_fewer_hosts_gives_the_others_back(self, house: House) -> None:
+    def test_to_fewer_hosts_releases_the_others(self, house: House) -> None:
         house.apply(order(epsilon={"quantity": 3}))
         run = house.apply(order(epsilon={"quantity": 1}))
         assert [s.id for s in house.observing.run(run.id).steps][-1] == "epsilon.retire"

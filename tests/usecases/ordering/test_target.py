@@ -16,7 +16,7 @@ LARGE = {"tier": "large"}
 
 
 class TestATarget:
-    def test_is_all_that_changes(self, house: House) -> None:
+    def test_is_the_only_thing_that_changes(self, house: House) -> None:
         house.apply(order(alpha={}, gamma={}))
         wanted = order(seats=20, alpha=LARGE, beta={}, gamma={"parameters": {"sleep": 1}})
         stored = house.planning.plan(wanted, only("alpha"))
@@ -28,7 +28,7 @@ class TestATarget:
         assert {c.component for c in rest.changes if c.effect is not Effect.NONE} == {"beta", "gamma"}
         assert [f.path for f in rest.contract] == ["agency.seats"]
 
-    def test_can_be_what_goes(self, house: House) -> None:
+    def test_can_be_a_component_to_remove(self, house: House) -> None:
         house.apply(order(alpha={}, beta={}, gamma={}))
         stored = house.planning.plan(order(alpha={}), only("beta"))
         assert [step.id for step in stored.plan.steps] == ["beta.retire"]
@@ -44,24 +44,24 @@ class TestATarget:
             "gamma",
         }
 
-    def test_can_begin_an_agency(self, house: House) -> None:
+    def test_can_begin_the_service_of_an_agency(self, house: House) -> None:
         stored = house.planning.plan(order(alpha={}, gamma={}), only("alpha"))
         assert [c.component for c in stored.plan.changes] == ["alpha"]
         house.drive(house.provisioning.open_run(stored.id))
         assert house.states("a-one") == {"alpha": "in_service"}
 
-    def test_needs_what_it_needs(self, house: House) -> None:
+    def test_is_refused_without_what_it_needs(self, house: House) -> None:
         with pytest.raises(OrchestratorError) as refused:
             house.planning.plan(order(alpha={}, beta={}), only("beta"))
         assert (refused.value.kind, refused.value.hint) == (Kind.CONFLICT, "add --target alpha")
         assert house.planning.plan(order(alpha={}, beta={}), only("alpha", "beta")).plan.steps
 
-    def test_that_nobody_knows_is_refused(self, house: House) -> None:
+    def test_that_does_not_exist_is_refused(self, house: House) -> None:
         with pytest.raises(OrchestratorError) as refused:
             house.planning.plan(order(alpha={}), only("alhpa"))
         assert refused.value.kind is Kind.NOT_FOUND
 
-    def test_waits_for_what_was_dropped_before(self, house: House) -> None:
+    def test_waits_for_earlier_removals(self, house: House) -> None:
         house.apply(order(alpha={}, gamma={}))
         house.apply(order(alpha={}), gamma_retire=StepState.FAILED)
         with pytest.raises(OrchestratorError, match="gamma of a-one is still to be removed"):

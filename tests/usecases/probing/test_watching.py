@@ -1,4 +1,4 @@
-"""Who probes, what is kept of readings, and what silence makes of them."""
+"""Who probes, what is kept of readings, and what silence means for them."""
 
 import time
 from collections.abc import Iterator
@@ -114,7 +114,7 @@ def test_a_verification_is_the_first_reading_until_a_probe_is_overdue(watch: Wat
 
 
 class TestSeveralHosts:
-    """Of a service that has them to itself."""
+    """Of a service that has dedicated hosts."""
 
     def targets(self, watch: Watch, *hosts: str, enough: int = 2) -> list[ProbeTarget]:
         return [watch.target()._replace(host=host, hosts=len(hosts), enough=enough) for host in hosts]
@@ -138,14 +138,14 @@ class TestSeveralHosts:
         self.hear(watch, prober, (two, UP))
         assert self.states(watch) == [UP, DOWN, UP]
 
-    def test_one_of_two_is_enough_where_that_is_said(self, watch: Watch) -> None:
+    def test_need_only_one_of_two_to_be_up_where_that_is_declared(self, watch: Watch) -> None:
         prober, (one, two) = watch.prober("p"), self.targets(watch, "m1", "m2", enough=1)
         assert prober.take()
         self.hear(watch, prober, (one, UP), (two, DOWN))
         self.hear(watch, prober, (one, DOWN))
         assert self.states(watch) == [UP, DOWN]
 
-    def test_that_are_read_while_the_database_is_away_are_told_in_their_order(
+    def test_that_are_read_while_the_database_is_away_are_recorded_in_order(
         self, watch: Watch, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         prober, (one, two) = watch.prober("p"), self.targets(watch, "m1", "m2")
@@ -168,7 +168,7 @@ class TestSeveralHosts:
         told = [((at - start).total_seconds(), state) for at, state in watch.timeline()]
         assert told == [(0, UP), (9, DOWN), (18, UP)]
 
-    def test_that_went_do_not_count(self, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_that_were_removed_do_not_count(self, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
         prober, (one, two) = watch.prober("p"), self.targets(watch, "m1", "m2")
         assert prober.take()
         self.hear(watch, prober, (one, UP), (two, UP))
@@ -198,8 +198,8 @@ class TestSeveralHosts:
         assert by_host("{place_address}:80", shared, instance, facts, site=site) == [(None, facts)]
 
 
-class TestWhatIsProbed:
-    def test_is_what_is_live(self, watch: Watch) -> None:
+class TestAProbe:
+    def test_is_made_only_of_live_services(self, watch: Watch) -> None:
         target = watch.target()
         assert (target.key, target.address) == (("a-one", "alpha", "tcp"), "127.0.0.1:80")
         watch.house.apply(order("a-two"), alpha_verify=StepState.FAILED)
@@ -210,12 +210,12 @@ class TestWhatIsProbed:
         watch.house.drive(watch.house.provisioning.open_run(plan.id))
         assert [t.key.agency for t in watch.targeting.targets()] == ["a-two"]
 
-    def test_of_an_agency_or_component_that_has_nothing_is_said_to_be_nothing(self, watch: Watch) -> None:
+    def test_of_a_component_that_the_agency_does_not_have_is_refused(self, watch: Watch) -> None:
         with pytest.raises(OrchestratorError, match="there is no beta of a-one to probe"):
             watch.targeting.of("a-one", "beta")
 
     @pytest.mark.parametrize("watch", [PROBES[1:]], indirect=True)
-    def test_logs_in_as_somebody_with_the_agency_s_own_password(self, watch: Watch) -> None:
+    def test_logs_in_as_a_person_with_the_agencys_own_password(self, watch: Watch) -> None:
         [target] = watch.targeting.targets()
         with pytest.raises(OrchestratorError, match="the probe cannot log in: there is nobody among people"):
             watch.targeting.prepare(target)
@@ -235,7 +235,7 @@ class TestWhatIsProbed:
     @pytest.mark.parametrize(
         "watch", [('{kind: http, target: "https://{place_address}/", every: PT1M}',)], indirect=True
     )
-    def test_is_told_whom_to_trust_by_its_host_once_for_all_agencies(self, watch: Watch) -> None:
+    def test_learns_whom_to_trust_from_its_host_once_for_all_agencies(self, watch: Watch) -> None:
         hosts, clock = watch.targeting.hosts, watch.house.clock
         assert isinstance(hosts, Hosts)
         watch.house.apply(order("a-two"))
@@ -282,7 +282,7 @@ class TestOneProber:
         clock.turn(minutes=2)
         assert watch.health()[0] is UNKNOWN
 
-    def test_says_unknown_of_what_it_does_not_get_to(self, watch: Watch) -> None:
+    def test_records_unknown_for_services_it_does_not_get_to(self, watch: Watch) -> None:
         one, clock = watch.prober("one"), watch.house.clock
         assert one.take()
         assert watch.hear(one, UP)
@@ -291,7 +291,7 @@ class TestOneProber:
         assert one.heard([], read_until=clock.now())
         assert watch.timeline() == [(read, UP), (read + EVERY, UNKNOWN)]
 
-    def test_says_unknown_of_what_is_no_longer_there(self, watch: Watch) -> None:
+    def test_records_unknown_for_services_that_are_gone(self, watch: Watch) -> None:
         one, clock = watch.prober("one"), watch.house.clock
         assert one.take()
         assert watch.hear(one, UP)
@@ -313,7 +313,7 @@ class TestTwoProbers:
         assert not watch.hear(one, DOWN)
         assert watch.timeline() == []
 
-    def test_when_one_was_killed_nobody_knows_of_the_gap(self, watch: Watch) -> None:
+    def test_leave_an_unknown_gap_when_one_is_killed(self, watch: Watch) -> None:
         one, two, clock = watch.prober("one"), watch.prober("two"), watch.house.clock
         assert one.take()
         assert watch.hear(one, UP)
@@ -326,7 +326,7 @@ class TestTwoProbers:
         assert watch.timeline()[2:] == [(clock.now(), UP)]
         assert not watch.hear(one, DOWN)
 
-    def test_when_the_other_goes_on_soon_nothing_was_missed(self, watch: Watch) -> None:
+    def test_leave_no_gap_when_the_other_continues_soon(self, watch: Watch) -> None:
         one, two, clock = watch.prober("one"), watch.prober("two"), watch.house.clock
         assert one.take()
         assert watch.hear(one, DOWN)

@@ -175,7 +175,7 @@ def ready(recovery: RecoveryHouse) -> RecoveryHouse:
 
 
 class TestADrill:
-    def test_passes_and_tells_what_it_measured(self, ready: RecoveryHouse) -> None:
+    def test_passes_and_reports_what_it_measured(self, ready: RecoveryHouse) -> None:
         drill = ready.drill()
         assert (drill.state, drill.verdict) == (DrillState.REPORTED, Verdict.PASS), drill.reason
         evidence = ready.evidence(drill)
@@ -189,7 +189,7 @@ class TestADrill:
         assert {p.name for p in evidence.phases if p.command_sha256 is None} == {"probe"}, "it only uses the service"
         assert not ready.host.bubbles
 
-    def test_of_a_summer_night_is_reported_from_the_date_clocks_show(self, ready: RecoveryHouse) -> None:
+    def test_of_a_summer_night_is_reported_under_its_local_date(self, ready: RecoveryHouse) -> None:
         """Half past midnight in London is the day before in UTC."""
         ready.house.clock.time = datetime(2027, 6, 30, 23, 30, tzinfo=UTC)
         evidence = ready.evidence(ready.drill())
@@ -197,19 +197,19 @@ class TestADrill:
         assert evidence.report_due == date(2027, 7, 1) + timedelta(days=28)
         assert {finding.due for finding in evidence.findings} <= {date(2027, 7, 1) + timedelta(days=28)}
 
-    def test_opens_the_backups_of_the_host_it_rehearses_and_no_others(self, ready: RecoveryHouse) -> None:
+    def test_opens_only_the_backups_of_the_host_it_rehearses(self, ready: RecoveryHouse) -> None:
         before = len(ready.host.told)
         ready.drill()
         told = [document for document in ready.host.told[before:] if "password" in document]
         [host] = {document["host"] for document in told if "host" in document}
         assert {document["password"] for document in told} == {ready.writer("alpha", host)["repository_password"]}
 
-    def test_names_the_evidence_before_it(self, ready: RecoveryHouse) -> None:
+    def test_names_the_previous_evidence(self, ready: RecoveryHouse) -> None:
         first, second = ready.drill(), ready.drill()
         assert ready.evidence(first).previous is None
         assert ready.evidence(second).previous == f"{first.id:064}"
 
-    def test_names_the_evidence_concluded_before_it_whichever_run_ends_first(self, ready: RecoveryHouse) -> None:
+    def test_names_the_previously_concluded_evidence_whichever_run_ends_first(self, ready: RecoveryHouse) -> None:
         first, second = ready.drill(), ready.drill()
         ready.turn(minutes=1)
         with ready.house.store.begin() as tx:  # its run is closed after the other's
@@ -236,13 +236,13 @@ class TestADrill:
         rpo = ready.evidence(drill).rpo
         assert (rpo.acknowledged, rpo.restored, rpo.lost) == (7, 6, 1)
 
-    def test_changes_nothing_the_agency_has_however_it_ends(self, ready: RecoveryHouse) -> None:
+    def test_changes_nothing_of_the_agency_however_it_ends(self, ready: RecoveryHouse) -> None:
         ready.host.broken["start"] = refusal("no such unit")
         drill = ready.drill()
         assert drill.verdict is Verdict.FAIL
         assert set(ready.house.states(AGENCY).values()) == {"in_service"}
 
-    def test_is_not_gone_on_with(self, ready: RecoveryHouse) -> None:
+    def test_cannot_be_resumed(self, ready: RecoveryHouse) -> None:
         ready.host.broken["start"] = refusal("no such unit")
         drill = ready.drill()
         assert drill.run is not None
@@ -258,7 +258,7 @@ def ready_at(recovery: RecoveryHouse, number: int) -> Any:
 def test_the_component_that_was_rehearsed_longest_ago_comes_first(
     ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those never rehearsed before all others, by name. What was only asked for does not count."""
+    """Those never rehearsed come before all others, by name. A drill that was only requested does not count."""
     catalog = ready.drilling.source.catalog()
     beta = catalog.components["beta"]
     kept = beta.model_copy(update={"recovery": beta.recovery.model_copy(update={"data": ("rows",)})})
@@ -283,14 +283,14 @@ class TestWhateverGoesWrong:
         assert (drill.state, drill.verdict) == (DrillState.REPORTED, Verdict.FAIL)
         assert f"{phase} failed: disk full" in str(drill.reason)
 
-    def test_a_service_that_does_not_come_back_is_censored(self, ready: RecoveryHouse) -> None:
+    def test_a_service_that_does_not_come_back_gives_a_censored_recovery_time(self, ready: RecoveryHouse) -> None:
         ready.host.broken["user"] = no_answer()
         drill = ready.drill()
         assert (drill.verdict, drill.rto_seconds) == (Verdict.FAIL, None)
         assert ready.evidence(drill).rto.censored_limit_seconds == 300
         assert "nobody can work yet" in ready.said[0]
 
-    def test_a_service_that_lets_users_wait_has_been_tried(
+    def test_a_service_that_keeps_users_waiting_counts_as_tried(
         self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         answering, silences = Service.ask, iter([True, True])
@@ -311,7 +311,7 @@ class TestWhateverGoesWrong:
         assert recovery.seconds is not None
         assert recovery.seconds > 20
 
-    def test_a_host_that_cannot_carry_it_blocks_it(self, ready: RecoveryHouse) -> None:
+    def test_a_host_that_cannot_take_the_drill_blocks_it(self, ready: RecoveryHouse) -> None:
         ready.host.broken["precheck"] = refusal("another drill lives")
         drill = ready.drill()
         assert drill.state is DrillState.BLOCKED
@@ -327,7 +327,7 @@ class TestWhateverGoesWrong:
             ("leaks", {"attempts": "none"}, "leaks"),
         ],
     )
-    def test_an_answer_that_is_none_fails_its_phase(
+    def test_an_invalid_answer_fails_its_phase(
         self, ready: RecoveryHouse, operation: str, answer: dict[str, Any], wrong: str
     ) -> None:
         ready.host.answers[operation] = answer
@@ -337,12 +337,12 @@ class TestWhateverGoesWrong:
         failed = [step.error for step in ready.house.observing.run(run.id).steps if step.state is StepState.FAILED]
         assert f"the recovery host's answer cannot be read: {wrong}" in str(failed)
 
-    def test_a_cleanup_that_fails_is_said(self, ready: RecoveryHouse) -> None:
+    def test_a_cleanup_that_fails_is_reported(self, ready: RecoveryHouse) -> None:
         ready.host.broken["cleanup"] = refusal("device busy")
         drill = ready.drill()
         assert (drill.state, drill.verdict) == (DrillState.CLEANUP_FAILED, Verdict.FAIL)
 
-    def test_a_restored_copy_from_after_the_disaster_is_invalid(self, ready: RecoveryHouse) -> None:
+    def test_a_restored_copy_from_after_the_disaster_makes_the_drill_invalid(self, ready: RecoveryHouse) -> None:
         drill = ready.drilling.request(AGENCY, "alpha", by="ann")
         run = ready.drilling.start(drill.id)
         ready.house.admit()
@@ -357,7 +357,7 @@ class TestWhateverGoesWrong:
         assert ready.stored(drill).verdict is Verdict.INVALID
 
     @pytest.mark.parametrize("phase", PHASES)
-    def test_a_worker_that_dies_is_followed_by_one_that_cleans_up(self, ready: RecoveryHouse, phase: str) -> None:
+    def test_a_worker_that_dies_is_replaced_by_one_that_cleans_up(self, ready: RecoveryHouse, phase: str) -> None:
         drill = ready.drilling.request(AGENCY, "alpha", by="ann")
         run = ready.drilling.start(drill.id)
         ready.house.admit()
@@ -375,7 +375,7 @@ class TestWhateverGoesWrong:
         assert after.verdict is (Verdict.INCONCLUSIVE if measured else Verdict.PASS), after.reason
 
     @pytest.mark.parametrize("phase", PHASES[1:7])
-    def test_one_that_is_stopped_is_cleaned_up_and_aborted(self, ready: RecoveryHouse, phase: str) -> None:
+    def test_a_stopped_drill_is_cleaned_up_and_aborted(self, ready: RecoveryHouse, phase: str) -> None:
         drill = ready.drilling.request(AGENCY, "alpha", by="ann")
         run = ready.drilling.start(drill.id)
         ready.house.admit()
@@ -389,7 +389,7 @@ class TestWhateverGoesWrong:
         assert ready.stored(drill).state is DrillState.ABORTED
         assert not ready.host.bubbles
 
-    def test_a_worker_that_is_to_stop_leaves_the_phase_to_another(self, ready: RecoveryHouse) -> None:
+    def test_a_worker_that_is_stopping_leaves_the_phase_to_another(self, ready: RecoveryHouse) -> None:
         """Also while it waits for a service that may take hours to come back."""
         drill = ready.drilling.request(AGENCY, "alpha", by="ann")
         run = ready.drilling.start(drill.id)
@@ -407,13 +407,13 @@ class TestWhateverGoesWrong:
         ready.driving.conclude(run.id, run.attempt)
         assert ready.stored(drill).verdict is Verdict.INCONCLUSIVE
 
-    def test_is_started_when_nothing_stands_in_its_way_and_once(self, ready: RecoveryHouse) -> None:
+    def test_a_drill_with_nothing_in_its_way_is_started_only_once(self, ready: RecoveryHouse) -> None:
         drill = ready.drilling.request(AGENCY, "alpha", by="ann")
         run = ready.drilling.start_if_due(drill.id)
         assert run and ready.stored(drill).run == run.id
         assert ready.drilling.start_if_due(drill.id) is None
 
-    def test_an_incident_makes_it_give_way(self, ready: RecoveryHouse) -> None:
+    def test_a_drill_gives_way_to_an_incident(self, ready: RecoveryHouse) -> None:
         drill = ready.drilling.request(AGENCY, "alpha", by="ann")
         run = ready.drilling.start(drill.id)
         assert ready.drilling.make_way(AGENCY, Priority.CHANGE, ready.driving) == run
@@ -425,7 +425,7 @@ class TestWhateverGoesWrong:
         ready.house.provisioning.open_run(ready.house.planning.plan(change).id, RunOptions(priority=Priority.INCIDENT))
 
 
-def test_a_backup_on_request_follows_a_canary(ready: RecoveryHouse) -> None:
+def test_a_requested_backup_is_taken_after_a_canary(ready: RecoveryHouse) -> None:
     before = len(ready.host.live.records)
     run = BackingUp(ready.witnessing, ready.protecting).now(AGENCY)
     assert run.purpose is Purpose.BACKUP
@@ -450,13 +450,13 @@ class TestApproval:
         assert strict.drilling.start_if_due(drill.id) is None
         return drill
 
-    def test_comes_from_somebody_else(self, strict: RecoveryHouse) -> None:
+    def test_must_come_from_somebody_else(self, strict: RecoveryHouse) -> None:
         drill = self.ask(strict)
         with pytest.raises(OrchestratorError) as refused:
             strict.drilling.approve(drill.id, by="ann", live_data=True)
         assert refused.value.kind is Kind.NOT_COVERED
 
-    def test_is_of_the_use_of_live_data_separately(self, strict: RecoveryHouse) -> None:
+    def test_must_cover_the_use_of_live_data_separately(self, strict: RecoveryHouse) -> None:
         drill = self.ask(strict)
         with pytest.raises(OrchestratorError, match="live data"):
             strict.drilling.approve(drill.id, by="bob", live_data=False)
@@ -473,7 +473,7 @@ class TestApproval:
         with pytest.raises(OrchestratorError, match="expired"):
             strict.drilling.start(drill.id)
 
-    def test_is_of_one_plan_and_not_of_another(self, strict: RecoveryHouse) -> None:
+    def test_is_valid_for_one_plan_only(self, strict: RecoveryHouse) -> None:
         drill = strict.drilling.approve(self.ask(strict).id, by="bob", live_data=True)
         strict.house.apply(order(AGENCY, **{"alpha": {"tier": "large"}, "disaster-recovery": {}}))
         with pytest.raises(OrchestratorError, match="another plan"):
@@ -494,7 +494,7 @@ class TestBackups:
         recovery.turn(minutes=10)
         assert len(recovery.protecting.open_due()) == 1
 
-    def test_are_written_with_each_host_s_own_credentials(self, recovery: RecoveryHouse) -> None:
+    def test_are_written_with_each_hosts_own_credentials(self, recovery: RecoveryHouse) -> None:
         [run] = recovery.protecting.open_due()
         recovery.house.admit()
         assert recovery.driving.begin(run.id, run.attempt)
@@ -514,14 +514,14 @@ class TestBackups:
         recovery.turn(minutes=15)
         assert len(recovery.protecting.open_due()) == 1
 
-    def test_tell_how_much_could_be_lost_at_the_worst_moment(self, recovery: RecoveryHouse) -> None:
+    def test_show_how_much_could_be_lost_at_the_worst_moment(self, recovery: RecoveryHouse) -> None:
         recovery.back_up()
         recovery.turn(hours=2)
         recovery.back_up()
         [view] = recovery.protecting.protection(AGENCY)
         assert view.worst_exposure_seconds == pytest.approx(2 * 3600 + 5, abs=10)
 
-    def test_are_remembered_for_as_long_as_was_asked_for(self, recovery: RecoveryHouse) -> None:
+    def test_are_kept_on_record_for_as_long_as_configured(self, recovery: RecoveryHouse) -> None:
         recovery.back_up()
         recovery.turn(days=30)
         newer = recovery.back_up()
@@ -533,7 +533,7 @@ class TestBackups:
             assert [b.run for b in tx.backups.newest(AGENCY, "alpha")] == [newer.id]
         assert retaining.prune() == 0
 
-    def test_are_not_taken_of_what_nobody_keeps(self, house: House, recovery: RecoveryHouse) -> None:
+    def test_are_refused_for_an_agency_that_did_not_order_them(self, house: House, recovery: RecoveryHouse) -> None:
         house.apply(order("a-two"))
         with pytest.raises(OrchestratorError, match="not backed up"):
             recovery.protecting.open_run("a-two")
@@ -541,7 +541,7 @@ class TestBackups:
             recovery.drilling.request("a-two", None, by="ann")
 
 
-def test_a_canary_that_is_lost_on_the_way_keeps_its_number(ready: RecoveryHouse) -> None:
+def test_a_canary_that_is_lost_on_the_way_is_written_again_under_its_number(ready: RecoveryHouse) -> None:
     ready.host.broken["user"] = no_answer()
     assert ready.witnessing.write(AGENCY)[0].error
     del ready.host.broken["user"]
@@ -549,7 +549,7 @@ def test_a_canary_that_is_lost_on_the_way_keeps_its_number(ready: RecoveryHouse)
     assert written.number == 6
 
 
-def test_canaries_are_known_whichever_key_they_were_signed_with(ready: RecoveryHouse) -> None:
+def test_canaries_are_recognised_whichever_key_they_were_signed_with(ready: RecoveryHouse) -> None:
     sealing, kept = ready.protecting.assigning.secrets, ready.kept()
     with ready.house.store.begin() as tx:
         token = sealing.seal(sealing.generate(SecretKind.KEY))
@@ -566,7 +566,7 @@ def test_canaries_are_known_whichever_key_they_were_signed_with(ready: RecoveryH
     assert forged.code != last.code, "who has the old key makes none that fits"
 
 
-def test_evidence_is_there_only_for_drills_that_came_to_a_disaster(ready: RecoveryHouse, tmp_path: Path) -> None:
+def test_only_drills_that_reached_their_disaster_have_evidence(ready: RecoveryHouse, tmp_path: Path) -> None:
     ready.host.broken["precheck"] = refusal("no")
     drill = ready.drill()
     with pytest.raises(OrchestratorError, match="no evidence"):

@@ -60,22 +60,26 @@ def in_doubt(house: RecoveryHouse, drill: Drill, *reasons: str) -> None:
         assert reason in "; ".join(house.evidence(drill).reasons)
 
 
-class TestADrillThatShowedNothing:
-    def test_that_looked_at_no_level(self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestADrill:
+    def test_that_checked_no_level_is_inconclusive(self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(MemoryHost, "check", lambda *_: {})
         levels = [f"on level {level}" for level in (1, 2, 3, 5)]
         in_doubt(ready, ready.drill(), *levels)
 
-    def test_that_tried_nothing(self, ready: RecoveryHouse) -> None:
+    def test_that_made_no_attempt_to_get_out_is_inconclusive(self, ready: RecoveryHouse) -> None:
         ready.host.answers["leaks"] = {"attempts": []}
         in_doubt(ready, ready.drill(), "no attempt was made to get out to the outside, 1.1.1.1:443")
 
-    def test_that_tried_one_thing_of_three(self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_that_made_only_one_attempt_of_three_is_inconclusive(
+        self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         all_of_them = MemoryHost.leaks
         monkeypatch.setattr(MemoryHost, "leaks", lambda *asked: {"attempts": all_of_them(*asked)["attempts"][-1:]})
         in_doubt(ready, ready.drill(), "no attempt was made to get out to production host")
 
-    def test_whose_attempts_fail_from_everywhere(self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_whose_attempts_fail_from_everywhere_is_inconclusive(
+        self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         all_of_them = MemoryHost.leaks
         shut = {"control": False}
         monkeypatch.setattr(
@@ -83,13 +87,13 @@ class TestADrillThatShowedNothing:
         )
         in_doubt(ready, ready.drill(), "the blocked attempt to reach the outside proves nothing")
 
-    def test_whose_copy_takes_no_canaries(self, ready: RecoveryHouse) -> None:
+    def test_whose_copy_accepts_no_canaries_is_inconclusive(self, ready: RecoveryHouse) -> None:
         ready.host.copy.keeps = False
         drill = ready.drill()
         in_doubt(ready, drill, "the restored copy accepts no canaries, but 5 are in the ledger")
         assert "has no canaries" not in str(ready.evidence(drill).findings)
 
-    def test_whose_backup_is_from_after_the_disaster(self, ready: RecoveryHouse) -> None:
+    def test_whose_backup_is_from_after_the_disaster_is_invalid(self, ready: RecoveryHouse) -> None:
         later = ready.house.clock.now() + timedelta(minutes=5)
         ready.host.backups[-1] = (later.isoformat(), ready.host.backups[-1][1])
         drill = ready.drill()
@@ -100,8 +104,10 @@ class TestADrillThatShowedNothing:
 class TestAClock:
     @pytest.mark.parametrize("since_its_start", [5.0, 90_000_000_000.0])
     @pytest.mark.parametrize("phase", ["prepare", "restore", "start", "probe"])
-    def test_that_began_anew_after_the_disaster(self, ready: RecoveryHouse, since_its_start: float, phase: str) -> None:
-        """The machine was restarted, or another took over: the seconds of another start say nothing."""
+    def test_that_restarted_after_the_disaster_leaves_the_drill_in_doubt(
+        self, ready: RecoveryHouse, since_its_start: float, phase: str
+    ) -> None:
+        """The machine was restarted, or another took over: seconds since another start cannot be compared."""
 
         def restart() -> None:
             ready.stopwatch.boot = "another"
@@ -111,7 +117,7 @@ class TestAClock:
         in_doubt(ready, drill, "were read from clocks that cannot be compared")
         assert ready.evidence(drill).rto.seconds is None
 
-    def test_that_began_anew_does_not_wait_for_ever(self, ready: RecoveryHouse) -> None:
+    def test_that_restarted_does_not_keep_the_drill_waiting_for_ever(self, ready: RecoveryHouse) -> None:
         def restart() -> None:
             ready.stopwatch.boot = "another"
             ready.stopwatch.ahead = 5.0 - ready.house.clock.now().timestamp()
@@ -121,7 +127,9 @@ class TestAClock:
         assert ready.evidence(drill).rto.censored_limit_seconds == 300
         assert "cannot be compared" in str(ready.evidence(drill).findings)
 
-    def test_that_was_set_back_between_a_record_and_the_disaster(self, ready: RecoveryHouse) -> None:
+    def test_that_was_set_back_between_a_record_and_the_disaster_leaves_the_drill_in_doubt(
+        self, ready: RecoveryHouse
+    ) -> None:
         truly = ready.house.clock.now()
         with ready.house.store.read() as tx:
             last = tx.canaries.of(AGENCY, "alpha")[2].acknowledged_at
@@ -134,23 +142,25 @@ class TestAClock:
         assert evidence.rpo.seconds == pytest.approx((truly - last).total_seconds(), abs=30)
         assert (evidence.rpo.acknowledged, evidence.rpo.lost) == (5, 2)
 
-    def test_that_was_set_along_with_the_recovery_hosts(self, ready: RecoveryHouse) -> None:
+    def test_that_was_set_along_with_the_recovery_hosts_leaves_the_drill_in_doubt(self, ready: RecoveryHouse) -> None:
         ready.stopwatch.set_clock(-90)
         in_doubt(ready, ready.drill(), "our clock was set by -90.0 s")
 
-    def test_of_a_machine_that_was_restarted_is_held_against_the_recovery_hosts(self, ready: RecoveryHouse) -> None:
+    def test_of_a_restarted_machine_is_compared_with_the_recovery_hosts(self, ready: RecoveryHouse) -> None:
         ready.stopwatch.boot = "another"
         drill = ready.drill()
         assert drill.verdict is Verdict.PASS, drill.reason
 
-    def test_of_a_machine_that_was_restarted_and_set(self, ready: RecoveryHouse) -> None:
+    def test_of_a_restarted_machine_that_was_also_set_leaves_the_drill_in_doubt(self, ready: RecoveryHouse) -> None:
         ready.stopwatch.boot = "another"
         ready.stopwatch.set_clock(-90)
         ready.host.fast = 90
         in_doubt(ready, ready.drill(), "our clock was set by -90.0 s")
 
-    def test_that_nobody_compared(self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The recovery host's programs are older than the question what time it is there."""
+    def test_that_was_never_compared_leaves_the_drill_in_doubt(
+        self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The recovery host's programs are too old to be asked for its time."""
         with ready.house.store.begin() as tx:
             for canary in tx.canaries.of(AGENCY, "alpha"):
                 tx.canaries.put(AGENCY, "alpha", canary.model_copy(update={"host_offset_seconds": None}))
@@ -158,7 +168,7 @@ class TestAClock:
         in_doubt(ready, ready.drill(), "whether our clock was set")
 
     @pytest.mark.parametrize("seconds", [-4_000.0, 4_000.0])
-    def test_that_was_set_during_the_drill(self, ready: RecoveryHouse, seconds: float) -> None:
+    def test_that_was_set_during_the_drill_leaves_it_in_doubt(self, ready: RecoveryHouse, seconds: float) -> None:
         drill = drill_in_which(ready, "check", lambda: ready.stopwatch.set_clock(seconds))
         in_doubt(ready, drill, f"our clock was set by {seconds:+.1f} s during the drill")
         assert ready.evidence(drill).rto.seconds is not None
@@ -172,9 +182,7 @@ class TestAClock:
         with ready.house.store.read() as tx:
             assert tx.drills.count_evidence() == 3
 
-    def test_that_was_set_back_between_two_backups_makes_no_exposure_of_less_than_nothing(
-        self, recovery: RecoveryHouse
-    ) -> None:
+    def test_that_was_set_back_between_two_backups_gives_no_negative_exposure(self, recovery: RecoveryHouse) -> None:
         recovery.canaries(2)
         recovery.back_up()
         recovery.stopwatch.set_clock(-50_000)
@@ -221,7 +229,9 @@ class TestARecoveryHostThatIsAway:
         in_doubt(ready, drill, f"{phase}: recovery host: no answer")
         assert not ready.evidence(drill).never_recovered
 
-    def test_for_longer_than_a_lease_while_users_try(self, ready: RecoveryHouse, goes_away: Any) -> None:
+    def test_for_longer_than_a_lease_while_users_try_ends_the_drill_too(
+        self, ready: RecoveryHouse, goes_away: Any
+    ) -> None:
         goes_away(seconds=DRILL_LEASE.total_seconds() + 10)
         drill = ready.drill()
         in_doubt(ready, drill, "has not answered for 120 s, and keeps drills no longer than that")
@@ -231,25 +241,25 @@ class TestARecoveryHostThatIsAway:
             assert tx.runs.open_of(AGENCY) is None
         assert run
 
-    def test_that_comes_back_without_the_drill_ends_it_at_once(self, ready: RecoveryHouse, goes_away: Any) -> None:
+    def test_and_comes_back_without_the_drill_ends_it_at_once(self, ready: RecoveryHouse, goes_away: Any) -> None:
         goes_away(seconds=40, after=lambda: ready.host.bubbles.clear())
         began = ready.house.clock.now()
         in_doubt(ready, ready.drill(), "no such drill")
         assert (ready.house.clock.now() - began).total_seconds() < 40 + 60, "long before anybody gives up"
 
-    def test_for_a_moment_while_users_try_leaves_a_doubt(self, ready: RecoveryHouse, goes_away: Any) -> None:
+    def test_for_a_moment_while_users_try_leaves_the_drill_in_doubt(self, ready: RecoveryHouse, goes_away: Any) -> None:
         goes_away(seconds=60)
         in_doubt(ready, ready.drill(), "nobody tried the service for")
 
     @pytest.mark.parametrize("phase", ["prepare", "restore", "start", "probe", "check"])
-    def test_and_has_the_drill_no_longer_ends_it_at_once(self, ready: RecoveryHouse, phase: str) -> None:
+    def test_and_no_longer_has_the_drill_ends_it_at_once(self, ready: RecoveryHouse, phase: str) -> None:
         drill = drill_in_which(ready, phase, lambda: ready.host.bubbles.clear())
         in_doubt(ready, drill, f"{phase}: recovery host: no such drill")
 
-    def test_is_found_out_about_while_the_service_only_does_not_come(
+    def test_without_the_drill_is_detected_while_the_service_does_not_come(
         self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The host answers, as does the user program: only who keeps the lease notices that the drill is gone."""
+        """The host answers, and so does the user program: only renewing the lease shows that the drill is gone."""
         monkeypatch.setattr(leasing, "RENEWED", timedelta(milliseconds=1))
 
         def ask(service: Service, request: Mapping[str, Any], *, within: timedelta) -> dict[str, Any]:
@@ -261,12 +271,12 @@ class TestARecoveryHostThatIsAway:
         monkeypatch.setattr(Service, "ask", ask)
         in_doubt(ready, ready.drill(), "probe: recovery host: no such drill")
 
-    def test_at_the_end_leaves_it_open_whether_anything_is_left(self, ready: RecoveryHouse) -> None:
+    def test_at_the_end_leaves_open_whether_anything_is_left_behind(self, ready: RecoveryHouse) -> None:
         drill = drill_in_which(ready, "cleanup", self.away(ready, minutes=10))
         assert (drill.state, drill.verdict) == (DrillState.CLEANUP_FAILED, Verdict.INCONCLUSIVE), drill.reason
         assert "cleanup: recovery host: no answer" in str(drill.reason)
 
-    def test_is_told_from_one_that_is_too_slow(self, ready: RecoveryHouse) -> None:
+    def test_is_distinguished_from_one_that_is_too_slow(self, ready: RecoveryHouse) -> None:
         ready.host.broken["start"] = TooSlowError("recovery host: drill start took longer than 2 minutes")
         drill = ready.drill()
         assert drill.verdict is Verdict.FAIL
@@ -282,7 +292,7 @@ class TestALease:
         )
         return Lease(reach, 7, renewed=ready.stopwatch.read())
 
-    def test_of_what_has_yet_to_be_begun_waits_for_that(self, ready: RecoveryHouse, lease: Lease) -> None:
+    def test_of_a_drill_that_has_yet_to_begin_waits_for_it(self, ready: RecoveryHouse, lease: Lease) -> None:
         lease.begun = False
         lease.confirm()
         ready.host.bubbles.add(7)
@@ -291,14 +301,14 @@ class TestALease:
         with pytest.raises(DrillGoneError):
             lease.confirm()
 
-    def test_of_what_is_never_begun_ends_in_time(self, ready: RecoveryHouse, lease: Lease) -> None:
+    def test_of_a_drill_that_never_begins_ends_in_time(self, ready: RecoveryHouse, lease: Lease) -> None:
         lease.begun = False
         ready.turn(seconds=DRILL_LEASE.total_seconds() + 1)
         with pytest.raises(OrchestratorError, match="has not answered for 120 s"):
             lease.confirm()
 
-    def test_that_is_refused_is_no_more_whatever_the_reason(self, ready: RecoveryHouse, lease: Lease) -> None:
-        """Programs of before do not tell one error from another."""
+    def test_that_is_refused_is_over_whatever_the_reason(self, ready: RecoveryHouse, lease: Lease) -> None:
+        """Older programs do not distinguish one error from another."""
         ready.host.bubbles.add(7)
         ready.host.broken["renew"] = refusal("drill 7 has no lease any more; start another drill")
         with pytest.raises(DrillGoneError, match="no lease any more"):
@@ -326,7 +336,7 @@ class TestADrillThatWasStopped:
         assert "canaries" not in str(evidence.findings), "nobody came to reading any"
         assert ready.evidence(ready.drill()).previous == f"{drill.id:064}"
 
-    def test_while_it_waits_for_the_recovery_host_waits_no_longer(self, ready: RecoveryHouse) -> None:
+    def test_while_it_waits_for_the_recovery_host_stops_waiting(self, ready: RecoveryHouse) -> None:
         _, run = opened(ready)
         while ready.step(run) != "pin":
             pass
@@ -338,7 +348,7 @@ class TestADrillThatWasStopped:
         assert (outcome.state, outcome.error) == (StepState.CANCELLED, "cancelled on request")
         assert ready.house.clock.now() < ready.host.away_until
 
-    def test_for_an_incident_says_so(self, ready: RecoveryHouse) -> None:
+    def test_for_an_incident_names_that_as_the_reason(self, ready: RecoveryHouse) -> None:
         drill, run = opened(ready)
         while ready.step(run) != "pin":
             pass
@@ -350,7 +360,7 @@ class TestADrillThatWasStopped:
         assert (stopped.state, stopped.reason) == (DrillState.PREEMPTED, "made way for an incident")
         assert ready.evidence(drill).stopped == "made way for an incident"
 
-    def test_before_its_disaster_leaves_none(self, ready: RecoveryHouse) -> None:
+    def test_before_its_disaster_leaves_no_evidence(self, ready: RecoveryHouse) -> None:
         drill, run = opened(ready)
         ready.step(run)
         ready.driving.cancel(run.id)
@@ -360,21 +370,21 @@ class TestADrillThatWasStopped:
         with ready.house.store.read() as tx:
             assert tx.drills.evidence(drill.id) is None
 
-    def test_when_everything_was_measured_is_judged_as_ever(self, ready: RecoveryHouse) -> None:
+    def test_after_everything_was_measured_is_judged_as_usual(self, ready: RecoveryHouse) -> None:
         drill, run = opened(ready)
         stop_after(ready, run, "check")
         assert (ready.stored(drill).state, ready.stored(drill).verdict) == (DrillState.REPORTED, Verdict.PASS)
 
-    def test_tells_nothing_of_how_long_drills_take(self, ready: RecoveryHouse) -> None:
+    def test_does_not_count_in_how_long_drills_take(self, ready: RecoveryHouse) -> None:
         _, run = opened(ready)
         stop_after(ready, run, "pin")
         with ready.house.store.read() as tx:
             assert tx.drills.durations(AGENCY) == {}
 
 
-class TestWhoWaits:
-    def test_is_told_who_could_not_work_and_why(self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Some can, but never three in a row."""
+class TestWaitingForUsers:
+    def test_records_who_could_not_work_and_why(self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Some users can work, but never three in a row."""
         turns, answering = cycle([False, True, True, False, True, False, True]), Service.ask
 
         def ask(service: Service, request: Mapping[str, Any], *, within: timedelta) -> dict[str, Any]:
@@ -392,7 +402,7 @@ class TestWhoWaits:
         assert {said.partition(": ")[2] for said in waiting} == {"connection refused"}
         assert set(working) == {"1 of 3 in a row could work", "2 of 3 in a row could work"}
 
-    def test_beyond_the_limit_sees_whether_others_follow(
+    def test_continues_beyond_the_limit_to_see_whether_others_follow(
         self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The first could work just in time; the next is kept waiting until after."""
@@ -413,7 +423,7 @@ class TestWhoWaits:
         assert 280 < rto.seconds <= 300
 
 
-def test_a_recovery_time_is_told_in_parts_that_add_up(ready: RecoveryHouse) -> None:
+def test_a_recovery_time_is_reported_in_parts_that_add_up(ready: RecoveryHouse) -> None:
     rto = ready.evidence(ready.drill()).rto
     assert list(rto.parts) == ["pin", "prepare", "restore", "start", "verify", WAITING]
     assert sum(rto.parts.values()) == pytest.approx(rto.seconds)
@@ -435,7 +445,7 @@ class TestWitnesses:
         assert [witness.who for witness in named] == ["eve", "bob"]
         assert all(isinstance(witness.at, datetime) and witness.at.tzinfo == UTC for witness in named)
 
-    def test_are_others_than_who_asked_and_come_before_the_end(self, ready: RecoveryHouse) -> None:
+    def test_are_not_who_requested_the_drill_and_are_named_before_its_end(self, ready: RecoveryHouse) -> None:
         drill = ready.drilling.request(AGENCY, "alpha", by="ann")
         with pytest.raises(Exception, match="ann requested the drill and cannot witness it"):
             ready.drilling.witness(drill.id, by="ann")

@@ -1,4 +1,4 @@
-"""What a drill comes to in its month, also when nothing came back."""
+"""How a drill counts in its month, even when nothing came back."""
 
 from decimal import Decimal
 
@@ -27,29 +27,29 @@ def judged(house: RecoveryHouse, drill: Drill) -> dict[str, Decimal | None]:
     return {measure: results[measure].achieved.percent for measure in ("drills", "recovery-time", "recovery-point")}
 
 
-def test_one_that_passed_kept_everything(ready: RecoveryHouse) -> None:
+def test_a_drill_that_passed_kept_every_promise(ready: RecoveryHouse) -> None:
     drill = ready.drill()
     ready.turn(minutes=1)
     assert judged(ready, drill) == {"drills": 100, "recovery-time": 100, "recovery-point": 100}
 
 
 @pytest.mark.parametrize("phase", ["pin", "prepare", "restore", "start"])
-def test_what_never_came_back_missed_every_objective(ready: RecoveryHouse, phase: str) -> None:
+def test_a_service_that_never_came_back_misses_every_objective(ready: RecoveryHouse, phase: str) -> None:
     ready.host.broken[phase] = refusal("disk full")
     drill = ready.drill()
     ready.turn(minutes=1)
     assert judged(ready, drill) == {"drills": 0, "recovery-time": 0, "recovery-point": 0}
 
 
-def test_a_censored_recovery_time_is_missed(ready: RecoveryHouse) -> None:
+def test_a_censored_recovery_time_misses_its_objective(ready: RecoveryHouse) -> None:
     ready.host.broken["user"] = no_answer()
     drill = ready.drill()
     ready.turn(minutes=1)
     assert judged(ready, drill)["recovery-time"] == 0
 
 
-def test_a_total_loss_is_missed(recovery: RecoveryHouse) -> None:
-    """Users could work, with none of what they had written."""
+def test_a_total_loss_misses_its_objective(recovery: RecoveryHouse) -> None:
+    """Users could work, but without anything they had written."""
     recovery.back_up()
     recovery.canaries(3)
     drill = recovery.drill()
@@ -57,15 +57,15 @@ def test_a_total_loss_is_missed(recovery: RecoveryHouse) -> None:
     assert judged(recovery, drill) == {"drills": 0, "recovery-time": 100, "recovery-point": 0}
 
 
-def test_what_nobody_wrote_cannot_be_lost_and_nothing_is_shown_by_it(recovery: RecoveryHouse) -> None:
+def test_without_any_record_nothing_is_lost_and_nothing_is_shown(recovery: RecoveryHouse) -> None:
     recovery.back_up()
     drill = recovery.drill()
     recovery.turn(minutes=1)
     assert judged(recovery, drill) == {"drills": 0, "recovery-time": 100, "recovery-point": None}
 
 
-def test_backups_that_nobody_took_are_missed(recovery: RecoveryHouse) -> None:
-    """A day's work may be lost; after a day and an hour without a backup more than that was at stake."""
+def test_backups_that_were_not_taken_miss_their_objective(recovery: RecoveryHouse) -> None:
+    """A day's work may be lost; a day and an hour without a backup put more than that at risk."""
     clock, source = recovery.house.clock, recovery.house.planning.source
 
     def backups() -> Decimal | None:

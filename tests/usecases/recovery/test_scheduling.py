@@ -1,4 +1,4 @@
-"""Scheduled drills: recorded ahead, there once, started within their window, and missed loudly."""
+"""Scheduled drills: recorded ahead and only once, started within their window, and reported when missed."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -52,7 +52,7 @@ class TestThePlanAhead:
         assert drill.requested_by == "the schedule"
         assert drill.scheduled_at - drill.created_at <= PLANNED_AHEAD
 
-    def test_is_what_the_calendar_says(self, ready: RecoveryHouse, scheduling: Scheduling) -> None:
+    def test_matches_the_calendar(self, ready: RecoveryHouse, scheduling: Scheduling) -> None:
         foreseen = scheduling.calendar(AGENCY)
         assert len(foreseen) == 20
         drill = at_the_next(ready, scheduling)
@@ -60,7 +60,7 @@ class TestThePlanAhead:
         recorded = scheduling.calendar(AGENCY)[0]
         assert (recorded.drill, recorded.state) == (drill.id, DrillState.APPROVED)
 
-    def test_has_one_drill_a_period_also_when_it_has_been_held(
+    def test_has_no_other_drill_in_a_period_whose_drill_has_been_held(
         self, ready: RecoveryHouse, scheduling: Scheduling
     ) -> None:
         drill = at_the_next(ready, scheduling)
@@ -173,7 +173,7 @@ class TestTheWorstMoment:
     def test_is_just_before_the_next_backup_would_be_complete(
         self, ready: RecoveryHouse, scheduling: Scheduling, drill: Drill, hours: int
     ) -> None:
-        """Whenever backups were taken until then: the one before the drill is taken so that the next is due in time."""
+        """Whenever earlier backups were taken: the last one before the drill is timed to make the next due in time."""
         ready.turn(hours=hours)
         self.back_up(ready, ready.protecting.open_run(AGENCY))
         [run] = self.serve(ready, scheduling, until=lambda: False)
@@ -191,7 +191,7 @@ class TestTheWorstMoment:
         assert evidence.rpo.seconds >= (INTERVAL + LASTS).total_seconds() - 1
         assert len(ready.protecting.open_due()) == 1
 
-    def test_does_not_hold_up_the_agency_before_it(
+    def test_does_not_hold_up_the_agency_beforehand(
         self, ready: RecoveryHouse, scheduling: Scheduling, drill: Drill
     ) -> None:
         self.back_up(ready, ready.protecting.open_run(AGENCY))
@@ -204,7 +204,7 @@ class TestTheWorstMoment:
     def test_that_does_not_come_is_made_up_for_by_the_next_drill(
         self, ready: RecoveryHouse, scheduling: Scheduling, drill: Drill, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """The agency was busy when the backup before it was to be taken: the next is not due in its window."""
+        """The agency was busy when the backup before it was due, so that the next one does not fall into its window."""
         ready.turn(seconds=(drill.scheduled_at - timedelta(minutes=5) - ready.house.clock.now()).total_seconds())
         self.back_up(ready, ready.protecting.open_run(AGENCY))
         [run] = self.serve(ready, scheduling, until=lambda: False)
@@ -250,7 +250,7 @@ class TestTheWorstMoment:
         after = self.next_one(ready, scheduling)
         assert after.moment is foreseen[after.key]
 
-    def test_is_not_made_a_backup_for_before_anybody_agreed(
+    def test_brings_no_backup_forward_before_anybody_approved_the_drill(
         self, ready: RecoveryHouse, scheduling: Scheduling, drill: Drill
     ) -> None:
         self.put(ready, drill, state=DrillState.APPROVAL_PENDING)
@@ -275,7 +275,7 @@ class TestARandomMoment:
         pin = next(phase for phase in ready.evidence(drill).phases if phase.name == "pin")
         assert pin.started_at == t0, "waiting for it is no part of what came of it"
 
-    def test_can_be_stopped_while_it_is_waited_for(self, ready: RecoveryHouse) -> None:
+    def test_can_be_cancelled_while_the_drill_waits_for_it(self, ready: RecoveryHouse) -> None:
         drill = ready.drilling.request(AGENCY, "alpha", by="ann")
         with ready.house.store.begin() as tx:
             far = ready.house.clock.now() + timedelta(days=900)
@@ -288,7 +288,7 @@ class TestARandomMoment:
         assert ready.step(run) == "cleanup"
 
 
-def test_the_policy_of_the_agency_is_followed(ready: RecoveryHouse, scheduling: Scheduling) -> None:
+def test_the_agencys_own_policy_is_followed(ready: RecoveryHouse, scheduling: Scheduling) -> None:
     """Its windows, in its time zone, as its call-off says."""
     terms = {"time_zone": "Europe/London", "windows": [{"days": ["tue"], "start": "22:00", "end": "02:00"}]}
     wanted = order(AGENCY, **{"alpha": {}, "disaster-recovery": {}}).document() | {"recovery": terms}

@@ -1,4 +1,4 @@
-"""Runs beside each other: who goes first, who waits and for what, and what is tried again or rolled back."""
+"""Concurrent runs: who goes first, who waits and for what, and what is tried again or rolled back."""
 
 from datetime import timedelta
 
@@ -30,7 +30,7 @@ def running(house: House, run: Run, *steps: str) -> None:
 
 
 class TestTheQueue:
-    def test_lets_two_runs_onto_one_host_and_says_whom_the_third_waits_for(self, house: House) -> None:
+    def test_lets_two_runs_onto_one_host_and_names_the_one_that_the_third_waits_for(self, house: House) -> None:
         runs = [queued(house, order(f"agency-{n}")) for n in "abc"]
         assert house.admit() == 2
         assert states(house, *runs) == ["admitted", "admitted", "queued"]
@@ -47,7 +47,7 @@ class TestTheQueue:
         house.admit()
         assert states(house, *runs) == ["queued", "admitted", "admitted"]
 
-    def test_admits_no_more_than_the_living_workers_take(self, house: House) -> None:
+    def test_admits_no_more_than_the_living_workers_can_take(self, house: House) -> None:
         with house.store.begin() as tx:
             tx.workers.leave("w")
             tx.workers.leave("v")
@@ -80,7 +80,7 @@ class TestTwoRunsOnOneHost:
         assert "epsilon.provision" in [step.id for step in house.driving.next_steps(second.id).ready]
         assert house.driving.start(second.id, "epsilon.provision", worker="v")
 
-    def test_look_and_verify_side_by_side(self, house: House) -> None:
+    def test_make_their_prechecks_side_by_side(self, house: House) -> None:
         first, second = queued(house, order("agency-a")), queued(house, order("agency-b"))
         running(house, first)
         running(house, second)
@@ -119,7 +119,7 @@ class TestAStepWhoseHostDidNotAnswer:
         house.driving.finish(started, StepOutcome(state=StepState.SUCCEEDED))
         assert house.states("a-one")["epsilon"] == "provisioning"
 
-    def test_fails_the_run_when_it_has_had_all_its_tries(self, house: House) -> None:
+    def test_fails_the_run_after_its_last_try(self, house: House) -> None:
         run = self.one_that_waits(house)
         for pause in (10, 20):
             house.clock.turn(seconds=pause)
@@ -132,7 +132,7 @@ class TestAStepWhoseHostDidNotAnswer:
         with house.store.read() as tx:
             assert {s.tries for s in tx.runs.steps(run.id) if s.id == "epsilon.provision"} == {0}, "as many again"
 
-    def test_that_failed_for_a_reason_of_its_own_is_not_tried_again(self, house: House) -> None:
+    def test_is_tried_again_only_for_that_reason(self, house: House) -> None:
         ended = house.apply(order(alpha={}, epsilon={}), epsilon_provision=StepState.FAILED)
         assert ended.state is RunState.FAILED
 
@@ -148,7 +148,7 @@ class TestAnOnboardingThatFails:
         assert house.observing.rolling_back(failed.id) is None
         assert house.states("a-one") == {"alpha": "in_service", "beta": "failed"}
 
-    def test_is_rolled_back_in_reverse_when_that_was_chosen(self, house: House) -> None:
+    def test_is_rolled_back_in_reverse_order_if_that_was_chosen(self, house: House) -> None:
         failed = self.fails(house, OnFailure.ROLL_BACK)
         undoing = house.observing.rolling_back(failed.id)
         assert undoing
@@ -162,7 +162,7 @@ class TestAnOnboardingThatFails:
         assert house.observing.agency("a-one").allocations == {}
         assert house.apply(order(alpha={}, beta={})).state is RunState.SUCCEEDED
 
-    def test_that_changes_what_is_in_service_is_never_rolled_back(self, house: House) -> None:
+    def test_after_the_agency_was_already_in_service_is_never_rolled_back(self, house: House) -> None:
         house.apply(order(alpha={}))
         plan = house.planning.plan(order(alpha={}, beta={}))
         run = house.provisioning.open_run(plan.id, RunOptions(on_failure=OnFailure.ROLL_BACK))
@@ -170,8 +170,8 @@ class TestAnOnboardingThatFails:
         assert house.observing.rolling_back(failed.id) is None
 
 
-class TestWhatHappened:
-    def test_is_forgotten_in_time_and_later_for_some(self, house: House) -> None:
+class TestHistory:
+    def test_is_forgotten_after_a_time_that_may_differ_by_agency(self, house: House) -> None:
         kept, gone = house.apply(order("agency-a")), house.apply(order("agency-b"))
         unused = house.planning.plan(order("agency-c"))
         house.clock.turn(days=31)

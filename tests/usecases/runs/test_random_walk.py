@@ -1,4 +1,4 @@
-"""Anything in any order: what must hold after every operation, over a real store on both databases."""
+"""Any operations in any order: what must hold after each of them, over a real store on both databases."""
 
 import random
 from collections.abc import Callable
@@ -175,7 +175,7 @@ class Walk:
 @pytest.mark.slow
 @pytest.mark.real_databases("what their constraints refuse")
 @pytest.mark.parametrize("seed", range(3))
-def test_whatever_happens_in_whatever_order(house: House, seed: int) -> None:
+def test_every_rule_holds_after_any_operations_in_any_order(house: House, seed: int) -> None:
     walk = Walk(house, random.Random(seed))
     for _ in range(OPERATIONS):
         walk.step()

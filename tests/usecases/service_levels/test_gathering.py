@@ -1,4 +1,4 @@
-"""Incidents gathered from desks, one of which does not always tell."""
+"""Incidents are gathered from desks, one of which does not always answer."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,7 @@ class Desks:
         return {"7": Incident.model_validate({"priority": "p1", "reported_at": since})}
 
 
-def test_a_desk_that_does_not_tell_is_asked_again_from_where_it_was_left(
+def test_a_desk_that_does_not_answer_is_asked_again_from_where_it_left_off(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     for agency in DESKS:

@@ -1,4 +1,4 @@
-"""Incidents through months that are closed, closed again and agreed otherwise: each is judged in one of them."""
+"""Incidents across months that are closed, restated and agreed differently: each is judged in one of them."""
 
 import random
 from collections.abc import Mapping

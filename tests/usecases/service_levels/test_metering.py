@@ -105,7 +105,7 @@ def test_accepted_maintenance_stops_the_clock(contract: Contract) -> None:
     assert after["eligible_seconds"] == before["eligible_seconds"] + HOUR
 
 
-def test_what_is_let_pass_afterwards_changes_the_month_and_no_counter(contract: Contract) -> None:
+def test_a_late_exclusion_changes_the_month_but_no_counter(contract: Contract) -> None:
     contract.down("alpha", "2026-12-10T09:00", "2026-12-10T16:00")
     before = of_alpha(scrape(contract, "2026-12-11T12:00"))
     number = contract.declare(DeclarationKind.EXCLUSION, "alpha", "2026-12-10T09:00", "2026-12-10T16:00")
@@ -115,13 +115,13 @@ def test_what_is_let_pass_afterwards_changes_the_month_and_no_counter(contract: 
     assert before["availability"] < after["availability"] == 1
 
 
-def test_nothing_counts_that_nobody_probes(contract: Contract) -> None:
+def test_a_service_without_probes_does_not_count(contract: Contract) -> None:
     known = scrape(contract, "2026-12-01T12:00")
     contract.house.clock.turn(hours=3)
     assert contract.house.observing.snapshot().service_levels == known
 
 
-def test_a_service_that_is_retired_is_gone(contract: Contract) -> None:
+def test_a_retired_service_has_no_counters(contract: Contract) -> None:
     contract.at("2026-12-10T12:00")
     plan = contract.house.planning.plan_offboarding(AGENCY)
     contract.house.drive(contract.house.provisioning.open_run(plan.id))
@@ -193,7 +193,7 @@ class Chance:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_process_that_goes_on_and_one_that_begins_anew_tell_what_history_tells(contract: Contract, seed: int) -> None:
+def test_a_running_process_and_a_restarted_one_both_match_the_history(contract: Contract, seed: int) -> None:
     chance = random.Random(seed)
     world = Chance(contract, chance, london("2026-12-01T09:00"))
     for _ in range(25):
@@ -206,8 +206,8 @@ def test_a_process_that_goes_on_and_one_that_begins_anew_tell_what_history_tells
         assert begun == from_history(contract) == contract.house.observing.snapshot().service_levels
 
 
-def test_another_tier_and_another_period_of_service_are_read_anew(contract: Contract) -> None:
-    """Alpha goes on by other hours; beta is gone for two days, in which nobody asks."""
+def test_another_tier_or_period_of_service_is_read_again(contract: Contract) -> None:
+    """Alpha continues with other hours; beta is gone for two days, in which nothing is scraped."""
     scrape(contract, "2026-12-10T09:00")
     contract.house.apply(order(AGENCY, alpha={"tier": "large"}))
     contract.house.clock.time = london("2026-12-12T09:00")
@@ -221,7 +221,7 @@ def test_another_tier_and_another_period_of_service_are_read_anew(contract: Cont
     }
 
 
-def test_a_word_given_late_is_heard_by_a_process_that_begins_anew(contract: Contract) -> None:
+def test_a_late_acceptance_counts_in_a_restarted_process(contract: Contract) -> None:
     contract.down("alpha", "2026-12-10T09:00", "2026-12-10T16:00")
     number = contract.declare(DeclarationKind.EXCLUSION, "alpha", "2026-12-10T09:00", "2026-12-10T16:00")
     assert of_alpha(scrape(contract, "2026-12-11T12:00"))["availability"] < 1
@@ -229,7 +229,7 @@ def test_a_word_given_late_is_heard_by_a_process_that_begins_anew(contract: Cont
     assert of_alpha(afresh(contract))["availability"] == 1
 
 
-def test_by_another_edition_of_the_holidays_everything_is_read_anew(contract: Contract) -> None:
+def test_with_another_edition_of_the_holidays_everything_is_read_again(contract: Contract) -> None:
     scrape(contract, "2026-12-10T12:00")
     closed = Contracts(contract.house.planning.source, lambda day: day == date(2026, 12, 9), holidays="2027")
     with contract.house.store.read() as tx:
@@ -237,7 +237,7 @@ def test_by_another_edition_of_the_holidays_everything_is_read_anew(contract: Co
     assert of_alpha(afresh(contract))["eligible_seconds"] - fewer["eligible_seconds"] == 10 * HOUR
 
 
-def test_a_process_that_begins_anew_reads_only_what_has_changed(contract: Contract) -> None:
+def test_a_restarted_process_reads_only_what_has_changed(contract: Contract) -> None:
     scrape(contract, "2026-12-10T09:00")
     contract.becomes("alpha", "2026-12-10T10:00", State.DOWN)
     with contract.house.store.read() as tx:
@@ -250,8 +250,8 @@ def test_a_process_that_begins_anew_reads_only_what_has_changed(contract: Contra
         }
 
 
-def test_what_happens_while_meters_are_read_is_not_kept_over(contract: Contract) -> None:
-    """Between the reading and the keeping, alpha falls and something is declared of the agency."""
+def test_a_meter_is_not_kept_if_anything_happened_since_it_was_read(contract: Contract) -> None:
+    """Between reading and keeping, alpha goes down and an outage of beta is declared."""
     metering = afresh_metering(contract)
     contract.at("2026-12-10T09:00")
     with contract.house.store.read() as tx:

@@ -117,7 +117,7 @@ class TestAMonth:
         assert closed.figures.credit == (charges * Decimal("0.015")).quantize(Decimal("0.01"))
         assert closed.credit_notes[0].amount == closed.figures.credit
 
-    def test_closed_again_stays_as_it_is(self, contract: Contract) -> None:
+    def test_that_is_closed_again_stays_as_it_is(self, contract: Contract) -> None:
         contract.at("2027-01-01T00:00")
         contract.close()
         contract.at("2027-01-20T00:00")
@@ -127,7 +127,7 @@ class TestAMonth:
         [closed] = contract.close()
         assert (closed.version, closed.changed) == (1, False)
 
-    def test_stays_by_the_hours_and_charges_it_was_closed_by(self, contract: Contract) -> None:
+    def test_keeps_the_hours_and_charges_with_which_it_was_closed(self, contract: Contract) -> None:
         """In January the agency takes a dearer tier, which is served at all hours; in December it was down at night."""
         contract.down("alpha", "2026-12-10T19:00", "2026-12-10T23:00")
         contract.at("2027-01-04T09:00")
@@ -139,7 +139,7 @@ class TestAMonth:
         [january] = contract.close(JANUARY)
         assert january.figures.charges > closed.figures.charges
 
-    def test_keeps_backups_whose_records_are_no_longer_kept(self, contract: Contract) -> None:
+    def test_counts_backups_whose_records_are_no_longer_kept(self, contract: Contract) -> None:
         back_up(contract, "2026-12-10T09:00")
         contract.at("2027-01-01T00:00")
         [closed] = contract.close()
@@ -162,7 +162,9 @@ class TestAMonth:
         assert sum(owed) == closed.figures.credit
         assert owed[-1] < 0
 
-    def test_missed_again_doubles_and_what_follows_is_restated_with_it(self, contract: Contract) -> None:
+    def test_that_misses_again_doubles_its_points_and_is_restated_with_the_month_before(
+        self, contract: Contract
+    ) -> None:
         contract.down("alpha", "2026-12-10T09:00", "2026-12-10T16:00")
         contract.down("alpha", "2027-01-12T09:00", "2027-01-12T16:00")
         contract.at("2027-02-01T00:00")
@@ -178,11 +180,11 @@ class TestAMonth:
         assert (january.month, january.version) == ("2027-01", 2)
         assert january.figures.results["availability/alpha"].points == 3
 
-    def test_in_which_there_was_nothing_is_said_to_be_so(self, contract: Contract) -> None:
+    def test_without_any_service_cannot_be_closed(self, contract: Contract) -> None:
         with pytest.raises(OrchestratorError, match="no agency had anything in service in 2026-11"):
             contract.close(CalendarMonth.named("2026-11"))
 
-    def test_that_nobody_measured_is_provisional_and_not_up(self, contract: Contract) -> None:
+    def test_that_was_not_measured_is_provisional_and_not_up(self, contract: Contract) -> None:
         contract.becomes("alpha", "2026-12-02T09:00", State.UNKNOWN)
         contract.at("2027-01-01T00:00")
         [closed] = contract.close()
@@ -190,7 +192,7 @@ class TestAMonth:
         assert closed.figures.provisional
 
 
-def test_what_has_no_probes_has_no_availability(contract: Contract) -> None:
+def test_a_service_without_probes_has_no_availability(contract: Contract) -> None:
     """gamma comes into service, and nobody ever probes it; alpha and beta are probed."""
     contract.house.apply(order(AGENCY, alpha={}, beta={}, gamma={}))
     contract.at("2026-12-03T08:00")
@@ -215,7 +217,7 @@ class TestMaintenance:
         [alpha, _] = contract.reporting.report(AGENCY).services
         assert alpha.bad == 2 * 3600
 
-    def test_announced_too_late_counts_and_says_why(self, contract: Contract) -> None:
+    def test_announced_too_late_shows_why_it_does_not_count(self, contract: Contract) -> None:
         contract.at("2026-12-09T09:00")
         number = contract.declare(DeclarationKind.MAINTENANCE, "alpha", "2026-12-10T09:00", "2026-12-10T10:00")
         view = contract.declaring.accept(number, by="Jo Bloggs")
@@ -229,14 +231,14 @@ class TestMaintenance:
             ("alpha", "2027-03-28T01:30", "2027-03-28T04:00", "never show 2027-03-28T01:30"),
         ],
     )
-    def test_that_cannot_be_is_refused(
+    def test_that_is_impossible_is_refused(
         self, contract: Contract, component: str, begins: str, ends: str, complaint: str
     ) -> None:
         with pytest.raises(OrchestratorError, match=complaint):
             contract.declare(DeclarationKind.MAINTENANCE, component, begins, ends)
         assert contract.declaring.newest() == []
 
-    def test_is_accepted_once(self, contract: Contract) -> None:
+    def test_is_accepted_only_once(self, contract: Contract) -> None:
         number = contract.declare(DeclarationKind.MAINTENANCE, "alpha", "2026-12-10T09:00", "2026-12-10T10:00")
         contract.declaring.accept(number, by="Jo Bloggs")
         with pytest.raises(OrchestratorError, match="was accepted by Jo Bloggs"):
@@ -247,7 +249,7 @@ class TestMaintenance:
 
 
 class TestAReport:
-    def test_shows_the_month_that_goes_on_up_to_now(self, contract: Contract) -> None:
+    def test_shows_the_current_month_up_to_now(self, contract: Contract) -> None:
         contract.down("alpha", "2026-12-02T09:00", "2026-12-02T10:00")
         contract.at("2026-12-03T08:00")
         report = contract.reporting.report(AGENCY)
@@ -285,7 +287,7 @@ class TestAReport:
         assert (line.response.elapsed, line.response.outcome) == (timedelta(minutes=90), "late")
         assert (line.fix.elapsed, line.fix.outcome) == (timedelta(hours=5), "late")
 
-    def test_of_everybody_is_a_line_each(self, contract: Contract) -> None:
+    def test_of_all_agencies_has_one_line_for_each(self, contract: Contract) -> None:
         contract.at("2026-12-03T08:00")
         [line] = contract.reporting.overview()
         assert (line.agency, line.lowest_availability, line.coverage) == (AGENCY, 100, 1)
