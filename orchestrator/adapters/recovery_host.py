@@ -3,6 +3,7 @@
 import json
 import logging
 import shlex
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,10 @@ from orchestrator.ports.drilling import DrillGoneError, TooSlowError
 from orchestrator.ports.outside import SiteAccess
 
 CONNECT_SECONDS = 10.0
-KEEPALIVE_SECONDS = 10
+KEEPALIVE_SECONDS = 5
+SILENCE_SECONDS = 20
+"""After this time without an acknowledgement the connection counts as broken. It is far below what a phase may take, so
+that a host that was cut off is not taken for a service that is slow."""
 DRILL = "/usr/local/lib/recovery/drill"
 USERS = "/usr/local/lib/recovery/users"
 READ_WITHIN = timedelta(seconds=15)
@@ -58,7 +62,9 @@ class SshRecoveryHosts:
         try:
             transport = client.get_transport()
             assert transport is not None
+            assert isinstance(transport.sock, socket.socket)
             transport.set_keepalive(KEEPALIVE_SECONDS)
+            transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_SECONDS * 1000)
             yield SshRecoveryHost(host, transport)
         finally:
             client.close()

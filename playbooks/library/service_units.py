@@ -22,7 +22,8 @@ options:
       - Files that a unit reads as it starts, by unit. If it runs, it is restarted when one of them changed since,
         whoever changed it, and also when a step that did was killed before it came to the restart.
       - A folder changes when a file in it is added, replaced or removed. What is missing has not changed.
-      - Units are restarted one after the other. One that is in none of the other lists is not started.
+      - Units are restarted one after the other. One that is in none of the other lists is not started. Without files,
+        systemd only reads what is new in its description.
     type: dict
     default: {}
   stopped:
