@@ -1,7 +1,7 @@
 """The resident: a Python that stays on a host between tasks, has imported what modules import, and forks for each task.
 
 Runs on hosts, from the zip of a module that Ansible sends there, with nothing but Python's own library. A task's
-command (`quick_modules.COMMAND`) asks the resident by a socket in a folder that only root can enter, and hands over
+command (`quick_modules.by_resident`) asks the resident by a socket in a folder that only root can enter, and hands over
 its standard streams, working directory, umask and environment. The fork reads the module from standard input and runs
 it, as the command would have done itself, and does when there is no resident. So a task's arguments and secrets are
 only in its own fork. The resident exits when it is idle, and at the latest when its life is over.
