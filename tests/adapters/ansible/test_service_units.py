@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import ROOT
 
 MODULE = ROOT / "playbooks/library/service_units.py"
-NOW = datetime.now(UTC)
+MINUTE = timedelta(minutes=1)
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >>"$SPOKEN"
 case "$1 $2" in
@@ -32,12 +32,13 @@ class Host:
         (folder / "systemctl").write_text(SYSTEMCTL)
         (folder / "systemctl").chmod(0o755)
 
-    def asked(self, *states: str, began: datetime = NOW, check: bool = False, **wishes: Any) -> dict[str, Any]:
+    def asked(self, *states: str, began: datetime | None = None, check: bool = False, **wishes: Any) -> dict[str, Any]:
+        started = began or datetime.now(UTC)
         shown = []
         for state in states:
             active, enabled, *unread = state.split()
             text = f"ActiveState={active}\nUnitFileState={enabled}\nNeedDaemonReload={'yes' if unread else 'no'}\n"
-            shown.append(f"{text}ActiveEnterTimestamp={began:%a %Y-%m-%d %H:%M:%S.%f} UTC\n")
+            shown.append(f"{text}ActiveEnterTimestamp={started:%a %Y-%m-%d %H:%M:%S.%f} UTC\n")
         (self.folder / "states").write_text("\n".join(shown))
         self.spoken.write_text("")
         path = f"{self.folder}:{os.environ['PATH']}"
@@ -104,29 +105,28 @@ class TestAConfiguration:
         return tmp_path / "unit.conf"
 
     def test_that_changed_since_the_unit_started_restarts_it(self, host: Host, file: Path) -> None:
-        reads, earlier = {"a": [str(file)], "b": [str(file)]}, NOW - timedelta(minutes=1)
+        reads, earlier = {"a": [str(file)], "b": [str(file)]}, datetime.now(UTC) - MINUTE
         told = host.asked("active enabled", "active enabled", began=earlier, running=["a", "b"], reads=reads)
         assert host.changes == ["daemon-reload", "restart -- a", "restart -- b"]
         assert told["diff"]["before"].startswith("a: active, enabled, with an older configuration\n")
 
     def test_that_is_older_than_the_unit_does_not(self, host: Host, file: Path) -> None:
-        later = NOW + timedelta(minutes=1)
+        later = datetime.now(UTC) + MINUTE
         reads = {"a": [str(file), str(file.parent / "missing")]}
         assert not host.asked("active enabled", began=later, running=["a"], reads=reads)["changed"]
 
     def test_in_a_folder_changes_when_a_file_is_removed(self, host: Host, tmp_path: Path) -> None:
         folder = tmp_path / "conf.d"
         folder.mkdir()
-        (folder / "one.conf").write_text("x")
-        began = datetime.now(UTC) + timedelta(milliseconds=50)
-        while datetime.now(UTC) < began + timedelta(milliseconds=50):
-            pass
-        (folder / "one.conf").unlink()
+        began = datetime.now(UTC)
+        while folder.stat().st_ctime <= began.timestamp():  # clocks of file systems are coarse
+            (folder / "another.conf").touch()
+            (folder / "another.conf").unlink()
         told = host.asked("active enabled", began=began, running=["a"], reads={"a": [str(folder)]})
         assert told["changed"]
 
     def test_of_a_unit_that_need_not_run_does_not_start_it(self, host: Host, file: Path) -> None:
-        reads, earlier = {"a": [str(file)]}, NOW - timedelta(minutes=1)
+        reads, earlier = {"a": [str(file)]}, datetime.now(UTC) - MINUTE
         assert not host.asked("inactive disabled", began=earlier, reads=reads)["changed"]
         assert host.asked("active disabled", began=earlier, reads=reads)["changed"]
         assert host.changes == ["daemon-reload", "restart -- a"]
