@@ -21,6 +21,7 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.estate.site import Site
 from orchestrator.domain.selling.agreement import FrameworkAgreement
 from orchestrator.domain.selling.catalog import Catalog, Component
+from orchestrator.domain.selling.contradictions import contradictions
 from orchestrator.domain.text_types import DEFINITIONS
 from orchestrator.ports.catalog import Problem
 
@@ -65,13 +66,10 @@ class CatalogFiles:
             agreement, found = parse(document, FrameworkAgreement)
             problems += found
             if agreement:
+                if agreement.framework != path.stem:
+                    problems.append(document.problem(("framework",), f"must be {path.stem!r}, like the file name"))
                 agreements[agreement.framework] = agreement
-                problems += [
-                    document.problem(("lots", lot, "components", i), f"{c!r} is not in the catalog")
-                    for lot, terms in agreement.lots.items()
-                    for i, c in enumerate(terms.components)
-                    if c not in self._catalog.components
-                ]
+                problems += [document.problem(at, message) for at, message in contradictions(agreement, self._catalog)]
         refuse(problems, "the framework agreements are not usable")
         return agreements
 

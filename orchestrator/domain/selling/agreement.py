@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from pydantic import Field
 from orchestrator.domain.identifiers import AgencyId, Identifier, Name
 from orchestrator.domain.selling.catalog import Catalog
 from orchestrator.domain.selling.drill_policy import RecoveryTerms
+from orchestrator.domain.selling.prices import PriceLine, SeatPrice
 from orchestrator.domain.service_levels.terms import ServiceTerms
 from orchestrator.domain.text_types import EMAIL_ADDRESS, LINE
 from orchestrator.domain.value import Value
@@ -44,22 +46,11 @@ class Lot(Value):
     components: tuple[Identifier, ...] = ()
 
 
-class Band(Value):
-    """From `seats` up, each seat costs `per_year` pounds."""
+Bodies = Annotated[tuple[Annotated[str, LINE.field], ...], Field(min_length=1)]
+"""Names of bodies, as call-offs write them."""
 
-    seats: Annotated[int, Field(ge=1)]
-    per_year: Annotated[Decimal, Field(ge=0, decimal_places=2)]
-
-
-class SeatPrice(Value):
-    """The price of the core lot per seat and year; the highest band reached prices every seat."""
-
-    title: str
-    bands: Annotated[tuple[Band, ...], Field(min_length=1)]
-
-    def per_year(self, seats: int) -> Decimal:
-        reached = [b for b in self.bands if b.seats <= seats] or [self.bands[0]]
-        return max(reached, key=lambda b: b.seats).per_year
+ALIKE = 0.9
+"""How alike two names must be for one to be taken for a misspelling of the other: most begin with the same words."""
 
 
 class FrameworkAgreement(Value):
@@ -69,21 +60,32 @@ class FrameworkAgreement(Value):
     authority: str
     supplier: str
     term: Term
-    first_call_off: str
+    first_call_off: str | None = Field(default=None, exclude_if=lambda first: first is None)
     ceiling: Annotated[Decimal, Field(gt=0, decimal_places=2)]
     eligible_classes: Annotated[tuple[Identifier, ...], Field(min_length=1)]
+    eligible_bodies: Mapping[Identifier, Bodies] = Field(default={}, exclude_if=lambda bodies: not bodies)
+    """class -> the only bodies of that class that may buy. Of other eligible classes, every body may."""
     lots: Mapping[Name, Lot]
-    seat_price: SeatPrice
+    seat_price: SeatPrice | None = Field(default=None, exclude_if=lambda price: price is None)
+    price_lines: tuple[PriceLine, ...] = Field(default=(), exclude_if=lambda lines: not lines)
+    """Prices of components that replace those of the catalog."""
     service_levels: ServiceTerms
     backups_held: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=3660))] = Field(
         default=HELD, exclude_if=lambda held: held == HELD
     )
     """How long backups are kept after the service has ended."""
+    sources: Mapping[Name, str] = Field(default={}, exclude=True)
+    """field -> where it comes from, or that it is illustrative. Nothing is computed from it."""
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        """The JSON-compatible form, which every plan's digest covers."""
+        """The JSON-compatible form, which every plan's digest covers. Optional fields are left out if they say nothing,
+        so that digests are the same as before these fields existed."""
         return self.model_dump(mode="json")
+
+    def as_written(self) -> dict[str, Any]:
+        """The document and its sources."""
+        return {**self.document, **({"sources": dict(self.sources)} if self.sources else {})}
 
     @property
     def offered(self) -> dict[str, str]:
@@ -94,6 +96,19 @@ class FrameworkAgreement(Value):
         if agency_class in self.eligible_classes:
             return None
         return f"class {agency_class!r} may not buy under {self.title}; eligible: {', '.join(self.eligible_classes)}"
+
+    def refuse_body(self, agency_class: str, name: str) -> str | None:
+        """Why a body of an eligible class may not buy."""
+        bodies = self.eligible_bodies.get(agency_class)
+        if bodies is None or name in bodies:
+            return None
+        close = get_close_matches(name, bodies, n=1, cutoff=ALIKE)
+        right = f"did you mean {close[0]!r}?" if close else f"eligible: {', '.join(bodies)}"
+        return f"{name!r} is not a body of class {agency_class!r} that may buy under {self.title}; {right}"
+
+    def price_line(self, component: str, tier: str) -> PriceLine | None:
+        """Its own price of a component at a tier."""
+        return next((line for line in self.price_lines if (line.component, line.tier) == (component, tier)), None)
 
     def refuse_term(self, term: Term) -> str | None:
         if term.start < self.term.start or term.start >= self.term.end:

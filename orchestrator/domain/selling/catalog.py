@@ -287,6 +287,11 @@ class Component(Value):
         """Whether its hosts have certificates, which expire."""
         return SecretKind.AUTHORITY in self.secrets.values()
 
+    @property
+    def sold_by_unit(self) -> bool:
+        """Whether call-offs order a quantity of it."""
+        return self.tenancy is Tenancy.DEDICATED or any(tier.price.per == "unit" for tier in self.tiers.values())
+
     def retry(self, verb: Verb) -> Retry:
         return self.retries.get(verb, Retry())
 

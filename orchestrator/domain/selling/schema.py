@@ -6,15 +6,15 @@ from typing import Any
 
 from orchestrator.domain.calendars.week import WEEKDAYS
 from orchestrator.domain.selling.agreement import FrameworkAgreement
-from orchestrator.domain.selling.catalog import Catalog, Component, Tenancy
+from orchestrator.domain.selling.catalog import Catalog, Component
 from orchestrator.domain.text_types import AGENCY_ID, DEFINITIONS, EMAIL_ADDRESS, LINE
 
 
 def call_off_schema(
     catalog: Catalog, agreements: Mapping[str, FrameworkAgreement], sites: Iterable[str]
 ) -> dict[str, Any]:
-    """The schema, draft 2020-12. `x-expected` describes a valid value in words. It does not check the agreement's
-    rules."""
+    """The schema of any call-off, draft 2020-12. `x-expected` describes a valid value in words. It does not check the
+    agreement's rules."""
     classes = sorted({c for a in agreements.values() for c in a.eligible_classes})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -32,6 +32,32 @@ def call_off_schema(
         ),
         "$defs": dict(DEFINITIONS),
     }
+
+
+def schema_for_editors(
+    catalog: Catalog, agreements: Mapping[str, FrameworkAgreement], sites: Iterable[str]
+) -> dict[str, Any]:
+    """The same, with what each agreement offers, and to whom. Planning checks that by the agreement itself, whose
+    refusals say more."""
+    offers = [_offer(agreement) for _, agreement in sorted(agreements.items())]
+    return call_off_schema(catalog, agreements, sites) | {"allOf": offers}
+
+
+def _offer(agreement: FrameworkAgreement) -> dict[str, Any]:
+    """What a call-off may say under one agreement."""
+    agency: dict[str, Any] = {"properties": {"class": {"enum": list(agreement.eligible_classes)}}}
+    if agreement.eligible_bodies:
+        agency["allOf"] = [
+            _only({"class": {"const": agency_class}}, {"name": {"enum": list(bodies)}})
+            for agency_class, bodies in sorted(agreement.eligible_bodies.items())
+        ]
+    services = {"propertyNames": {"enum": sorted(agreement.offered)}}
+    return _only({"framework": {"const": agreement.framework}}, {"agency": agency, "services": services})
+
+
+def _only(given: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
+    """Objects with certain properties must have certain others."""
+    return {"if": {"properties": dict(given), "required": list(given)}, "then": {"properties": dict(then)}}
 
 
 def _object(properties: Mapping[str, Any], *, optional: Iterable[str] = ()) -> dict[str, Any]:
@@ -85,8 +111,7 @@ def _service(component: Component) -> dict[str, Any]:
         "tier": {"enum": sorted(component.tiers), "description": component.title},
         "parameters": component.parameters,
     }
-    sold_by_unit = any(tier.price.per == "unit" for tier in component.tiers.values())
-    if component.tenancy is Tenancy.DEDICATED or sold_by_unit:
+    if component.sold_by_unit:
         properties["quantity"] = _whole(1, 10_000)
     return {"description": component.description, **_object(properties, optional=("parameters", "quantity"))}
 

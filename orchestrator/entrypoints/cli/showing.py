@@ -123,7 +123,7 @@ def _show_commitment(cost: CostView) -> None:
     elif cost.charged_per_year != cost.per_year:
         console.print(
             f"Charged as agreed: {money(cost.charged_per_year)} a year. Current prices apply from the next change of "
-            "term, seats or services."
+            "the term or of what is charged for."
         )
     total = _difference(money(before.term_total), money(cost.term_total)) if before else money(cost.term_total)
     console.print(f"Over the term of the call-off: {total}")

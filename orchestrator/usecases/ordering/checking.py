@@ -64,19 +64,21 @@ def _uncovered(
     agreement = agreements.get(str(data.get("framework")))
     if agreement is None:
         return
-    if ("agency", "class") not in broken and (refusal := agreement.refuse_class(_at(data, "agency", "class"))):
-        yield document.problem(("agency", "class"), refusal)
+    yield from _uncovered_agency(document, broken, agreement)
     if ("term",) not in broken and (refusal := agreement.refuse_term(Term.model_validate(data.get("term")))):
         yield document.problem(("term",), refusal)
     if isinstance(data.get("services"), dict):
         yield from _uncovered_services(document, agreement, catalog)
 
 
-def _at(data: Mapping[str, Any], *path: str) -> str:
-    value: Any = data
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return str(value)
+def _uncovered_agency(document: SourceDocument, broken: set[Place], agreement: FrameworkAgreement) -> Iterator[Problem]:
+    agency = document.data.get("agency")
+    if not isinstance(agency, Mapping) or not isinstance(agency_class := agency.get("class"), str):
+        return
+    if refusal := agreement.refuse_class(agency_class):
+        yield document.problem(("agency", "class"), refusal)
+    elif ("agency", "name") not in broken and (refusal := agreement.refuse_body(agency_class, agency["name"])):
+        yield document.problem(("agency", "name"), refusal)
 
 
 def _uncovered_services(document: SourceDocument, agreement: FrameworkAgreement, catalog: Catalog) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ from orchestrator.domain.ordering.order_part import part_of
 from orchestrator.domain.ordering.plan import Basis, Plan, PlanOptions, make_plan
 from orchestrator.domain.ordering.pool_requests import requests
 from orchestrator.domain.selling.agreement import CallOff, FrameworkAgreement
-from orchestrator.domain.selling.schema import call_off_schema
+from orchestrator.domain.selling.schema import call_off_schema, schema_for_editors
 from orchestrator.ports.catalog import CatalogSource
 from orchestrator.ports.outside import Clock
 from orchestrator.ports.store import Store, Transaction
@@ -60,12 +60,14 @@ class Planning:
     clock: Clock
 
     def schema(self) -> dict[str, Any]:
-        return call_off_schema(self.source.catalog(), self.source.agreements(), self.source.sites())
+        """The JSON Schema of a call-off file, for editors."""
+        return schema_for_editors(self.source.catalog(), self.source.agreements(), self.source.sites())
 
     def read(self, path: Path) -> CallOff:
         """The call-off in a file. Raises with all problems at once, each with its line."""
-        document = self.source.document(path)
-        call_off = checked(path, document, self.schema(), self.source.agreements(), self.source.catalog())
+        document, catalog, agreements = self.source.document(path), self.source.catalog(), self.source.agreements()
+        shape = call_off_schema(catalog, agreements, self.source.sites())
+        call_off = checked(path, document, shape, agreements, catalog)
         if kept := [document.problem(at, refusal) for at, refusal in self._unchangeable(call_off)]:
             raise refused(path, kept, kind=Kind.CONFLICT, hint=_leave_first(call_off.agency.id))
         return call_off
@@ -280,7 +282,7 @@ def check_ceiling(tx: Transaction, plan: Plan, agreement: FrameworkAgreement) ->
         raise OrchestratorError(
             Kind.NOT_COVERED,
             f"{agreement.title} would exceed its ceiling of £{agreement.ceiling:,.2f}: £{total:,.2f} with this order",
-            hint="order a shorter term or fewer seats, or use another framework agreement",
+            hint="order less or a shorter term, or use another framework agreement",
         )
 
 

@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from orchestrator.domain.ordering.plan import make_plan
 from orchestrator.domain.selling.agreement import FrameworkAgreement, Term
 from orchestrator.domain.selling.catalog import Catalog
 from tests.domain.conftest import allocate, basis, call_off, component
+from tests.domain.selling.agreements import LINES, but
 
 
 class TestATerm:
@@ -59,7 +61,48 @@ class TestAnAgreement:
         self, agreement: FrameworkAgreement, seats: int, a_year: str
     ) -> None:
         """The published vectors, with their cliff: one seat more than 4,999 makes the whole order cheaper."""
+        assert agreement.seat_price
         assert seats * agreement.seat_price.per_year(seats) == Decimal(a_year)
+
+    def test_that_names_bodies_of_a_class_is_open_to_those_only(self, agreement: FrameworkAgreement) -> None:
+        named = but(agreement, eligible_bodies={"agency": ["Agency of the North", "Agency of the South"]})
+        assert named.refuse_body("agency", "Agency of the South") is None
+        assert named.refuse_body("central-government", "Anybody") is None, "of this class nobody is named"
+        refusal = "{} is not a body of class 'agency' that may buy under Trial; {}"
+        everybody = "eligible: Agency of the North, Agency of the South"
+        assert named.refuse_body("agency", "Elsewhere") == refusal.format("'Elsewhere'", everybody)
+        assert named.refuse_body("agency", "Agency of the East") == refusal.format("'Agency of the East'", everybody)
+        assert named.refuse_body("agency", "Agency of the north") == refusal.format(
+            "'Agency of the north'", "did you mean 'Agency of the North'?"
+        )
+
+
+class TestTheDocumentOfAnAgreement:
+    def test_without_what_only_other_agreements_say_is_as_it_was(self, agreement: FrameworkAgreement) -> None:
+        """Digests of stored plans are made of it."""
+        assert set(agreement.document) == {
+            "framework", "title", "description", "authority", "supplier", "term", "first_call_off", "ceiling",
+            "eligible_classes", "lots", "seat_price", "service_levels",
+        }  # fmt: skip
+
+    def test_does_not_change_with_a_source(self, agreement: FrameworkAgreement) -> None:
+        explained = but(agreement, sources={"ceiling": "illustrative"})
+        assert explained.document == agreement.document
+        assert explained.as_written() == {**agreement.document, "sources": {"ceiling": "illustrative"}}
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"price_lines": LINES},
+            {"eligible_bodies": {"agency": ["A"]}},
+            {"seat_price": None},
+            {"first_call_off": None},
+        ],
+    )
+    def test_changes_with_what_plans_are_made_of(self, agreement: FrameworkAgreement, changes: dict[str, Any]) -> None:
+        changed = but(agreement, **changes)
+        assert changed.document != agreement.document
+        assert FrameworkAgreement.model_validate(changed.document) == changed
 
 
 def test_the_price_of_a_term_is_rounded_to_the_penny_once(
