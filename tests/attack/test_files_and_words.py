@@ -104,7 +104,8 @@ def attacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Attack
 
 CALL_OFF = (ROOT / "examples/cabinet-office.yml").read_text()
 COMPONENT = (ROOT / "catalog/components/service-desk.yml").read_text()
-FRAMEWORK = (ROOT / "catalog/frameworks/flex.yml").read_text()
+FLEX = (ROOT / "catalog/frameworks/flex.yml").read_text()
+PAN_LONDON = (ROOT / "catalog/frameworks/pan-london.yml").read_text()
 HOSTS = (ROOT / "inventories/practice/hosts.yml").read_text()
 FACTS = (ROOT / "inventories/practice/group_vars/all.yml").read_text()
 CALENDAR = "\r\n".join(
@@ -142,7 +143,8 @@ class TestDamagedFiles:
         ("file", "text"),
         [
             ("catalog/components/service-desk.yml", COMPONENT),
-            ("catalog/frameworks/flex.yml", FRAMEWORK),
+            ("catalog/frameworks/flex.yml", FLEX),
+            ("catalog/frameworks/pan-london.yml", PAN_LONDON),
             ("inventories/practice/hosts.yml", HOSTS),
             ("inventories/practice/group_vars/all.yml", FACTS),
         ],
