@@ -1,82 +1,56 @@
-"""`orchestrator catalog`: what is sold."""
+"""`orchestrator catalog`: what is sold, and under which agreements."""
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.cli.context import application
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
-from orchestrator.entrypoints.cli.tables import new_table
-
-if TYPE_CHECKING:
-    from orchestrator.domain.selling.catalog import Component
 
 app = typer.Typer(no_args_is_help=True, help="What is sold.")
 
 
 @app.command("list")
 def list_components(as_json: AsJson = False) -> None:
-    """Show all components on sale.
+    """Show all components on sale, and the framework agreements they are sold under.
 
     Example: orchestrator catalog list
     """
+    from orchestrator.entrypoints.cli.showing_catalog import show_components, show_frameworks
 
     with application() as app:
-        components = list(app.base.source.catalog().components.values())
-        offered = {f: a.offered for f, a in app.base.source.agreements().items()}
+        catalog, agreements = app.base.source.catalog(), app.base.source.agreements()
     if as_json:
-        print_json({"components": [c.model_dump(mode="json") for c in components]})
+        components = [c.model_dump(mode="json") for c in catalog.components.values()]
+        print_json({"components": components, "frameworks": [a.as_written() for a in agreements.values()]})
         return
-    table = new_table("component", "title", "tiers", "tenancy", "needs", "offered under")
-    for c in components:
-        under = ", ".join(f"{f} ({lots[c.component]})" for f, lots in offered.items() if c.component in lots)
-        table.add_row(f"[bold]{c.component}[/]", c.title, ", ".join(c.tiers), c.tenancy, ", ".join(c.needs), under)
-    console.print(table)
+    show_components(catalog, agreements)
+    console.print()
+    show_frameworks(agreements.values())
 
 
 @app.command()
 def show(
-    component: Annotated[str, typer.Argument(metavar="COMPONENT")],
+    name: Annotated[str, typer.Argument(metavar="COMPONENT-or-FRAMEWORK")],
     as_json: AsJson = False,
 ) -> None:
-    """Show one component: its tiers, parameters, dependencies and recovery.
+    """Show one component (its tiers, parameters, dependencies and recovery) or one framework agreement (its terms, who
+    may buy, lots, prices and service levels).
 
     Example: orchestrator catalog show network
     """
+    from orchestrator.entrypoints.cli.showing_catalog import show_component, show_framework
+
     with application() as app:
-        components = app.base.source.catalog().components
-    if component not in components:
-        hint = f"components: {', '.join(sorted(components))}"
-        raise OrchestratorError(Kind.NOT_FOUND, f"there is no component {component!r}", hint=hint)
-    found = components[component]
-    print_json(found) if as_json else _show(found)
-
-
-def _show(component: "Component") -> None:
-    from rich.markup import escape
-
-    needs = f", needs {', '.join(component.needs)}" if component.needs else ""
-    console.print(f"[bold]{component.component}[/] {component.title}: {component.tenancy}{needs}")
-    console.print(escape(component.description.strip()))
-    if component.exclusive:
-        console.print("Exclusive: it is changed for one agency at a time on each host.")
-    tiers = new_table("tier", "", "price a year", "recovery time", "recovery point", "watts")
-    for name, tier in component.tiers.items():
-        price = f"£{tier.price.per_year:,} per {tier.price.per}"
-        tiers.add_row(name, tier.title, price, _hours(tier.recovery.rto), _hours(tier.recovery.rpo), f"{tier.watts:g}")
-    console.print(tiers)
-    parameters = new_table("parameter", "type", "default", "")
-    for name, schema in component.parameters.get("properties", {}).items():
-        default = escape(str(schema.get("default", "")))
-        kind = schema.get("type") or schema.get("$ref", "").rpartition("/")[2]
-        parameters.add_row(name, str(kind), default, escape(schema.get("description", "")))
-    console.print(parameters)
-
-
-def _hours(length: timedelta) -> str:
-    return f"{length.total_seconds() / 3600:g} h"
+        catalog, agreements = app.base.source.catalog(), app.base.source.agreements()
+    if component := catalog.components.get(name):
+        print_json(component) if as_json else show_component(component, agreements)
+    elif agreement := agreements.get(name):
+        print_json(agreement.as_written()) if as_json else show_framework(agreement, catalog)
+    else:
+        hint = f"components: {', '.join(sorted(catalog.components))}; frameworks: {', '.join(sorted(agreements))}"
+        raise OrchestratorError(Kind.NOT_FOUND, f"there is no component or framework {name!r}", hint=hint)
 
 
 @app.command()
@@ -89,8 +63,8 @@ def lint() -> None:
 
     with application() as app:
         require_consistent(app.base.source)
-        count = len(app.base.source.catalog().components)
-    console.print(f"{count} components, no problems")
+        components, frameworks = len(app.base.source.catalog().components), len(app.base.source.agreements())
+    console.print(f"{components} components, {frameworks} framework{'' if frameworks == 1 else 's'}, no problems")
 
 
 @app.command()

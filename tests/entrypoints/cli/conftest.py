@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from orchestrator.entrypoints.cli.app import run
-from tests.conftest import WORLD
+from tests.conftest import ROOT, WORLD
 
 
 def hear_ctrl_c() -> None:
@@ -30,6 +31,8 @@ class CommandLine:
     running: list["subprocess.Popen[str]"] = field(default_factory=list)
     database: str | None = None
     """A database other than the one in the state directory."""
+    files: dict[str, str] = field(default_factory=dict)
+    """Catalog, playbooks and inventories other than those of the small world, as environment variables."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -41,6 +44,7 @@ class CommandLine:
             "ORCHESTRATOR_INVENTORIES": str(WORLD / "inventories"),
             "COLUMNS": "200",
             **({"ORCHESTRATOR_DATABASE__URL": self.database} if self.database else {}),
+            **self.files,
         }
 
     @property
@@ -145,6 +149,15 @@ def swift(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> InProcess:
     command = InProcess(tmp_path, capture=capsys)
     command("init")
     return command
+
+
+@pytest.fixture
+def ours(swift: InProcess) -> InProcess:
+    """The same on the project's own playbooks and inventories, and on a copy of its catalog in `catalog`."""
+    shutil.copytree(ROOT / "catalog", swift.folder / "catalog")
+    swift.files = {f"ORCHESTRATOR_{name.upper()}": str(ROOT / name) for name in ("playbooks", "inventories")}
+    swift.files["ORCHESTRATOR_CATALOG"] = str(swift.folder / "catalog")
+    return swift
 
 
 @pytest.fixture
