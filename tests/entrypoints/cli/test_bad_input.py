@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -183,7 +184,7 @@ services:
 """,
             expect=2,
         )
-        lines = [line.strip() for line in said.splitlines() if "bad.yml:" in line and "refused" not in line]
+        lines = [line.strip() for line in said.splitlines() if re.search(r"bad\.yml:\d", line)]
         places = [line.split(": ")[:2] for line in lines]
         assert [(p.rsplit(":", 1)[1], at) for p, at in places] == [
             ("3", "agency.id"),
