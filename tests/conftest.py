@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest import runner
 from hypothesis import settings
 
 from orchestrator.adapters.database import connection
@@ -20,6 +21,9 @@ WORLD = Path(__file__).parent / "world"
 settings.register_profile("unhurried", deadline=None)  # how long an example takes is the machine's business
 settings.register_profile("attack", deadline=None, max_examples=2800)
 settings.load_profile("unhurried")
+
+# pytest tells the environment which test runs. A warm server serves one environment: each test would start another.
+runner._update_current_test_var = lambda item, when: None
 
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; nobody's terminal bounds what tests read
 

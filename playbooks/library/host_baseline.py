@@ -154,7 +154,8 @@ def checked(module: AnsibleModule) -> int:
         module.fail_json(
             msg="site_management is empty: list in group_vars/all.yml the addresses that manage the site's hosts"
         )
-    came_from, port = connection(os.getpid())
+    # Tasks that a resident runs are no descendants of the connection they came by.
+    came_from, port = connection(int(os.environ.get("ORCHESTRATOR_CALLER", os.getpid())))
     if not came_from:
         return port
     if ":" in came_from:

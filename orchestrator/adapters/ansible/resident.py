@@ -35,6 +35,8 @@ IDLE_SECONDS = 60
 LIFE_SECONDS = 600
 """A host's packages are upgraded under a resident, which imports parts of Python's library late."""
 PATIENCE_SECONDS = 5
+CALLER = "ORCHESTRATOR_CALLER"
+"""The variable that tells a task the process that asked for it: what it would be a descendant of."""
 READY, ACCEPTED = b"?", b"+"
 PRELOADED = (
     "ansible.module_utils.basic",
@@ -153,7 +155,7 @@ class Resident:
             for standard, descriptor in enumerate(streams):
                 os.dup2(descriptor, standard)
             connection.sendall(ACCEPTED)
-            return message
+            return message + b"\0%s=%d" % (CALLER.encode(), _process_at(connection))
         finally:
             for descriptor in streams:
                 os.close(descriptor)
@@ -166,6 +168,11 @@ class Resident:
             with self.running.pop(child) as connection, contextlib.suppress(OSError):
                 code = os.waitstatus_to_exitcode(status)
                 connection.sendall(bytes([code if code >= 0 else 128 - code]))
+
+
+def _process_at(connection: socket.socket) -> int:
+    """Return the id of the process at the other end (unix(7), SO_PEERCRED)."""
+    return int.from_bytes(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)[:4], sys.byteorder)
 
 
 def _preload(archive: str) -> None:

@@ -88,7 +88,9 @@ def test_a_task_has_the_same_environment_with_and_without_the_resident(host: Hos
         [sys.executable, "-c", "import sys; exec(compile(sys.stdin.buffer.read(), '<stdin>', 'exec'))"],
         input=SURROUNDINGS.encode(), capture_output=True, check=True, **options,
     )  # fmt: skip
+    caller = int(within[2].pop(resident.CALLER))
     assert within == json.loads(without.stdout)
+    assert caller != os.getpid()
 
 
 @pytest.mark.parametrize(
@@ -107,6 +109,13 @@ def test_a_task_has_the_same_environment_with_and_without_the_resident(host: Hos
 def test_a_tasks_exit_status_and_output_are_passed_on(host: Host, script: str, status: int, error: str) -> None:
     done = host.run(script)
     assert (done.returncode, done.stdout, done.stderr.decode()) == (status, b"x\n", error)
+
+
+def test_a_task_learns_who_asked_for_it(host: Host) -> None:
+    """What belongs to a connection is found among the ancestors of the process that came by it."""
+    read = f"import os; stat = open('/proc/' + os.environ['{resident.CALLER}'] + '/stat').read()"
+    who = f"{read}; print(stat.rpartition(')')[2].split()[1])"
+    assert int(host.run(who).stdout) == os.getpid()
 
 
 def test_an_exception_is_shown(host: Host) -> None:
