@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,9 +18,10 @@ from orchestrator.domain.estate.site import Host, Site
 from orchestrator.ports.drilling import TooSlowError
 from orchestrator.ports.outside import SiteAccess
 from tests.adapters.probes.servers import program, running
+from tests.entrypoints.cli.conftest import eventually
 
 ADDRESS = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255 or 1}"
-WAITING = "import time; print('begun', flush=True); time.sleep(600)"
+WAITING = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may run an ssh server that lets root in"),
@@ -72,26 +72,28 @@ def cut_off() -> Iterator[None]:
         subprocess.run(["nft", "delete", "table", "inet", table], check=True)
 
 
-def test_a_host_that_falls_silent_is_unavailable_and_not_slow(
-    hosts: SshRecoveryHosts, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(autouse=True)
+def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recovery_host, "KEEPALIVE_SECONDS", 1)
     monkeypatch.setattr(recovery_host, "SILENCE_SECONDS", 3)
+
+
+def test_a_host_that_falls_silent_is_unavailable_and_not_slow(
+    hosts: SshRecoveryHosts, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(recovery_host, "READ_WITHIN", timedelta(minutes=5))
     failures: list[OrchestratorError] = []
 
     def work() -> None:
         with hosts.connect(site, "r1") as host:
-            begun.set()
             try:
-                host.as_root(WAITING, [])
+                host.as_root(WAITING, [str(tmp_path / "begun")])
             except OrchestratorError as failure:
                 failures.append(failure)
 
-    begun, worker = threading.Event(), threading.Thread(target=work)
+    worker = threading.Thread(target=work)
     worker.start()
-    assert begun.wait(30)
-    time.sleep(1)
+    eventually((tmp_path / "begun").exists)
     with cut_off():
         worker.join(timeout=60)
     [failure] = failures
@@ -100,10 +102,8 @@ def test_a_host_that_falls_silent_is_unavailable_and_not_slow(
 
 
 def test_a_program_that_takes_too_long_is_slow(
-    hosts: SshRecoveryHosts, site: Site, monkeypatch: pytest.MonkeyPatch
+    hosts: SshRecoveryHosts, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recovery_host, "KEEPALIVE_SECONDS", 1)
-    monkeypatch.setattr(recovery_host, "SILENCE_SECONDS", 3)
     monkeypatch.setattr(recovery_host, "READ_WITHIN", timedelta(seconds=6))
     with hosts.connect(site, "r1") as host, pytest.raises(TooSlowError):
-        host.as_root(WAITING, [])
+        host.as_root(WAITING, [str(tmp_path / "begun")])

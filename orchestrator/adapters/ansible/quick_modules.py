@@ -36,13 +36,12 @@ READ_AT_ONCE = "import sys; exec(compile(sys.stdin.buffer.read(), '<stdin>', 'ex
 RESIDENT = "orchestrator_resident.py"
 
 
-def _digest() -> str:
-    """What a resident is known by: tasks of another version of Ansible, or of ours, have another."""
+@cache
+def residence() -> str:
+    """The folder of a host's resident. Tasks of another version of Ansible, or of ours, have another."""
     known = f"{version('ansible-core')}\n{Path(resident.__file__).read_text()}"
-    return hashlib.sha256(known.encode()).hexdigest()[:12]
+    return f"/run/orchestrator-python-{hashlib.sha256(known.encode()).hexdigest()[:12]}"
 
-
-FOLDER = f"/run/orchestrator-python-{_digest()}"
 
 _HERE = """\
 import sys
@@ -86,7 +85,7 @@ posix.execv(sys.executable, [sys.executable, "-c", %(here)r])
 """
 
 
-def by_resident(folder: str = FOLDER) -> list[str]:
+def by_resident(folder: str) -> list[str]:
     """What follows the interpreter's name on a host that may have a resident in this folder.
 
     The interpreter starts with as little as asking needs, which is built in.
@@ -172,7 +171,7 @@ def starting_quickly(build: Command) -> Command:
         command = build(shell, env_string, shebang, cmd, arg_path)
         if cmd or arg_path or not PurePosixPath(interpreter).name.startswith("python"):
             return command
-        words = by_resident() if getattr(shell, TRANSPORT, None) == "ssh" else ["-c", READ_AT_ONCE]
+        words = by_resident(residence()) if getattr(shell, TRANSPORT, None) == "ssh" else ["-c", READ_AT_ONCE]
         return f"{command} {shlex.join(words)}"
 
     return build_module_command

@@ -148,7 +148,7 @@ class TestAssumptionsAboutAnsible:
         monkeypatch.setattr(ConnectionBase, "__init__", told)
         shell = connection_loader.get(transport, PlayContext())._shell
         build = quick_modules.starting_quickly(ShellBase.build_module_command)
-        assert (quick_modules.FOLDER in build(shell, "", "#!/usr/bin/python3", "")) is asks
+        assert (quick_modules.residence() in build(shell, "", "#!/usr/bin/python3", "")) is asks
 
 
 PACK = """

@@ -5,7 +5,6 @@ The agreements and the catalog are the project's own, with ceilings that about h
 
 import random
 import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -15,15 +14,14 @@ import pytest
 import yaml
 
 from orchestrator.adapters.catalog_files.source import CatalogFiles
-from orchestrator.adapters.database.connection import connect
-from orchestrator.adapters.database.store import SqlStore
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.ordering.agency import StoredPlan
 from orchestrator.domain.selling.agreement import CallOff
+from tests.adapters.database.test_writers import store
 from tests.conftest import ROOT
-from tests.usecases.conftest import Handed, House, handed, house
+from tests.usecases.conftest import House, handed, house
 
-__all__ = ["handed", "house"]
+__all__ = ["handed", "house", "store"]
 
 AT_ONCE = 8
 SEATS = range(1, 900)
@@ -33,13 +31,6 @@ POOLS = {
     "agency_networks": {"network": "10.0.0.0/8", "prefix": 24},
     "remote_access_ports": {"first": 10_000, "last": 20_000},
 }
-
-
-@pytest.fixture
-def store(url: str, handed: Handed) -> Iterator[SqlStore]:
-    engine = connect(url)
-    yield SqlStore(engine, hand_over=handed)
-    engine.dispose()
 
 
 @pytest.fixture
