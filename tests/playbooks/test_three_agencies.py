@@ -15,8 +15,8 @@ from tests.playbooks.command import Command
 from tests.playbooks.conftest import Steps
 from tests.playbooks.grounds import ADDRESSES, PracticeHome
 
-EXAMPLES = sorted((ROOT / "examples").glob("*.yml"))
-AGENCIES = [path.stem for path in EXAMPLES]
+AGENCIES = ["cabinet-office", "coastal-inspectorate", "land-registry-north"]
+EXAMPLES = [ROOT / "examples" / f"{agency}.yml" for agency in AGENCIES]
 
 
 def password_of_user1(practice: PracticeHome) -> str:
@@ -53,7 +53,6 @@ class TestThreeAgencies:
     """In this order: onboarded at once, used, found unchanged, and offboarded."""
 
     def test_are_onboarded_at_the_same_time(self, command: Command) -> None:
-        assert len(EXAMPLES) == 3
         command.onboard(EXAMPLES)
         for agency in AGENCIES:
             view = command.json("agency", "show", agency)
