@@ -170,7 +170,7 @@ class Concluding:
 
     def _objectives(self, tx: Transaction, drill: Drill) -> Objectives:
         tier = tx.instances.of(drill.agency)[drill.component].tier
-        promised = self.source.catalog().tier(drill.component, tier).recovery
+        promised = self.source.catalog().tier(drill.component, tier).objectives
         return Objectives(
             rto_seconds=promised.rto.total_seconds(),
             rpo_seconds=promised.rpo.total_seconds(),
@@ -190,7 +190,7 @@ class Concluding:
             orchestrator=self.name,
             recovery_host_offset_seconds=clock.offset_seconds,
             uncertainty_seconds=clock.uncertainty_seconds,
-            source="T0: system clock; durations: boot-time clock; offset: one question over ssh, half its round trip",
+            source="T0: system clock; durations: boot-time clock; offset: quickest of some questions over ssh",
             set_before_seconds=records.clock_set_seconds if records else None,
             set_after_seconds=here.set_since(disaster) if disaster else None,
         )

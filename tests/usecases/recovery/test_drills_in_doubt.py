@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from typing import Any
@@ -69,6 +69,24 @@ class TestADrill:
     def test_that_made_no_attempt_to_get_out_is_inconclusive(self, ready: RecoveryHouse) -> None:
         ready.host.answers["leaks"] = {"attempts": []}
         in_doubt(ready, ready.drill(), "no attempt was made to get out to the outside, 1.1.1.1:443")
+
+    @pytest.mark.parametrize(("answers_took", "passes"), [((9, 4, 0.2), True), ((9, 9, 9, 9, 9), False)])
+    def test_goes_by_the_quickest_answer_about_the_recovery_hosts_clock(
+        self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch, answers_took: Sequence[float], passes: bool
+    ) -> None:
+        """A busy machine answers late, which says nothing about its clock."""
+        late = iter(answers_took)
+
+        def precheck(host: MemoryHost, _: object) -> dict[str, float]:
+            told = host.time()
+            ready.turn(seconds=next(late))
+            return {"time": told}
+
+        monkeypatch.setattr(MemoryHost, "precheck", precheck)
+        drill = ready.drill()
+        assert (drill.verdict is Verdict.PASS) == passes, drill.reason
+        assert passes or "the recovery host's clock is" in str(drill.reason)
+        assert list(late) == []
 
     def test_that_made_only_one_attempt_of_three_is_inconclusive(
         self, ready: RecoveryHouse, monkeypatch: pytest.MonkeyPatch
