@@ -544,8 +544,9 @@ class TestAKilledOrchestrator:
         with rehearsals.app.base.store.begin() as tx:
             writer = writer_of(DESK, "desk1", rehearsals.app.base.assigning.keeper_secrets(tx, AGENCY))
         access = {"host": "desk1", "password": writer["repository_password"]}
-        asked = {"drill": number, "agency": AGENCY, "component": DESK, **access, "lease_seconds": 5}
-        for operation in ("pin", "prepare"):
+        asked = {"drill": number, "agency": AGENCY, "component": DESK, **access}
+        for operation, lease in (("pin", 120), ("prepare", 15)):
+            asked["lease_seconds"] = lease
             steps.on("recover1", f"echo '{json.dumps(asked)}' | /usr/local/lib/recovery/drill {operation}")
         assert [d["drill"] for d in rehearsals.left()["drills"]] == [number]
         wait_until(lambda: rehearsals.left() == {"drills": [], "leftovers": []}, seconds=PATIENCE)

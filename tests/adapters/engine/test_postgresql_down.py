@@ -63,9 +63,9 @@ class TestPostgresql:
 
     def test_back_after_a_while_buries_no_worker_that_is_still_alive(self, engine: Engine, postgres: Postgres) -> None:
         """Every lease looks expired when the database comes back: nobody may be declared dead for that."""
-        workers = [engine.start(lease=6) for _ in range(3)]
+        workers = [engine.start(lease=15) for _ in range(3)]
         eventually(lambda: len(engine.app.engine.live_workers()) == 3)
-        time.sleep(6.5)
+        time.sleep(15.5)
         postgres.stop()
         time.sleep(2.5)
         postgres.start()
