@@ -75,7 +75,7 @@ class Application:
     def engine(self) -> "EngineParts":
         from orchestrator.bootstrap.engine import EngineParts
 
-        return EngineParts(self.base, self.ordering, self.recovery)
+        return EngineParts(self.base, self.ordering, self.recovery, self.probing)
 
     @cached_property
     def observing(self) -> "Observing":

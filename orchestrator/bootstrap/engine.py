@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from orchestrator.bootstrap.base import Base
 from orchestrator.bootstrap.ordering import OrderingParts
+from orchestrator.bootstrap.probing import ProbingParts
 from orchestrator.bootstrap.recovery import RecoveryParts
 
 if TYPE_CHECKING:
     from orchestrator.adapters.ansible.guarded import Guards
     from orchestrator.adapters.engine.presence import Presence
     from orchestrator.ports.runs import Errand, StepRunner
+    from orchestrator.usecases.ordering.commissioning import Commissioning
     from orchestrator.usecases.runs.admitting import Admitting
     from orchestrator.usecases.runs.driving import Driving
     from orchestrator.usecases.runs.retaining import Retaining
@@ -26,6 +28,7 @@ class EngineParts:
     base: Base
     ordering: OrderingParts
     recovery: RecoveryParts
+    probing: ProbingParts
 
     @cached_property
     def driving(self) -> "Driving":
@@ -44,6 +47,26 @@ class EngineParts:
             Purpose.VERIFY: ordering.verifying,
         }
         return Driving(source=base.source, store=base.store, clock=base.clock, consequences=consequences)
+
+    @cached_property
+    def commissioning(self) -> "Commissioning":
+        from orchestrator.adapters.bank_holidays import is_bank_holiday
+        from orchestrator.adapters.probes.tickets import DeskTickets
+        from orchestrator.usecases.ordering.commissioning import Commissioning
+
+        base = self.base
+        return Commissioning(
+            source=base.source,
+            store=base.store,
+            clock=base.clock,
+            targeting=self.probing.targeting,
+            desk=DeskTickets(),
+            is_bank_holiday=is_bank_holiday,
+        )
+
+    def look_at_work(self) -> list[int]:
+        """Go on with the runs whose people have finished. Returns the runs that were queued."""
+        return self.commissioning.look(self.driving)
 
     @cached_property
     def admitting(self) -> "Admitting":
@@ -121,11 +144,12 @@ class EngineParts:
         worker.work(until)
 
     def runner(self, guards: "Guards") -> "StepRunner":
-        """The runner of steps: phases of drills over ssh, everything else with Ansible."""
+        """The runner of steps: phases of drills over ssh, people's work at the desk, everything else with Ansible."""
         from orchestrator.adapters.ansible.runner import AnsibleRunner
         from orchestrator.adapters.ansible.warm import WarmStart
         from orchestrator.ports.drilling import Rehearsal
         from orchestrator.ports.runs import Assignment
+        from orchestrator.ports.work_orders import Commission
         from orchestrator.usecases.recovery.rehearsing import Rehearsing
         from orchestrator.usecases.runs.dispatching import Dispatching
 
@@ -146,4 +170,4 @@ class EngineParts:
             pause=time.sleep,
             stopping=lambda: guards.stopping,
         )
-        return Dispatching({Assignment: playbooks.run, Rehearsal: rehearsing.run})
+        return Dispatching({Assignment: playbooks.run, Rehearsal: rehearsing.run, Commission: self.commissioning.run})

@@ -17,6 +17,7 @@ def schedules(app: "Application") -> list[Schedule]:
         Schedule("retention", {"hour": "3", "minute": "30"}, app.engine.retaining.prune),
         Schedule("evidence head", {"hour": "4", "minute": "0"}, app.evidence.keep_head),
         Schedule("recovery", {"minute": "*"}, app.recovery.start_what_is_due),
+        Schedule("work orders", {"minute": "*"}, app.engine.look_at_work),
         Schedule("incidents", {"minute": "*/5"}, app.probing.gathering.gather),
         Schedule("canaries", {"minute": canaries}, app.recovery.witnessing.write),
     ]

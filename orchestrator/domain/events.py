@@ -55,6 +55,15 @@ class StepPostponed(Value):
     tries: int
 
 
+class WorkOrdered(Value):
+    """People were asked to carry out a step."""
+
+    kind: Literal["work_ordered"] = "work_ordered"
+    ticket: str
+    address: str
+    due_at: datetime
+
+
 class InstanceMoved(Value):
     kind: Literal["instance_moved"] = "instance_moved"
     component: str
@@ -100,6 +109,7 @@ Happening = (
     | StepPostponed
     | StepTold
     | StepPrinted
+    | WorkOrdered
     | InstanceMoved
     | TaskFinished
     | DrillMoved

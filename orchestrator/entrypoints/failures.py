@@ -23,6 +23,9 @@ MEANING = {
 CHANGES_PENDING = 6
 """`plan --detailed-exitcode`: there are changes."""
 
+WAITS_FOR_PEOPLE = 7
+"""The run that was followed waits for people. It goes on when they have finished."""
+
 OUR_BUG = 70
 INTERRUPTED = 130
 

@@ -100,6 +100,8 @@ class Snapshot(NamedTuple):
     recovery: RecoveryFigures
     probing: ProbingFigures
     service_levels: ServiceLevelFigures = ServiceLevelFigures()
+    work_orders: Sequence[tuple[str, str, str, int]] = ()
+    """(agency, component, jeopardy, count) of the tickets that runs wait for."""
 
 
 class FigureRecords(Protocol):

@@ -1,6 +1,6 @@
 """Protocols for the records of runs and workers, and for running a step."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from orchestrator.domain.estate.site import Site
 from orchestrator.domain.events import Event, Happening
 from orchestrator.domain.ordering.agency import StoredPlan
+from orchestrator.domain.ordering.plan import Purpose
 from orchestrator.domain.runs.admission import Place
 from orchestrator.domain.runs.run import Busy, Run, RunState, StepOutcome, StepRecord
 from orchestrator.domain.runs.run_options import USUAL, RunOptions
@@ -24,7 +25,13 @@ class Runs(Protocol):
     def get(self, run: int) -> Run | None: ...
     def put(self, run: Run) -> None: ...
     def open_of(self, agency: str) -> Run | None: ...
-    def newest(self, *, agency: str | None = None, limit: int = 50) -> list[Run]: ...
+    def waiting(self, agency: str | None = None) -> list[Run]:
+        """Runs that wait for people, of all agencies or one."""
+        ...
+
+    def newest(
+        self, *, agency: str | None = None, purposes: Collection[Purpose] = tuple(Purpose), limit: int = 50
+    ) -> list[Run]: ...
     def queue(self) -> list[Place]:
         """Queued runs, ordered by when they are due."""
         ...

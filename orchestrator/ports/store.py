@@ -10,6 +10,7 @@ from orchestrator.ports.recovery import Backups, Canaries, Drills
 from orchestrator.ports.runs import Events, RunQueue, Runs, Ticks, Workers
 from orchestrator.ports.secrets import SecretRows
 from orchestrator.ports.service_levels import Declarations, Incidents, Meters, Months, ServiceFacts, ServicePeriods
+from orchestrator.ports.work_orders import WorkOrders
 
 
 class Transaction(Protocol):
@@ -25,6 +26,8 @@ class Transaction(Protocol):
     def plans(self) -> Plans: ...
     @property
     def runs(self) -> Runs: ...
+    @property
+    def work_orders(self) -> WorkOrders: ...
     @property
     def queue(self) -> RunQueue: ...
     @property

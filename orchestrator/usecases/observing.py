@@ -1,5 +1,6 @@
 """Observing: what people, scripts and dashboards are shown. Reads only."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from orchestrator.domain.ordering.instance import InstanceState, ServiceInstance
 from orchestrator.domain.recovery.held_backups import HeldBackups
 from orchestrator.domain.runs.assignment import by_host, endpoint_facts
 from orchestrator.domain.runs.run import OPEN_RUN, Run, RunState, StepState
-from orchestrator.domain.runs.waits import Wait
+from orchestrator.domain.runs.waits import ForPeople, Wait
 from orchestrator.domain.selling.catalog import Component
 from orchestrator.domain.service_levels.record import State
 from orchestrator.domain.value import Value
@@ -91,18 +92,21 @@ class Observing:
     def run(self, run_id: int) -> RunView:
         with self.store.read() as tx:
             run = find_run(tx, run_id)
-            waits = self.admitting.waits_for(tx, run)
+            waiting = self._steps_wait(tx, run)
+            waits = self.admitting.waits_for(tx, run) or _for_people(run, waiting)
             steps = tx.runs.steps(run_id)
             running = [step.id for step in steps if step.state is StepState.RUNNING]
-            tasks, waiting = tx.events.current_tasks(run_id, running), self._steps_wait(tx, run)
+            tasks = tx.events.current_tasks(run_id, running)
             view = run_view(run, steps, waits_for=waits, steps_wait_for=waiting, tasks=tasks)
         return view.model_copy(update=prospects(run, self.crew())) if run.state in OPEN_RUN else view
 
     def _steps_wait(self, tx: Transaction, run: Run) -> Mapping[str, Wait]:
-        """What the steps of a running run wait for."""
+        """What the steps of a run under way wait for."""
+        now = self.clock.now()
+        people = {one.step: ForPeople(order=one, jeopardy=one.jeopardy(now)) for one in tx.work_orders.of(run.id)}
         if run.state is not RunState.RUNNING:
-            return {}
-        return next_steps(tx, run, exclusive=self.source.catalog().exclusive, now=self.clock.now()).waiting
+            return people
+        return {**next_steps(tx, run, exclusive=self.source.catalog().exclusive, now=now).waiting, **people}
 
     def rolling_back(self, run_id: int) -> RunView | None:
         """The run that removes what a failed run built."""
@@ -131,14 +135,21 @@ class Observing:
             step_durations=tx.figures.step_durations(),
             onboarding_durations=tx.figures.onboarding_durations(),
             drift=tx.figures.drift(),
+            work_orders=self._work_orders(tx),
             recovery=recovery_figures(tx.figures, self.source.catalog(), services),
             service_levels=self.metering.figures(tx),
             probing=probing_figures(tx, self.source.catalog(), self.probe_counts, now=self.clock.now()),
         )
 
+    def _work_orders(self, tx: Transaction) -> tuple[tuple[str, str, str, int], ...]:
+        """How many each service has, by how they stand."""
+        now = self.clock.now()
+        found = Counter((o.agency, o.component, o.jeopardy(now).value) for o in tx.work_orders.all() if not o.withdrawn)
+        return tuple((*labels, count) for labels, count in sorted(found.items()))
+
     def _agency(self, tx: Transaction, agency: str) -> AgencyView:
         record = find_agency(tx, agency)
-        site, run = self.source.site(record.site), tx.runs.open_of(agency)
+        site, run = self.source.site(record.site), tx.runs.open_of(agency) or next(iter(tx.runs.waiting(agency)), None)
         allocations = tx.allocations.of(agency, site=site.name)
         health = diagnose(tx, self.source.catalog(), now=self.clock.now(), agency=agency)
         read_until = tx.prober.read_until()
@@ -199,6 +210,11 @@ class Observing:
             ),
             error=instance.error,
         )
+
+
+def _for_people(run: Run, waiting: Mapping[str, Wait]) -> Wait | None:
+    """What a run waits for that waits for people: what is due first."""
+    return next(iter(waiting.values()), None) if run.state is RunState.WAITING else None
 
 
 def _unprobed(component: Component, *, is_probed: bool) -> str:

@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from orchestrator.domain.selling.drill_policy import RecoveryTerms
 from orchestrator.entrypoints.cli.app import app, run
-from orchestrator.entrypoints.failures import CHANGES_PENDING, INTERRUPTED, MEANING, OUR_BUG
+from orchestrator.entrypoints.failures import CHANGES_PENDING, INTERRUPTED, MEANING, OUR_BUG, WAITS_FOR_PEOPLE
 
 
 def commands() -> Iterator[tuple[str, str]]:
@@ -43,7 +43,14 @@ def test_the_help_of_every_command_shows_an_example_of_it(name: str, text: str) 
 
 def test_every_exit_code_is_in_the_readme(root: Path) -> None:
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", (root / "README.md").read_text(), re.MULTILINE)}
-    assert documented == {0, CHANGES_PENDING, INTERRUPTED, OUR_BUG, *(m.exit_code for m in MEANING.values())}
+    assert documented == {
+        0,
+        CHANGES_PENDING,
+        WAITS_FOR_PEOPLE,
+        INTERRUPTED,
+        OUR_BUG,
+        *(m.exit_code for m in MEANING.values()),
+    }
 
 
 class TestTheExamples:
@@ -56,7 +63,9 @@ class TestTheExamples:
         assert run(["init"]) == 0
         capsys.readouterr()
 
-    @pytest.mark.parametrize("agency", ["cabinet-office", "camden", "coastal-inspectorate", "land-registry-north"])
+    @pytest.mark.parametrize(
+        "agency", ["cabinet-office", "camden", "coastal-inspectorate", "home-office", "land-registry-north"]
+    )
     def test_can_be_planned(self, agency: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert run(["plan", f"examples/{agency}.yml", "--detailed-exitcode"]) == CHANGES_PENDING
         assert agency in capsys.readouterr().out

@@ -15,6 +15,7 @@ from orchestrator.domain.recovery.canary import Canary
 from orchestrator.domain.recovery.drills import Drill
 from orchestrator.domain.recovery.held_backups import HeldBackups
 from orchestrator.domain.runs.run import Run, StepRecord
+from orchestrator.domain.runs.work_order import WorkOrder
 from orchestrator.domain.service_levels.closed_month import Statement
 from orchestrator.domain.service_levels.declaration import Declaration
 from orchestrator.domain.service_levels.incidents import Incident
@@ -74,6 +75,7 @@ class Records:
         """By run, in their order."""
         self.forgotten: dict[int, tuple[Run, tuple[StepRecord, ...]]] = {}
         """Runs that are told of no more, and count all the same."""
+        self.work_orders: dict[tuple[int, str], WorkOrder] = {}
         self.events: dict[int, Event] = {}
         self.secrets: dict[SecretPlace, Secret] = {}
         self.ticks: dict[tuple[str, datetime], datetime] = {}

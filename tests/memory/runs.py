@@ -2,16 +2,18 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Event, Happening, StepPrinted
 from orchestrator.domain.ordering.agency import StoredPlan
+from orchestrator.domain.ordering.plan import Purpose
 from orchestrator.domain.runs.admission import Place
 from orchestrator.domain.runs.run import CHANGING, OPEN_RUN, Busy, Run, RunState, StepRecord, StepState
 from orchestrator.domain.runs.run_options import USUAL, RunOptions
+from orchestrator.domain.runs.work_order import WorkOrder
 from orchestrator.domain.selling.catalog import Verb
 from tests.memory.comparisons import standing_comparisons
 from tests.memory.records import ConstraintError, Repository, Worker, forget, newest
@@ -68,8 +70,13 @@ class Runs(Repository):
     def open_of(self, agency: str) -> Run | None:
         return next((run for run in self._in(*OPEN_RUN) if run.agency == agency), None)
 
-    def newest(self, *, agency: str | None = None, limit: int = 50) -> list[Run]:
-        return newest(self.records.runs, limit, lambda run: agency in (None, run.agency))
+    def waiting(self, agency: str | None = None) -> list[Run]:
+        return [run for run in self._in(RunState.WAITING) if agency in (None, run.agency)]
+
+    def newest(
+        self, *, agency: str | None = None, purposes: Collection[Purpose] = tuple(Purpose), limit: int = 50
+    ) -> list[Run]:
+        return newest(self.records.runs, limit, lambda run: agency in (None, run.agency) and run.purpose in purposes)
 
     def queue(self) -> list[Place]:
         return self._places(RunState.QUEUED)
@@ -127,6 +134,20 @@ def _already_open(run: Run) -> OrchestratorError:
         hint=f"follow it with: orchestrator run follow {run.id}, or stop it with: orchestrator run cancel {run.id}",
         ids={"run": str(run.id)},
     )
+
+
+class WorkOrders(Repository):
+    def put(self, order: WorkOrder) -> None:
+        self.records.work_orders[order.run, order.step] = order
+
+    def remove(self, run: int, step: str) -> None:
+        self.records.work_orders.pop((run, step), None)
+
+    def of(self, run: int) -> list[WorkOrder]:
+        return [order for order in self.all() if order.run == run and not order.withdrawn]
+
+    def all(self) -> list[WorkOrder]:
+        return sorted(self.records.work_orders.values(), key=lambda one: (one.due_at, one.run, one.step))
 
 
 class Events(Repository):

@@ -22,6 +22,7 @@ class MemoryTransaction:
         self.secrets = ordering.Secrets(records)
         self.runs = runs.Runs(records)
         self.queue = runs.Queue(hand_over)
+        self.work_orders = runs.WorkOrders(records)
         self.events = runs.Events(records)
         self.workers = runs.Workers(records)
         self.ticks = runs.Ticks(records)

@@ -19,8 +19,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")  # Debian Policy, 5.6.1
 def group_packages(catalog: Catalog, roles: Path) -> Mapping[str, frozenset[str]]:
     """Return, by host group, the packages that the catalog's components may install on its hosts."""
     groups: dict[str, frozenset[str]] = {}
-    for component in catalog.components.values():
-        lists = _lists(roles / component.role)
+    for component in (one for one in catalog.components.values() if one.role):
+        lists = _lists(roles / component.role_name)
         standing_by = {
             name for role in lists.get(RESTORES, ()) for names in _lists(roles / role).values() for name in names
         }

@@ -111,9 +111,10 @@ class CatalogFiles:
             problems += probe_problems(document, component, catalog)
             problems += home_problems(document, component)
             problems += reach_problems(document, component, catalog)
-            role = self.playbooks_dir / "roles" / component.role
-            problems += role_problems(document, component, role)
-            problems += package_problems(document, component, role)
+            if component.role:
+                role = self.playbooks_dir / "roles" / component.role
+                problems += role_problems(document, component, role)
+                problems += package_problems(document, component, role)
             for site in map(self.site, self.sites()):
                 problems += site_problems(document, component, site)
         return problems

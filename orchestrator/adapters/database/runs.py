@@ -1,6 +1,7 @@
 """Runs, their steps, and the queue."""
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from orchestrator.adapters.database.tables import RunRow, StepRow, metadata
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.estate.site import hosts_in
 from orchestrator.domain.ordering.agency import StoredPlan
+from orchestrator.domain.ordering.plan import Purpose
 from orchestrator.domain.runs.admission import Place
 from orchestrator.domain.runs.run import CHANGING, OPEN_RUN, Busy, Run, RunState, StepRecord, StepState
 from orchestrator.domain.runs.run_options import USUAL, RunOptions
@@ -70,13 +72,23 @@ class RunRepository(Repository):
         row = self._session.execute(_OPEN_OF, {"agency": agency}).scalar_one_or_none()
         return mapping.run(row) if row else None
 
+    def waiting(self, agency: str | None = None) -> list[Run]:
+        query = select(RunRow).where(RunRow.state == RunState.WAITING).order_by(col(RunRow.id))
+        if agency is not None:
+            query = query.where(RunRow.agency == agency)
+        return [mapping.run(row) for row in self._session.exec(query)]
+
     def caused_by(self, run: int) -> Run | None:
         query = select(RunRow).where(RunRow.cause == run).order_by(col(RunRow.id).desc())
         row = self._session.exec(query).first()
         return mapping.run(row) if row else None
 
-    def newest(self, *, agency: str | None = None, limit: int = 50) -> list[Run]:
+    def newest(
+        self, *, agency: str | None = None, purposes: Collection[Purpose] = tuple(Purpose), limit: int = 50
+    ) -> list[Run]:
         query = select(RunRow).order_by(col(RunRow.id).desc()).limit(limit)
+        if set(purposes) != set(Purpose):
+            query = query.where(col(RunRow.purpose).in_(purposes))
         if agency is not None:
             query = query.where(RunRow.agency == agency)
         return [mapping.run(r) for r in self._session.exec(query)]

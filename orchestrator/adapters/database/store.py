@@ -31,6 +31,7 @@ from orchestrator.adapters.database.service_levels import (
     ServiceFactRepository,
     ServicePeriodRepository,
 )
+from orchestrator.adapters.database.work_orders import WorkOrderRepository
 
 HandOver = Callable[[Session, int, int], None]
 """Gives an attempt of a run (run, attempt) to the workers, within a session's transaction."""
@@ -78,6 +79,10 @@ class SqlTransaction:
     @property
     def runs(self) -> RunRepository:
         return RunRepository(self._in_turn())
+
+    @property
+    def work_orders(self) -> WorkOrderRepository:
+        return WorkOrderRepository(self._in_turn())
 
     @property
     def queue(self) -> SqlQueue:

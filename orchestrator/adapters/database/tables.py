@@ -197,6 +197,23 @@ class SecretRow(Row, table=True):
     next_token: bytes | None = None
 
 
+class WorkOrderRow(Row, table=True):
+    """A ticket that a run waits for, or that has to be withdrawn."""
+
+    __tablename__ = "work_order"
+    run: int = Field(primary_key=True, sa_type=sa.BigInteger)
+    step: str = Field(primary_key=True)
+    agency: str
+    component: str
+    title: str
+    ticket: str
+    address: str
+    opened_at: datetime = Field(sa_type=Instant)
+    at_risk_at: datetime = Field(sa_type=Instant)
+    due_at: datetime = Field(sa_type=Instant)
+    withdrawn: bool = False
+
+
 class TickRow(Row, table=True):
     """The primary key ensures that a tick is taken once."""
 

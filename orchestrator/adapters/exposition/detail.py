@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from orchestrator.adapters.exposition.families import AnyFamily, Family, HistogramFamily, Row, StateFamily
 from orchestrator.domain.ordering.instance import InstanceState
-from orchestrator.domain.runs.run import OPEN_RUN
+from orchestrator.domain.runs.run import UNFINISHED_RUN
 from orchestrator.ports.figures import Labelled, Snapshot
 
 SERVICE = ("agency", "component")
@@ -42,7 +42,7 @@ def _late(snapshot: Snapshot) -> Iterator[Row]:
         yield (snapshot.probing.late_seconds,)
 
 
-_OPEN_STATES = tuple(state.value for state in OPEN_RUN)
+_OPEN_STATES = tuple(state.value for state in UNFINISHED_RUN)
 
 
 def gauge(name: str, help_text: str, rows: Callable[[Snapshot], Sequence[Labelled]]) -> Family:
@@ -79,6 +79,14 @@ WORK: tuple[AnyFamily, ...] = (
     ),
 )
 """Families about the orchestrator itself. Their number of series does not depend on the number of agencies."""
+
+WORK_ORDERS = Family(
+    "orchestrator_work_orders",
+    "gauge",
+    "Tickets that runs wait for, by whether they are on time.",
+    (*SERVICE, "state"),
+    lambda s: ((agency, component, state, float(n)) for agency, component, state, n in s.work_orders),
+)
 
 PROBING = (
     gauge(
@@ -163,6 +171,7 @@ DETAIL: tuple[AnyFamily, ...] = (
     ),
     *WORK,
     DRIFT,
+    WORK_ORDERS,
     *PROBING,
     *SERVICE_LEVELS,
     *RECOVERY,

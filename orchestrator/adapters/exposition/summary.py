@@ -52,6 +52,12 @@ SUMMARY: tuple[AnyFamily, ...] = (
     fleet("agencies", "Agencies in service.", PLACE, lambda s: _ones((a,) for a, *_ in s.agencies)),
     fleet("services", "Service instances by state.", (*SERVICE, "state"), lambda s: _ones(s.services)),
     *WORK,
+    fleet(
+        "work_orders",
+        "Tickets that runs wait for, by whether they are on time.",
+        (*SERVICE, "state"),
+        lambda s: ((a, c, state, float(n)) for a, c, state, n in s.work_orders),
+    ),
     fleet("services_up", "Service instances that work.", SERVICE, lambda s: s.probing.up),
     fleet(
         "services_probed",

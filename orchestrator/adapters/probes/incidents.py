@@ -10,13 +10,14 @@ from typing import Any
 from orchestrator.adapters.probes.answers import CannotProbe, ProbeFailed
 from orchestrator.adapters.probes.web import Desk, Web, desk_of
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.runs.work_order import SUBJECT
 from orchestrator.domain.service_levels.incidents import Hold, Incident, IncidentPriority
 from orchestrator.ports.probing import Prepared
 
 FROM_PRIORITY = ((75, IncidentPriority.P1), (50, IncidentPriority.P2), (25, IncidentPriority.P3))
 """Request Tracker's numbers, and the priority that starts at each."""
 
-OURS = ("Service probe", "Recovery probe", "Recovery canary", "Service verification of ")
+OURS = ("Service probe", "Recovery probe", "Recovery canary", "Service verification of ", SUBJECT)
 """How the subjects of our own tickets begin, which nobody reported."""
 
 NONE = ("rejected", "deleted")
@@ -49,7 +50,7 @@ async def _read(prepared: Prepared, since: datetime) -> dict[str, Incident]:
         desk, queue = desk_of(web, prepared, SECONDS)
         query = f"Queue = '{queue}' AND LastUpdated > '{since:%Y-%m-%d %H:%M:%S}'"
         tickets = [
-            t async for t in _pages(desk, f"tickets?query={urllib.parse.quote(query)}&orderby=id&fields={FIELDS}")
+            t async for t in pages(desk, f"tickets?query={urllib.parse.quote(query)}&orderby=id&fields={FIELDS}")
         ]
         return {
             str(ticket["id"]): _incident(ticket, [change async for change in _history(desk, ticket)])
@@ -61,10 +62,11 @@ async def _read(prepared: Prepared, since: datetime) -> dict[str, Incident]:
 
 
 def _history(desk: Desk, ticket: Mapping[str, Any]) -> AsyncIterator[Any]:
-    return _pages(desk, f"ticket/{ticket['id']}/history?fields={CHANGES}")
+    return pages(desk, f"ticket/{ticket['id']}/history?fields={CHANGES}")
 
 
-async def _pages(desk: Desk, path: str) -> AsyncIterator[Any]:
+async def pages(desk: Desk, path: str) -> AsyncIterator[Any]:
+    """Every item of a listing. The path has a question mark."""
     for page in count(1):
         items = (await desk.ask("GET", f"{path}&per_page={PAGE}&page={page}"))["items"]
         for item in items:

@@ -10,8 +10,9 @@ from orchestrator.domain.selling.catalog import Verb
 
 
 def comparable(recorded: Mapping[str, ServiceInstance]) -> tuple[str, ...]:
-    """An agency's components in service, which should be on their hosts as recorded."""
-    return tuple(sorted(c for c, i in recorded.items() if i.state is InstanceState.IN_SERVICE))
+    """An agency's components in service that should be on their hosts as recorded. Those that people deliver have
+    none."""
+    return tuple(sorted(c for c, i in recorded.items() if i.state is InstanceState.IN_SERVICE and i.hosts))
 
 
 def drift_plan(agency: str, *, recorded: Mapping[str, ServiceInstance], site: Site) -> Plan:

@@ -28,8 +28,9 @@ class Loss(Value):
 
 
 def losses(before: ServiceInstance, after: ServiceInstance | None, component: Component) -> Iterator[Loss]:
-    """The losses of a component that is removed or changed. One that was never built has nothing to lose."""
-    if before.state is InstanceState.PENDING:
+    """The losses of a component that is removed or changed. One that was never built, or that people deliver, has
+    nothing to lose."""
+    if before.state is InstanceState.PENDING or component.by_people:
         return
     if after is None:
         yield Loss(kind=LossKind.COMPONENT)

@@ -49,6 +49,10 @@ class Purpose(StrEnum):
     VERIFY = "verify"
 
 
+CHANGES = (Purpose.ONBOARD, Purpose.CHANGE, Purpose.OFFBOARD, Purpose.DESTROY)
+"""Purposes of runs that change what an agency has."""
+
+
 class Change(Value):
     component: str
     effect: Effect
@@ -86,6 +90,7 @@ class Step(Value):
 
     @property
     def hosts(self) -> tuple[str, ...]:
+        """Empty for a step that people carry out."""
         return hosts_in(self.placement)
 
 
@@ -313,7 +318,7 @@ def _steps(
     catalog = basis.catalog
     built = [c for c in changes if c.effect in (Effect.CREATE, Effect.UPDATE, Effect.REPLACE)]
     removed = [c for c in changes if c.effect is Effect.REMOVE]
-    prechecks = tuple(f"{c.component}.{Verb.PRECHECK}" for c in built)
+    prechecks = tuple(f"{c.component}.{Verb.PRECHECK}" for c in built if not catalog.components[c.component].by_people)
     steps = list(_final_backups(changes, prechecks, basis, recorded))
     backups = tuple(step.id for step in steps)
     for change in built:
@@ -362,7 +367,9 @@ def _build(
         Effect.REPLACE: "its hosts are no longer part of the site",
     }.get(change.effect, "differs in " + ", ".join(f.path for f in change.fields))
     needed = [c.component for c in built if c.component in catalog.components[component].needs]
-    yield _step(component, Verb.PRECHECK, instance.hosts, needs=(), because=reason)
+    by_people = catalog.components[component].by_people
+    if not by_people:
+        yield _step(component, Verb.PRECHECK, instance.hosts, needs=(), because=reason)
     yield _step(
         component,
         Verb.PROVISION,
@@ -375,7 +382,7 @@ def _build(
         Verb.VERIFY,
         instance.hosts,
         needs=(f"{component}.{Verb.PROVISION}",),
-        because="users must be able to use it",
+        because="the agency must accept it" if by_people else "users must be able to use it",
     )
 
 

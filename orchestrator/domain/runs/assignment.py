@@ -17,7 +17,7 @@ from orchestrator.domain.selling.catalog import Component, Tenancy
 
 def secrets_variable(component: Component) -> str:
     """The variable under which a role finds its secrets."""
-    return f"{component.role}_secrets"
+    return f"{component.role_name}_secrets"
 
 
 def password_of(person: str, secret: str) -> str:
@@ -89,10 +89,10 @@ def host_variables(
     admitted = reachability.admissions(component)
     return {
         name: {
-            **{f"{component.role}_{key}": value for key, value in shared.items()},
-            f"{component.role}_functions": [f for f, hosts in sorted(placement.items()) if name in hosts],
-            f"{component.role}_admits": [one.model_dump(exclude={"host"}) for one in admitted if one.host == name],
-            f"{component.role}_beside": list(beside.get(name, ())),
+            **{f"{component.role_name}_{key}": value for key, value in shared.items()},
+            f"{component.role_name}_functions": [f for f, hosts in sorted(placement.items()) if name in hosts],
+            f"{component.role_name}_admits": [one.model_dump(exclude={"host"}) for one in admitted if one.host == name],
+            f"{component.role_name}_beside": list(beside.get(name, ())),
         }
         for name in hosts_in(placement)
     }
@@ -105,7 +105,7 @@ def roles_beside(
     found: dict[str, list[str]] = {}
     for name, service in sorted(services.items()):
         for host in hosts_in(service.hosts) if name != component.component else ():
-            found.setdefault(host, []).append(components[name].role)
+            found.setdefault(host, []).append(components[name].role_name)
     return found
 
 

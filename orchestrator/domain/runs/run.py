@@ -9,6 +9,7 @@ from orchestrator.domain.lifecycle import Lifecycle
 from orchestrator.domain.ordering.plan import Purpose, Step
 from orchestrator.domain.runs.run_options import PATIENCE, OnFailure, Priority
 from orchestrator.domain.runs.waits import ForRetry, ForRun, Wait
+from orchestrator.domain.runs.work_order import WorkOrder
 from orchestrator.domain.selling.catalog import Retry, Verb
 from orchestrator.domain.value import Value
 
@@ -18,18 +19,26 @@ class RunState(StrEnum):
     ADMITTED = "admitted"
     """Handed to the engine; a worker may take it."""
     RUNNING = "running"
+    WAITING = "waiting"
+    """People work on it, and no worker does."""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
 
 OPEN_RUN = (RunState.QUEUED, RunState.ADMITTED, RunState.RUNNING)
-"""An agency has at most one run in these states."""
+"""An agency has at most one run in these states. While a run waits for people, which may take weeks, the agency is
+backed up, rehearsed and verified as ever."""
+
+UNFINISHED_RUN = (*OPEN_RUN, RunState.WAITING)
+"""States in which a run has not ended."""
 
 
 class RunEvent(StrEnum):
     ADMIT = "admit"
     START = "start"
+    WAIT = "wait"
+    GO_ON = "go_on"
     SUCCEED = "succeed"
     FAIL = "fail"
     CANCEL = "cancel"
@@ -46,6 +55,9 @@ RUN_LIFE = Lifecycle(
         (_R.ADMITTED, _E.START): _R.RUNNING,
         (_R.ADMITTED, _E.CANCEL): _R.CANCELLED,
         (_R.RUNNING, _E.START): _R.RUNNING,
+        (_R.RUNNING, _E.WAIT): _R.WAITING,
+        (_R.WAITING, _E.GO_ON): _R.QUEUED,
+        (_R.WAITING, _E.CANCEL): _R.CANCELLED,
         (_R.RUNNING, _E.SUCCEED): _R.SUCCEEDED,
         (_R.RUNNING, _E.FAIL): _R.FAILED,
         (_R.RUNNING, _E.CANCEL): _R.CANCELLED,
@@ -58,9 +70,11 @@ RUN_LIFE = Lifecycle(
 class StepState(StrEnum):
     PENDING = "pending"
     RUNNING = "running"
+    WAITING = "waiting"
+    """People have been asked to do it."""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    """A task failed."""
+    """A task failed, or people rejected the work order."""
     UNREACHABLE = "unreachable"
     """A host did not answer."""
     TIMED_OUT = "timed_out"
@@ -71,6 +85,7 @@ class StepState(StrEnum):
 
 class StepEvent(StrEnum):
     START = "start"
+    HAND_OVER = "hand_over"
     SUCCEED = "succeed"
     FAIL = "fail"
     LOSE_HOST = "lose_host"
@@ -95,11 +110,16 @@ STEP_LIFE = Lifecycle(
         (_P.RUNNING, _V.TIME_OUT): _P.TIMED_OUT,
         (_P.RUNNING, _V.CANCEL): _P.CANCELLED,
         (_P.RUNNING, _V.BREAK): _P.ERRORED,
+        (_P.RUNNING, _V.HAND_OVER): _P.WAITING,
+        (_P.WAITING, _V.SUCCEED): _P.SUCCEEDED,
+        (_P.WAITING, _V.FAIL): _P.FAILED,
+        (_P.WAITING, _V.CANCEL): _P.CANCELLED,
         **{(state, _V.RETRY): _P.PENDING for state in _UNFINISHED},
     },
 )
 
 EVENT_OF: Mapping[StepState, StepEvent] = {
+    _P.WAITING: _V.HAND_OVER,
     _P.SUCCEEDED: _V.SUCCEED,
     _P.FAILED: _V.FAIL,
     _P.UNREACHABLE: _V.LOSE_HOST,
@@ -120,12 +140,13 @@ class Counts(Value):
 
 class StepOutcome(Value):
     """How one attempt of a step ended. `error` is a readable explanation of one or more lines; `result` is the step's
-    result, JSON-compatible."""
+    result, JSON-compatible; `order` is what people were asked to do, if the step now waits for them."""
 
     state: StepState
     counts: Counts = Counts()
     error: str | None = None
     result: Mapping[str, Any] | None = None
+    order: WorkOrder | None = None
 
 
 class StepRecord(Step):
@@ -219,11 +240,13 @@ def tried_again(step: StepRecord, retry: Retry, *, now: datetime) -> StepRecord 
     return step.model_copy(update={"state": again, "not_before": now + pause})
 
 
-def conclusion(steps: Sequence[StepRecord]) -> tuple[RunEvent, str | None]:
-    """How a run with nothing left to start ends, and the reason in one line."""
+def conclusion(steps: Sequence[StepRecord], *, stopping: bool = False) -> tuple[RunEvent, str | None]:
+    """What happens to a run in which no worker has anything left to do, and the reason in one line."""
     broken = [s for s in steps if s.state in _UNFINISHED and s.started_at]
     if failed := [s for s in broken if s.state is not StepState.CANCELLED]:
         return RunEvent.FAIL, f"{failed[0].id} {failed[0].state.value.replace('_', ' ')}"
+    if not stopping and any(s.state is StepState.WAITING for s in steps):
+        return RunEvent.WAIT, None
     if any(s.state is not StepState.SUCCEEDED for s in steps):
         return RunEvent.CANCEL, "cancelled on request"
     return RunEvent.SUCCEED, None

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from orchestrator.domain.runs.work_order import Jeopardy, WorkOrder
 from orchestrator.domain.value import Value
 
 
@@ -30,4 +31,11 @@ class ForRetry(Value):
     until: datetime
 
 
-Wait = ForWorker | ForPlace | ForRun | ForRetry
+class ForPeople(Value):
+    """The people who have a work order."""
+
+    order: WorkOrder
+    jeopardy: Jeopardy
+
+
+Wait = ForWorker | ForPlace | ForRun | ForRetry | ForPeople

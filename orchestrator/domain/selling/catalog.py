@@ -6,12 +6,13 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from orchestrator.domain.identifiers import Identifier, Name
 from orchestrator.domain.selling.drill_policy import DrillPolicy
+from orchestrator.domain.selling.work_terms import WorkTerms
 from orchestrator.domain.service_levels.hours import ServiceHours
 from orchestrator.domain.value import Value
 
@@ -94,11 +95,22 @@ class Price(Value):
 class Tier(Value):
     title: str
     parameters: Mapping[str, Any] = {}
-    recovery: RecoveryTarget
+    recovery: RecoveryTarget | None = None
+    """None if there is nothing to recover: people's work."""
     hours: ServiceHours | None = Field(default=None, exclude_if=lambda hours: hours is None)
     """Its service hours, if they differ from the agreement's."""
+    within: Mapping[Verb, Annotated[timedelta, Field(gt=timedelta(0))]] = Field(
+        default={}, exclude_if=lambda within: not within
+    )
+    """Service time in which people carry out each work order."""
     price: Price
     watts: Annotated[float, Field(ge=0)]
+
+    @property
+    def objectives(self) -> RecoveryTarget:
+        """The recovery objectives of a tier of something that can be recovered."""
+        assert self.recovery is not None
+        return self.recovery
 
 
 class ProbeKind(StrEnum):
@@ -216,6 +228,10 @@ class RecoveryScope(Value):
     )
 
 
+BY_PEOPLE = (Verb.PROVISION, Verb.VERIFY, Verb.RETIRE)
+"""Verbs that people can carry out."""
+
+
 class Retry(Value):
     """How often a step is tried before the run fails, and the pause before the second try, which doubles each time.
     Only unreachable hosts and timeouts are retried: a step that failed by itself would fail again."""
@@ -246,16 +262,18 @@ DEFAULT_TIMEOUTS: Mapping[Verb, timedelta] = {
 class Component(Value):
     """A service we sell. `hosts` maps each of its functions to a group of the site's inventory.
 
-    If it is `exclusive`, agencies take turns: no two steps change it on the same host at the same time.
+    Its verbs are carried out by the playbooks of its `role`, or by people: then it has `work` instead of a role and
+    hosts. If it is `exclusive`, agencies take turns: no two steps change it on the same host at the same time.
     """
 
     component: Identifier
     title: str
     description: str
-    role: Name
+    role: Name | None = Field(default=None, exclude_if=lambda role: role is None)
     tenancy: Tenancy
     needs: tuple[Identifier, ...] = ()
-    hosts: Annotated[Mapping[Name, Name], Field(min_length=1)]
+    hosts: Mapping[Name, Name] = {}
+    work: Mapping[Verb, WorkTerms] = Field(default={}, exclude_if=lambda work: not work)
     allocates: Mapping[Name, Name] = {}
     secrets: Mapping[Name, SecretKind] = {}
     people: Mapping[Name, Name] = Field(default={}, exclude_if=lambda people: not people)
@@ -268,10 +286,31 @@ class Component(Value):
     workplaces: tuple[Name, ...] = Field(default=(), exclude_if=lambda workplaces: not workplaces)
     """Functions on whose hosts the agency's people run their own programs."""
     homes: Homes | None = Field(default=None, exclude_if=lambda homes: homes is None)
-    recovery: RecoveryScope
+    recovery: RecoveryScope = RecoveryScope(data=())
     timeouts: Mapping[Verb, timedelta] = {}
     retries: Mapping[Verb, Retry] = {}
     exclusive: bool = Field(default=False, exclude_if=lambda exclusive: not exclusive)
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> Self:
+        if self.work:
+            self._check_work()
+        elif not self.role or not self.hosts:
+            raise ValueError("needs a role and hosts, or work if people deliver it")
+        elif without := [name for name, tier in self.tiers.items() if tier.recovery is None]:
+            raise ValueError(f"the tier {without[0]!r} needs recovery objectives")
+        return self
+
+    def _check_work(self) -> None:
+        if self.role or self.hosts or self.recovery.data:
+            raise ValueError("has work, so it can have no role, no hosts and no data to back up")
+        if DESK not in self.needs:
+            raise ValueError(f"has work, so it needs {DESK!r}, where its tickets are")
+        if set(self.work) != set(BY_PEOPLE):
+            raise ValueError(f"people carry out {', '.join(BY_PEOPLE)}: state the work of each and no other")
+        for name, tier in self.tiers.items():
+            if set(tier.within) != set(BY_PEOPLE):
+                raise ValueError(f"the tier {name!r} must state within what time each of its work orders is done")
 
     @cached_property
     def document(self) -> dict[str, Any]:
@@ -286,6 +325,17 @@ class Component(Value):
     def certified(self) -> bool:
         """Whether its hosts have certificates, which expire."""
         return SecretKind.AUTHORITY in self.secrets.values()
+
+    @property
+    def by_people(self) -> bool:
+        """Whether people deliver it."""
+        return bool(self.work)
+
+    @property
+    def role_name(self) -> str:
+        """The role of a component that playbooks deliver."""
+        assert self.role is not None
+        return self.role
 
     @property
     def sold_by_unit(self) -> bool:

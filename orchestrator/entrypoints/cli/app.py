@@ -23,6 +23,7 @@ from orchestrator.entrypoints.cli import (
     runs,
     secrets,
     service_levels,
+    work,
 )
 from orchestrator.entrypoints.cli.output import print_error, progress
 from orchestrator.entrypoints.failures import MEANING, OUR_BUG
@@ -65,6 +66,7 @@ app.command()(operating.worker)
 app.add_typer(agencies.app, name="agency")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(runs.app, name="run")
+app.add_typer(work.app, name="work")
 app.add_typer(drift.app, name="drift")
 app.add_typer(recovery.app, name="drill")
 app.add_typer(recovery.backup, name="backup")

@@ -12,7 +12,16 @@ from rich.live import Live
 
 from orchestrator.bootstrap import Application
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.events import Event, RunMoved, StepFinished, StepPostponed, StepStarted, StepTold, TaskFinished
+from orchestrator.domain.events import (
+    Event,
+    RunMoved,
+    StepFinished,
+    StepPostponed,
+    StepStarted,
+    StepTold,
+    TaskFinished,
+    WorkOrdered,
+)
 from orchestrator.domain.ordering.plan import Purpose
 from orchestrator.domain.runs.run import RunState, StepState
 from orchestrator.entrypoints.cli.output import progress, say
@@ -193,6 +202,8 @@ def _sentence(event: Event) -> str | None:
         return f"{event.step} {what.host}: {what.task}: {what.outcome}: {what.message}"
     if isinstance(what, StepPostponed):
         return f"{event.step} will be retried at {what.until:%H:%M:%S}"
+    if isinstance(what, WorkOrdered):
+        return f"{event.step} is for people: {what.address}, due {what.due_at:%Y-%m-%d %H:%M}Z"
     if isinstance(what, StepTold):
         return f"{event.step} {what.text}"
     if isinstance(what, RunMoved):
@@ -210,8 +221,9 @@ def carry_back(app: Application, run: RunView) -> RunView | None:
 
 
 def failure(run: RunView, *, undone: RunView | None = None) -> OrchestratorError | None:
-    """The error to report for a run, or None if it succeeded. `undone` is the run that rolled it back."""
-    if run.state is RunState.SUCCEEDED:
+    """The error to report for a run, or None if it succeeded or waits for people. `undone` is the run that rolled it
+    back."""
+    if run.state in (RunState.SUCCEEDED, RunState.WAITING):
         return None
     hint = f"fix the cause, then resume from the failed step: orchestrator run resume {run.run}"
     if run.kind is Purpose.DRILL:  # its measurements would be invalid

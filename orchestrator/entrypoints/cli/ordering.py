@@ -21,7 +21,7 @@ from orchestrator.entrypoints.cli.options import (
     Yes,
 )
 from orchestrator.entrypoints.cli.output import LARGEST_NUMBER, AsJson, console, print_json, progress, say
-from orchestrator.entrypoints.failures import CHANGES_PENDING
+from orchestrator.entrypoints.failures import CHANGES_PENDING, WAITS_FOR_PEOPLE
 from orchestrator.files import is_folder
 
 if TYPE_CHECKING:
@@ -181,6 +181,7 @@ def follow(app: "Application", run: "Run", wishes: Wishes) -> None:
 
 def finish(app: "Application", run_id: int, *, as_json: bool) -> None:
     """Follow a run to its end and report it. Raises an error if it does not succeed."""
+    from orchestrator.domain.runs.run import RunState
     from orchestrator.entrypoints.cli.following import carry, carry_back, failure
     from orchestrator.entrypoints.cli.showing import show_run, show_run_line
 
@@ -194,6 +195,10 @@ def finish(app: "Application", run_id: int, *, as_json: bool) -> None:
         show_run(ended, app.base.clock.now())
     if error:
         raise error
+    if ended.state is RunState.WAITING:
+        if not as_json:
+            say(f"Run {run_id} waits {ended.waits_for}. It goes on by itself while orchestrator serve runs.")
+        raise typer.Exit(WAITS_FOR_PEOPLE)
 
 
 def finish_open_run(app: "Application", agency: str, wishes: Wishes) -> None:

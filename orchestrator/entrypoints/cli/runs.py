@@ -132,14 +132,19 @@ def cancel(run: RunId, as_json: AsJson = False) -> None:
 def resume(
     run: RunId, no_follow: Annotated[bool, typer.Option("--no-follow")] = False, as_json: AsJson = False
 ) -> None:
-    """Resume a failed, cancelled or interrupted run from the step that did not succeed.
+    """Resume a failed, cancelled or interrupted run from the step that did not succeed. Of a run that waits for people,
+    the tickets are looked at.
 
     Example: orchestrator run resume 12
     """
+    from orchestrator.domain.runs.run import RunState
     from orchestrator.usecases.runs.views import is_open
 
     with application() as app:
-        if not is_open(app.observing.run(run)):
+        view = app.observing.run(run)
+        if view.state is RunState.WAITING:
+            app.engine.look_at_work()
+        elif not is_open(view):
             app.engine.driving.resume(run)
         if no_follow:
             print_json(app.observing.run(run)) if as_json else console.print(f"Run {run} is queued")

@@ -28,6 +28,7 @@ SYMBOL = {
 STEP_MARK = {
     StepState.PENDING: "[dim]·[/]",
     StepState.RUNNING: "[cyan]▸[/]",
+    StepState.WAITING: "[yellow]◷[/]",
     StepState.SUCCEEDED: "[green]✓[/]",
     StepState.FAILED: "[red]✗[/]",
     StepState.UNREACHABLE: "[red]?[/]",
@@ -35,6 +36,9 @@ STEP_MARK = {
     StepState.CANCELLED: "[yellow]■[/]",
     StepState.ERRORED: "[red]![/]",
 }
+
+PEOPLE = "people"
+"""Who carries out a step without hosts."""
 
 RUN_STYLE = {RunState.SUCCEEDED: "green", RunState.FAILED: "red", RunState.CANCELLED: "yellow"}
 
@@ -101,7 +105,7 @@ def _show_allocations(plan: PlanView) -> None:
 def _steps_table(plan: PlanView) -> Table:
     table = new_table("", "step", "hosts", "because", title="Steps")
     for number, step in enumerate(plan.steps, 1):
-        table.add_row(f"{number:>3}", step.id, ", ".join(step.hosts), f"[dim]{escape(step.because)}[/]")
+        table.add_row(f"{number:>3}", step.id, ", ".join(step.hosts) or PEOPLE, f"[dim]{escape(step.because)}[/]")
     return table
 
 
@@ -138,11 +142,11 @@ def run_table(run: RunView, now: datetime) -> Table:
     figures, title = ("ok", "changed", "time"), f"waits {run.waits_for}" if run.waits_for else None
     table = new_table("", "step", "hosts", *figures, "", right=figures, title=title)
     for step in run.steps:
-        ran = step.state not in (StepState.PENDING, StepState.RUNNING)
+        ran = step.state not in (StepState.PENDING, StepState.RUNNING, StepState.WAITING) and step.hosts
         table.add_row(
             STEP_MARK[step.state],
             step.id,
-            ", ".join(step.hosts),
+            ", ".join(step.hosts) or PEOPLE,
             str(step.ok) if ran else "",
             str(step.changed) if ran else "",
             _duration(step.started_at, step.finished_at or now) if step.started_at else "",

@@ -37,15 +37,18 @@ def show_frameworks(agreements: Iterable[FrameworkAgreement]) -> None:
 
 def show_component(component: Component, agreements: Mapping[str, FrameworkAgreement]) -> None:
     needs = f", needs {', '.join(component.needs)}" if component.needs else ""
-    console.print(f"[bold]{component.component}[/] {component.title}: {component.tenancy}{needs}")
+    delivered = "by people" if component.by_people else component.tenancy
+    console.print(f"[bold]{component.component}[/] {component.title}: {delivered}{needs}")
     console.print(escape(component.description.strip()))
     if component.exclusive:
         console.print("Exclusive: it is changed for one agency at a time on each host.")
     tiers = new_table("tier", "", "price a year", "recovery time", "recovery point", "watts")
     for name, tier in component.tiers.items():
         price = f"£{tier.price.per_year:,} per {tier.price.per}"
-        tiers.add_row(name, tier.title, price, _hours(tier.recovery.rto), _hours(tier.recovery.rpo), f"{tier.watts:g}")
+        objectives = (_hours(tier.recovery.rto), _hours(tier.recovery.rpo)) if tier.recovery else ("", "")
+        tiers.add_row(name, tier.title, price, *objectives, f"{tier.watts:g}")
     console.print(tiers)
+    _show_work(component)
     _show_own_prices(component, agreements)
     parameters = new_table("parameter", "type", "default", "")
     for name, schema in component.parameters.get("properties", {}).items():
@@ -53,6 +56,15 @@ def show_component(component: Component, agreements: Mapping[str, FrameworkAgree
         kind = schema.get("type") or schema.get("$ref", "").rpartition("/")[2]
         parameters.add_row(name, str(kind), default, escape(schema.get("description", "")))
     console.print(parameters)
+
+
+def _show_work(component: Component) -> None:
+    if component.work:
+        work = new_table("work of people", "", *(f"within, {tier}" for tier in component.tiers))
+        for verb, terms in component.work.items():
+            within = (_hours(tier.within[verb]) for tier in component.tiers.values())
+            work.add_row(verb, escape(terms.title), *within)
+        console.print(work)
 
 
 def _show_own_prices(component: Component, agreements: Mapping[str, FrameworkAgreement]) -> None:

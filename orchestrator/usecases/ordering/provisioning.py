@@ -16,10 +16,11 @@ from orchestrator.domain.ordering.plan import Effect, PlanOptions, Purpose
 from orchestrator.domain.runs.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.runs.run_options import USUAL, OnFailure, RunOptions
 from orchestrator.domain.selling.agreement import CallOff
-from orchestrator.domain.selling.catalog import KEEPER, Verb
+from orchestrator.domain.selling.catalog import KEEPER, Component, Verb
 from orchestrator.ports.outside import Clock
-from orchestrator.ports.runs import Assignment
+from orchestrator.ports.runs import Work
 from orchestrator.ports.store import Store, Transaction
+from orchestrator.ports.work_orders import Commission
 from orchestrator.usecases.finding import find_agency, find_plan
 from orchestrator.usecases.ordering.holding import HOLD, forget_secrets, note_held
 from orchestrator.usecases.ordering.planning import TRIES, Known, Planning, changed_meanwhile, check_ceiling
@@ -43,6 +44,7 @@ class Provisioning(Consequences):
         for _ in range(TRIES):
             with self.store.read() as tx:
                 stored = find_plan(tx, plan)
+                _refuse_while_waiting(tx, stored.plan.agency)
                 if stored.plan.empty:
                     raise OrchestratorError(Kind.CONFLICT, f"plan {plan} has nothing to do")
                 before = None if tx.runs.open_of(stored.plan.agency) else self.planning.known(tx, stored)
@@ -56,7 +58,7 @@ class Provisioning(Consequences):
 
     # Consequences of the steps
 
-    def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Assignment:
+    def begin_step(self, tx: Transaction, run: Run, step: StepRecord, happenings: list[Happening]) -> Work:
         recorded, desired = tx.instances.of(run.agency), tx.plans.desired(run.plan)
         if step.verb is Verb.BACKUP:  # of what still exists
             return self.assigning.recovery_assignment(tx, run, step, recorded[step.component])
@@ -65,6 +67,9 @@ class Provisioning(Consequences):
         if step.verb is Verb.PROVISION or (step.verb is Verb.RETIRE and leaving):
             event = InstanceEvent.RETIRE if leaving else InstanceEvent.PROVISION
             instance = self._move(tx, instance, event, happenings)
+        component = self.planning.source.catalog().components[step.component]
+        if component.by_people:
+            return _commission(find_agency(tx, run.agency), run, step, instance, component)
         services = _afterwards(recorded, desired)
         held = {HOLD: tx.backups.taken(run.agency)} if step.component == KEEPER and step.verb is Verb.RETIRE else None
         assignment = self.assigning.assignment(tx, run, step, instance, services=services, besides=held)
@@ -186,6 +191,42 @@ class Provisioning(Consequences):
             )
             months.update(months_between(first, last))
         return months
+
+
+def _refuse_while_waiting(tx: Transaction, agency: str) -> None:
+    """What people work on must not change meanwhile."""
+    for run in tx.runs.waiting(agency):
+        raise OrchestratorError(
+            Kind.CONFLICT,
+            f"run {run.id} of {agency} waits for people, and nothing else may be changed until they have finished",
+            hint=f"see: orchestrator work list --agency {agency}; to give it up: orchestrator run cancel {run.id}",
+            ids={"run": str(run.id)},
+        )
+
+
+def _commission(
+    record: AgencyRecord, run: Run, step: StepRecord, instance: ServiceInstance, component: Component
+) -> Commission:
+    """What people are asked to do, and what they must know."""
+    contact = record.call_off.agency.contacts[0]
+    chosen = {
+        name: ", ".join(map(str, v)) if isinstance(v, list) else str(v) for name, v in instance.parameters.items()
+    }
+    return Commission(
+        run=run.id,
+        step=step.id,
+        agency=run.agency,
+        component=component.component,
+        terms=component.work[step.verb],
+        within=component.tiers[instance.tier].within[step.verb],
+        facts={
+            "Agency": record.name,
+            "Contact": f"{contact.name}, {contact.role}, {contact.email}",
+            "Service": f"{component.title}, {instance.tier}",
+            **({"Quantity": str(instance.quantity)} if component.sold_by_unit else {}),
+            **chosen,
+        },
+    )
 
 
 def _kept_for_backups(tx: Transaction, agency: str) -> tuple[str, ...]:

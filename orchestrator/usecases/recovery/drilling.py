@@ -299,7 +299,7 @@ class Drilling(Consequences):
         self, tx: Transaction, run: Run, step: StepRecord, drill: Drill, instance: ServiceInstance
     ) -> Rehearsal:
         component, site = self.source.catalog().components[drill.component], self.source.site(run.site)
-        promised, host = component.tiers[instance.tier].recovery.rto, hosts_in(step.placement)[0]
+        promised, host = component.tiers[instance.tier].objectives.rto, hosts_in(step.placement)[0]
         earlier, user = results_of(tx.runs.steps(run.id)), self.assigning.introduction(tx, instance)
         return Rehearsal(
             assignment=self.assigning.recovery_assignment(

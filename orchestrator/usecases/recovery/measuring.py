@@ -48,7 +48,7 @@ def _targets(services: Sequence[Service], catalog: Catalog) -> Iterator[tuple[st
     for agency, rows in groupby(services, itemgetter(0)):
         recorded = {component: _Recorded(tier, InstanceState(state)) for _, component, tier, state in rows}
         for component in protected(recorded, catalog):
-            target = catalog.tier(component, recorded[component].tier).recovery
+            target = catalog.tier(component, recorded[component].tier).objectives
             yield agency, component, target.rto.total_seconds(), target.rpo.total_seconds()
 
 

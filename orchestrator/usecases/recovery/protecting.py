@@ -134,7 +134,7 @@ class Protecting(Consequences):
         return tuple(c for c in protected(recorded, self.source.catalog()) if is_late(recorded[c]))
 
     def _target(self, instance: ServiceInstance) -> RecoveryTarget:
-        return self.source.catalog().tier(instance.component, instance.tier).recovery
+        return self.source.catalog().tier(instance.component, instance.tier).objectives
 
     def _just_failed(self, tx: Transaction, agency: str) -> bool:
         run = next(iter(tx.runs.newest(agency=agency, limit=1)), None)

@@ -139,7 +139,7 @@ class Scheduling:
     def _policy(self, record: AgencyRecord, instance: ServiceInstance) -> DrillPolicy | None:
         """None if the tier promises no drills."""
         tier = self.source.catalog().tier(instance.component, instance.tier)
-        return effective_policy(tier.recovery.drills, record.call_off.recovery)
+        return effective_policy(tier.objectives.drills, record.call_off.recovery)
 
     def _capacity(self) -> dict[str, int]:
         groups = set(self.source.catalog().components[KEEPER].hosts.values())
@@ -261,7 +261,7 @@ class Scheduling:
     def _worst_moment(self, tx: Transaction, drill: Drill) -> datetime | None:
         """Just before the next backup would be complete; None before the first backup."""
         instance = tx.instances.of(drill.agency)[drill.component]
-        target = self.source.catalog().tier(drill.component, instance.tier).recovery
+        target = self.source.catalog().tier(drill.component, instance.tier).objectives
         last = tx.backups.newest(drill.agency, drill.component, limit=1)
         if not last:
             return None

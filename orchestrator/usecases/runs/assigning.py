@@ -128,7 +128,7 @@ class Assigning:
         return Assignment(
             run=run.id,
             step=step.id,
-            role=component.role,
+            role=component.role_name,
             verb=step.verb,
             site=site,
             variables=host_variables(

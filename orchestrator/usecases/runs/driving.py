@@ -8,11 +8,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.events import Happening, RunMoved, StepFinished, StepPostponed, StepStarted
+from orchestrator.domain.events import Happening, RunMoved, StepFinished, StepPostponed, StepStarted, WorkOrdered
 from orchestrator.domain.ordering.agency import StoredPlan
-from orchestrator.domain.ordering.plan import Purpose
+from orchestrator.domain.ordering.plan import CHANGES, Purpose
 from orchestrator.domain.runs.run import (
     EVENT_OF,
     OPEN_RUN,
@@ -27,9 +28,11 @@ from orchestrator.domain.runs.run import (
     StepState,
     conclusion,
     obstacle,
+    ready,
     tried_again,
 )
 from orchestrator.domain.runs.run_options import USUAL, RunOptions
+from orchestrator.domain.runs.work_order import WorkOrder
 from orchestrator.ports.catalog import CatalogSource
 from orchestrator.ports.outside import Clock
 from orchestrator.ports.runs import Interrupted, NextSteps, StartedStep, Work
@@ -67,14 +70,15 @@ class Driving:
     # Stopping and resuming
 
     def cancel(self, run_id: int) -> Run:
-        """Request that a run stops. A queued run is cancelled at once; a running step is stopped by its worker."""
+        """Request that a run stops. A run without a worker is cancelled at once; a running step is stopped by its
+        worker."""
         with self.store.begin() as tx:
             run = find_run(tx, run_id)
             if not RUN_LIFE.allows(run.state, RunEvent.CANCEL):
                 raise OrchestratorError(Kind.CONFLICT, f"run {run_id} is already {run.state.value}")
             run = run.model_copy(update={"cancel_requested": True})
             tx.runs.put(run)
-            if run.state is not RunState.QUEUED:
+            if run.state not in (RunState.QUEUED, RunState.WAITING):
                 return run
             return self._end(tx, run, RunEvent.CANCEL, "cancelled on request")
 
@@ -84,10 +88,11 @@ class Driving:
             run = find_run(tx, run_id)
             self.consequences[run.purpose].refuse_resuming(run)
             state = RUN_LIFE.after(run.state, RunEvent.RESUME)
-            if newer := [r.id for r in tx.runs.newest(agency=run.agency, limit=1) if r.id != run.id]:
+            newest = tx.runs.newest(agency=run.agency, purposes=CHANGES, limit=1)
+            if newer := [one.id for one in newest if one.id > run.id]:
                 raise OrchestratorError(
                     Kind.CONFLICT,
-                    f"run {run_id} is not the agency's latest: run {newer[0]} came after it",
+                    f"run {run_id} is not the agency's latest: run {newer[0]} has changed it since",
                     hint="plan again",
                 )
             for step in tx.runs.steps(run_id):
@@ -186,9 +191,12 @@ class Driving:
                     "result": outcome.result,
                 }
             )
-            happenings: list[Happening] = [
-                StepFinished(state=done.state, attempt=done.attempt, counts=done.counts, error=done.error)
-            ]
+            if outcome.order:
+                tx.runs.put_step(run.id, done.model_copy(update={"finished_at": None}))
+                tx.work_orders.put(outcome.order)
+                tx.events.add([_ordered(outcome.order)], agency=run.agency, at=now, run=run.id, step=step.id)
+                return
+            happenings = [_finished(done)]
             again = tried_again(done, self.source.catalog().components[step.component].retry(step.verb), now=now)
             tx.runs.put_step(run.id, again or done)
             if again and again.not_before:
@@ -197,15 +205,44 @@ class Driving:
                 self.consequences[run.purpose].end_step(tx, run, done, happenings)
             tx.events.add(happenings, agency=run.agency, at=now, run=run.id, step=step.id)
 
+    def settle(self, run_id: int, step_id: str, outcome: StepOutcome) -> None:
+        """Record how a step ended that waited for people, unless it waits no longer."""
+        with self.store.begin() as tx:
+            run, step, now = find_run(tx, run_id), tx.runs.step(run_id, step_id), self.clock.now()
+            if step.state is not StepState.WAITING:
+                return
+            state = STEP_LIFE.after(step.state, EVENT_OF[outcome.state])
+            done = step.model_copy(update={"state": state, "finished_at": now, "error": outcome.error})
+            tx.runs.put_step(run_id, done)
+            tx.work_orders.remove(run_id, step_id)
+            happenings = [_finished(done)]
+            self.consequences[run.purpose].end_step(tx, run, done, happenings)
+            tx.events.add(happenings, agency=run.agency, at=now, run=run_id, step=step_id)
+
+    def go_on(self, run_id: int) -> bool:
+        """Queue a run that waited for people, if a worker has something to do in it again. Returns whether it is
+        queued. Raises CONFLICT while another run of the agency is open."""
+        with self.store.begin() as tx:
+            run = find_run(tx, run_id)
+            event, _ = conclusion(steps := tx.runs.steps(run_id))
+            if run.state is not RunState.WAITING or (event is RunEvent.WAIT and not ready(steps)):
+                return False
+            self._go_on(tx, run)
+            return True
+
     def conclude(self, run_id: int, attempt: int) -> Run:
-        """Close a run in which nothing more can start, unless it has ended or been resumed meanwhile."""
+        """Close a run in which nothing more can start, unless it has ended or been resumed meanwhile. If people work on
+        it, it waits for them."""
         with self.store.begin() as tx:
             run = find_run(tx, run_id)
             if _is_over(run, attempt):
                 return run
             self._stop_steps(tx, run_id, StepEvent.CANCEL, "stopped when its worker died, and not to be started again")
-            event, reason = conclusion(tx.runs.steps(run_id))
-            return self._end(tx, run, event, reason)
+            steps, stopping = tx.runs.steps(run_id), run.cancel_requested
+            event, reason = conclusion(steps, stopping=stopping)
+            if ready(steps, stopping=stopping):  # people have finished while the worker was about to leave
+                return self._go_on(tx, self._wait(tx, run))
+            return self._wait(tx, run) if event is RunEvent.WAIT else self._end(tx, run, event, reason)
 
     def give_up(self, run_id: int, attempt: int, reason: str) -> Run:
         """Close a run that could not be driven because of a bug of our own."""
@@ -225,11 +262,33 @@ class Driving:
                 ended = {"state": STEP_LIFE.after(step.state, event), "finished_at": self.clock.now(), "error": reason}
                 tx.runs.put_step(run_id, step.model_copy(update=ended))
 
+    def _wait(self, tx: Transaction, run: Run) -> Run:
+        return self._put(tx, run, RunEvent.WAIT, {"worker": None})
+
+    def _go_on(self, tx: Transaction, run: Run) -> Run:
+        return self._put(tx, run, RunEvent.GO_ON, {"attempt": run.attempt + 1})
+
+    def _put(self, tx: Transaction, run: Run, event: RunEvent, changes: Mapping[str, Any]) -> Run:
+        """Move an open run to another state in which it is not over."""
+        moved = run.model_copy(update={"state": RUN_LIFE.after(run.state, event), **changes})
+        tx.runs.put(moved)
+        tx.events.add([_moved(moved)], agency=run.agency, at=self.clock.now(), run=run.id)
+        return moved
+
+    def _withdraw_work(self, tx: Transaction, run: Run) -> None:
+        """A run that ends waits for nobody. The desk is told afterwards."""
+        for order in tx.work_orders.of(run.id):
+            step, ended = tx.runs.step(run.id, order.step), {"finished_at": self.clock.now(), "error": "its run ended"}
+            cancelled = STEP_LIFE.after(step.state, StepEvent.CANCEL)
+            tx.runs.put_step(run.id, step.model_copy(update={"state": cancelled, **ended}))
+            tx.work_orders.put(order.model_copy(update={"withdrawn": True}))
+
     def _end(self, tx: Transaction, run: Run, event: RunEvent, reason: str | None) -> Run:
         now = self.clock.now()
         state = RUN_LIFE.after(run.state, event)
         ended = run.model_copy(update={"state": state, "finished_at": now, "error": reason})
         tx.runs.put(ended)
+        self._withdraw_work(tx, run)
         happenings: list[Happening] = [_moved(ended)]
         self.consequences[run.purpose].end_run(tx, ended, happenings)
         tx.events.add(happenings, agency=run.agency, at=now, run=run.id)
@@ -246,6 +305,14 @@ def queue_run(tx: Transaction, plan: StoredPlan, options: RunOptions = USUAL, *,
     run = tx.runs.open(plan, options, at=at)
     tx.events.add([_moved(run)], agency=run.agency, at=at, run=run.id)
     return run
+
+
+def _finished(step: StepRecord) -> Happening:
+    return StepFinished(state=step.state, attempt=step.attempt, counts=step.counts, error=step.error)
+
+
+def _ordered(order: WorkOrder) -> Happening:
+    return WorkOrdered(ticket=order.ticket, address=order.address, due_at=order.due_at)
 
 
 def _moved(run: Run) -> RunMoved:

@@ -10,11 +10,15 @@ from pydantic import Field
 from orchestrator.domain.ordering.plan import Purpose
 from orchestrator.domain.runs.run import OPEN_RUN, Run, RunState, StepRecord, StepState
 from orchestrator.domain.runs.run_options import OnFailure, Priority
-from orchestrator.domain.runs.waits import ForPlace, ForRetry, ForRun, ForWorker, Wait
+from orchestrator.domain.runs.waits import ForPeople, ForPlace, ForRetry, ForRun, ForWorker, Wait
+from orchestrator.domain.runs.work_order import Jeopardy
 from orchestrator.domain.selling.catalog import Verb
 from orchestrator.domain.value import Value
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+HURRY = {Jeopardy.ON_TIME: "", Jeopardy.AT_RISK: ", at risk", Jeopardy.OVERDUE: ", overdue"}
 
 
 class StepView(Value):
@@ -39,7 +43,8 @@ class StepView(Value):
 
 class RunView(Value):
     """`worker_gone` says that the worker of an open run has died, `next` what happens to the run if that is not
-    obvious, and `only_a_worker` that it waits for nothing but a worker."""
+    obvious, and `only_a_worker` that it waits for nothing but a worker. `waits_for` is what a run without a worker
+    waits for."""
 
     run: int
     agency: str
@@ -107,6 +112,8 @@ def _words(wait: Wait | None) -> str | None:
             return f"for run {run} of {agency} on {host}"
         case ForRetry(until=until):
             return f"until {until:%H:%M:%S}Z, to be retried"
+        case ForPeople(order=order, jeopardy=jeopardy):
+            return f"for people: ticket {order.ticket}, due {order.due_at:%Y-%m-%d %H:%M}Z{HURRY[jeopardy]}"
 
 
 def prospects(run: Run, crew: Crew) -> dict[str, Any]:

@@ -160,7 +160,7 @@ class Judging:
     ) -> Iterator[DrillDue]:
         for drill in tx.drills.scheduled_since(start, agency=agency):
             if drill.scheduled_at < end and drill.state in COUNTED:
-                target, found = self._tier(recorded[drill.component]).recovery, _evidence(tx, drill)
+                target, found = self._tier(recorded[drill.component]).objectives, _evidence(tx, drill)
                 yield DrillDue(
                     drill=drill.id,
                     component=drill.component,
@@ -188,7 +188,7 @@ class Judging:
         for component, span in cut:
             if component != KEEPER and self.source.catalog().components[component].recovery.data:
                 together = total(intersect(keeping, union([span])))
-                if together > self._tier(recorded[component]).recovery.rpo.total_seconds():
+                if together > self._tier(recorded[component]).objectives.rpo.total_seconds():
                     return True
         return False
 

@@ -92,7 +92,7 @@ class TestASchema:
             tables.reflect(connection)
             event = {"id": 7, "at": born, "agency": "a", "what": {"kind": "of old"}}
             connection.execute(tables.tables["event"].insert(), event)
-        upgrade(engine)
+        self.bring_to(engine, "0019")
         assert self.of_numbered(engine) == before
         with engine.connect() as connection:
             assert connection.execute(sa.text("select id, agency from event")).all() == [(7, "a")]

@@ -16,7 +16,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from orchestrator.domain.ordering.instance import InstanceState
-from orchestrator.domain.runs.run import OPEN_RUN
+from orchestrator.domain.runs.run import UNFINISHED_RUN
 from orchestrator.ports.figures import BOUNDS, Histogram, ProbingFigures, RecoveryFigures, ServiceLevelFigures, Snapshot
 
 SERVICE = ("agency", "component")
@@ -57,6 +57,7 @@ class RecordsCollector(Collector):
             snapshot.onboarding_durations,
         )
         yield _drift(snapshot)
+        yield _work_orders(snapshot)
         yield from _probing(snapshot.probing)
         yield from _service_levels(snapshot.service_levels)
         yield from _recovery(snapshot.recovery)
@@ -90,7 +91,7 @@ def _services(snapshot: Snapshot) -> Metric:
 def _runs(snapshot: Snapshot) -> Iterator[Metric]:
     finished = CounterMetricFamily("orchestrator_runs", "Runs that have ended.", labels=("verb", "outcome"))
     open_now = GaugeMetricFamily("orchestrator_runs_open", "Runs that have not ended.", labels=("state",))
-    open_states = {state.value: 0 for state in OPEN_RUN}
+    open_states = {state.value: 0 for state in UNFINISHED_RUN}
     for purpose, state, count in snapshot.runs:
         if state in open_states:
             open_states[state] += count
@@ -100,6 +101,14 @@ def _runs(snapshot: Snapshot) -> Iterator[Metric]:
         open_now.add_metric((state,), count)
     yield finished
     yield open_now
+
+
+def _work_orders(snapshot: Snapshot) -> Metric:
+    labels, words = (*SERVICE, "state"), "Tickets that runs wait for, by whether they are on time."
+    family = GaugeMetricFamily("orchestrator_work_orders", words, labels=labels)
+    for agency, component, state, count in snapshot.work_orders:
+        family.add_metric((agency, component, state), count)
+    return family
 
 
 def _service_levels(figures: ServiceLevelFigures) -> Iterator[Metric]:

@@ -28,6 +28,7 @@ SNAPSHOT = Snapshot(
     step_durations=(histogram("network", "verify", "failed"),),
     onboarding_durations=(histogram("flex"),),
     drift=[("a1", "network", 0.0), ("a1", "desktop", 2.0)],
+    work_orders=[("a1", "desktop", "overdue", 2)],
     recovery=RecoveryFigures(
         drills=[("a1", "desktop", "pass", 4), ("a1", "desktop", "fail", 1)],
         last_success=[("a1", "desktop", 1.7e9)],

@@ -57,6 +57,7 @@ snapshots = st.builds(
     step_durations=histograms(3),
     onboarding_durations=histograms(1),
     drift=gauge,
+    work_orders=rows(words, words, words, value=counts),
     recovery=st.builds(
         RecoveryFigures,
         drills=rows(words, words, words, value=counts),

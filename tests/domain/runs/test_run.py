@@ -24,14 +24,16 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 MOVES_OF_A_RUN = """
 queued: admit admitted, cancel cancelled
 admitted: start running, cancel cancelled
-running: start running, succeed succeeded, fail failed, cancel cancelled
+running: start running, wait waiting, succeed succeeded, fail failed, cancel cancelled
+waiting: go_on queued, cancel cancelled
 succeeded:
 failed: resume queued
 cancelled: resume queued
 """
 MOVES_OF_A_STEP = """
 pending: start running, cancel cancelled
-running: start running, succeed succeeded, fail failed, lose_host unreachable, time_out timed_out, cancel cancelled, break errored
+running: start running, succeed succeeded, fail failed, lose_host unreachable, time_out timed_out, cancel cancelled, break errored, hand_over waiting
+waiting: succeed succeeded, fail failed, cancel cancelled
 succeeded:
 failed: retry pending
 unreachable: retry pending
