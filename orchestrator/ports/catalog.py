@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from orchestrator.domain.estate.site import Site
 from orchestrator.domain.selling.agreement import FrameworkAgreement
+from orchestrator.domain.selling.bundles import Bundles
 from orchestrator.domain.selling.catalog import Catalog
 from orchestrator.domain.value import Value
 
@@ -41,6 +42,7 @@ class CatalogSource(Protocol):
 
     def catalog(self) -> Catalog: ...
 
+    def bundles(self) -> Bundles: ...
     def agreements(self) -> Mapping[str, FrameworkAgreement]: ...
 
     def sites(self) -> tuple[str, ...]: ...

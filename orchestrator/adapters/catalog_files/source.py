@@ -20,6 +20,7 @@ from orchestrator.adapters.catalog_files.sites import read_site
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.estate.site import Site
 from orchestrator.domain.selling.agreement import FrameworkAgreement
+from orchestrator.domain.selling.bundles import Bundle, Bundles, bundle_problems
 from orchestrator.domain.selling.catalog import Catalog, Component
 from orchestrator.domain.selling.contradictions import contradictions
 from orchestrator.domain.text_types import DEFINITIONS
@@ -73,6 +74,26 @@ class CatalogFiles:
         refuse(problems, "the framework agreements are not usable")
         return agreements
 
+    def bundles(self) -> Bundles:
+        return self._bundles
+
+    @cached_property
+    def _bundles(self) -> Bundles:
+        bundles: dict[str, Bundle] = {}
+        problems: list[Problem] = []
+        folder = self.catalog_dir / "bundles"
+        for path in _yaml_files(folder) if folder.is_dir() else ():
+            document = read_yaml(path)
+            bundle, found = parse(document, Bundle)
+            problems += found
+            if bundle:
+                if bundle.bundle != path.stem:
+                    problems.append(document.problem(("bundle",), f"must be {path.stem!r}, like the file name"))
+                bundles[bundle.bundle] = bundle
+                problems += [document.problem(at, message) for at, message in bundle_problems(bundle, self._catalog)]
+        refuse(problems, "the bundles are not usable")
+        return bundles
+
     def sites(self) -> tuple[str, ...]:
         return tuple(sorted(p.parent.name for p in self.inventories_dir.glob("*/hosts.yml")))
 
@@ -103,6 +124,7 @@ class CatalogFiles:
         """Check the catalog against playbooks and sites. Raises if the catalog itself cannot be read."""
         catalog = self.catalog()
         self.agreements()
+        self.bundles()
         problems: list[Problem] = []
         for path in _yaml_files(self.catalog_dir / "components"):
             document = read_yaml(path)

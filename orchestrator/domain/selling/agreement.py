@@ -13,6 +13,7 @@ from orchestrator.domain.identifiers import AgencyId, Identifier, Name
 from orchestrator.domain.selling.catalog import Catalog
 from orchestrator.domain.selling.drill_policy import RecoveryTerms
 from orchestrator.domain.selling.prices import PriceLine, SeatPrice
+from orchestrator.domain.selling.service_order import ServiceOrder
 from orchestrator.domain.service_levels.terms import ServiceTerms
 from orchestrator.domain.text_types import EMAIL_ADDRESS, LINE
 from orchestrator.domain.value import Value
@@ -117,14 +118,14 @@ class FrameworkAgreement(Value):
             return f"the term ends {term.end}, after the end of the framework on {self.term.end}; reduce months"
         return None
 
-    def refuse_component(self, component: str, *, ordered: set[str], catalog: Catalog) -> list[str]:
-        """Why this component cannot be part of this order; empty if it can."""
+    def refuse_component(self, component: str, catalog: Catalog) -> list[str]:
+        """Why this component cannot be ordered; empty if it can."""
         offered = self.offered
         refusals = []
         if component not in offered:
             refusals.append(f"{self.framework} does not offer {component!r}; it offers: {', '.join(sorted(offered))}")
-        missing = [need for need in catalog.components[component].needs if need not in ordered]
-        refusals += [f"{component!r} needs {need!r}, which is not ordered; add it to services" for need in missing]
+        missing = [need for need in catalog.components[component].needs if need not in offered]
+        refusals += [f"{component!r} needs {need!r}, which {self.framework} does not offer" for need in missing]
         return refusals
 
 
@@ -140,14 +141,6 @@ class Agency(Value):
     agency_class: Annotated[Identifier, Field(alias="class")]
     seats: Annotated[int, Field(ge=1, le=1_000_000)]
     contacts: Annotated[tuple[Contact, ...], Field(min_length=1)]
-
-
-class ServiceOrder(Value):
-    """One component as ordered. `parameters` contains only what the agency chose."""
-
-    tier: Identifier
-    quantity: Annotated[int, Field(ge=1, le=10_000)] = 1
-    parameters: Mapping[str, Any] = {}
 
 
 class CallOff(Value):

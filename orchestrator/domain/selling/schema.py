@@ -6,12 +6,13 @@ from typing import Any
 
 from orchestrator.domain.calendars.week import WEEKDAYS
 from orchestrator.domain.selling.agreement import FrameworkAgreement
+from orchestrator.domain.selling.bundles import Bundle, Bundles
 from orchestrator.domain.selling.catalog import Catalog, Component
 from orchestrator.domain.text_types import AGENCY_ID, DEFINITIONS, EMAIL_ADDRESS, LINE
 
 
 def call_off_schema(
-    catalog: Catalog, agreements: Mapping[str, FrameworkAgreement], sites: Iterable[str]
+    catalog: Catalog, bundles: Bundles, agreements: Mapping[str, FrameworkAgreement], sites: Iterable[str]
 ) -> dict[str, Any]:
     """The schema of any call-off, draft 2020-12. `x-expected` describes a valid value in words. It does not check the
     agreement's rules."""
@@ -25,7 +26,7 @@ def call_off_schema(
                 "agency": _agency(classes),
                 "site": {"enum": sorted(sites), "description": "Where it is built"},
                 "term": _object({"start": _DATE, "months": _whole(1, 240)}),
-                "services": _services(catalog),
+                "services": _services(catalog, bundles),
                 "recovery": _recovery(),
             },
             optional=("recovery",),
@@ -35,15 +36,15 @@ def call_off_schema(
 
 
 def schema_for_editors(
-    catalog: Catalog, agreements: Mapping[str, FrameworkAgreement], sites: Iterable[str]
+    catalog: Catalog, bundles: Bundles, agreements: Mapping[str, FrameworkAgreement], sites: Iterable[str]
 ) -> dict[str, Any]:
     """The same, with what each agreement offers, and to whom. Planning checks that by the agreement itself, whose
     refusals say more."""
-    offers = [_offer(agreement) for _, agreement in sorted(agreements.items())]
-    return call_off_schema(catalog, agreements, sites) | {"allOf": offers}
+    offers = [_offer(agreement, bundles) for _, agreement in sorted(agreements.items())]
+    return call_off_schema(catalog, bundles, agreements, sites) | {"allOf": offers}
 
 
-def _offer(agreement: FrameworkAgreement) -> dict[str, Any]:
+def _offer(agreement: FrameworkAgreement, bundles: Bundles) -> dict[str, Any]:
     """What a call-off may say under one agreement."""
     agency: dict[str, Any] = {"properties": {"class": {"enum": list(agreement.eligible_classes)}}}
     if agreement.eligible_bodies:
@@ -51,7 +52,7 @@ def _offer(agreement: FrameworkAgreement) -> dict[str, Any]:
             _only({"class": {"const": agency_class}}, {"name": {"enum": list(bodies)}})
             for agency_class, bodies in sorted(agreement.eligible_bodies.items())
         ]
-    services = {"propertyNames": {"enum": sorted(agreement.offered)}}
+    services = {"propertyNames": {"enum": sorted({*agreement.offered, *bundles})}}
     return _only({"framework": {"const": agreement.framework}}, {"agency": agency, "services": services})
 
 
@@ -96,14 +97,20 @@ def _agency(classes: list[str]) -> dict[str, Any]:
     )
 
 
-def _services(catalog: Catalog) -> dict[str, Any]:
+def _services(catalog: Catalog, bundles: Bundles) -> dict[str, Any]:
+    components = {c: _service(component) for c, component in sorted(catalog.components.items())}
     return {
         "type": "object",
         "minProperties": 1,
         "additionalProperties": False,
-        "properties": {c: _service(component) for c, component in sorted(catalog.components.items())},
+        "properties": {**{b: _bundle(bundle) for b, bundle in sorted(bundles.items())}, **components},
         "x-expected": "must be a mapping of components to what is ordered, such as network: {tier: standard}",
     }
+
+
+def _bundle(bundle: Bundle) -> dict[str, Any]:
+    tier = {"enum": sorted(bundle.tiers), "description": bundle.title}
+    return {"description": bundle.description, **_object({"tier": tier})}
 
 
 def _service(component: Component) -> dict[str, Any]:

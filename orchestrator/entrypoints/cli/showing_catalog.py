@@ -9,6 +9,7 @@ from rich.table import Table
 
 from orchestrator.domain.money import in_pounds
 from orchestrator.domain.selling.agreement import FrameworkAgreement
+from orchestrator.domain.selling.bundles import Bundle
 from orchestrator.domain.selling.catalog import Catalog, Component
 from orchestrator.domain.selling.prices import PriceLine, listed
 from orchestrator.domain.service_levels.hours import ServiceHours
@@ -23,6 +24,24 @@ def show_components(catalog: Catalog, agreements: Mapping[str, FrameworkAgreemen
     for c in catalog.components.values():
         under = ", ".join(f"{f} ({lots[c.component]})" for f, lots in offered.items() if c.component in lots)
         table.add_row(f"[bold]{c.component}[/]", c.title, ", ".join(c.tiers), c.tenancy, ", ".join(c.needs), under)
+    console.print(table)
+
+
+def show_bundles(bundles: Iterable[Bundle]) -> None:
+    table = new_table("bundle", "title", "tiers", "components")
+    for bundle in bundles:
+        members = sorted({component for tier in bundle.tiers.values() for component in tier})
+        table.add_row(f"[bold]{bundle.bundle}[/]", escape(bundle.title), ", ".join(bundle.tiers), ", ".join(members))
+    console.print(table)
+
+
+def show_bundle(bundle: Bundle) -> None:
+    console.print(f"[bold]{bundle.bundle}[/] {escape(bundle.title)}")
+    console.print(escape(bundle.description.strip()))
+    table = new_table("tier", "component", "its tier", "quantity", right=("quantity",))
+    for tier, members in bundle.tiers.items():
+        for component, order in members.items():
+            table.add_row(tier, component, order.tier, str(order.quantity))
     console.print(table)
 
 

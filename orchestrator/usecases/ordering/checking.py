@@ -1,7 +1,7 @@
 """Checking a call-off file against its schema and its agreement. All problems are reported at once, with their
 lines."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.selling.agreement import CallOff, FrameworkAgreement, Term
+from orchestrator.domain.selling.bundles import Bundles, completed
 from orchestrator.domain.selling.catalog import Catalog
 from orchestrator.domain.selling.drill_policy import RecoveryTerms
 from orchestrator.ports.catalog import Problem, SourceDocument
@@ -22,15 +23,17 @@ def checked(
     schema: Mapping[str, Any],
     agreements: Mapping[str, FrameworkAgreement],
     catalog: Catalog,
+    bundles: Bundles,
 ) -> CallOff:
     """The call-off. Raises INVALID if it is not one, NOT_COVERED for what its agreement does not allow."""
     shape = document.check(schema)
     broken = {at[:depth] for at, _ in shape for depth in range(len(at) + 1)}
     shape += _wrong_terms(document, broken)
-    problems = [*(problem for _, problem in shape), *_uncovered(document, broken, agreements, catalog)]
+    problems = [*(problem for _, problem in shape), *_uncovered(document, broken, agreements, catalog, bundles)]
     if problems:
         raise refused(path, problems, kind=Kind.INVALID if shape else Kind.NOT_COVERED)
-    return CallOff.model_validate(document.data)
+    call_off = CallOff.model_validate(document.data)
+    return call_off.model_copy(update={"services": completed(call_off.services, bundles, catalog)})
 
 
 def refused(path: Path, problems: list[Problem], *, kind: Kind, hint: str | None = None) -> OrchestratorError:
@@ -58,6 +61,7 @@ def _uncovered(
     broken: set[Place],
     agreements: Mapping[str, FrameworkAgreement],
     catalog: Catalog,
+    bundles: Bundles,
 ) -> Iterator[Problem]:
     """What the agreement does not allow, in the parts of the file that match the schema."""
     data = document.data if isinstance(document.data, dict) else {}
@@ -68,7 +72,7 @@ def _uncovered(
     if ("term",) not in broken and (refusal := agreement.refuse_term(Term.model_validate(data.get("term")))):
         yield document.problem(("term",), refusal)
     if isinstance(data.get("services"), dict):
-        yield from _uncovered_services(document, agreement, catalog)
+        yield from _uncovered_services(document, agreement, catalog, bundles)
 
 
 def _uncovered_agency(document: SourceDocument, broken: set[Place], agreement: FrameworkAgreement) -> Iterator[Problem]:
@@ -81,9 +85,18 @@ def _uncovered_agency(document: SourceDocument, broken: set[Place], agreement: F
         yield document.problem(("agency", "name"), refusal)
 
 
-def _uncovered_services(document: SourceDocument, agreement: FrameworkAgreement, catalog: Catalog) -> Iterator[Problem]:
-    ordered = set(document.data["services"])
-    for component in document.data["services"]:
-        if component in catalog.components:
-            for refusal in agreement.refuse_component(component, ordered=ordered, catalog=catalog):
-                yield document.problem(("services", component), refusal)
+def _uncovered_services(
+    document: SourceDocument, agreement: FrameworkAgreement, catalog: Catalog, bundles: Bundles
+) -> Iterator[Problem]:
+    for name, ordered in document.data["services"].items():
+        for component in _ordered(name, ordered, catalog, bundles):
+            for refusal in agreement.refuse_component(component, catalog):
+                yield document.problem(("services", name), refusal)
+
+
+def _ordered(name: str, ordered: Any, catalog: Catalog, bundles: Bundles) -> Iterable[str]:
+    """The components that one line orders; none if it makes no sense."""
+    if name in catalog.components:
+        return [name]
+    tier = ordered.get("tier") if isinstance(ordered, Mapping) else None
+    return bundles[name].tiers.get(str(tier), {}) if name in bundles else ()

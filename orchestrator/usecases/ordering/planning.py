@@ -16,7 +16,8 @@ from orchestrator.domain.ordering.certificates import superseded
 from orchestrator.domain.ordering.contract import Place, refusals
 from orchestrator.domain.ordering.instance import InstanceState, ServiceInstance, existing
 from orchestrator.domain.ordering.order_part import part_of
-from orchestrator.domain.ordering.plan import Basis, Plan, PlanOptions, make_plan
+from orchestrator.domain.ordering.plan import Basis, Plan, PlanOptions
+from orchestrator.domain.ordering.plan_making import make_plan
 from orchestrator.domain.ordering.pool_requests import requests
 from orchestrator.domain.selling.agreement import CallOff, FrameworkAgreement
 from orchestrator.domain.selling.schema import call_off_schema, schema_for_editors
@@ -61,13 +62,15 @@ class Planning:
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of a call-off file, for editors."""
-        return schema_for_editors(self.source.catalog(), self.source.agreements(), self.source.sites())
+        source = self.source
+        return schema_for_editors(source.catalog(), source.bundles(), source.agreements(), source.sites())
 
     def read(self, path: Path) -> CallOff:
         """The call-off in a file. Raises with all problems at once, each with its line."""
         document, catalog, agreements = self.source.document(path), self.source.catalog(), self.source.agreements()
-        shape = call_off_schema(catalog, agreements, self.source.sites())
-        call_off = checked(path, document, shape, agreements, catalog)
+        bundles = self.source.bundles()
+        shape = call_off_schema(catalog, bundles, agreements, self.source.sites())
+        call_off = checked(path, document, shape, agreements, catalog, bundles)
         if kept := [document.problem(at, refusal) for at, refusal in self._unchangeable(call_off)]:
             raise refused(path, kept, kind=Kind.CONFLICT, hint=_leave_first(call_off.agency.id))
         return call_off

@@ -148,7 +148,7 @@ def test_only_the_known_free_text_fields_accept_a_hostile_text(
 
 def test_the_hostile_call_off_covers_every_text_field(source: CatalogFiles) -> None:
     """A new text field must be added above."""
-    schema = call_off_schema(source.catalog(), source.agreements(), source.sites())
+    schema = call_off_schema(source.catalog(), source.bundles(), source.agreements(), source.sites())
     told = {".".join(str(key) for key in at if not isinstance(key, int)) for at in texts_in(call_off())}
     for place in text_fields(schema, schema["$defs"]):
         assert place in told | {"framework", "term.start", "recovery.blackouts.start", "recovery.blackouts.end"}, place

@@ -16,7 +16,8 @@ from orchestrator.domain.estate.site import Site
 from orchestrator.domain.events import TaskFinished
 from orchestrator.domain.ordering.agency import AgencyRecord, StoredPlan
 from orchestrator.domain.ordering.instance import InstanceState
-from orchestrator.domain.ordering.plan import Purpose, make_plan
+from orchestrator.domain.ordering.plan import Purpose
+from orchestrator.domain.ordering.plan_making import make_plan
 from orchestrator.domain.probing.readings import ProbeKey, Standing, StateChange
 from orchestrator.domain.recovery.canary import next_canary
 from orchestrator.domain.recovery.drills import Drill, DrillState

@@ -7,7 +7,8 @@ import pytest
 
 from orchestrator.domain.estate.site import Host, Site
 from orchestrator.domain.ordering.instance import InstanceState
-from orchestrator.domain.ordering.plan import Basis, PlanOptions, make_plan
+from orchestrator.domain.ordering.plan import Basis, PlanOptions
+from orchestrator.domain.ordering.plan_making import make_plan
 from orchestrator.domain.selling.agreement import FrameworkAgreement
 from orchestrator.domain.selling.catalog import Catalog
 from tests.domain.conftest import allocate, basis, call_off

@@ -10,7 +10,8 @@ import yaml
 from orchestrator.domain.estate.allocation import Allocation
 from orchestrator.domain.estate.site import Site
 from orchestrator.domain.ordering.instance import ServiceInstance
-from orchestrator.domain.ordering.plan import Plan, make_plan
+from orchestrator.domain.ordering.plan import Plan
+from orchestrator.domain.ordering.plan_making import make_plan
 from orchestrator.domain.selling.agreement import FrameworkAgreement
 from orchestrator.domain.selling.catalog import Catalog
 from tests.domain.conftest import allocate, basis, call_off

@@ -7,7 +7,8 @@ import pytest
 
 from orchestrator.domain.estate.site import Host, Site
 from orchestrator.domain.ordering.instance import InstanceState, ServiceInstance
-from orchestrator.domain.ordering.plan import Effect, Plan, make_plan
+from orchestrator.domain.ordering.plan import Effect, Plan
+from orchestrator.domain.ordering.plan_making import make_plan
 from orchestrator.domain.ordering.reachability import Reachability
 from orchestrator.domain.selling.agreement import FrameworkAgreement
 from orchestrator.domain.selling.catalog import Catalog

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.domain.estate.site import Site
-from orchestrator.domain.ordering.plan import make_plan
+from orchestrator.domain.ordering.plan_making import make_plan
 from orchestrator.domain.selling.agreement import FrameworkAgreement, Term
 from orchestrator.domain.selling.catalog import Catalog
 from tests.domain.conftest import allocate, basis, call_off, component
@@ -44,13 +44,14 @@ class TestAnAgreement:
         assert agreement.refuse_class("agency") is None
         assert "eligible: agency, central-government" in (agreement.refuse_class("school") or "")
 
-    def test_names_a_need_that_was_not_ordered(self, agreement: FrameworkAgreement, catalog: Catalog) -> None:
-        refusals = agreement.refuse_component("desk", ordered={"desk"}, catalog=catalog)
-        assert refusals == ["'desk' needs 'network', which is not ordered; add it to services"]
+    def test_names_a_need_that_it_does_not_offer(self, agreement: FrameworkAgreement, catalog: Catalog) -> None:
+        desk, fax = component("desk", needs=("fax",)), component("fax")
+        wider = Catalog(components={**catalog.components, "desk": desk, "fax": fax})
+        assert agreement.refuse_component("desk", wider) == ["'desk' needs 'fax', which trial does not offer"]
 
     def test_does_not_sell_what_is_in_none_of_its_lots(self, agreement: FrameworkAgreement, catalog: Catalog) -> None:
         wider = Catalog(components={**catalog.components, "fax": component("fax")})
-        [refusal] = agreement.refuse_component("fax", ordered={"fax"}, catalog=wider)
+        [refusal] = agreement.refuse_component("fax", wider)
         assert refusal.startswith("trial does not offer 'fax'")
 
     @pytest.mark.parametrize(

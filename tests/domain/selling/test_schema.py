@@ -52,7 +52,7 @@ ACCEPTED = [
 def test_editors_are_told_what_an_agreement_does_not_offer(
     wider: Catalog, agreements: dict[str, FrameworkAgreement], order: dict[str, Any], at: str
 ) -> None:
-    errors = Draft202012Validator(schema_for_editors(wider, agreements, ["here"])).iter_errors(order)
+    errors = Draft202012Validator(schema_for_editors(wider, {}, agreements, ["here"])).iter_errors(order)
     assert [".".join(map(str, error.absolute_path)) for error in errors] == [at]
 
 
@@ -60,7 +60,7 @@ def test_editors_are_told_what_an_agreement_does_not_offer(
 def test_editors_accept_what_it_offers(
     wider: Catalog, agreements: dict[str, FrameworkAgreement], order: dict[str, Any]
 ) -> None:
-    schema = schema_for_editors(wider, agreements, ["here"])
+    schema = schema_for_editors(wider, {}, agreements, ["here"])
     Draft202012Validator.check_schema(schema)
     assert list(Draft202012Validator(schema).iter_errors(order)) == []
 
@@ -70,11 +70,11 @@ def test_to_the_schema_of_any_call_off_all_of_them_are_well_formed(
     wider: Catalog, agreements: dict[str, FrameworkAgreement], order: dict[str, Any]
 ) -> None:
     """A call-off that an agreement does not cover is not invalid input; commands end with another exit code."""
-    assert list(Draft202012Validator(call_off_schema(wider, agreements, ["here"])).iter_errors(order)) == []
+    assert list(Draft202012Validator(call_off_schema(wider, {}, agreements, ["here"])).iter_errors(order)) == []
 
 
 def test_without_a_framework_only_that_is_said(wider: Catalog, agreements: dict[str, FrameworkAgreement]) -> None:
     order = document("trial", **{"class": "school"})
     del order["framework"]
-    errors = Draft202012Validator(schema_for_editors(wider, agreements, ["here"])).iter_errors(order)
+    errors = Draft202012Validator(schema_for_editors(wider, {}, agreements, ["here"])).iter_errors(order)
     assert [error.message for error in errors] == ["'framework' is a required property"]

@@ -158,7 +158,6 @@ class TestAnOrder:
             ),
             ("term", {"start": "2026-12-01", "months": 240}, "after the end of the framework on 2033-01-01"),
             ("term", {"start": "2020-01-01", "months": 12}, "outside the framework's"),
-            ("services", {"beta": {"tier": "standard"}}, "'beta' needs 'alpha', which is not ordered"),
         ],
     )
     def test_that_the_agreement_does_not_cover_is_refused_as_such(

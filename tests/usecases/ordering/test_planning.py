@@ -8,7 +8,8 @@ import pytest
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.ordering.agency import StoredPlan
-from orchestrator.domain.ordering.plan import Basis, Effect, Plan, make_plan
+from orchestrator.domain.ordering.plan import Basis, Effect, Plan
+from orchestrator.domain.ordering.plan_making import make_plan
 from orchestrator.domain.selling.agreement import CallOff
 from tests.usecases.conftest import House, order
 

@@ -1,0 +1,111 @@
+"""The steps of a plan, and what each of them needs."""
+
+from collections.abc import Iterator, Mapping
+
+from orchestrator.domain.ordering.instance import ServiceInstance
+from orchestrator.domain.ordering.plan import Basis, Change, Effect, Step
+from orchestrator.domain.ordering.protection import protected
+from orchestrator.domain.selling.catalog import KEEPER, Verb
+
+
+def steps_of(
+    changes: tuple[Change, ...],
+    *,
+    basis: Basis,
+    recorded: Mapping[str, ServiceInstance],
+    wanted: Mapping[str, ServiceInstance],
+) -> tuple[Step, ...]:
+    """The steps in order. Nothing is touched until every precheck has passed, and nothing is destroyed before it is
+    backed up. Removal runs in the reverse order of the needs."""
+    catalog = basis.catalog
+    built = [c for c in changes if c.effect in (Effect.CREATE, Effect.UPDATE, Effect.REPLACE)]
+    removed = [c for c in changes if c.effect is Effect.REMOVE]
+    prechecks = tuple(f"{c.component}.{Verb.PRECHECK}" for c in built if not catalog.components[c.component].by_people)
+    steps = list(_final_backups(changes, prechecks, basis, recorded))
+    backups = tuple(step.id for step in steps)
+    for change in built:
+        first = (*prechecks, *_own(backups, change.component))
+        steps += _build(change, wanted[change.component], first, built, basis)
+        steps += _shrink(change, recorded.get(change.component), wanted[change.component])
+    for change in reversed(removed):
+        component = change.component
+        dependents = [c.component for c in removed if component in catalog.components[c.component].needs]
+        kept = backups if component == KEEPER else _own(backups, component)
+        steps.append(
+            _step(
+                component,
+                Verb.RETIRE,
+                recorded[component].hosts,
+                needs=(*kept, *(f"{d}.{Verb.RETIRE}" for d in dependents)),
+                because="no longer ordered",
+            )
+        )
+    return tuple(steps)
+
+
+def _final_backups(
+    changes: tuple[Change, ...], prechecks: tuple[str, ...], basis: Basis, recorded: Mapping[str, ServiceInstance]
+) -> Iterator[Step]:
+    kept = protected(recorded, basis.catalog) if basis.options.final_backup else ()
+    for change in changes:
+        if change.destroys and change.component in kept:
+            reason = f"destroyed: {'; '.join(map(str, change.destroys))}"
+            yield _step(
+                change.component, Verb.BACKUP, recorded[change.component].hosts, needs=prechecks, because=reason
+            )
+
+
+def _own(backups: tuple[str, ...], component: str) -> tuple[str, ...]:
+    """The final backup of a component, if there is one."""
+    return tuple(step for step in backups if step == f"{component}.{Verb.BACKUP}")
+
+
+def _build(
+    change: Change, instance: ServiceInstance, first: tuple[str, ...], built: list[Change], basis: Basis
+) -> Iterator[Step]:
+    component, catalog = change.component, basis.catalog
+    reason = {
+        Effect.CREATE: f"{_ordered_because(basis, component)}, not yet delivered",
+        Effect.REPLACE: "its hosts are no longer part of the site",
+    }.get(change.effect, "differs in " + ", ".join(f.path for f in change.fields))
+    needed = [c.component for c in built if c.component in catalog.components[component].needs]
+    by_people = catalog.components[component].by_people
+    if not by_people:
+        yield _step(component, Verb.PRECHECK, instance.hosts, needs=(), because=reason)
+    yield _step(
+        component,
+        Verb.PROVISION,
+        instance.hosts,
+        needs=(*first, *(f"{n}.{Verb.VERIFY}" for n in needed)),
+        because=reason,
+    )
+    yield _step(
+        component,
+        Verb.VERIFY,
+        instance.hosts,
+        needs=(f"{component}.{Verb.PROVISION}",),
+        because="the agency must accept it" if by_people else "users must be able to use it",
+    )
+
+
+def _ordered_because(basis: Basis, component: str) -> str:
+    """Why it is in the order, for one that the agency's file does not name itself."""
+    return (basis.call_off.services[component].because if basis.call_off else None) or "ordered"
+
+
+def _shrink(change: Change, before: ServiceInstance | None, after: ServiceInstance) -> Iterator[Step]:
+    """Retire the component on hosts that no longer serve the agency after an update."""
+    if before is None or change.effect is not Effect.UPDATE:
+        return
+    leaving = {f: tuple(h for h in hosts if h not in after.hosts.get(f, ())) for f, hosts in before.hosts.items()}
+    if leaving := {f: hosts for f, hosts in leaving.items() if hosts}:
+        needs = (f"{change.component}.{Verb.VERIFY}",)
+        yield _step(change.component, Verb.RETIRE, leaving, needs=needs, because="these hosts are no longer ordered")
+
+
+def _step(
+    component: str, verb: Verb, placement: Mapping[str, tuple[str, ...]], *, needs: tuple[str, ...], because: str
+) -> Step:
+    return Step(
+        id=f"{component}.{verb}", component=component, verb=verb, placement=placement, needs=needs, because=because
+    )
