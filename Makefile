@@ -81,9 +81,10 @@ format: $(INSTALLED) ## Format the Python sources
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(INSTALLED) ## Bring diagrams of life cycles and titles of decisions in docs/ up to date
+docs: $(INSTALLED) ## Bring diagrams of life cycles, titles of decisions and the catalogue in docs/ up to date
 	$(BIN)/python -m tests.life_cycles
 	$(BIN)/python -m tests.decisions
+	$(BIN)/python -m tests.catalogue
 
 bench: $(INSTALLED) practice-packages test-packages ## Measure against the bare tools, in interleaved pairs
 	@$(BIN)/python -m tests.bench

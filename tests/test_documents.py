@@ -2,6 +2,7 @@
 
 import yaml
 
+from tests.catalogue import DOCUMENT, document, source
 from tests.conftest import ROOT
 
 BEGIN, END = "<!-- reachability: what the catalogue declares; a test compares -->\n", "<!-- end -->"
@@ -17,3 +18,7 @@ def test_the_table_of_who_reaches_what_matches_the_catalog() -> None:
             rows.append(f"| {' | '.join(cells)} |")
     written = (ROOT / "docs" / "security.md").read_text().partition(BEGIN)[2].partition(END)[0]
     assert written.splitlines()[2:] == rows
+
+
+def test_the_catalogue_is_what_the_catalog_says() -> None:
+    assert DOCUMENT.read_text() == document(source()), "make docs"

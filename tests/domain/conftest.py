@@ -67,7 +67,7 @@ def agreement() -> FrameworkAgreement:
             "first_call_off": "none",
             "ceiling": "1000000.00",
             "eligible_classes": ["agency", "central-government"],
-            "lots": {"core": {"title": "Core", "scope": ["all"], "components": ["network", "desk", "desktop"]}},
+            "lots": {"core": {"title": "Core", "scope": {"all": ["network", "desk", "desktop"]}}},
             "service_levels": yaml.safe_load(TRIAL.read_text())["service_levels"],
             "seat_price": {
                 "title": "Core",

@@ -34,6 +34,14 @@ def site_problems(document: YamlDocument, component: Component, site: Site) -> I
             yield document.problem(("allocates", allocation), f"site {site.name} has no pool {pool!r}")
 
 
+def proof_problems(document: YamlDocument, component: Component) -> Iterator[Problem]:
+    """What readers of the catalogue are not told."""
+    if not component.proves:
+        yield document.problem(("proves",), "add what a verification shows, in words; docs/catalogue.md lists it")
+    if len(component.tiers) < 2:
+        yield document.problem(("tiers",), "there is one tier; agencies choose between at least two")
+
+
 def people_problems(document: YamlDocument, component: Component) -> Iterator[Problem]:
     """Lists of people that do not exist, and secrets from which their passwords cannot be derived."""
     for listed, secret in component.people.items():

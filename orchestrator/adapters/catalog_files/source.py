@@ -10,6 +10,7 @@ from orchestrator.adapters.catalog_files.linting import (
     home_problems,
     people_problems,
     probe_problems,
+    proof_problems,
     reach_problems,
     role_problems,
     site_problems,
@@ -129,6 +130,7 @@ class CatalogFiles:
         for path in _yaml_files(self.catalog_dir / "components"):
             document = read_yaml(path)
             component = catalog.components[document.data["component"]]
+            problems += proof_problems(document, component)
             problems += people_problems(document, component)
             problems += probe_problems(document, component, catalog)
             problems += home_problems(document, component)

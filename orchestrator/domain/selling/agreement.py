@@ -40,11 +40,15 @@ class Term(Value):
 
 
 class Lot(Value):
-    """`scope` is the contract's wording; `components` are those in the catalog that deliver it."""
+    """`scope` maps the contract's wording to the components in the catalog that deliver it; to none while none does."""
 
     title: str
-    scope: tuple[str, ...]
-    components: tuple[Identifier, ...] = ()
+    scope: Mapping[Annotated[str, LINE.field], tuple[Identifier, ...]]
+
+    @property
+    def components(self) -> tuple[Identifier, ...]:
+        """Everything that can be bought under the lot."""
+        return tuple(dict.fromkeys(component for delivering in self.scope.values() for component in delivering))
 
 
 Bodies = Annotated[tuple[Annotated[str, LINE.field], ...], Field(min_length=1)]

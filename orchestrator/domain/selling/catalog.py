@@ -14,6 +14,7 @@ from orchestrator.domain.identifiers import Identifier, Name
 from orchestrator.domain.selling.drill_policy import DrillPolicy
 from orchestrator.domain.selling.work_terms import WorkTerms
 from orchestrator.domain.service_levels.hours import ServiceHours
+from orchestrator.domain.text_types import LINE
 from orchestrator.domain.value import Value
 
 PortTemplate = Annotated[str, Field(pattern=r"^(tcp|udp)/([0-9]{1,5}|\{[a-z_]+\})$")]
@@ -290,6 +291,8 @@ class Component(Value):
     timeouts: Mapping[Verb, timedelta] = {}
     retries: Mapping[Verb, Retry] = {}
     exclusive: bool = Field(default=False, exclude_if=lambda exclusive: not exclusive)
+    proves: tuple[Annotated[str, LINE.field], ...] = Field(default=(), exclude=True)
+    """What a verification shows, in words. Nothing is computed from it."""
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> Self:

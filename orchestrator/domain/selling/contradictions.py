@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from orchestrator.domain.selling.agreement import FrameworkAgreement
+from orchestrator.domain.selling.agreement import FrameworkAgreement, Lot
 from orchestrator.domain.selling.catalog import Catalog
 from orchestrator.domain.selling.prices import PricedBy, PriceLine
 
@@ -43,8 +43,8 @@ def _in_bodies(agreement: FrameworkAgreement) -> Iterator[Contradiction]:
 def _in_lots(agreement: FrameworkAgreement, catalog: Catalog) -> Iterator[Contradiction]:
     found: dict[str, str] = {}
     for lot, terms in agreement.lots.items():
-        for n, component in enumerate(terms.components):
-            at = ("lots", lot, "components", n)
+        for component in terms.components:
+            at = _scope_of(lot, terms, component)
             if component not in catalog.components:
                 yield at, f"{component!r} is not in the catalog"
             if component in found:
@@ -90,8 +90,14 @@ def _without_a_price(agreement: FrameworkAgreement, catalog: Catalog) -> Iterato
     if agreement.seat_price is not None:
         return
     for lot, terms in agreement.lots.items():
-        for n, component in enumerate(terms.components):
+        for component in terms.components:
             tiers = catalog.components[component].tiers if component in catalog.components else ()
             if missing := [tier for tier in tiers if agreement.price_line(component, tier) is None]:
                 message = f"{component!r} has no price for {', '.join(missing)}; add price_lines, or a seat_price"
-                yield ("lots", lot, "components", n), message
+                yield _scope_of(lot, terms, component), message
+
+
+def _scope_of(lot: str, terms: Lot, component: str) -> Part:
+    """Where a lot first names a component."""
+    row, delivering = next((row, some) for row, some in terms.scope.items() if component in some)
+    return ("lots", lot, "scope", row, delivering.index(component))

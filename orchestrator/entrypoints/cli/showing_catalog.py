@@ -100,8 +100,9 @@ def show_framework(agreement: FrameworkAgreement, catalog: Catalog) -> None:
     console.print(escape(agreement.description.strip()))
     console.print(_facts(agreement))
     for lot, terms in agreement.lots.items():
-        bought = f"; components: {', '.join(terms.components)}" if terms.components else ""
-        console.print(f"Lot [bold]{lot}[/], {escape(terms.title)}: {escape(', '.join(terms.scope))}{bought}")
+        console.print(f"Lot [bold]{lot}[/], {escape(terms.title)}:")
+        for row, components in terms.scope.items():
+            console.print(f"  {escape(row)}: {', '.join(components) or 'not delivered yet'}")
     console.print(_prices(agreement, catalog))
     console.print(_levels(agreement.service_levels))
     if agreement.sources:

@@ -15,7 +15,7 @@ def found(agreement: FrameworkAgreement, catalog: Catalog) -> list[tuple[str, st
 
 
 def lots(**components: list[str]) -> dict[str, Any]:
-    return {lot: {"title": lot, "scope": ["all"], "components": held} for lot, held in components.items()}
+    return {lot: {"title": lot, "scope": {"all": held}} for lot, held in components.items()}
 
 
 def bands(*least: int) -> list[dict[str, Any]]:
@@ -32,10 +32,10 @@ def test_an_agreement_without_contradictions_has_none(agreement: FrameworkAgreem
     ("changes", "at", "says"),
     [
         ({"framework": "desk"}, "framework", "'desk' is a component; an agreement needs a name of its own"),
-        ({"lots": lots(core=["network", "fax"])}, "lots.core.components.1", "'fax' is not in the catalog"),
+        ({"lots": lots(core=["network", "fax"])}, "lots.core.scope.all.1", "'fax' is not in the catalog"),
         (
             {"lots": lots(core=["network"], call_off=["network"])},
-            "lots.call_off.components.0",
+            "lots.call_off.scope.all.0",
             "'network' is in the lot 'core' already; a component is in one lot",
         ),
         ({"lots": lots(main=["network"])}, "seat_price", "is the price of the lot 'core', which the"),
@@ -100,6 +100,6 @@ def test_without_a_seat_price_every_tier_of_every_lot_needs_a_line(
     agreement: FrameworkAgreement, catalog: Catalog
 ) -> None:
     assert found(without_seat_price(agreement, price_lines=LINES[1:-2]), catalog) == [
-        ("lots.core.components.0", "'network' has no price for standard; add price_lines, or a seat_price"),
-        ("lots.core.components.2", "'desktop' has no price for standard, premium; add price_lines, or a seat_price"),
+        ("lots.core.scope.all.0", "'network' has no price for standard; add price_lines, or a seat_price"),
+        ("lots.core.scope.all.2", "'desktop' has no price for standard, premium; add price_lines, or a seat_price"),
     ]

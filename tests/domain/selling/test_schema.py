@@ -20,7 +20,7 @@ def wider(catalog: Catalog) -> Catalog:
 
 @pytest.fixture(scope="module")
 def agreements(agreement: FrameworkAgreement) -> dict[str, FrameworkAgreement]:
-    lots = {"core": {"title": "Core", "scope": ["all"], "components": ["network"]}}
+    lots = {"core": {"title": "Core", "scope": {"all": ["network"]}}}
     bodies = {"agency": ["A One", "A Two"]}
     other = but(agreement, framework="other", lots=lots, eligible_classes=["agency", "school"], eligible_bodies=bodies)
     return {"trial": agreement, "other": other}

@@ -38,7 +38,7 @@ class TestTheCatalogOfOurs:
             "supplier Example Communications plc",
             "ceiling £200,000,000.00",
             "only these of police-force Metropolitan Police Service, City of London Police",
-            "Lot core, Networks and cloud: LAN and WAN, cloud; components: network, service-desk",
+            "Lot core, Networks and cloud: LAN and WAN: network, service-desk",
             "network standard £60.00, from 1,000 £54.00, from 5,000 £48.00 per seat",
             "disaster-recovery premium £24,000.00 per agency",
             "service hours mon, tue, wed, thu, fri 07:00 to 19:00, Europe/London",

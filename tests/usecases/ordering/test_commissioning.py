@@ -56,7 +56,7 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> CatalogFiles:
     (world / "catalog/components/service-desk.yml").write_text(DESK)
     (world / "catalog/components/training.yml").write_text(TRAINING)
     terms = world / "catalog/frameworks/trial.yml"
-    terms.write_text(terms.read_text().replace("[epsilon]", "[epsilon, service-desk, training]"))
+    terms.write_text(terms.read_text().replace("more: [epsilon]", "more: [epsilon, service-desk, training]"))
     inventories, playbooks = WORLD / "inventories", WORLD / "playbooks"
     return CatalogFiles(catalog_dir=world / "catalog", inventories_dir=inventories, playbooks_dir=playbooks)
 
