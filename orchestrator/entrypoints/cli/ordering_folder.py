@@ -4,17 +4,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.markup import escape
 
 from orchestrator.bootstrap import Application
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.ordering.plan import Effect
-from orchestrator.domain.runs.run import Run
+from orchestrator.domain.runs.run import Run, RunState
 from orchestrator.entrypoints.cli.asking import require_yes
 from orchestrator.entrypoints.cli.following import carry_all, failure
 from orchestrator.entrypoints.cli.options import Wishes
 from orchestrator.entrypoints.cli.output import console, print_json, say
 from orchestrator.entrypoints.cli.tables import new_table
+from orchestrator.entrypoints.failures import WAITS_FOR_PEOPLE
 from orchestrator.usecases.ordering.batching import Batch, Refused
 from orchestrator.usecases.ordering.views import plan_view
 from orchestrator.usecases.runs.views import RunView
@@ -60,6 +62,9 @@ def apply_folder(app: Application, folder: Path, wishes: Wishes, *, yes: bool, k
     failed = [] if wishes.no_follow else [error for run in ended if (error := failure(run))]
     if error := _failures(failed) or _refusal(folder, refused):
         raise error
+    if any(run.state is RunState.WAITING for run in ended):
+        say("Some runs wait for people: orchestrator work list")
+        raise typer.Exit(WAITS_FOR_PEOPLE)
 
 
 def _carried(app: Application, runs: list[Run], wishes: Wishes) -> list[RunView]:

@@ -13,6 +13,7 @@ from operator import attrgetter
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.events import Happening
+from orchestrator.domain.probing.readings import ProbeTarget
 from orchestrator.domain.runs.run import StepOutcome, StepState
 from orchestrator.domain.runs.work_order import AT_RISK_SHARE, Jeopardy, WorkOrder, instructions, reference
 from orchestrator.domain.selling.catalog import DESK, ProbeKind
@@ -119,10 +120,16 @@ class Commissioning:
         for order in orders:
             if order.withdrawn:
                 self.desk.withdraw(prepared, order.ticket, WITHDRAWN)
-                with self.store.begin() as tx:
-                    tx.work_orders.remove(order.run, order.step)
+                self._forget(order)
             elif (progress := found[order.ticket]).done:
                 driving.settle(order.run, order.step, _outcome(order, progress))
+
+    def _forget(self, order: WorkOrder) -> None:
+        """Forget a ticket that was withdrawn, unless its run was resumed meanwhile and waits for it again. Then it was
+        rejected once too often, which the next look finds."""
+        with self.store.begin() as tx:
+            if order in tx.work_orders.all():
+                tx.work_orders.remove(order.run, order.step)
 
     def _go_on(self, driving: Driving) -> list[int]:
         with self.store.read() as tx:
@@ -138,10 +145,14 @@ class Commissioning:
         return tier.hours or self.source.agreements()[record.framework].service_levels.hours
 
     def _desk_of(self, agency: str) -> Prepared:
-        target = next((t for t in self.targeting.of(agency, DESK) if t.kind is ProbeKind.RT), None)
+        target = next((t for t in self.targeting.targets(agency) if _is_desk(t)), None)
         if target is None:
             raise OrchestratorError(Kind.UNAVAILABLE, f"{agency} has no service desk in service for its work orders")
         return self.targeting.prepare(target)
+
+
+def _is_desk(target: ProbeTarget) -> bool:
+    return target.key.component == DESK and target.kind is ProbeKind.RT
 
 
 def _goes_on(run: int, driving: Driving) -> bool:

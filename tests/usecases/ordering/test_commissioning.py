@@ -11,6 +11,7 @@ import pytest
 from orchestrator.adapters.catalog_files.source import CatalogFiles
 from orchestrator.adapters.keys.secret_box import SecretBox
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.domain.ordering.instance import InstanceState
 from orchestrator.domain.ordering.plan import Purpose
 from orchestrator.domain.runs.run import Run, RunState, StepOutcome, StepState
 from orchestrator.domain.runs.work_order import Jeopardy
@@ -218,6 +219,31 @@ class TestARunWithPeoplesWork:
         assert office.desk.tickets["Work order 1 training.provision: Train everybody"][0] == "rejected"
         with office.house.store.read() as tx:
             assert tx.work_orders.all() == []
+
+    def test_that_is_resumed_while_its_ticket_is_being_withdrawn_does_not_wait_for_ever(self, office: Office) -> None:
+        run = office.order()
+        office.house.driving.cancel(run.id)
+        withdraw = office.desk.withdraw
+
+        def resumed_meanwhile(prepared: Prepared, ticket: str, why: str) -> None:
+            office.drive(office.house.driving.resume(run.id))
+            withdraw(prepared, ticket, why)
+
+        office.desk.withdraw = resumed_meanwhile  # type: ignore[method-assign]
+        assert office.look() == []
+        assert office.states(run)["training.provision"] == "waiting"
+        assert office.look() == [run.id]
+        assert office.drive(run).state is RunState.FAILED
+
+    def test_fails_if_the_agency_has_no_desk_that_can_be_used(self, office: Office) -> None:
+        run = office.order(order(**WORK), service_desk_verify=StepState.SUCCEEDED)
+        office.house.driving.cancel(run.id)
+        with office.house.store.begin() as tx:
+            desk = tx.instances.of("a-one")["service-desk"]
+            tx.instances.put(desk.model_copy(update={"state": InstanceState.FAILED}))
+        assert office.drive(office.house.driving.resume(run.id)).error == "training.provision unreachable"
+        [error] = [step.error for step in office.house.observing.run(run.id).steps if step.error]
+        assert "a-one has no service desk in service for its work orders" in error
 
     def test_withdraws_their_tickets_when_another_step_fails(self, office: Office) -> None:
         services = {**WORK, "alpha": {}, "beta": {}}
