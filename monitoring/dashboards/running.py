@@ -138,6 +138,9 @@ def operations() -> Dashboard:
                 },
             )
         )
+        .with_row(Row("People's work"))
+        .with_panel(curves("Open work orders", {"{{state}}": "sum by (state) (orchestrator_work_orders)"}))
+        .with_panel(rows("Late or at risk", 'topk(20, orchestrator_work_orders{state!="on_time"})'))
         .with_row(Row("Drift"))
         .with_panel(
             rows("What provisioning again would change", "topk(20, orchestrator_drift_changed > 0)", width=WIDTH)

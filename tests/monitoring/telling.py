@@ -36,6 +36,7 @@ def told(began: float, now: float) -> Snapshot:
         run_durations=(histogram(passed, "onboard", "succeeded"), histogram(passed, "backup", "failed")),
         step_durations=tuple(histogram(passed, component, "verify", "succeeded") for component in COMPONENTS),
         onboarding_durations=(histogram(passed, "flex"), histogram(passed, "care")),
+        work_orders=(("agency-0", "business-change", "on_time", 2), ("agency-1", "business-change", "overdue", 1)),
         probing=whole.probing._replace(
             up=tuple((a, c, float((a, c) not in (OUTAGE, NIGHT))) for a, c, _ in whole.probing.up),
         ),
