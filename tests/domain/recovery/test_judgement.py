@@ -300,3 +300,19 @@ def test_integrity_is_the_level_up_to_which_every_check_was_made_and_passed() ->
     assert integrity_of(CHECKS[:2]).level == 2
     assert integrity_of((*CHECKS[:1], *CHECKS[2:])).level == 1
     assert integrity_of((*CHECKS[:3], Check(level=4, name="chain", passed=False), CHECKS[4])).level == 3
+
+
+@pytest.mark.parametrize(("made", "level"), [((), 0), ((1,), 1), ((1, 2, 3), 3), ((2, 3), 0), ((1, 2, 4, 5), 2)])
+def test_the_level_is_the_last_up_to_which_every_check_passed(made: tuple[int, ...], level: int) -> None:
+    checks = tuple(Check(level=one, name=str(one), passed=True, detail="") for one in made)
+    found = integrity_of(checks)
+    assert (found.level, found.checks) == (level, checks)
+
+
+@pytest.mark.parametrize(
+    ("holes", "named"), [(5, "1, 2, 3, 4, 5"), (6, "1, 2, 3, 4, 5 and 1 more"), (9, "1, 2, 3, 4, 5 and 4 more")]
+)
+def test_of_many_records_the_first_five_are_named(holes: int, named: str) -> None:
+    change = records(holes=tuple(range(1, holes + 1)))
+    judged = judge(Measured(**{**GOOD, **change}), today=NOW.date())
+    assert f"records are missing between others: {named}" in judged.reasons

@@ -6,7 +6,14 @@ import pytest
 
 from orchestrator.domain.calendars.spans import Span, instant_at
 from orchestrator.domain.service_levels.declaration import Declaration, service_record
-from orchestrator.domain.service_levels.record import Outage, State, Transition
+from orchestrator.domain.service_levels.record import (
+    Exclusion,
+    Maintenance,
+    Outage,
+    State,
+    Transition,
+    without_end,
+)
 
 START, GONE, END = 1_000_000, 1_000_600, 1_001_000
 WITHIN = Span(START, END)
@@ -36,8 +43,26 @@ def test_what_a_removed_probe_found_remains() -> None:
     assert record.down(WITHIN) == (Span(START + 60, START + 120),)
 
 
-def test_declarations_are_about_one_component_or_all() -> None:
-    outage = Outage(start=instant_at(START), end=instant_at(START) + timedelta(seconds=9), reference="7")
-    for component, found in (("desk", 1), (None, 1), ("network", 0)):
-        declared = Declaration(id=1, agency="a-one", component=component, why="so", what=outage)
-        assert len(service_record("desk", {}, [declared], probes=()).outages) == found
+STRETCH = {"start": instant_at(START), "end": instant_at(START) + timedelta(seconds=9)}
+DECLARED = (
+    Outage(**STRETCH, reference="7"),
+    Maintenance(**STRETCH, announced_at=instant_at(START)),
+    Exclusion(**STRETCH, why="a fire"),
+)
+
+
+@pytest.mark.parametrize("component", ["desk", None, "network"])
+def test_declarations_are_about_one_component_or_all(component: str | None) -> None:
+    declared = [Declaration(id=1, agency="a-one", component=component, why="so", what=what) for what in DECLARED]
+    found = service_record("desk", {}, declared, probes=())
+    kept = (*found.outages, *found.maintenance, *found.exclusions)
+    assert kept == (() if component == "network" else DECLARED)
+
+
+def test_a_timeline_ends_as_it_was_before_nobody_asked_any_more() -> None:
+    assert without_end(()) == ()
+    assert without_end(part((START, State.DOWN))) == part((START, State.DOWN))
+    began_unknown = part((START, State.UNKNOWN), (START + 60, State.DOWN))
+    assert without_end(began_unknown) == began_unknown
+    ended = part((START, State.DOWN), (GONE, State.UNKNOWN))
+    assert without_end(ended) == part((START, State.DOWN), (GONE, State.UP))

@@ -12,9 +12,12 @@ from pydantic import ValidationError
 from orchestrator.domain.calendars.months import CalendarMonth
 from orchestrator.domain.selling.agreement import FrameworkAgreement
 from orchestrator.domain.service_levels.availability import Availability
+from orchestrator.domain.service_levels.credits import LinearCredit
 from orchestrator.domain.service_levels.figures import Achieved
+from orchestrator.domain.service_levels.hours import ServiceHours
 from orchestrator.domain.service_levels.incidents import Incident
 from orchestrator.domain.service_levels.month_record import (
+    DeskTerms,
     DrillDue,
     MonthRecord,
     Onboarding,
@@ -83,6 +86,13 @@ class TestAvailability:
         hours = 5 * 10 + 4 + 9 + 8 * 10
         assert found["availability/desk"] == pytest.approx(Decimal(hours - 1) / hours * 100)
 
+    def test_day_by_day_goes_by_the_agencys_midnight_and_the_hours_of_the_tier(self, terms: ServiceTerms) -> None:
+        """From half an hour before midnight in London to half an hour after it, which is all one day in UTC."""
+        overnight = served(("2026-04-09T23:30", "2026-04-10T00:30"))
+        down = overnight.model_copy(update={"hours": OFFICE.model_copy(update={"opening": "24x7"})})
+        strip = days(record(terms, services=(down,)), down, is_bank_holiday=is_bank_holiday)
+        assert {day.day.day: day.figure.bad for day in strip if day.figure.bad} == {9: 1800, 10: 1800}
+
     def test_day_by_day_adds_up_to_the_month(self, terms: ServiceTerms) -> None:
         down = served(("2026-04-09T17:30", "2026-04-10T08:45"))
         whole = record(terms, services=(down,))
@@ -127,11 +137,64 @@ def incident(reported: str, fixed: str | None) -> Incident:
     )
 
 
+class TestAMonthKnownLater:
+    """What was agreed is as it was when the month was closed, and what happened as it is known now."""
+
+    def test_keeps_the_hours_of_each_service(self, terms: ServiceTerms) -> None:
+        at_any_time = OFFICE.model_copy(update={"opening": "24x7"})
+        closed = record(terms, services=(served().model_copy(update={"hours": at_any_time}),))
+        found_later = served().model_copy(update={"component": "network", "hours": OFFICE})
+        later = record(terms, services=(served(), found_later)).agreed_as_in(closed)
+        assert [(one.component, one.hours) for one in later.services] == [("desk", at_any_time), ("network", OFFICE)]
+
+    def test_keeps_the_objectives_of_each_drill(self, terms: ServiceTerms) -> None:
+        closed = record(terms, drills=(drill(1, rto=60, rpo=60),))
+        other = {"rto_objective_seconds": 1.0, "rpo_objective_seconds": 2.0}
+        again, found_later = drill(1, passed=False, rto=70), drill(2).model_copy(update=other)
+        later = record(terms, drills=(again.model_copy(update=other), found_later)).agreed_as_in(closed)
+        assert later.drills == (again, found_later)
+
+    @pytest.mark.parametrize("hours", [None, OFFICE])
+    def test_keeps_the_hours_of_the_desk(self, terms: ServiceTerms, hours: ServiceHours | None) -> None:
+        at_any_time = OFFICE.model_copy(update={"opening": "24x7"})
+        later = record(terms, desk_hours=at_any_time).agreed_as_in(record(terms, desk_hours=hours))
+        assert later.desk_hours == hours
+
+    def test_keeps_the_terms_of_other_months(self, terms: ServiceTerms) -> None:
+        march, february, at_closing = (
+            DeskTerms(targets=terms.incidents, hours=OFFICE.model_copy(update={"opening": opening}))
+            for opening in ("24x7", OFFICE.opening, OFFICE.opening[:1])
+        )
+        closed = record(terms, earlier={"2026-03": at_closing})
+        later = record(terms, earlier={"2026-03": march, "2026-02": february}).agreed_as_in(closed)
+        assert later.earlier == {"2026-03": at_closing, "2026-02": february}
+
+    @pytest.mark.parametrize(
+        ("closed", "later", "counted"),
+        [
+            ((5, 1, False), (4, 1, False), (5, 1, False)),
+            ((5, 1, False), (5, 0, False), (5, 1, False)),
+            ((5, 1, False), (4, 2, False), (4, 2, False)),
+            ((5, 1, False), (7, 0, False), (7, 0, False)),
+            ((5, 0, False), (0, 0, True), (5, 0, False)),
+            ((0, 0, False), (0, 0, True), (0, 0, True)),
+        ],
+    )
+    def test_has_no_fewer_backups(
+        self, terms: ServiceTerms, closed: tuple[int, int, bool], later: tuple[int, int, bool], counted: Any
+    ) -> None:
+        """Records of single backups are not kept for ever."""
+        names = ("backups", "backups_failed", "no_backup_ended")
+        before, now = (record(terms, **dict(zip(names, some, strict=True))) for some in (closed, later))
+        found = now.agreed_as_in(before)
+        assert tuple(getattr(found, name) for name in names) == counted
+
+
 class TestTheOtherMeasures:
-    @pytest.mark.parametrize(("served_on", "percent"), [("2026-04-16", 100), ("2026-04-17", 0)])
-    def test_lead_time_is_in_working_days(self, terms: ServiceTerms, served_on: str, percent: int) -> None:
-        """Ten of them from Tuesday 31 March, over Easter."""
-        ordered = Onboarding(ordered_at=london("2026-03-31T17:00"), in_service_at=london(f"{served_on}T23:00"))
+    @pytest.mark.parametrize(("served_at", "percent"), [("2026-04-16T23:00", 100), ("2026-04-17T00:30", 0)])
+    def test_lead_time_is_in_working_days(self, terms: ServiceTerms, served_at: str, percent: int) -> None:
+        """Ten of them from Tuesday 31 March, over Easter, to midnight in London."""
+        ordered = Onboarding(ordered_at=london("2026-03-31T17:00"), in_service_at=london(served_at))
         assert percents(record(terms, onboardings=(ordered,)))["onboarding-lead-time"] == percent
 
     def test_failed_backups_count(self, terms: ServiceTerms) -> None:
@@ -189,6 +252,16 @@ def drill(
 
 
 class TestTerms:
+    def test_that_charge_by_shortfall_take_a_share_of_the_charges(self, terms: ServiceTerms) -> None:
+        """A point and a half below 98 %, at 2 % a point."""
+        linear = LinearCredit(target=Decimal(98), rate=Decimal(2), whole_points=False)
+        [promise] = [one for one in terms.measures if "drills" in one.of]
+        by_shortfall = promise.model_copy(update={"points": None, "shortfall": linear})
+        only = terms.model_copy(update={"measures": (by_shortfall,), "credits": None})
+        found = only.judge({"drills": Achieved(percent=Decimal("96.5")), "backups": Achieved(percent=Decimal(1))},
+                           charges=Decimal(1000), missed_before=frozenset())  # fmt: skip
+        assert (found.missed, found.credit, found.charges) == ({"drills"}, Decimal("30.00"), Decimal(1000))
+
     def test_that_do_not_promise_a_measure_charge_nothing_for_it(self, terms: ServiceTerms) -> None:
         only = terms.model_copy(update={"measures": terms.measures[:1]})
         found = achieved(record(only, backups_failed=9))
