@@ -50,6 +50,11 @@ class Lot(Value):
         """Everything that can be bought under the lot."""
         return tuple(dict.fromkeys(component for delivering in self.scope.values() for component in delivering))
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """Its part of the agreement's document, as before scope said what delivers each line."""
+        return {"title": self.title, "scope": list(self.scope), "components": list(self.components)}
+
 
 Bodies = Annotated[tuple[Annotated[str, LINE.field], ...], Field(min_length=1)]
 """Names of bodies, as call-offs write them."""
@@ -86,11 +91,11 @@ class FrameworkAgreement(Value):
     def document(self) -> dict[str, Any]:
         """The JSON-compatible form, which every plan's digest covers. Optional fields are left out if they say nothing,
         so that digests are the same as before these fields existed."""
-        return self.model_dump(mode="json")
+        return {**self.model_dump(mode="json"), "lots": {lot: terms.document for lot, terms in self.lots.items()}}
 
     def as_written(self) -> dict[str, Any]:
-        """The document and its sources."""
-        return {**self.document, **({"sources": dict(self.sources)} if self.sources else {})}
+        """The agreement as its file says it, and its sources."""
+        return {**self.model_dump(mode="json"), **({"sources": dict(self.sources)} if self.sources else {})}
 
     @property
     def offered(self) -> dict[str, str]:

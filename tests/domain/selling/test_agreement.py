@@ -89,7 +89,7 @@ class TestTheDocumentOfAnAgreement:
     def test_does_not_change_with_a_source(self, agreement: FrameworkAgreement) -> None:
         explained = but(agreement, sources={"ceiling": "illustrative"})
         assert explained.document == agreement.document
-        assert explained.as_written() == {**agreement.document, "sources": {"ceiling": "illustrative"}}
+        assert explained.as_written() == {**agreement.as_written(), "sources": {"ceiling": "illustrative"}}
 
     @pytest.mark.parametrize(
         "changes",
@@ -103,7 +103,7 @@ class TestTheDocumentOfAnAgreement:
     def test_changes_with_what_plans_are_made_of(self, agreement: FrameworkAgreement, changes: dict[str, Any]) -> None:
         changed = but(agreement, **changes)
         assert changed.document != agreement.document
-        assert FrameworkAgreement.model_validate(changed.document) == changed
+        assert FrameworkAgreement.model_validate(changed.as_written()) == changed
 
 
 def test_the_price_of_a_term_is_rounded_to_the_penny_once(

@@ -258,8 +258,8 @@ class TestTerms:
         [promise] = [one for one in terms.measures if "drills" in one.of]
         by_shortfall = promise.model_copy(update={"points": None, "shortfall": linear})
         only = terms.model_copy(update={"measures": (by_shortfall,), "credits": None})
-        found = only.judge({"drills": Achieved(percent=Decimal("96.5")), "backups": Achieved(percent=Decimal(1))},
-                           charges=Decimal(1000), missed_before=frozenset())  # fmt: skip
+        figures = {"drills": Achieved(percent=Decimal("96.5")), "availability/desk": Achieved(percent=Decimal(1))}
+        found = only.judge(figures, charges=Decimal(1000), missed_before=frozenset())
         assert (found.missed, found.credit, found.charges) == ({"drills"}, Decimal("30.00"), Decimal(1000))
 
     def test_that_do_not_promise_a_measure_charge_nothing_for_it(self, terms: ServiceTerms) -> None:

@@ -193,8 +193,6 @@ services:
             ("8", "agency.shoe"),
             ("9", "site"),
             ("10", "term"),
-            ("12", "services.delta"),
-            ("12", "services.delta"),
         ]
 
     def test_over_the_ceiling_is_refused_to_the_penny(self, orchestrator: InProcess) -> None:
