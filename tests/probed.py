@@ -19,7 +19,7 @@ def probed_catalog(folder: Path, *probes: str, trust: str = "") -> Path:
     text = alpha.read_text().replace("endpoints:", f"probes:\n{lines}endpoints:")
     text = text.replace("parameters:\n  type", "people: {people: token}\nparameters:\n  type")
     if trust:
-        text = text.replace("recovery:\n", f"recovery:\n  trust: {{function: place, file: {trust}}}\n")
+        text = text.replace("recovery:\n", f'recovery:\n  trust: {{function: place, file: "{trust}"}}\n')
     alpha.write_text(text)
     return copy
 

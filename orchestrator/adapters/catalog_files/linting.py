@@ -51,6 +51,14 @@ def people_problems(document: YamlDocument, component: Component) -> Iterator[Pr
             yield document.problem(("people", listed), f"there is no secret {secret!r} that is a password")
 
 
+def trust_problems(document: YamlDocument, component: Component) -> Iterator[Problem]:
+    """A file that says whom to trust, on hosts that do not exist or with an unknown name."""
+    if trust := component.recovery.trust:
+        if trust.function not in component.hosts:
+            yield document.problem(("recovery", "trust", "function"), f"there is no function {trust.function!r}")
+        yield from _template_problems(document, ("recovery", "trust", "file"), trust.file, {"agency_id"})
+
+
 def reach_problems(document: YamlDocument, component: Component, catalog: Catalog) -> Iterator[Problem]:
     """Declarations of reachability that mean nothing: functions that do not exist, unknown ports."""
     known = {"repository_port", *_allocated(component, catalog)}

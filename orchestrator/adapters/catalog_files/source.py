@@ -15,6 +15,7 @@ from orchestrator.adapters.catalog_files.linting import (
     role_problems,
     site_problems,
     text_problems,
+    trust_problems,
 )
 from orchestrator.adapters.catalog_files.packages import group_packages, package_problems
 from orchestrator.adapters.catalog_files.sites import read_site
@@ -134,6 +135,7 @@ class CatalogFiles:
             problems += people_problems(document, component)
             problems += probe_problems(document, component, catalog)
             problems += home_problems(document, component)
+            problems += trust_problems(document, component)
             problems += reach_problems(document, component, catalog)
             if component.role:
                 role = self.playbooks_dir / "roles" / component.role

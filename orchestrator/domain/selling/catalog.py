@@ -206,10 +206,14 @@ class Homes(Value):
 
 
 class Trust(Value):
-    """A file on the hosts of a function against which users verify the service's identity."""
+    """A file on the hosts of a function against which users verify the service's identity. `file` is a template over
+    {agency_id}."""
 
     function: Name
     file: Annotated[str, Field(pattern=r"^/[^\x00]+$")]
+
+    def file_of(self, agency: str) -> str:
+        return self.file.format(agency_id=agency)
 
 
 ALL_LEVELS = (1, 2, 3, 4, 5)

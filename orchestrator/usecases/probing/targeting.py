@@ -148,7 +148,7 @@ class Targeting:
         """Whom to trust for the live service, read from its own host over ssh, which checks that host independently."""
         trust = component.recovery.trust
         assert trust is not None
-        asked = (target.site, target.host or instance.hosts[trust.function][0], trust.file)
+        asked = (target.site, target.host or instance.hosts[trust.function][0], trust.file_of(instance.agency))
         version = target.version if component.tenancy is Tenancy.DEDICATED else None
         with self._asking[asked]:  # services of many agencies that share a host ask it once
             told = self._trust.get(asked)

@@ -309,7 +309,7 @@ class Drilling(Consequences):
             host=host,
             earlier=earlier,
             user=user,
-            trust=component.recovery.trust.file if component.recovery.trust else None,
+            trust=component.recovery.trust.file_of(drill.agency) if component.recovery.trust else None,
             limit=min(promised, self.limit) if self.limit else promised,
             targets=_targets(instance, site, component, self._admitted(tx, run, component, host)),
         )

@@ -106,7 +106,7 @@ class Witnessing:
         if trust is None:
             return None
         with self.hosts.connect(self.source.site(watch.site), instance.hosts[trust.function][0]) as host:
-            return host.read(trust.file)
+            return host.read(trust.file_of(watch.agency))
 
     def _ahead(self, there: object, asked_at: datetime) -> float | None:
         """Seconds that the recovery host's clock is ahead of ours, assuming it was read half way between question and

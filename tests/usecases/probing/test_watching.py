@@ -252,6 +252,16 @@ class TestAProbe:
         assert [watch.targeting.prepare(t).trust for t in targets] == ["what /etc/ca.pem says"] * 2
         assert hosts.asked == ["here"] * 2
 
+    def test_learns_whom_to_trust_from_a_file_of_each_agency(self, watch: Watch, tmp_path: Path) -> None:
+        probe = '{kind: ldap, target: "ldaps://{place_address}", every: PT1M}'
+        (tmp_path / "own").mkdir()
+        catalog = probed_catalog(tmp_path / "own", probe, trust="/etc/{agency_id}/ca.pem")
+        assert isinstance(watch.targeting.source, CatalogFiles)
+        targeting = replace(watch.targeting, source=replace(watch.targeting.source, catalog_dir=catalog))
+        watch.house.apply(order("a-two"))
+        told = [targeting.prepare(target).trust for target in targeting.targets()]
+        assert told == ["what /etc/a-one/ca.pem says", "what /etc/a-two/ca.pem says"]
+
     def test_may_be_discovered_by_others(self, watch: Watch) -> None:
         [found] = discover(watch.targeting.targets(), "tcp")
         assert found == ("a-one", "alpha", "bench", "127.0.0.1:80", "tcp_connect")
