@@ -82,6 +82,14 @@ ACCOUNT_NAME = TextType(
 """Login names. Reserved are accounts and groups of Debian and Ubuntu (base-passwd, systemd, the packages that roles
 install), names that are privileged elsewhere, and our own login."""
 
+GROUP_NAME = TextType(
+    "^[a-z][a-z0-9]*(-[a-z0-9]+)*$",
+    31,
+    "lower-case letters and digits in words joined by '-', and no name that the system itself uses",
+    reserved=ACCOUNT_NAME.reserved,
+)
+"""Groups of people: on hosts, the name of a group may carry rights."""
+
 DEVICE_NAME = TextType("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", 31, "lower-case letters and digits in words joined by '-'")
 
 WIREGUARD_KEY = TextType(
@@ -99,6 +107,7 @@ DEFINITIONS: Mapping[str, Any] = {
     "line": LINE.schema,
     "email-address": EMAIL_ADDRESS.schema,
     "account-name": ACCOUNT_NAME.schema,
+    "group-name": GROUP_NAME.schema,
     "device-name": DEVICE_NAME.schema,
     "wireguard-key": WIREGUARD_KEY.schema,
     "web-address": WEB_ADDRESS.schema,

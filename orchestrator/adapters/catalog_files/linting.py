@@ -47,8 +47,15 @@ def people_problems(document: YamlDocument, component: Component) -> Iterator[Pr
     for listed, secret in component.people.items():
         if component.parameters.get("properties", {}).get(listed, {}).get("type") != "array":
             yield document.problem(("people", listed), f"there is no parameter {listed!r} that is a list")
+        elif not _named(component.parameters["properties"][listed].get("items", {})):
+            yield document.problem(("people", listed), "passwords are of names: its items need a `name` each")
         if component.secrets.get(secret) is not SecretKind.PASSWORD:
             yield document.problem(("people", listed), f"there is no secret {secret!r} that is a password")
+
+
+def _named(items: Mapping[str, Any]) -> bool:
+    """Whether every item of a list is a name or has one. Two of the same name would have the same password."""
+    return items.get("type", "string") == "string" or "name" in items.get("required", ())
 
 
 def trust_problems(document: YamlDocument, component: Component) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from orchestrator.domain.ordering.instance import InstanceState, ServiceInstance
-from orchestrator.domain.selling.catalog import Component
+from orchestrator.domain.selling.catalog import Component, names_of
 from orchestrator.domain.value import Value
 
 
@@ -36,8 +36,9 @@ def losses(before: ServiceInstance, after: ServiceInstance | None, component: Co
         yield Loss(kind=LossKind.COMPONENT)
         return
     for listed in component.people:
-        if gone := [p for p in before.parameters.get(listed, ()) if p not in after.parameters.get(listed, ())]:
-            yield Loss(kind=LossKind.PEOPLE, names=tuple(gone))
+        was, stays = (names_of(instance.parameters.get(listed, ())) for instance in (before, after))
+        if gone := tuple(person for person in was if person not in stays):
+            yield Loss(kind=LossKind.PEOPLE, names=gone)
     left = {
         host for function, hosts in before.hosts.items() for host in hosts if host not in after.hosts.get(function, ())
     }

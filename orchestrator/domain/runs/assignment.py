@@ -12,7 +12,7 @@ from orchestrator.domain.ordering.certificates import Certified
 from orchestrator.domain.ordering.instance import ServiceInstance
 from orchestrator.domain.ordering.reachability import Reachability
 from orchestrator.domain.selling.agreement import Agency
-from orchestrator.domain.selling.catalog import Component, Tenancy
+from orchestrator.domain.selling.catalog import Component, Tenancy, names_of
 
 
 def secrets_variable(component: Component) -> str:
@@ -30,7 +30,9 @@ def passwords(
 ) -> dict[str, dict[str, str]]:
     """`users_passwords` -> person -> password, for each list of people in the parameters."""
     return {
-        f"{listed}_passwords": {person: password_of(person, secrets[secret]) for person in parameters.get(listed, ())}
+        f"{listed}_passwords": {
+            person: password_of(person, secrets[secret]) for person in names_of(parameters.get(listed, ()))
+        }
         for listed, secret in component.people.items()
     }
 

@@ -237,6 +237,11 @@ BY_PEOPLE = (Verb.PROVISION, Verb.VERIFY, Verb.RETIRE)
 """Verbs that people can carry out."""
 
 
+def names_of(people: Iterable[Any]) -> tuple[str, ...]:
+    """The names in a list of people. Each of them is a name, or a mapping with a `name` among other facts."""
+    return tuple(person["name"] if isinstance(person, Mapping) else person for person in people)
+
+
 class Retry(Value):
     """How often a step is tried before the run fails, and the pause before the second try, which doubles each time.
     Only unreachable hosts and timeouts are retried: a step that failed by itself would fail again."""

@@ -9,7 +9,7 @@ from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.ordering.instance import ServiceInstance
 from orchestrator.domain.ordering.loss import Loss, LossKind
 from orchestrator.domain.ordering.plan import Plan
-from orchestrator.domain.selling.catalog import DESK, Verb
+from orchestrator.domain.selling.catalog import DESK, Verb, names_of
 from orchestrator.domain.value import Value
 from orchestrator.ports.catalog import CatalogSource
 from orchestrator.ports.outside import Clock, Hosts
@@ -104,7 +104,7 @@ class Appraising:
         homes = self.source.catalog().components[instance.component].homes
         if homes is None:
             return {}
-        people = one.names if one.kind is LossKind.PEOPLE else instance.parameters.get(homes.people, ())
+        people = one.names if one.kind is LossKind.PEOPLE else names_of(instance.parameters.get(homes.people, ()))
         hosts = [h for h in instance.hosts.get(homes.function, ()) if one.kind is not LossKind.HOSTS or h in one.names]
         paths = [homes.path.format(person=person, agency_id=instance.agency) for person in people]
         return {host: paths for host in hosts if paths}

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.estate.site import Site
@@ -14,7 +14,7 @@ from orchestrator.domain.ordering.agency import AgencyRecord
 from orchestrator.domain.ordering.instance import InstanceState, ServiceInstance
 from orchestrator.domain.probing.readings import ProbeKey, ProbeTarget
 from orchestrator.domain.runs.assignment import by_host, endpoint_facts, password_of
-from orchestrator.domain.selling.catalog import Component, Login, Probe, ProbeKind, Tenancy
+from orchestrator.domain.selling.catalog import Component, Login, Probe, ProbeKind, Tenancy, names_of
 from orchestrator.ports.catalog import CatalogSource
 from orchestrator.ports.drilling import RecoveryHosts
 from orchestrator.ports.outside import Clock
@@ -134,8 +134,8 @@ class Targeting:
     def _person(self, tx: Transaction, component: Component, instance: ServiceInstance, login: Login) -> Person:
         secret = component.people[login.people]
         sealed = tx.secrets.of(instance.agency, instance.component).get(secret)
-        people: Any = instance.parameters.get(login.people)
-        if sealed is None or not people or isinstance(people, str):
+        people = names_of(instance.parameters.get(login.people, ()))
+        if sealed is None or not people:
             missing = f"nobody among {login.people}" if sealed else f"no secret {secret}"
             raise OrchestratorError(Kind.CONFLICT, f"the probe cannot log in: there is {missing}")
         record = find_agency(tx, instance.agency)

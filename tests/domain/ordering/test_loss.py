@@ -38,5 +38,13 @@ def test_a_change_destroys_what_is_no_longer_ordered(after: ServiceInstance | No
     assert [str(loss) for loss in losses(instance(), after, DESKTOP)] == lost
 
 
+def test_a_person_of_whom_something_else_is_said_is_not_lost() -> None:
+    was, stays = (
+        instance().model_copy(update={"parameters": {"users": [{"name": "ada", "email": email}, *more]}})
+        for email, more in (("a@one.example", [{"name": "bob"}]), ("a@two.example", []))
+    )
+    assert [str(loss) for loss in losses(was, stays, DESKTOP)] == ["people bob"]
+
+
 def test_a_change_destroys_nothing_that_was_never_built() -> None:
     assert list(losses(instance(state=InstanceState.PENDING), None, DESKTOP)) == []

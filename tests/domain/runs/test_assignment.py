@@ -1,5 +1,7 @@
 """The passwords and the credentials for backups that roles receive."""
 
+from typing import Any
+
 import pytest
 
 from orchestrator.domain.runs.assignment import password_of, passwords, writer_of
@@ -12,6 +14,11 @@ def test_each_listed_person_and_nobody_else_has_a_password_of_their_own() -> Non
     made = passwords(DESK, {"users": ["ann", "bob"]}, {"token": "a secret"})
     assert made == {"users_passwords": {name: password_of(name, "a secret") for name in ("ann", "bob")}}
     assert len(set(made["users_passwords"].values())) == 2
+
+
+def test_a_person_of_whom_more_is_said_than_a_name_has_the_same_password() -> None:
+    listed: dict[str, Any] = {"users": [{"name": "ann", "full_name": "Ann O'Nym"}]}
+    assert passwords(DESK, listed, {"token": "a secret"}) == passwords(DESK, {"users": ["ann"]}, {"token": "a secret"})
 
 
 @pytest.mark.parametrize("parameters", [{}, {"users": []}])
