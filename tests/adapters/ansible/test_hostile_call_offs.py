@@ -48,6 +48,11 @@ services:
     parameters:
       dns_servers: [192.0.2.53]
       remote_workers: [{name: ada, public_key: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA=}]
+  identity:
+    tier: standard
+    parameters:
+      people: [{name: ada, full_name: Ada Whitehall, email: ada@cabinet-office.example, groups: [finance]}]
+      groups: [finance]
   service-desk: {tier: standard, parameters: {email: help@cabinet-office.example, agents: [ada]}}
   desktop: {tier: standard, quantity: 1, parameters: {users: [ada]}}
   thin-client: {tier: standard, quantity: 1, parameters: {users: [ada], image_url: https://images.example/thin}}
@@ -57,7 +62,13 @@ recovery:
   windows: [{days: [sat], start: "22:00", end: "23:00"}]
   blackouts: [{start: 2026-12-24, end: 2026-12-27, why: Christmas}]
 """
-FREE_TEXT = {"agency.name", "agency.contacts.0.role", "agency.contacts.0.name", "recovery.blackouts.0.why"}
+FREE_TEXT = {
+    "agency.name",
+    "agency.contacts.0.role",
+    "agency.contacts.0.name",
+    "services.identity.parameters.people.0.full_name",
+    "recovery.blackouts.0.why",
+}
 """Fields that allow any printable line."""
 
 FILES_WITH_NAME = {"desktop/xrdp.ini.j2", "thin_client/xrdp.ini.j2"}
@@ -171,6 +182,8 @@ def playbooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "playbooks", copy)
     (copy / "tasks/baseline.yml").write_text("---\n[]\n")  # leave this machine's firewall alone
     for role in (copy / "roles").iterdir():
+        if role.name == "identity":  # what its module is told of people
+            (role / "templates" / "people.json.j2").write_text("{{ __identity_full_people | to_json }}")
         names = sorted(path.name for path in (role / "templates").glob("*.j2"))
         (role / "tasks/provision.yml").write_text(RENDER % (role.name, json.dumps(names)))
     return copy
@@ -191,8 +204,21 @@ def test_an_agencys_name_appears_in_few_files_and_only_at_the_end_of_a_line(
     assert not (tmp_path / "proof").exists()
 
 
+def test_a_persons_name_reaches_the_directory_as_it_is(
+    accepted: Mapping[str, set[str]], source: CatalogFiles, playbooks: Path, tmp_path: Path
+) -> None:
+    texts = sorted(accepted["services.identity.parameters.people.0.full_name"])
+    assert sum("lookup" in text for text in texts) > 1
+    people = [{"name": f"person{n}", "full_name": text} for n, text in enumerate(texts)]
+    found = source.catalog().components["identity"]
+    [files] = rendered(found, source, playbooks, tmp_path, ["Cabinet Office"], people=people)
+    assert [one["full_name"] for one in json.loads(files.pop("people.json.j2"))] == texts
+    assert [file for file, text in files.items() if any(hostile in text for hostile in texts)] == []
+    assert not (tmp_path / "proof").exists()
+
+
 def rendered(
-    component: Component, source: CatalogFiles, playbooks: Path, folder: Path, names: list[str]
+    component: Component, source: CatalogFiles, playbooks: Path, folder: Path, names: list[str], **chosen: Any
 ) -> list[dict[str, str]]:
     """Every template of the component's role, by name, for each name of the agency: by a real step."""
     order = CallOff.model_validate(call_off())
@@ -206,9 +232,10 @@ def rendered(
         "certified": {"begins": "2026-11-01T00:00:00+00:00", "ends": "2027-11-01T00:00:00+00:00"},
         "functions": sorted(component.hosts), "hosts": hosts,
         "needs": {"network": {"gateway": hosts[next(iter(hosts))]}},
-        "allocation": {"subnet": "10.64.7.0/24", "vpn_port": "51827", "session_port": "13007"},
+        "allocation": {"subnet": "10.64.7.0/24", "vpn_port": "51827", "session_port": "13007",
+                       "directory_port": "63607"},
         "bubble": {"directory": "/nonexistent", "name": "drill-1", "snapshot": "x", "address": "192.0.2.8"},
-        **component.resolve("standard", order.services[component.component].parameters),
+        **component.resolve("standard", {**order.services[component.component].parameters, **chosen}),
     }  # fmt: skip
     variables = {f"{component.role}_{name}": value for name, value in told.items()}
     more = {"render_names": names, "render_into": str(folder / "rendered"), "render_agency": told["agency"]}

@@ -61,3 +61,20 @@ def test_no_parameter_may_allow_any_text(source: CatalogFiles, parameter: str, c
     with pytest.raises(OrchestratorError) as refusal:
         source.catalog()
     assert complaint in "\n".join(refusal.value.details)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "complaint"),
+    [
+        ("required: [name, full_name]", "required: [full_name]", "its items need a `name` each"),
+        ("{agency_id}/authority.pem", "{agency}/authority.pem", "unknown name {agency}; known here: agency_id"),
+        ("trust: {function: directory", "trust: {function: desk", "there is no function 'desk'"),
+    ],
+)
+def test_people_without_names_and_an_unknown_place_of_trust_are_reported(
+    source: CatalogFiles, before: str, after: str, complaint: str
+) -> None:
+    file = source.catalog_dir / "components/identity.yml"
+    assert before in file.read_text()
+    file.write_text(file.read_text().replace(before, after))
+    assert any(complaint in str(problem) for problem in source.lint())
