@@ -84,6 +84,7 @@ class Tenant:
             "subnet": f"{NETWORKS}.{self.number}.0/24",
             "vpn_port": str(51900 + self.number),
             "session_port": str(13000 + self.number),
+            "directory_port": str(63600 + self.number),
         }
         return {
             name: Allocation(site="practice", pool=name, block=block, agency=self.id, name=name)

@@ -24,7 +24,9 @@ def bare(
         yield steps_on(home)
 
 
-@pytest.mark.parametrize("component", ["network", "desktop", "service-desk", "thin-client", "disaster-recovery"])
+@pytest.mark.parametrize(
+    "component", ["network", "desktop", "identity", "service-desk", "thin-client", "disaster-recovery"]
+)
 def test_a_role_sets_up_a_bare_host_completely(bare: Steps, component: str) -> None:
     found = bare.source.catalog().components[component]
     for needed in found.needs:

@@ -1,4 +1,4 @@
-"""Two agencies with disaster recovery and a desk, one of them with a network and a desktop as well."""
+"""Two agencies with disaster recovery, a desk and a directory, one of them with a network and a desktop as well."""
 
 import json
 import subprocess
@@ -13,11 +13,11 @@ from orchestrator.domain.runs.run import StepState
 from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, run_in_rt
 
 PLACEMENTS: dict[str, Placement] = {"desktop": {"desktop": ("pc1",)}}
-HOSTS = {"service-desk": "desk1", "network": "gw1", "desktop": "pc1"}
+HOSTS = {"service-desk": "desk1", "network": "gw1", "desktop": "pc1", "identity": "id1"}
 """Where a component's backups are written."""
 SERVICES = [
     ("disaster-recovery", ALPHA), ("disaster-recovery", BRAVO), ("service-desk", ALPHA), ("service-desk", BRAVO),
-    ("network", ALPHA), ("desktop", ALPHA),
+    ("network", ALPHA), ("desktop", ALPHA), ("identity", ALPHA), ("identity", BRAVO),
 ]  # fmt: skip
 TICKETS = """
 for my $n (1 .. 5) {
@@ -100,7 +100,7 @@ def protected(steps: Steps) -> Steps:
         _each(steps, "provision", SERVICES)
         for tenant in (ALPHA, BRAVO):
             run_in_rt(steps, TICKETS.replace("{id}", tenant.id))
-        for component in ("service-desk", "network", "desktop"):
+        for component in HOSTS:
             steps.succeed(component, "backup", placement=PLACEMENTS.get(component))
 
     steps.practice.in_state("protected", make)

@@ -1,4 +1,4 @@
-"""The data of three components: backed up, lost, and restored in place."""
+"""The data of four components: backed up, lost, and restored in place."""
 
 import json
 from collections.abc import Callable
@@ -106,7 +106,7 @@ def test_nothing_of_a_backup_stays_on_the_host(drills: Drills) -> None:
     leftovers = (
         "find /var/backups/recovery /var/tmp /root/.cache -type f 2>/dev/null; ls /tmp | grep -v systemd || true"
     )
-    for host in ("desk1", "gw1", "pc1"):
+    for host in ("desk1", "gw1", "pc1", "id1"):
         assert drills.steps.on(host, leftovers) == "", host
 
 
@@ -146,7 +146,44 @@ def test_people_get_their_homes_back_with_all_attributes_of_files(drills: Drills
     steps.succeed("desktop", "verify", placement=placement)
 
 
-@pytest.mark.parametrize("component", ["service-desk", "network", "desktop"])
+DIRECTORY = "/var/lib/private/agency-directory"
+SHOWN = "slapcat -f /etc/agency-directory/{}/slapd.conf"
+LOST = [
+    f"systemctl stop agency-directory@{ALPHA.id}; rm -r {DIRECTORY}/{ALPHA.id}",
+    f"systemctl stop agency-directory@{ALPHA.id}; rm -r {DIRECTORY}/{ALPHA.id}/* /etc/agency-directory/{ALPHA.id}",
+    f"systemctl stop agency-directory@{ALPHA.id}; echo damaged > {DIRECTORY}/{ALPHA.id}/data.mdb",
+]
+
+
+@pytest.mark.parametrize("damage", LOST)
+def test_a_directory_gets_back_what_one_agency_lost_without_affecting_others(drills: Drills, damage: str) -> None:
+    steps = drills.steps
+    steps.succeed("identity", "backup")
+    own, others = (steps.on("id1", SHOWN.format(tenant.id)) for tenant in (ALPHA, BRAVO))
+    assert f"uid=user1,ou=people,o={ALPHA.id}" in own
+    steps.on("id1", damage)
+    for _ in range(2):
+        steps.succeed("identity", "restore")
+        assert [steps.on("id1", SHOWN.format(tenant.id)) for tenant in (ALPHA, BRAVO)] == [own, others]
+    for tenant in (ALPHA, BRAVO):
+        steps.succeed("identity", "verify", tenant=tenant)
+    assert steps.changed("identity", "provision") == []
+
+
+def test_a_directory_whose_agency_came_back_has_its_numbers_back(drills: Drills) -> None:
+    steps, find = drills.steps, f"{SHOWN.format(ALPHA.id)} | grep -E '^(uidNumber|entryUUID)'"
+    renamed = {"people": [{"name": name, "full_name": name} for name in ("zoe", "user1", "user2")]}
+    before = steps.on("id1", find)
+    steps.succeed("identity", "backup")
+    steps.succeed("identity", "retire")
+    steps.succeed("identity", "provision", parameters=renamed)
+    assert steps.on("id1", find) != before
+    steps.succeed("identity", "restore")
+    assert steps.on("id1", find) == before
+    steps.succeed("identity", "verify")
+
+
+@pytest.mark.parametrize("component", ["service-desk", "network", "desktop", "identity"])
 @pytest.mark.parametrize("verb", ["backup", "restore"])
 def test_neither_a_backup_nor_a_restore_can_be_predicted(drills: Drills, component: str, verb: str) -> None:
     outcome = drills.steps.run(component, verb, check=True, placement=PLACEMENTS.get(component))

@@ -30,7 +30,11 @@ class Conversation:
             "agency": {"id": ALPHA.id, "domain": f"{ALPHA.id}.practice.internal"},
             "parameters": parameters,
             "secrets": {**secrets, **passwords(found, parameters, secrets)},
-            "hosts": {"desk": [{"name": "desk1", "address": drills.steps.site.hosts["desk1"].address}]},
+            "allocation": {name: found.block for name, found in ALPHA.allocations().items()},
+            "hosts": {
+                function: [{"name": host, "address": drills.steps.site.hosts[host].address}]
+                for function, host in (("desk", "desk1"), ("directory", "id1"))
+            },
         }
         assert self.ask(address=address, authority=authority, **told) == {"ok": True}
 
@@ -63,9 +67,9 @@ def _vouching(drills: Drills, number: int, component: str) -> str | None:
     trust = drills.steps.source.catalog().components[component].recovery.trust
     if trust is None:
         return None
-    file = f"/var/lib/recovery/drills/{number}/root{trust.file}"
+    file = f"/var/lib/recovery/drills/{number}/root{trust.file_of(ALPHA.id)}"
     drills.steps.on("recover1", f"timeout 120 sh -c 'until test -s {file}; do sleep 0.2; done'")
-    return str(drills.ask("read", drill=number, file=trust.file)["content"])
+    return str(drills.ask("read", drill=number, file=trust.file_of(ALPHA.id))["content"])
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +80,9 @@ def _no_drill_stays(drills: Drills) -> Iterator[None]:
         drills.ask("cleanup", drill=one["drill"])
 
 
-@pytest.mark.parametrize(("number", "component"), [(1, "service-desk"), (2, "desktop"), (3, "network")])
+@pytest.mark.parametrize(
+    ("number", "component"), [(1, "service-desk"), (2, "desktop"), (3, "network"), (6, "identity")]
+)
 def test_the_restored_copy_works_and_equals_what_was_backed_up(drills: Drills, number: int, component: str) -> None:
     address = drills.restore(number, component)
     assert drills.ask("start", drill=number, lease_seconds=300)["unit"] == f"drill-{number}.service"

@@ -56,8 +56,11 @@ def test_provisioning_again_changes_nothing_and_verification_passes(protected: S
 
 
 def test_standby_services_do_not_run(protected: Steps) -> None:
-    assert protected.on("recover1", "pgrep -xl 'postgres|nginx|exim4|dnsmasq' || true") == ""
-    assert protected.on("recover1", "systemctl is-enabled postgresql nginx exim4 || true").split() == ["disabled"] * 3
+    assert protected.on("recover1", "pgrep -xl 'postgres|nginx|exim4|dnsmasq|slapd' || true") == ""
+    assert (
+        protected.on("recover1", "systemctl is-enabled postgresql nginx exim4 slapd || true").split()
+        == ["disabled"] * 4
+    )
 
 
 def test_a_writer_can_remove_no_backup(drills: Drills) -> None:
