@@ -9,7 +9,7 @@ import yaml
 
 from orchestrator.adapters.catalog_files.documents import YamlDocument
 from orchestrator.domain.estate.site import Site
-from orchestrator.domain.selling.catalog import Catalog, Component, SecretKind, Verb
+from orchestrator.domain.selling.catalog import Catalog, Component, SecretKind, Tenancy, Verb
 from orchestrator.domain.text_types import DEFINITIONS
 from orchestrator.ports.catalog import Problem
 
@@ -40,6 +40,15 @@ def proof_problems(document: YamlDocument, component: Component) -> Iterator[Pro
         yield document.problem(("proves",), "add what a verification shows, in words; docs/catalogue.md lists it")
     if len(component.tiers) < 2:
         yield document.problem(("tiers",), "there is one tier; agencies choose between at least two")
+
+
+def tenancy_problems(document: YamlDocument, component: Component) -> Iterator[Problem]:
+    """Shared functions that do not exist, or of a component all of whose hosts are shared anyway."""
+    for n, function in enumerate(component.shared):
+        if function not in component.hosts:
+            yield document.problem(("shared", n), f"there is no function {function!r}")
+        if component.tenancy is not Tenancy.DEDICATED:
+            yield document.problem(("shared", n), "every function of a component with shared tenancy is shared")
 
 
 def people_problems(document: YamlDocument, component: Component) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ from orchestrator.adapters.catalog_files.linting import (
     reach_problems,
     role_problems,
     site_problems,
+    tenancy_problems,
     text_problems,
     trust_problems,
 )
@@ -132,6 +133,7 @@ class CatalogFiles:
             document = read_yaml(path)
             component = catalog.components[document.data["component"]]
             problems += proof_problems(document, component)
+            problems += tenancy_problems(document, component)
             problems += people_problems(document, component)
             problems += probe_problems(document, component, catalog)
             problems += home_problems(document, component)

@@ -17,7 +17,7 @@ from orchestrator.domain.ordering.loss import losses
 from orchestrator.domain.ordering.plan import Basis, Change, Effect, Plan, Purpose
 from orchestrator.domain.ordering.plan_steps import steps_of
 from orchestrator.domain.ordering.reachability import Reachability
-from orchestrator.domain.selling.catalog import Component, Tenancy
+from orchestrator.domain.selling.catalog import Component
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -93,7 +93,7 @@ def _wish(basis: Basis, component_id: str) -> ServiceInstance:
 def _place(
     basis: Basis, component: Component, function: str, group: str, before: ServiceInstance | None
 ) -> tuple[str, ...]:
-    if component.tenancy is Tenancy.DEDICATED:
+    if component.dedicates(function):
         prefix = f"host:{component.component}:{function}:"
         return tuple(sorted(a.block for name, a in basis.allocations.items() if name.startswith(prefix)))
     hosts = basis.site.group(group)

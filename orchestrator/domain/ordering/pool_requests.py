@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from orchestrator.domain.estate.allocation import NUMBER, NUMBERS, host_pool
 from orchestrator.domain.selling.agreement import CallOff
-from orchestrator.domain.selling.catalog import Catalog, Tenancy
+from orchestrator.domain.selling.catalog import Catalog
 from orchestrator.domain.value import Value
 
 
@@ -24,10 +24,11 @@ def _component_requests(call_off: CallOff, catalog: Catalog) -> Iterator[Request
     for component_id in catalog.in_order(call_off.services):
         component = catalog.components[component_id]
         yield from (Request(name=name, pool=pool) for name, pool in sorted(component.allocates.items()))
-        if component.tenancy is Tenancy.DEDICATED:
-            for function, group in sorted(component.hosts.items()):
-                for unit in range(1, call_off.services[component_id].quantity + 1):
-                    yield Request(name=_host_name(component_id, function, unit), pool=host_pool(group))
+        dedicated = (f for f in sorted(component.hosts) if component.dedicates(f))
+        for function in dedicated:
+            for unit in range(1, call_off.services[component_id].quantity + 1):
+                pool = host_pool(component.hosts[function])
+                yield Request(name=_host_name(component_id, function, unit), pool=pool)
 
 
 def _host_name(component: str, function: str, unit: int) -> str:

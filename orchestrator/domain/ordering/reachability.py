@@ -18,7 +18,6 @@ from orchestrator.domain.selling.catalog import (
     Catalog,
     Component,
     Reach,
-    Tenancy,
 )
 from orchestrator.domain.value import Value
 
@@ -84,7 +83,7 @@ class Reachability:
         if audience is Audience.WORKPLACES and not component.workplaces:
             return ()
         found = [
-            Way(address=address, protocol=protocol, port=port, direct=other.tenancy is Tenancy.DEDICATED)
+            Way(address=address, protocol=protocol, port=port, direct=other.dedicates(reach.function))
             for other in self._components()
             for reach in other.reachability
             if audience in reach.admits and (reach.at == "host" or audience is Audience.WORKPLACES)
@@ -130,17 +129,20 @@ class Reachability:
             case Audience.PROVIDER:
                 yield from map(str, self._site.management)
             case Audience.DEVICES if reach.at == "host":
-                yield from self._devices(component)
+                yield from self._devices(component, reach)
+            case Audience.OWN:
+                others = (function for function in component.hosts if function != reach.function)
+                yield from self._addresses(component.component, *others)
             case Audience.WORKPLACES | Audience.BACKUPS | Audience.RECOVERY:
                 for one in self._components():
                     yield from self._addresses(one.component, *_functions(one, audience))
 
-    def _devices(self, component: Component) -> Iterator[str]:
+    def _devices(self, component: Component, reach: Reach) -> Iterator[str]:
         """The addresses of devices, as a host sees them: only the agency's own hosts have a route to its network;
         others see its gateway's address."""
         if NETWORK not in self._services:
             return
-        if component.tenancy is Tenancy.DEDICATED and (subnet := self._subnet()):
+        if component.dedicates(reach.function) and (subnet := self._subnet()):
             yield str(subnet)
         else:
             yield from self._addresses(NETWORK, GATEWAY)

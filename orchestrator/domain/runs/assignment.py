@@ -12,7 +12,7 @@ from orchestrator.domain.ordering.certificates import Certified
 from orchestrator.domain.ordering.instance import ServiceInstance
 from orchestrator.domain.ordering.reachability import Reachability
 from orchestrator.domain.selling.agreement import Agency
-from orchestrator.domain.selling.catalog import Component, Tenancy, names_of
+from orchestrator.domain.selling.catalog import Component, names_of
 
 
 def secrets_variable(component: Component) -> str:
@@ -143,7 +143,7 @@ def by_host(
     if they are the agency's own. Otherwise once, without a host."""
     named = [function for function in instance.hosts if f"{{{function}_address}}" in template]
     hosts = [h for h in instance.hosts[named[0]] if h in site.hosts] if len(named) == 1 else []
-    if component.tenancy is not Tenancy.DEDICATED or len(hosts) < 2:
+    if len(hosts) < 2 or not component.dedicates(named[0]):
         return [(None, dict(facts))]
     return [(host, {**facts, f"{named[0]}_address": site.hosts[host].address}) for host in hosts]
 

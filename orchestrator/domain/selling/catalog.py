@@ -64,7 +64,7 @@ class Tenancy(StrEnum):
     SHARED = "shared"
     """A platform host serves many agencies."""
     DEDICATED = "dedicated"
-    """A host serves one agency; the quantity ordered is a number of hosts."""
+    """A host serves one agency; the quantity ordered is a number of hosts. Functions that are `shared` are excepted."""
 
 
 class SecretKind(StrEnum):
@@ -180,6 +180,8 @@ class Audience(StrEnum):
     """Hosts of the agency that are backed up."""
     RECOVERY = "recovery"
     """The agency's recovery host: simulated users there write canaries and check that a service works."""
+    OWN = "own"
+    """The agency's hosts of the same component, in its other functions."""
     ANYONE = "anyone"
 
 
@@ -284,6 +286,8 @@ class Component(Value):
     needs: tuple[Identifier, ...] = ()
     hosts: Mapping[Name, Name] = {}
     work: Mapping[Verb, WorkTerms] = Field(default={}, exclude_if=lambda work: not work)
+    shared: tuple[Name, ...] = Field(default=(), exclude_if=lambda shared: not shared)
+    """Functions of a dedicated component whose hosts serve many agencies all the same."""
     allocates: Mapping[Name, Name] = {}
     secrets: Mapping[Name, SecretKind] = {}
     people: Mapping[Name, Name] = Field(default={}, exclude_if=lambda people: not people)
@@ -337,6 +341,10 @@ class Component(Value):
     def certified(self) -> bool:
         """Whether its hosts have certificates, which expire."""
         return SecretKind.AUTHORITY in self.secrets.values()
+
+    def dedicates(self, function: str) -> bool:
+        """Whether a host with this function serves one agency alone."""
+        return self.tenancy is Tenancy.DEDICATED and function not in self.shared
 
     @property
     def by_people(self) -> bool:

@@ -78,3 +78,16 @@ def test_people_without_names_and_an_unknown_place_of_trust_are_reported(
     assert before in file.read_text()
     file.write_text(file.read_text().replace(before, after))
     assert any(complaint in str(problem) for problem in source.lint())
+
+
+@pytest.mark.parametrize(
+    ("component", "complaint"),
+    [
+        ("desktop", "there is no function 'nothing'"),
+        ("service-desk", "every function of a component with shared tenancy is shared"),
+    ],
+)
+def test_a_shared_function_that_means_nothing_is_reported(source: CatalogFiles, component: str, complaint: str) -> None:
+    file = source.catalog_dir / f"components/{component}.yml"
+    file.write_text(f"{file.read_text()}shared: [nothing]\n")
+    assert any(complaint in str(problem) for problem in source.lint())

@@ -133,6 +133,37 @@ def test_a_service_that_is_added_later_is_admitted_by_the_others(
     assert "192.0.2.3" not in str(reached.before)
 
 
+def test_a_shared_function_of_a_dedicated_component_has_a_shared_host_and_admits_the_agencys_own(
+    catalog: Catalog, agreement: FrameworkAgreement, site: Site
+) -> None:
+    hosting = component(
+        "hosting",
+        dedicated=True,
+        hosts={"collector": "desk_hosts", "server": "desktop_hosts"},
+        shared=["collector"],
+        reachability=[
+            {"function": "collector", "ports": ["tcp/19532"], "admits": ["own"]},
+            {"function": "collector", "ports": ["tcp/443"], "admits": ["devices"]},
+            {"function": "server", "ports": ["tcp/80"], "admits": ["devices"]},
+        ],
+    )
+    wider = Catalog(components={**catalog.components, "hosting": hosting})
+    ordered = {"network": ALL["network"], "hosting": {"tier": "standard", "quantity": 1}}
+    plan = _plan(ordered, catalog=wider, agreement=agreement, site=site)
+    placed = plan.desired["hosting"]
+    assert placed is not None
+    assert placed.hosts == {"collector": ("desk1",), "server": ("pc1",)}
+    assert [name for name in plan.allocations if name.startswith("host:")] == ["host:hosting:server:0001"]
+    reachability = _reachability(ordered, catalog=wider, agreement=agreement, site=site)
+    assert [str(one) for one in reachability.admissions(hosting)] == [
+        "desk1 192.0.2.2 tcp/19532 from 192.0.2.3",
+        "desk1 192.0.2.2 tcp/443 from 192.0.2.1",
+        "pc1 192.0.2.3 tcp/80 from 10.64.1.0/24",
+    ]
+    ways = [(way.address, way.direct) for way in reachability.ways(wider.components["network"])]
+    assert ways == [("192.0.2.2", False), ("192.0.2.3", True)]
+
+
 def test_no_service_of_an_agency_that_leaves_admits_anybody(catalog: Catalog, site: Site) -> None:
     nothing = Reachability({}, catalog=catalog, allocations={}, site=site)
     assert {nothing.admissions(component) for component in catalog.components.values()} == {()}

@@ -194,8 +194,9 @@ class TestSeveralHosts:
         facts = {"place_address": "192.0.2.1"}
         each = by_host("{place_address}:80", alone, instance, facts, site=site)
         assert each == [("m1", {"place_address": "192.0.2.1"}), ("m2", {"place_address": "192.0.2.2"})]
-        shared = component.model_copy(update={"tenancy": Tenancy.SHARED})
-        assert by_host("{place_address}:80", shared, instance, facts, site=site) == [(None, facts)]
+        for other in ({"tenancy": Tenancy.SHARED}, {"tenancy": Tenancy.DEDICATED, "shared": ("place",)}):
+            shared = component.model_copy(update=other)
+            assert by_host("{place_address}:80", shared, instance, facts, site=site) == [(None, facts)]
 
 
 class TestAProbe:
