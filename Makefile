@@ -26,7 +26,7 @@ help: ## Show this help
 demo: ## Boot the practice site, onboard an agency on it and rehearse its recovery, for real
 	@$(MAKE) --no-print-directory --jobs=2 $(INSTALLED) practice-packages
 	@$(ORCHESTRATOR) init
-	@$(ORCHESTRATOR) practice up
+	@$(ORCHESTRATOR) practice up network_gateways desktops service_desks thin_client_servers recovery_hosts
 	@$(ORCHESTRATOR) apply examples/cabinet-office.yml --yes
 	@$(ORCHESTRATOR) agency show cabinet-office
 	@$(ORCHESTRATOR) drill list --agency cabinet-office --json | grep -q '"verdict": "pass' || { \

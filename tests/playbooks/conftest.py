@@ -27,7 +27,7 @@ from orchestrator.domain.ordering.reachability import Reachability
 from orchestrator.domain.runs.assignment import host_variables, passwords, roles_beside, secrets_variable, writer_of
 from orchestrator.domain.runs.run import StepOutcome, StepState
 from orchestrator.domain.selling.agreement import Agency
-from orchestrator.domain.selling.catalog import SecretKind, Tenancy, Verb
+from orchestrator.domain.selling.catalog import SecretKind, Verb
 from orchestrator.ports.outside import SiteAccess
 from orchestrator.ports.runs import Assignment
 from tests.budgets import counting
@@ -85,6 +85,8 @@ class Tenant:
             "vpn_port": str(51900 + self.number),
             "session_port": str(13000 + self.number),
             "directory_port": str(63600 + self.number),
+            "journal_port": str(19600 + self.number),
+            "rack": str(self.number),
         }
         return {
             name: Allocation(site="practice", pool=name, block=block, agency=self.id, name=name)
@@ -217,9 +219,10 @@ class Steps:
         catalog = self.source.catalog()
         services = dict(known)
         for name, component in catalog.components.items():
-            hosts = {f: self.site.group(group) for f, group in component.hosts.items()}
-            if component.tenancy is Tenancy.DEDICATED:
-                hosts = {f: (names[1 - tenant.number % 2],) for f, names in hosts.items()}
+            groups = {f: self.site.group(group) for f, group in component.hosts.items()}
+            hosts = {
+                f: (names[1 - tenant.number % 2],) if component.dedicates(f) else names for f, names in groups.items()
+            }
             services.setdefault(name, self.instance(tenant, name, hosts=hosts))
         return Reachability(services, catalog=catalog, allocations=tenant.allocations(), site=self.site)
 

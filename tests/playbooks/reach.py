@@ -26,6 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 ASKED = {
     53: struct.pack(">HHHHHH", 7, 256, 1, 0, 0, 0) + b"\\7gateway\\0" + struct.pack(">HH", 1, 1),
     69: struct.pack(">H", 1) + b"boot.ipxe\\0octet\\0",
+    123: b"\\x23" + bytes(47),
 }
 
 def reached(target):
@@ -95,21 +96,23 @@ def device(steps: Steps, agency: str, number: int, subnet: str) -> Source:
 def differences(steps: Steps, views: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What is reached and not declared, and the other way round, for agencies as `agency show --json` has them.
 
-    From every host, this machine, and a device and a session of each agency, everything that listens anywhere is asked
-    for. Remote access is not: it answers to nobody without a key, as the DHCP server to nobody without an address.
+    From every host, this machine, and a device and a session of each agency, everything that listens on a host that
+    serves an agency is asked for: a host that serves nobody is not protected yet. Remote access is not: it answers to
+    nobody without a key, as the DHCP server to nobody without an address.
     """
     site, held = steps.site, {agency: view["allocations"] for agency, view in views.items()}
+    serving = sorted({host for view in views.values() for service in view["services"] for host in service["hosts"]})
     try:
-        for host in site.hosts:
+        for host in serving:
             stray = f"systemd-run --quiet --unit=stray python3 -m http.server {STRAY}"
             steps.on(host, f"{stray}; until ss -ltn | grep -q :{STRAY}; do sleep 0.1; done")
-        ports = {port for host in site.hosts for port in listening(steps, host)}
+        ports = {port for host in serving for port in listening(steps, host)}
         ports |= {("tcp", int(blocks["session_port"])) for blocks in held.values() if "session_port" in blocks}
         ports -= {("udp", 67), *(("udp", int(blocks["vpn_port"])) for blocks in held.values())}
         inside = {_inside(view) for view in views.values()}
         allowed, wrong = declared(views, site), []
         for source in _sources(steps, held):
-            addresses = {host.address for name, host in site.hosts.items() if name != source.name}
+            addresses = {site.hosts[name].address for name in serving if name != source.name}
             addresses |= inside if source.name != "gw1" else set()
             asked = {(address, *port) for address in addresses for port in ports}
             found = walk(steps, source, asked)
@@ -118,7 +121,7 @@ def differences(steps: Steps, views: Mapping[str, Mapping[str, Any]]) -> list[st
             wrong += [f"{source.name} does not reach {target}" for target in right - found]
         return wrong
     finally:
-        for host in site.hosts:
+        for host in serving:
             steps.on(host, "systemctl stop stray")
         steps.on("gw1", "for name in $(ip netns list | grep -o '^walker[0-9]*'); do ip netns delete $name; done")
 
@@ -145,7 +148,7 @@ def declared(views: Mapping[str, Mapping[str, Any]], site: Site) -> set[tuple[st
         known = {**view["allocations"], "repository_port": 9000 + int(view["allocations"]["number"])}
         for name, functions in placed.items():
             for reach in CATALOG[name].get("reachability", ()):
-                sources = {source for audience in reach["admits"] for source in _of(audience, agency, placed)}
+                sources = {source for audience in reach["admits"] for source in _of(audience, agency, name, placed)}
                 if "devices" in reach["admits"] and CATALOG[name]["tenancy"] == "shared":
                     sources |= {*placed["network"]["gateway"]}  # by whose address they are seen
                 inside = _inside(view)
@@ -168,7 +171,7 @@ def _placed(service: Mapping[str, Any], site: Site) -> dict[str, list[str]]:
     return {f: [h for h in service["hosts"] if group in site.hosts[h].groups] for f, group in groups.items()}
 
 
-def _of(audience: str, agency: str, placed: Mapping[str, Mapping[str, list[str]]]) -> Iterator[str]:
+def _of(audience: str, agency: str, component: str, placed: Mapping[str, Mapping[str, list[str]]]) -> Iterator[str]:
     """Names of the sources that are an agency's audience."""
     if audience == "provider":
         yield "controller"
@@ -181,6 +184,7 @@ def _of(audience: str, agency: str, placed: Mapping[str, Mapping[str, list[str]]
         "workplaces": {"desktop"},
         "backups": {name for name, facts in CATALOG.items() if facts["recovery"]["data"]},
         "recovery": {"disaster-recovery"},
+        "own": {component},
     }
     for name in belongs.get(audience, set()) & placed.keys():
         for hosts in placed[name].values():

@@ -25,7 +25,8 @@ def bare(
 
 
 @pytest.mark.parametrize(
-    "component", ["network", "desktop", "identity", "service-desk", "thin-client", "disaster-recovery"]
+    "component",
+    ["network", "desktop", "identity", "service-desk", "thin-client", "disaster-recovery", "data-centre"],
 )
 def test_a_role_sets_up_a_bare_host_completely(bare: Steps, component: str) -> None:
     found = bare.source.catalog().components[component]

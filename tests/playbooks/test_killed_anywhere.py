@@ -9,7 +9,7 @@ from orchestrator.domain.events import TaskFinished
 from orchestrator.domain.runs.run import StepState
 from tests.playbooks.conftest import Steps
 
-COMPONENTS = ["network", "desktop", "identity", "service-desk", "thin-client", "disaster-recovery"]
+COMPONENTS = ["network", "desktop", "identity", "service-desk", "thin-client", "disaster-recovery", "data-centre"]
 
 
 def _fresh(steps: Steps, component: str) -> None:

@@ -9,16 +9,8 @@ from ipaddress import IPv4Network
 from orchestrator.domain.estate.allocation import Allocation, values
 from orchestrator.domain.estate.site import Site
 from orchestrator.domain.ordering.instance import ServiceInstance
-from orchestrator.domain.selling.catalog import (
-    GATEWAY,
-    KEEPER,
-    KEEPER_PORTS,
-    NETWORK,
-    Audience,
-    Catalog,
-    Component,
-    Reach,
-)
+from orchestrator.domain.selling.catalog import GATEWAY, KEEPER, KEEPER_PORTS, NETWORK, Catalog, Component
+from orchestrator.domain.selling.reach import Audience, Reach
 from orchestrator.domain.value import Value
 
 ANYWHERE = "0.0.0.0/0"

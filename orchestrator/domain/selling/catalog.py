@@ -12,12 +12,11 @@ from pydantic import Field, model_validator
 
 from orchestrator.domain.identifiers import Identifier, Name
 from orchestrator.domain.selling.drill_policy import DrillPolicy
+from orchestrator.domain.selling.reach import Reach
 from orchestrator.domain.selling.work_terms import WorkTerms
 from orchestrator.domain.service_levels.hours import ServiceHours
 from orchestrator.domain.text_types import LINE
 from orchestrator.domain.value import Value
-
-PortTemplate = Annotated[str, Field(pattern=r"^(tcp|udp)/([0-9]{1,5}|\{[a-z_]+\})$")]
 
 NETWORK, GATEWAY = "network", "gateway"
 """The component that provides an agency's network, and its function whose hosts are the gateway to it."""
@@ -165,37 +164,6 @@ class Endpoint(Value):
 
     name: str
     address: str
-
-
-class Audience(StrEnum):
-    """Who may reach a service on a port. Everybody else gets no answer."""
-
-    PROVIDER = "provider"
-    """Machines from which the site is managed and monitored."""
-    DEVICES = "devices"
-    """Devices on the agency's own network, and those that dial in to it."""
-    WORKPLACES = "workplaces"
-    """Hosts on which the agency's people work: those of a component's `workplaces` functions."""
-    BACKUPS = "backups"
-    """Hosts of the agency that are backed up."""
-    RECOVERY = "recovery"
-    """The agency's recovery host: simulated users there write canaries and check that a service works."""
-    OWN = "own"
-    """The agency's hosts of the same component, in its other functions."""
-    ANYONE = "anyone"
-
-
-class Reach(Value):
-    """Ports of a function, and who may reach them.
-
-    A port is a template over the allocation: `tcp/443`, `udp/{vpn_port}`, and `{repository_port}` for backups. Ports
-    are at the host's own address or, for a gateway, at its address on the agency's `network`.
-    """
-
-    function: Name
-    ports: Annotated[tuple[PortTemplate, ...], Field(min_length=1)]
-    admits: Annotated[tuple[Audience, ...], Field(min_length=1)]
-    at: Literal["host", "network"] = "host"
 
 
 class Homes(Value):

@@ -57,6 +57,7 @@ services:
   desktop: {tier: standard, quantity: 1, parameters: {users: [ada]}}
   thin-client: {tier: standard, quantity: 1, parameters: {users: [ada], image_url: https://images.example/thin}}
   disaster-recovery: {tier: standard}
+  data-centre: {tier: standard, quantity: 1}
 recovery:
   time_zone: Europe/London
   windows: [{days: [sat], start: "22:00", end: "23:00"}]
@@ -232,7 +233,7 @@ def rendered(
         "certified": {"begins": "2026-11-01T00:00:00+00:00", "ends": "2027-11-01T00:00:00+00:00"},
         "functions": sorted(component.hosts), "hosts": hosts,
         "needs": {"network": {"gateway": hosts[next(iter(hosts))]}},
-        "allocation": {"subnet": "10.64.7.0/24", "vpn_port": "51827", "session_port": "13007",
+        "allocation": {"subnet": "10.64.7.0/24", "vpn_port": "51827", "session_port": "13007", "journal_port": "19607",
                        "directory_port": "63607"},
         "bubble": {"directory": "/nonexistent", "name": "drill-1", "snapshot": "x", "address": "192.0.2.8"},
         **component.resolve("standard", {**order.services[component.component].parameters, **chosen}),

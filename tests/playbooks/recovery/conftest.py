@@ -1,4 +1,4 @@
-"""Two agencies with disaster recovery, a desk and a directory, one of them with a network and a desktop as well."""
+"""Two agencies with disaster recovery, a desk and a directory, one with a network, a desktop and a host as well."""
 
 import json
 import subprocess
@@ -12,12 +12,15 @@ from orchestrator.domain.estate.site import Placement
 from orchestrator.domain.runs.run import StepState
 from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, run_in_rt
 
-PLACEMENTS: dict[str, Placement] = {"desktop": {"desktop": ("pc1",)}}
-HOSTS = {"service-desk": "desk1", "network": "gw1", "desktop": "pc1", "identity": "id1"}
+PLACEMENTS: dict[str, Placement] = {
+    "desktop": {"desktop": ("pc1",)},
+    "data-centre": {"collector": ("log1",), "server": ("server1",)},
+}
+HOSTS = {"service-desk": "desk1", "network": "gw1", "desktop": "pc1", "identity": "id1", "data-centre": "log1"}
 """Where a component's backups are written."""
 SERVICES = [
     ("disaster-recovery", ALPHA), ("disaster-recovery", BRAVO), ("service-desk", ALPHA), ("service-desk", BRAVO),
-    ("network", ALPHA), ("desktop", ALPHA), ("identity", ALPHA), ("identity", BRAVO),
+    ("network", ALPHA), ("desktop", ALPHA), ("identity", ALPHA), ("identity", BRAVO), ("data-centre", ALPHA),
 ]  # fmt: skip
 TICKETS = """
 for my $n (1 .. 5) {

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.domain.runs.run import StepState
 from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, run_in_rt
 from tests.playbooks.grounds import NETWORKS
-from tests.playbooks.recovery.conftest import PLACEMENTS, Drills, sql
+from tests.playbooks.recovery.conftest import HOSTS, PLACEMENTS, Drills, sql
 
 UNPACK = """
 set -e; cd /; export RESTIC_PASSWORD='{password}' RESTIC_REPOSITORY=/srv/recovery/{id}/repositories/service-desk.desk1
@@ -106,7 +106,7 @@ def test_nothing_of_a_backup_stays_on_the_host(drills: Drills) -> None:
     leftovers = (
         "find /var/backups/recovery /var/tmp /root/.cache -type f 2>/dev/null; ls /tmp | grep -v systemd || true"
     )
-    for host in ("desk1", "gw1", "pc1", "id1"):
+    for host in HOSTS.values():
         assert drills.steps.on(host, leftovers) == "", host
 
 
@@ -183,7 +183,33 @@ def test_a_directory_whose_agency_came_back_has_its_numbers_back(drills: Drills)
     steps.succeed("identity", "verify")
 
 
-@pytest.mark.parametrize("component", ["service-desk", "network", "desktop", "identity"])
+def test_a_lost_collector_and_a_lost_host_get_back_what_they_kept(drills: Drills) -> None:
+    steps, placement = drills.steps, PLACEMENTS["data-centre"]
+    folder, place = f"/var/lib/agency-journal/{ALPHA.id}", f"/srv/{ALPHA.id}"
+    kept = f"journalctl --directory={folder} --output=cat --identifier=mark"
+    arrived = f"timeout 60 sh -c 'until {kept} | grep -qx {{}}; do sleep 0.2; done'"
+    steps.on("server1", f"logger --tag mark before; echo plan > {place}/plan; chmod 640 {place}/plan")
+    steps.on("log1", arrived.format("before"))
+    steps.succeed("data-centre", "backup", placement=placement)
+    steps.on("log1", f"systemctl stop agency-journal@{ALPHA.id}; rm -r {folder} /etc/agency-journal/{ALPHA.id}")
+    steps.on("log1", f"userdel journal-{ALPHA.id}; useradd --system taken-meanwhile")
+    steps.on("server1", f"rm -r {place}")
+    for _ in range(2):
+        steps.succeed("data-centre", "restore", placement=placement)
+        assert steps.on("log1", kept).splitlines()[:1] == ["before"]
+        assert steps.on("server1", f"stat -c '%A %U' {place}/plan; cat {place}/plan").split() == [
+            "-rw-r-----",
+            "root",
+            "plan",
+        ]
+    assert steps.on("log1", f"find {folder} -not -user journal-{ALPHA.id}") == ""
+    steps.on("server1", "logger --tag mark after")
+    steps.on("log1", arrived.format("after"))
+    steps.succeed("data-centre", "verify", placement=placement)
+    assert steps.changed("data-centre", "provision", placement=placement) == []
+
+
+@pytest.mark.parametrize("component", ["service-desk", "network", "desktop", "identity", "data-centre"])
 @pytest.mark.parametrize("verb", ["backup", "restore"])
 def test_neither_a_backup_nor_a_restore_can_be_predicted(drills: Drills, component: str, verb: str) -> None:
     outcome = drills.steps.run(component, verb, check=True, placement=PLACEMENTS.get(component))

@@ -9,12 +9,18 @@ from typing import Any
 
 import pytest
 
-from orchestrator.domain.runs.assignment import passwords
+from orchestrator.domain.estate.allocation import values
+from orchestrator.domain.estate.site import Placement
+from orchestrator.domain.runs.assignment import addresses, passwords
 from tests.playbooks.conftest import ALPHA, secrets_of
-from tests.playbooks.recovery.conftest import Drills
+from tests.playbooks.recovery.conftest import PLACEMENTS, Drills
 
 REAPED_WITHIN = 300.0
 """Seconds: a lease of 3, the reaper's 15, and a machine that may be busy with anything."""
+
+
+AT: Placement = {"desk": ("desk1",), "directory": ("id1",)}
+"""Where a user finds a component that is placed nowhere else."""
 
 
 class Conversation:
@@ -30,11 +36,8 @@ class Conversation:
             "agency": {"id": ALPHA.id, "domain": f"{ALPHA.id}.practice.internal"},
             "parameters": parameters,
             "secrets": {**secrets, **passwords(found, parameters, secrets)},
-            "allocation": {name: found.block for name, found in ALPHA.allocations().items()},
-            "hosts": {
-                function: [{"name": host, "address": drills.steps.site.hosts[host].address}]
-                for function, host in (("desk", "desk1"), ("directory", "id1"))
-            },
+            "hosts": addresses(PLACEMENTS.get(component, AT), drills.steps.site),
+            "allocation": values(ALPHA.allocations()),
         }
         assert self.ask(address=address, authority=authority, **told) == {"ok": True}
 
@@ -81,7 +84,8 @@ def _no_drill_stays(drills: Drills) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("number", "component"), [(1, "service-desk"), (2, "desktop"), (3, "network"), (6, "identity")]
+    ("number", "component"),
+    [(1, "service-desk"), (2, "desktop"), (3, "network"), (5, "data-centre"), (6, "identity")],
 )
 def test_the_restored_copy_works_and_equals_what_was_backed_up(drills: Drills, number: int, component: str) -> None:
     address = drills.restore(number, component)
