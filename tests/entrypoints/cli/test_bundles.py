@@ -6,7 +6,7 @@ from tests.conftest import ROOT
 from tests.entrypoints.cli.conftest import InProcess
 
 ORDER = (ROOT / "examples/cabinet-office.yml").read_text().partition("services:")[0] + "services:\n"
-MEMBERS = ["disaster-recovery", "desktop", "network", "service-desk", "thin-client"]
+MEMBERS = ["data-centre", "desktop", "disaster-recovery", "identity", "network", "service-desk", "thin-client"]
 
 
 def written(ours: InProcess, services: str) -> Path:
