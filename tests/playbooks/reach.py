@@ -167,7 +167,7 @@ def _inside(view: Mapping[str, Any]) -> str:
 
 def _placed(service: Mapping[str, Any], site: Site) -> dict[str, list[str]]:
     """function -> the hosts of a service that have it."""
-    groups = CATALOG[service["component"]]["hosts"]
+    groups = CATALOG[service["component"]].get("hosts", {})
     return {f: [h for h in service["hosts"] if group in site.hosts[h].groups] for f, group in groups.items()}
 
 
@@ -182,7 +182,7 @@ def _of(audience: str, agency: str, component: str, placed: Mapping[str, Mapping
         yield from placed["thin-client"]["sessions"]  # whose address its sessions go by
     belongs = {
         "workplaces": {"desktop"},
-        "backups": {name for name, facts in CATALOG.items() if facts["recovery"]["data"]},
+        "backups": {name for name, facts in CATALOG.items() if facts.get("recovery", {}).get("data")},
         "recovery": {"disaster-recovery"},
         "own": {component},
     }
