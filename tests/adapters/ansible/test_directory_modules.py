@@ -26,6 +26,13 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="entries are managed by root"),
 ]
 LIBRARY = ROOT / "playbooks/library"
+RUN = """
+import runpy, sys
+from ansible import module_utils
+module_utils.__path__.append(sys.argv.pop())
+runpy.run_path(sys.argv.pop(), run_name="__main__")
+"""
+"""Runs a module with what the project's modules share, as Ansible does."""
 BASE = "o=alpha-agency"
 VALID = {"begins": "2026-05-01T00:00:00+00:00", "ends": "2046-05-01T00:00:00+00:00"}
 SECRETS = {"services": "word of services", "canary": "word of canary"}
@@ -34,7 +41,7 @@ SECRETS = {"services": "word of services", "canary": "word of canary"}
 def asked(module: str, **arguments: Any) -> dict[str, Any]:
     """What a module answers."""
     given = json.dumps({"ANSIBLE_MODULE_ARGS": arguments})
-    command = [sys.executable, LIBRARY / f"{module}.py"]
+    command = [sys.executable, "-c", RUN, str(LIBRARY / f"{module}.py"), str(LIBRARY.parent / "module_utils")]
     done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer

@@ -168,7 +168,7 @@ def test_the_hostile_call_off_covers_every_text_field(source: CatalogFiles) -> N
 
 def text_fields(schema: Mapping[str, Any], kinds: Mapping[str, Any], at: str = "") -> Iterator[str]:
     schema = {**kinds[schema["$ref"].rpartition("/")[2]], **schema} if "$ref" in schema else schema
-    if schema.get("type") == "string":
+    if schema.get("type") == "string" and "enum" not in schema:
         yield at
     for name, part in schema.get("properties", {}).items():
         yield from text_fields(part, kinds, f"{at}.{name}" if at else name)
