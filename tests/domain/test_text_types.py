@@ -17,6 +17,7 @@ RIGHT = {
     "AGENCY_ID": ["cabinet-office", "a1", "x" * 20],
     "EMAIL_ADDRESS": ["ada@cabinet-office.example", "o'brien+it@a-b.co.uk", "a@b"],
     "ACCOUNT_NAME": ["ada", "user1", "x" * 20],
+    "GROUP_NAME": ["finance", "it-support-2", "x" * 31],
     "DEVICE_NAME": ["ada", "ada-laptop-2"],
     "WIREGUARD_KEY": ["a" * 42 + "A="],
     "WEB_ADDRESS": ["", "https://images.example", "http://10.0.0.1:8080/thin/v1.2_x~%20+-/"],
@@ -26,6 +27,7 @@ WRONG = {
     "AGENCY_ID": ["a", "-ab", "ab-", "a--b", "Ab", "1a", "x" * 21, "а1"],  # noqa: RUF001 - the last is Cyrillic
     "EMAIL_ADDRESS": ["nobody", "@b", "a@", "a b@c", "-a@b", "a@b..c", "a@-b", "a@b/../c", 'a"@b', "$(id)@b", "a@b;c"],
     "ACCOUNT_NAME": ["root", "postgres", "sudo", "provision", "Ada", "a-b", "1a", "", "x" * 21],
+    "GROUP_NAME": ["sudo", "root", "a-", "-a", "a--b", "A", "a_b", "1a", "", "x" * 32],
     "DEVICE_NAME": ["a-", "-a", "a--b", "A", "a_b", "x" * 32],
     "WIREGUARD_KEY": ["a" * 43 + "=", "a" * 42 + "A", "a" * 41 + "A=", "a" * 42 + "A=="],
     "WEB_ADDRESS": [
