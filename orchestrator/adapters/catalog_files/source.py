@@ -1,9 +1,10 @@
 """The catalog source that reads folders."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from orchestrator.adapters.catalog_files.documents import YamlDocument, parse, read_yaml, refuse, violations
 from orchestrator.adapters.catalog_files.linting import (
@@ -27,7 +28,10 @@ from orchestrator.domain.selling.bundles import Bundle, Bundles, bundle_problems
 from orchestrator.domain.selling.catalog import Catalog, Component
 from orchestrator.domain.selling.contradictions import contradictions
 from orchestrator.domain.text_types import DEFINITIONS
+from orchestrator.domain.value import Value
 from orchestrator.ports.catalog import Problem
+
+V = TypeVar("V", bound=Value)
 
 
 @dataclass(frozen=True)
@@ -63,39 +67,18 @@ class CatalogFiles:
 
     @cached_property
     def _agreements(self) -> Mapping[str, FrameworkAgreement]:
-        agreements: dict[str, FrameworkAgreement] = {}
-        problems: list[Problem] = []
-        for path in _yaml_files(self.catalog_dir / "frameworks"):
-            document = read_yaml(path)
-            agreement, found = parse(document, FrameworkAgreement)
-            problems += found
-            if agreement:
-                if agreement.framework != path.stem:
-                    problems.append(document.problem(("framework",), f"must be {path.stem!r}, like the file name"))
-                agreements[agreement.framework] = agreement
-                problems += [document.problem(at, message) for at, message in contradictions(agreement, self._catalog)]
-        refuse(problems, "the framework agreements are not usable")
-        return agreements
+        folder = self.catalog_dir / "frameworks"
+        return _read_named(_yaml_files(folder), FrameworkAgreement, "framework", "framework agreements",
+                           lambda agreement: contradictions(agreement, self._catalog))  # fmt: skip
 
     def bundles(self) -> Bundles:
         return self._bundles
 
     @cached_property
     def _bundles(self) -> Bundles:
-        bundles: dict[str, Bundle] = {}
-        problems: list[Problem] = []
         folder = self.catalog_dir / "bundles"
-        for path in _yaml_files(folder) if folder.is_dir() else ():
-            document = read_yaml(path)
-            bundle, found = parse(document, Bundle)
-            problems += found
-            if bundle:
-                if bundle.bundle != path.stem:
-                    problems.append(document.problem(("bundle",), f"must be {path.stem!r}, like the file name"))
-                bundles[bundle.bundle] = bundle
-                problems += [document.problem(at, message) for at, message in bundle_problems(bundle, self._catalog)]
-        refuse(problems, "the bundles are not usable")
-        return bundles
+        return _read_named(_yaml_files(folder) if folder.is_dir() else [], Bundle, "bundle", "bundles",
+                           lambda bundle: bundle_problems(bundle, self._catalog))  # fmt: skip
 
     def sites(self) -> tuple[str, ...]:
         return tuple(sorted(p.parent.name for p in self.inventories_dir.glob("*/hosts.yml")))
@@ -146,6 +129,30 @@ class CatalogFiles:
             for site in map(self.site, self.sites()):
                 problems += site_problems(document, component, site)
         return problems
+
+
+def _read_named(
+    paths: Iterable[Path],
+    kind: type[V],
+    name: str,
+    what: str,
+    mistakes: Callable[[V], Iterable[tuple[tuple[str | int, ...], str]]],
+) -> dict[str, V]:
+    """Values from files that are called as the field `name` says. Refuses them all together, with each mistake's
+    place."""
+    found: dict[str, V] = {}
+    problems: list[Problem] = []
+    for path in paths:
+        document = read_yaml(path)
+        value, wrong = parse(document, kind)
+        problems += wrong
+        if value:
+            if getattr(value, name) != path.stem:
+                problems.append(document.problem((name,), f"must be {path.stem!r}, like the file name"))
+            found[getattr(value, name)] = value
+            problems += [document.problem(at, message) for at, message in mistakes(value)]
+    refuse(problems, f"the {what} are not usable")
+    return found
 
 
 def _state_of(*paths: Path) -> tuple[object, ...]:

@@ -1,5 +1,7 @@
 """The tickets that runs wait for."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlmodel import col, select
 
@@ -16,8 +18,12 @@ class WorkOrderRepository(Repository):
         self._run(sa.delete(WorkOrderRow).where(col(WorkOrderRow.run) == run, col(WorkOrderRow.step) == step))
 
     def of(self, run: int) -> list[WorkOrder]:
-        return [order for order in self.all() if order.run == run and not order.withdrawn]
+        return self._found(col(WorkOrderRow.run) == run, col(WorkOrderRow.withdrawn).is_(False))
 
     def all(self) -> list[WorkOrder]:
-        query = select(WorkOrderRow).order_by(col(WorkOrderRow.due_at), col(WorkOrderRow.run), col(WorkOrderRow.step))
+        return self._found()
+
+    def _found(self, *which: Any) -> list[WorkOrder]:
+        order = (col(WorkOrderRow.due_at), col(WorkOrderRow.run), col(WorkOrderRow.step))
+        query = select(WorkOrderRow).where(*which).order_by(*order)
         return [WorkOrder.model_validate(row.model_dump()) for row in self._session.exec(query)]
