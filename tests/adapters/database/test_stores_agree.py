@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator.domain.errors import OrchestratorError
 from orchestrator.domain.ordering.agency import StoredPlan
+from orchestrator.domain.ordering.plan import CHANGES
 from orchestrator.domain.recovery.drills import DrillState
 from orchestrator.domain.runs.run import RunState
 from orchestrator.ports.figures import FigureRecords, Histogram
@@ -89,6 +90,8 @@ def of_agency(tx: Transaction, agency: str, now: datetime) -> tuple[object, ...]
         tx.allocations.of(agency, site=SITE),
         tx.runs.open_of(agency),
         tx.runs.newest(agency=agency, limit=2),
+        (tx.runs.newest(agency=agency, purposes=CHANGES, limit=2), tx.runs.waiting(agency)),
+        (tx.runs.waiting(), tx.work_orders.all(), [tx.work_orders.of(run) for run in (1, 2, 3)]),
         tx.runs.drifted(agency),
         tx.secrets.proposed(agency),
         (tx.backups.held(agency), tx.backups.taken(agency)),

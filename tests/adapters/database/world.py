@@ -19,6 +19,7 @@ from orchestrator.domain.recovery.held_backups import HeldBackups
 from orchestrator.domain.recovery.verdict import Moment, Verdict
 from orchestrator.domain.runs.run import OPEN_RUN, Counts, RunState, StepState
 from orchestrator.domain.runs.run_options import Priority, RunOptions
+from orchestrator.domain.runs.work_order import WorkOrder
 from orchestrator.domain.selling.catalog import Verb
 from orchestrator.domain.service_levels.availability import Unmeasured
 from orchestrator.domain.service_levels.declaration import Declaration
@@ -148,6 +149,15 @@ class World:
                 tx.runs.put_step(run.id, step.model_copy(update=update))
 
         return moved
+
+    def do_ask_people(self) -> Operation:
+        run, step, withdrawn = self.one_of((1, 2, 3)), self.one_of(("desk.a", "desk.b")), self.one_of((False, True))
+        order = WorkOrder(run=run, step=step, agency=self.one_of(AGENCIES), component="desk", title="Train them",
+                          ticket=str(self.one_of((7, 8))), address="https://desk/8", opened_at=self.now,
+                          at_risk_at=self.now + TURN, due_at=self.now + self.one_of((2, 3)) * TURN,
+                          withdrawn=withdrawn)  # fmt: skip
+        gone = self.chance.random() < 0.3
+        return lambda tx: tx.work_orders.remove(run, step) if gone else tx.work_orders.put(order)
 
     def do_tell(self) -> Operation:
         told = (
