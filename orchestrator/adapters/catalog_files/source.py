@@ -177,9 +177,8 @@ def _component_problems(
         yield document.problem(("component",), f"component {component.component!r} is in the catalog twice")
     if component.component != path.stem:
         yield document.problem(("component",), f"must be {path.stem!r}, like the file name")
-    schema = {**component.parameters, "$defs": DEFINITIONS}
     try:
-        Draft202012Validator.check_schema(schema)
+        Draft202012Validator.check_schema(component.parameters)
     except SchemaError as error:
         yield document.problem(("parameters", *error.absolute_path), error.message)
         return
@@ -190,6 +189,7 @@ def _component_problems(
         yield document.problem(
             ("parameters",), "must have additionalProperties: false, or misspelt parameters are accepted"
         )
+    schema = {**component.parameters, "$defs": DEFINITIONS}
     for tier_id in component.tiers:
         resolved = component.resolve(tier_id, {})
         for wrong in violations(schema, resolved):
