@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.commands import run_command
 from tests.conftest import ROOT
 from tests.playbooks.grounds import PracticeHome
 
@@ -28,10 +29,9 @@ class Command:
         )
 
     def __call__(self, *words: object, expect: int = 0) -> str:
-        process = self.start(*words)
-        out, err = process.communicate(timeout=1800)
-        assert process.returncode == expect, f"{words} ended with {process.returncode}\n{out}\n{err}"
-        return out
+        done = run_command(words, self.practice.environment, patience=1800)
+        assert done.returncode == expect, f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
 
     def json(self, *words: object) -> Any:
         return json.loads(self(*words, "--json"))

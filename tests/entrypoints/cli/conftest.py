@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from orchestrator.entrypoints.cli.app import run
+from tests.commands import run_command
 from tests.conftest import ROOT, WORLD
 
 
@@ -53,14 +54,7 @@ class CommandLine:
 
     def __call__(self, *words: object, expect: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Run one command, which must exit with the expected code."""
-        done = subprocess.run(
-            [sys.executable, "-m", "orchestrator", *map(str, words)],
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+        done = run_command(words, self.environment | environment, patience=PATIENCE)
         assert done.returncode == expect, f"{words} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done
 
