@@ -1,5 +1,1 @@
 """Boots an inventory's hosts as real systemd machines on this one machine, with systemd-nspawn."""
-
-from orchestrator.adapters.practice.site import PracticeSite
-
-__all__ = ["PracticeSite"]

@@ -1,6 +1,11 @@
-"""The base tree: a plain Debian host, built once. Each practice host stores only its changes to it."""
+"""The base tree: a plain Debian host, built once. Each practice host stores only its changes to it.
+
+`python3 -m orchestrator.adapters.practice.base CACHE SUITE USER` builds it with nothing but Python, so that `make` can
+do it while the packages of the program are being installed.
+"""
 
 import hashlib
+import sys
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
@@ -78,3 +83,7 @@ def bootstrap(
             f"--customize-hook={hook}", *options, suite, str(tree), *(["-"] if sources else []),
             text=sources, keep_open=keep_open,
         )  # fmt: skip
+
+
+if __name__ == "__main__":
+    base_tree(Cache(Path(sys.argv[1])), suite=sys.argv[2], user=sys.argv[3], progress=print)

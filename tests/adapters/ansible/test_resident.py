@@ -185,9 +185,7 @@ def test_the_resident_ends_when_nobody_uses_it(
     monkeypatch.setattr(resident, "__file__", str(tmp_path / "resident.py"))
     host = Host(short_folder)
     host.run(packed(tmp_path / "impatient"))
-    eventually(lambda: Path(short_folder, "socket").exists())
-    pid = host.serves()
-    assert pid
+    pid = eventually(host.serves)
     eventually(lambda: not Path(f"/proc/{pid}").exists())
     assert not Path(short_folder, "socket").exists()
 

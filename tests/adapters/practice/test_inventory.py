@@ -1,3 +1,4 @@
+import re
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import pytest
 
 from orchestrator.adapters.practice.inventory import read_inventory
 from orchestrator.domain.errors import Kind, OrchestratorError
+from orchestrator.settings import Settings
 
 
 def test_hosts_come_in_the_inventorys_order_with_all_their_groups(inventory: Path) -> None:
@@ -77,3 +79,9 @@ def test_malformed_files_are_refused(inventory: Path, file: str, content: str) -
     with pytest.raises(OrchestratorError) as caught:
         read_inventory(inventory)
     assert caught.value.kind is Kind.INVALID
+
+
+def test_the_tree_that_make_builds_beforehand_is_the_one_of_the_practice_site(root: Path) -> None:
+    [words] = re.findall(r"orchestrator\.adapters\.practice\.base (.*)", (root / "Makefile").read_text())
+    site = read_inventory(root / "inventories/practice")
+    assert words.split() == [str(Settings().cache), site.suite, site.user]

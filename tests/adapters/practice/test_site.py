@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from orchestrator.adapters.practice import PracticeSite
 from orchestrator.adapters.practice.commands import PACKAGES
+from orchestrator.adapters.practice.site import PracticeSite
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.estate.practice import HostState
 
@@ -193,7 +193,7 @@ def test_a_second_checkout_is_refused_and_learns_whose_site_is_in_the_way(
 def _killed(call: str, delay: float, inventory: Path, top: Path) -> None:
     """Call it in a process that is killed after some seconds."""
     script = (
-        "import sys; from pathlib import Path; from orchestrator.adapters.practice import PracticeSite\n"
+        "import sys; from pathlib import Path; from orchestrator.adapters.practice.site import PracticeSite\n"
         f"PracticeSite(inventory=Path(sys.argv[1]), home=Path(sys.argv[2]), cache=Path(sys.argv[3])).{call}"
     )
     command = subprocess.Popen([sys.executable, "-c", script, str(inventory), str(top / "home"), str(CACHE)])
