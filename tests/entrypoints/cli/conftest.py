@@ -52,6 +52,10 @@ class CommandLine:
     def home(self) -> Path:
         return self.folder / "home"
 
+    def begin(self, installed: Path) -> None:
+        """Have a state directory as `init` makes it: a copy of one."""
+        shutil.copytree(installed, self.home)
+
     def __call__(self, *words: object, expect: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Run one command, which must exit with the expected code."""
         done = run_command(words, self.environment | environment, patience=PATIENCE)
@@ -137,11 +141,19 @@ class InProcess(CommandLine):
         return subprocess.CompletedProcess(list(words), code, said.out, said.err)
 
 
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state directory that `init` has made."""
+    command = CommandLine(tmp_path_factory.mktemp("installed"))
+    command("init")
+    return command.home
+
+
 @pytest.fixture
-def swift(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> InProcess:
+def swift(tmp_path: Path, installed: Path, capsys: pytest.CaptureFixture[str]) -> InProcess:
     """A command line in this process with a fresh state directory."""
     command = InProcess(tmp_path, capture=capsys)
-    command("init")
+    command.begin(installed)
     return command
 
 
@@ -155,10 +167,10 @@ def ours(swift: InProcess) -> InProcess:
 
 
 @pytest.fixture
-def orchestrator(tmp_path: Path) -> Iterator[CommandLine]:
+def orchestrator(tmp_path: Path, installed: Path) -> Iterator[CommandLine]:
     """A command line with a fresh state directory; what it started is killed afterwards."""
     command = CommandLine(tmp_path)
-    command("init")
+    command.begin(installed)
     yield command
     command.end()
 

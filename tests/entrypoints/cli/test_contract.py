@@ -11,10 +11,10 @@ from tests.entrypoints.cli.conftest import CommandLine
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+def served(tmp_path_factory: pytest.TempPathFactory, installed: Path) -> CommandLine:
     """An agency with alpha in service."""
     command = CommandLine(tmp_path_factory.mktemp("served"))
-    command("init")
+    command.begin(installed)
     command("apply", command.order(services={"alpha": {}}), "--yes")
     return command
 

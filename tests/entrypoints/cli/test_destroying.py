@@ -14,9 +14,9 @@ KEPT = {"alpha": {}, "disaster-recovery": {}}
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+def made(tmp_path_factory: pytest.TempPathFactory, installed: Path) -> CommandLine:
     command = CommandLine(tmp_path_factory.mktemp("made"))
-    command("init")
+    command.begin(installed)
     command("apply", command.order(services=KEPT), "--yes")
     return command
 

@@ -11,10 +11,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def failed(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+def failed(tmp_path_factory: pytest.TempPathFactory, installed: Path) -> CommandLine:
     """Run 1 failed, printing a secret."""
     command = CommandLine(tmp_path_factory.mktemp("failed"))
-    command("init")
+    command.begin(installed)
     command("apply", command.order(services={"alpha": {"tell": True}}), "--yes", expect=1)
     return command
 
@@ -37,9 +37,9 @@ def test_logs_of_one_step_show_no_other(failed: CommandLine) -> None:
     assert "steps: alpha.precheck, alpha.provision" in failed("run", "logs", 1, "alpha.nothing", expect=4).stderr
 
 
-def test_logs_can_be_followed_to_the_end_of_the_run(tmp_path: Path) -> None:
+def test_logs_can_be_followed_to_the_end_of_the_run(tmp_path: Path, installed: Path) -> None:
     command = CommandLine(tmp_path)
-    command("init")
+    command.begin(installed)
     applying = command.start("apply", command.order(services={"alpha": {"sleep": 331.5}}), "--yes")
     try:
         eventually(lambda: processes_mentioning("sleep 331.5"))

@@ -10,10 +10,10 @@ from tests.entrypoints.cli.conftest import CommandLine, InProcess
 
 
 @pytest.fixture(scope="module")
-def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def applied(tmp_path_factory: pytest.TempPathFactory, installed: Path) -> Path:
     """The folder of a command line that has put alpha into service."""
     command = CommandLine(tmp_path_factory.mktemp("applied"))
-    command("init")
+    command.begin(installed)
     command("apply", command.order(services={"alpha": {}}), "--yes")
     return command.folder
 
