@@ -168,6 +168,7 @@ YEARLY_NEVER = "DTSTART:19000101T000000Z DURATION:PT1H RRULE:FREQ=DAILY;BYMONTH=
 
 
 @pytest.mark.attack
+@pytest.mark.slow
 class TestAHostileCalendar:
     """Every one of these once took minutes or gigabytes, or ended in a stack trace."""
 

@@ -25,6 +25,7 @@ def test_rules_are_valid_and_few() -> None:
     assert sum(int(line.split()[1]) for line in said.splitlines() if "rules found" in line) <= 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=[c.stem for c in CASES])
 def test_rules_pass_their_cases(case: Path) -> None:
     promtool("test", "rules", case)

@@ -49,7 +49,7 @@ CHANGING = """
 """
 
 
-@pytest.fixture(params=["warm", "cold"])
+@pytest.fixture(params=["warm", pytest.param("cold", marks=pytest.mark.slow)])
 def failing(request: pytest.FixtureRequest, make_steps: Callable[[str], Steps]) -> Callable[[str], Step]:
     steps = make_steps(request.param)
 

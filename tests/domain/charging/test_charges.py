@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.domain.calendars.months import CalendarMonth
@@ -16,6 +16,8 @@ from orchestrator.domain.selling.agreement import Term
 PENNY = Decimal("0.01")
 
 terms = st.builds(Term, start=st.dates(date(2026, 1, 1), date(2033, 12, 31)), months=st.integers(1, 84))
+fewer = settings(max_examples=40)
+"""For what counts a term day by day."""
 amounts = st.integers(0, 10**11).map(lambda pence: Decimal(pence) / 100)
 
 
@@ -35,6 +37,7 @@ def whole(term: Term, total: Decimal) -> tuple[Rate, ...]:
 
 
 class TestAMonthsCharges:
+    @fewer
     @given(terms, amounts)
     @example(Term(start=date(2026, 7, 1), months=48), Decimal("32000000.00"))
     @example(Term(start=date(2028, 2, 10), months=12), Decimal("100.00"))
@@ -45,6 +48,7 @@ class TestAMonthsCharges:
         assert sum(charged) == committed(rates) == total
         assert charged[0] == charged[-1] == 0
 
+    @fewer
     @given(terms, amounts)
     def test_are_proportional_to_the_days_that_the_term_covers(self, term: Term, total: Decimal) -> None:
         """Counted day by day. A term that ends in a month of another length than its first is a few days longer or

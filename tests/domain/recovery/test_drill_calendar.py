@@ -164,7 +164,7 @@ class TestTheWorstMoment:
         a_year = max(12 // every, 1)
         assert all(Moment.WORST in kinds[n : n + a_year] for n in range(60 - a_year))
 
-    @settings(max_examples=150)
+    @fewer
     @given(policies, st.text(min_size=1, max_size=5))
     def test_is_among_the_drills_of_every_calendar_year(self, policy: DrillPolicy, agency: str) -> None:
         """In the agency's time zone, whatever the blackouts."""

@@ -9,6 +9,8 @@ import pytest
 
 from tests.entrypoints.cli.conftest import CommandLine
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, installed: Path) -> CommandLine:

@@ -86,6 +86,7 @@ class TestWhatIsBroken:
         assert found["standing"] == "failed"
         assert found["details"]
 
+    @pytest.mark.slow
     def test_running_schedules_and_workers_pass(self, orchestrator: CommandLine) -> None:
         orchestrator.start("serve", "--port", "0", **REAL)
         eventually(lambda: standings(orchestrator)["workers"] == "passed")

@@ -14,6 +14,8 @@ from orchestrator.adapters.keys.secret_box import SecretBox
 from tests.databases import Databases
 from tests.entrypoints.cli.conftest import CommandLine, eventually
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def orchestrator(tmp_path: Path, databases: Databases) -> Iterator[CommandLine]:
@@ -22,7 +24,8 @@ def orchestrator(tmp_path: Path, databases: Databases) -> Iterator[CommandLine]:
     command = CommandLine(tmp_path, database=url)
     command("init")
     for agency in ("a-one", "a-two"):
-        command("apply", command.order(agency, services={"alpha": {}}), "--yes")
+        command.order(agency, services={"alpha": {}})
+    command("apply", tmp_path, "--yes")
     yield command
     command.end()
 

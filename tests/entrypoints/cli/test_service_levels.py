@@ -8,6 +8,8 @@ import yaml
 
 from tests.entrypoints.cli.conftest import CommandLine, InProcess
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def applied(tmp_path_factory: pytest.TempPathFactory, installed: Path) -> Path:

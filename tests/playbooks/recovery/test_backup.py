@@ -79,9 +79,7 @@ def test_a_rebuilt_desk_is_restored_agency_by_agency(drills: Drills) -> None:
         steps.succeed("service-desk", "backup", tenant=tenant)
     before = [_facts(steps, tenant) for tenant in (ALPHA, BRAVO)]
     authority = steps.on("desk1", "cat /etc/service-desk/tls/ca.pem")
-    steps.on(
-        "desk1", "systemctl stop service-desk; rm /var/lib/service-desk/ready; rm -r /etc/service-desk"
-    )
+    steps.on("desk1", "systemctl stop service-desk; rm /var/lib/service-desk/ready; rm -r /etc/service-desk")
     for tenant in (BRAVO, ALPHA):
         steps.succeed("service-desk", "restore", tenant=tenant)
     assert steps.on("desk1", "cat /etc/service-desk/tls/ca.pem") == authority

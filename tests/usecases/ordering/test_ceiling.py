@@ -98,6 +98,7 @@ def test_an_agency_that_comes_back_owes_what_it_owed(house: House) -> None:
         assert tx.agencies.committed("trial", without="nobody") == Decimal(3 * 10 + 12 * 20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_the_ceiling_counts_what_is_owed_or_promised(house: House, seed: int) -> None:
     chance, sheet = random.Random(seed), Sheet(house)
