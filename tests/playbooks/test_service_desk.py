@@ -99,6 +99,15 @@ def test_a_stopped_service_is_detected(breakable: Steps, broken: str, complaint:
     assert complaint in str(outcome.error)
 
 
+def test_a_desk_that_starts_without_its_database_waits_and_offers_no_installer(breakable: Steps) -> None:
+    """Request Tracker would offer it to everybody, and go on doing so when the database is back."""
+    refused = "journalctl --unit service-desk --since -2min | grep -q 'cannot use its database'"
+    breakable.on("desk1", "systemctl stop postgresql; systemctl restart service-desk")
+    breakable.on("desk1", f'timeout 60 sh -c "until {refused}; do sleep 0.2; done"')
+    breakable.on("desk1", "systemctl start postgresql")
+    breakable.succeed("service-desk", "verify")
+
+
 @pytest.mark.parametrize(("wrong", "complaint"), WRONGS)
 def test_a_wrong_password_or_an_excessive_right_is_detected(breakable: Steps, wrong: str, complaint: str) -> None:
     run_in_rt(breakable, _filled(wrong))

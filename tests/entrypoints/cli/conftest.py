@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.entrypoints.cli import output
 from orchestrator.entrypoints.cli.app import run
 from tests.commands import run_command
 from tests.conftest import ROOT, WORLD
@@ -134,6 +135,8 @@ class InProcess(CommandLine):
         with pytest.MonkeyPatch.context() as patch:
             for name, value in (self.environment | environment).items():
                 patch.setenv(name, value)
+            for voice in (output.console, output.progress):  # it asks for its width once
+                voice.__dict__.pop("console", None)
             self.capture.readouterr()
             code = run([str(word) for word in words])
             said = self.capture.readouterr()
