@@ -52,7 +52,7 @@ def tenancy_problems(document: YamlDocument, component: Component) -> Iterator[P
 
 
 def people_problems(document: YamlDocument, component: Component) -> Iterator[Problem]:
-    """Lists of people that do not exist, and secrets from which their passwords cannot be derived."""
+    """Lists of people that do not exist, and secrets from which their passwords or keys cannot be derived."""
     for listed, secret in component.people.items():
         if component.parameters.get("properties", {}).get(listed, {}).get("type") != "array":
             yield document.problem(("people", listed), f"there is no parameter {listed!r} that is a list")
@@ -60,6 +60,11 @@ def people_problems(document: YamlDocument, component: Component) -> Iterator[Pr
             yield document.problem(("people", listed), "passwords are of names: its items need a `name` each")
         if component.secrets.get(secret) is not SecretKind.PASSWORD:
             yield document.problem(("people", listed), f"there is no secret {secret!r} that is a password")
+    for listed, secret in component.totp.items():
+        if listed not in component.people:
+            yield document.problem(("totp", listed), f"there is no list of people {listed!r}")
+        if component.secrets.get(secret) is not SecretKind.PASSWORD or secret in component.people.values():
+            yield document.problem(("totp", listed), f"there is no secret {secret!r} that is a password of its own")
 
 
 def _named(items: Mapping[str, Any]) -> bool:
@@ -83,9 +88,10 @@ def reach_problems(document: YamlDocument, component: Component, catalog: Catalo
             yield document.problem(("reachability", n, "function"), f"there is no function {reach.function!r}")
         for m, port in enumerate(reach.ports):
             yield from _template_problems(document, ("reachability", n, "ports", m), port, known)
-    for n, function in enumerate(component.workplaces):
-        if function not in component.hosts:
-            yield document.problem(("workplaces", n), f"there is no function {function!r}")
+    for field, functions in (("workplaces", component.workplaces), ("dial_in", component.dial_in)):
+        for n, function in enumerate(functions):
+            if function not in component.hosts:
+                yield document.problem((field, n), f"there is no function {function!r}")
 
 
 def _allocated(component: Component, catalog: Catalog) -> set[str]:

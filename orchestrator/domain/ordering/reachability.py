@@ -70,8 +70,9 @@ class Reachability:
         return tuple(sorted(found, key=str))
 
     def ways(self, component: Component) -> tuple[Way, ...]:
-        """What may be reached through the component's hosts, by devices and by people who work there."""
-        audience = Audience.DEVICES if component.component == NETWORK else Audience.WORKPLACES
+        """What may be reached through the component's hosts, by devices and by people who work or dial in there."""
+        leads_devices = component.component == NETWORK or component.dial_in
+        audience = Audience.DEVICES if leads_devices else Audience.WORKPLACES
         if audience is Audience.WORKPLACES and not component.workplaces:
             return ()
         found = [
@@ -131,13 +132,13 @@ class Reachability:
 
     def _devices(self, component: Component, reach: Reach) -> Iterator[str]:
         """The addresses of devices, as a host sees them: only the agency's own hosts have a route to its network;
-        others see its gateway's address."""
-        if NETWORK not in self._services:
-            return
-        if component.dedicates(reach.function) and (subnet := self._subnet()):
+        others see its gateway's address. Every host sees those who dial in by the address of the host they dial."""
+        if component.dedicates(reach.function) and NETWORK in self._services and (subnet := self._subnet()):
             yield str(subnet)
         else:
             yield from self._addresses(NETWORK, GATEWAY)
+        for one in self._components():
+            yield from self._addresses(one.component, *one.dial_in)
 
     def _addresses(self, component: str, *functions: str) -> Iterator[str]:
         """The addresses of the hosts of these functions, if the agency has the component."""

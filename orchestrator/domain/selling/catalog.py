@@ -260,6 +260,8 @@ class Component(Value):
     secrets: Mapping[Name, SecretKind] = {}
     people: Mapping[Name, Name] = Field(default={}, exclude_if=lambda people: not people)
     """Parameters that list people, and the secret from which the passwords of each list are derived."""
+    totp: Mapping[Name, Name] = Field(default={}, exclude_if=lambda totp: not totp)
+    """Those of them whose people also log in with a one-time code, and the secret from which their keys are derived."""
     parameters: Mapping[str, Any]
     tiers: Annotated[Mapping[Identifier, Tier], Field(min_length=1)]
     probes: tuple[Probe, ...] = ()
@@ -267,6 +269,8 @@ class Component(Value):
     reachability: tuple[Reach, ...] = Field(default=(), exclude_if=lambda reachability: not reachability)
     workplaces: tuple[Name, ...] = Field(default=(), exclude_if=lambda workplaces: not workplaces)
     """Functions on whose hosts the agency's people run their own programs."""
+    dial_in: tuple[Name, ...] = Field(default=(), exclude_if=lambda dial_in: not dial_in)
+    """Functions on whose hosts the agency's people dial in: by these hosts' addresses they reach what devices reach."""
     homes: Homes | None = Field(default=None, exclude_if=lambda homes: homes is None)
     recovery: RecoveryScope = RecoveryScope(data=())
     timeouts: Mapping[Verb, timedelta] = {}

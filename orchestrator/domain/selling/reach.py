@@ -17,7 +17,7 @@ class Audience(StrEnum):
     PROVIDER = "provider"
     """Machines from which the site is managed and monitored."""
     DEVICES = "devices"
-    """Devices on the agency's own network, and those that dial in to it."""
+    """Devices on the agency's own network, those that dial in to it, and those of people who dial in elsewhere."""
     WORKPLACES = "workplaces"
     """Hosts on which the agency's people work: those of a component's `workplaces` functions."""
     BACKUPS = "backups"

@@ -164,6 +164,45 @@ def test_a_shared_function_of_a_dedicated_component_has_a_shared_host_and_admits
     assert ways == [("192.0.2.2", False), ("192.0.2.3", True)]
 
 
+def test_who_dials_in_reaches_what_devices_reach_by_the_address_of_the_host_they_dial(
+    catalog: Catalog, agreement: FrameworkAgreement, site: Site
+) -> None:
+    gate = component(
+        "gate",
+        hosts={"access": "gate_hosts"},
+        dial_in=["access"],
+        reachability=[{"function": "access", "ports": ["tcp/24431"], "admits": ["anyone"]}],
+    )
+    wider = Catalog(components={**catalog.components, "gate": gate})
+    place = site.model_copy(
+        update={"hosts": {**site.hosts, "g1": Host(name="g1", address="192.0.2.9", groups=("gate_hosts",))}}
+    )
+    world: Any = {"catalog": wider, "agreement": agreement, "site": place}
+    everything = _reachability({**ALL, "gate": {"tier": "standard"}}, **world)
+    assert [(way.address, way.port) for way in everything.ways(gate)] == [("192.0.2.2", 443), ("192.0.2.3", 22)]
+    for name, by_devices in (("desk", "192.0.2.1"), ("desktop", "10.64.1.0/24")):
+        (admitted,) = everything.admissions(wider.components[name])
+        assert {"192.0.2.9", by_devices} <= {*admitted.sources}
+    assert not any("192.0.2.9" in str(one) for one in everything.admissions(wider.components["network"]))
+    (own,) = everything.admissions(gate)
+    assert own.sources == ("0.0.0.0/0",)
+
+
+def test_who_dials_in_is_admitted_without_a_network_of_the_agency(
+    catalog: Catalog, agreement: FrameworkAgreement, site: Site
+) -> None:
+    gate = component("gate", hosts={"access": "desktop_hosts"}, dial_in=["access"])
+    hall = component("hall", hosts={"main": "desk_hosts"},
+                     reachability=[{"function": "main", "ports": ["tcp/80"], "admits": ["devices"]}])  # fmt: skip
+    wider = Catalog(components={**catalog.components, "gate": gate, "hall": hall})
+    ordered = {name: {"tier": "standard"} for name in ("gate", "hall")}
+    found = _reachability(ordered, catalog=wider, agreement=agreement, site=site)
+    assert [str(one) for one in found.admissions(hall)] == ["desk1 192.0.2.2 tcp/80 from 192.0.2.3"]
+    assert (
+        _reachability({"hall": ordered["hall"]}, catalog=wider, agreement=agreement, site=site).admissions(hall) == ()
+    )
+
+
 def test_no_service_of_an_agency_that_leaves_admits_anybody(catalog: Catalog, site: Site) -> None:
     nothing = Reachability({}, catalog=catalog, allocations={}, site=site)
     assert {nothing.admissions(component) for component in catalog.components.values()} == {()}
