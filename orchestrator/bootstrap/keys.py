@@ -1,4 +1,5 @@
-"""Keys: replacing the key that seals secrets, the keys of sites, and agencies' secrets and certificates."""
+"""Keys: replacing the key that seals secrets, the keys of sites, and agencies' secrets and certificates, and handing
+out to people what they log in with."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -9,6 +10,7 @@ from orchestrator.bootstrap.base import Base
 from orchestrator.bootstrap.ordering import OrderingParts
 
 if TYPE_CHECKING:
+    from orchestrator.usecases.keys.handing_out import HandingOut
     from orchestrator.usecases.keys.rekeying import Rekeying
     from orchestrator.usecases.keys.renewing import Renewing
     from orchestrator.usecases.keys.rotating import Rotating
@@ -40,6 +42,12 @@ class KeyParts:
             planning=self.ordering.planning,
             provisioning=self.ordering.provisioning,
         )
+
+    @cached_property
+    def handing_out(self) -> "HandingOut":
+        from orchestrator.usecases.keys.handing_out import HandingOut
+
+        return HandingOut(source=self.base.source, store=self.base.store, secrets=self.base.secrets)
 
     @cached_property
     def rekeying(self) -> "Rekeying":

@@ -25,15 +25,22 @@ def password_of(person: str, secret: str) -> str:
     return hashlib.sha256(f"{secret}/{person}".encode()).hexdigest()[:24]
 
 
+def totp_key_of(person: str, secret: str) -> str:
+    """The key of one person's one-time codes (RFC 6238), derived in the same way: 160 bits of HMAC-SHA-256, in
+    hexadecimal."""
+    return hmac.new(secret.encode(), f"totp/{person}".encode(), hashlib.sha256).hexdigest()[:40]
+
+
 def passwords(
     component: Component, parameters: Mapping[str, Any], secrets: Mapping[str, str]
 ) -> dict[str, dict[str, str]]:
-    """`users_passwords` -> person -> password, for each list of people in the parameters."""
+    """`users_passwords` -> person -> password, for each list of people in the parameters, and `users_totp_keys` for
+    each list of people who also log in with one-time codes."""
+    kinds = (("passwords", component.people, password_of), ("totp_keys", component.totp, totp_key_of))
     return {
-        f"{listed}_passwords": {
-            person: password_of(person, secrets[secret]) for person in names_of(parameters.get(listed, ()))
-        }
-        for listed, secret in component.people.items()
+        f"{listed}_{kind}": {person: derive(person, secrets[secret]) for person in names_of(parameters.get(listed, ()))}
+        for kind, lists, derive in kinds
+        for listed, secret in lists.items()
     }
 
 

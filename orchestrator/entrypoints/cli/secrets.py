@@ -1,5 +1,6 @@
-"""`orchestrator secret`: lists and rotates secrets."""
+"""`orchestrator secret`: lists, hands out and rotates secrets."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,14 +8,15 @@ import typer
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.cli.asking import require_yes
 from orchestrator.entrypoints.cli.context import application
-from orchestrator.entrypoints.cli.options import NoFollow, Wishes, Yes
+from orchestrator.entrypoints.cli.options import AgencyId, NoFollow, Wishes, Yes
 from orchestrator.entrypoints.cli.ordering import finish_open_run, follow
 from orchestrator.entrypoints.cli.output import AsJson, console, print_json
+from orchestrator.files import write_new_file
 
 if TYPE_CHECKING:
     from orchestrator.bootstrap import Application
 
-app = typer.Typer(no_args_is_help=True, help="List and rotate secrets.")
+app = typer.Typer(no_args_is_help=True, help="List, hand out and rotate secrets.")
 
 
 @app.command("list")
@@ -34,6 +36,23 @@ def list_secrets(
         print_json({"secrets": [view.model_dump(mode="json") for view in views]})
     else:
         show_secrets(views, now)
+
+
+@app.command("hand-out")
+def hand_out(
+    agency: AgencyId,
+    component: Annotated[str, typer.Argument(help="The service they log in to.", metavar="COMPONENT")],
+    person: Annotated[str, typer.Argument(help="Their name, as the call-off has it.", metavar="PERSON")],
+    file: Annotated[Path, typer.Argument(help="The file to create; it must not exist.", metavar="FILE")],
+) -> None:
+    """Write what a person logs in with to a file that only you can read: the password and, if the service wants
+    one-time codes, the otpauth: address that sets up an authenticator app.
+
+    Example: orchestrator secret hand-out cabinet-office flexible-working user1 /dev/shm/user1
+    """
+    with application() as app:
+        write_new_file(file, app.keys.handing_out.credentials(agency, component, person).text)
+    console.print(f"Written: {file}. Remove it when {person} has it.")
 
 
 @app.command()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.domain.runs.assignment import password_of, passwords, writer_of
+from orchestrator.domain.runs.assignment import password_of, passwords, totp_key_of, writer_of
 from tests.domain.conftest import component
 
 DESK = component("desk", secrets={"token": "password"}, people={"users": "token"})
@@ -14,6 +14,18 @@ def test_each_listed_person_and_nobody_else_has_a_password_of_their_own() -> Non
     made = passwords(DESK, {"users": ["ann", "bob"]}, {"token": "a secret"})
     assert made == {"users_passwords": {name: password_of(name, "a secret") for name in ("ann", "bob")}}
     assert len(set(made["users_passwords"].values())) == 2
+
+
+def test_who_logs_in_with_codes_has_a_key_of_their_own_that_another_secret_gives() -> None:
+    gate = component("gate", secrets={"token": "password", "codes": "password"}, people={"users": "token"},
+                     totp={"users": "codes"})  # fmt: skip
+    made = passwords(gate, {"users": ["ann", "bob"]}, {"token": "a secret", "codes": "another"})
+    assert made["users_totp_keys"] == {name: totp_key_of(name, "another") for name in ("ann", "bob")}
+    assert {len(bytes.fromhex(key)) for key in made["users_totp_keys"].values()} == {20}, "as RFC 4226 recommends"
+    assert len({*made["users_totp_keys"].values(), totp_key_of("ann", "a secret")}) == 3
+    assert (
+        made["users_passwords"] == passwords(DESK, {"users": ["ann", "bob"]}, {"token": "a secret"})["users_passwords"]
+    )
 
 
 def test_a_person_of_whom_more_is_said_than_a_name_has_the_same_password() -> None:
