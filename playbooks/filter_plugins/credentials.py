@@ -27,9 +27,14 @@ def htpasswd(user: str, password: str) -> str:
     return f"{user}:{digest(user, password)}"
 
 
+def password_digests(passwords: Mapping[str, str]) -> dict[str, str]:
+    """Return the digests of people's passwords."""
+    return {user: digest(user, password) for user, password in passwords.items()}
+
+
 def directory_passwords(passwords: Mapping[str, str]) -> dict[str, str]:
     """Return the passwords of accounts as a directory keeps them, which compares them by the host's libcrypt."""
-    return {user: f"{{CRYPT}}{digest(user, password)}" for user, password in passwords.items()}
+    return {user: f"{{CRYPT}}{made}" for user, made in password_digests(passwords).items()}
 
 
 class FilterModule:
@@ -37,4 +42,8 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"htpasswd": htpasswd, "directory_passwords": directory_passwords}
+        return {
+            "htpasswd": htpasswd,
+            "directory_passwords": directory_passwords,
+            "password_digests": password_digests,
+        }
