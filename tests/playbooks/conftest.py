@@ -85,6 +85,8 @@ class Tenant:
             "vpn_port": str(51900 + self.number),
             "session_port": str(13000 + self.number),
             "directory_port": str(63600 + self.number),
+            "access_port": str(24430 + self.number),
+            "access_network": f"10.65.{self.number}.0/24",
             "journal_port": str(19600 + self.number),
             "rack": str(self.number),
         }

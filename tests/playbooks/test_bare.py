@@ -13,6 +13,11 @@ from tests.playbooks.grounds import PracticeHome, practice_site
 
 pytestmark = pytest.mark.bare
 
+COMPONENTS = [
+    "network", "desktop", "identity", "service-desk", "thin-client", "disaster-recovery", "data-centre",
+    "flexible-working",
+]  # fmt: skip
+
 
 @pytest.fixture(params=SUITES)
 def bare(
@@ -24,10 +29,7 @@ def bare(
         yield steps_on(home)
 
 
-@pytest.mark.parametrize(
-    "component",
-    ["network", "desktop", "identity", "service-desk", "thin-client", "disaster-recovery", "data-centre"],
-)
+@pytest.mark.parametrize("component", COMPONENTS)
 def test_a_role_sets_up_a_bare_host_completely(bare: Steps, component: str) -> None:
     found = bare.source.catalog().components[component]
     for needed in found.needs:

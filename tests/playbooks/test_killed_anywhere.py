@@ -9,7 +9,10 @@ from orchestrator.domain.events import TaskFinished
 from orchestrator.domain.runs.run import StepState
 from tests.playbooks.conftest import Steps
 
-COMPONENTS = ["network", "desktop", "identity", "service-desk", "thin-client", "disaster-recovery", "data-centre"]
+COMPONENTS = [
+    "network", "desktop", "identity", "service-desk", "thin-client", "disaster-recovery", "data-centre",
+    "flexible-working",
+]  # fmt: skip
 
 
 def _fresh(steps: Steps, component: str) -> None:

@@ -58,6 +58,7 @@ services:
   thin-client: {tier: standard, quantity: 1, parameters: {users: [ada], image_url: https://images.example/thin}}
   disaster-recovery: {tier: standard}
   data-centre: {tier: standard, quantity: 1}
+  flexible-working: {tier: standard, parameters: {users: [ada]}}
 recovery:
   time_zone: Europe/London
   windows: [{days: [sat], start: "22:00", end: "23:00"}]
@@ -234,7 +235,7 @@ def rendered(
         "functions": sorted(component.hosts), "hosts": hosts,
         "needs": {"network": {"gateway": hosts[next(iter(hosts))]}},
         "allocation": {"subnet": "10.64.7.0/24", "vpn_port": "51827", "session_port": "13007", "journal_port": "19607",
-                       "directory_port": "63607"},
+                       "directory_port": "63607", "access_port": "24437", "access_network": "10.65.7.0/24"},
         "bubble": {"directory": "/nonexistent", "name": "drill-1", "snapshot": "x", "address": "192.0.2.8"},
         **component.resolve("standard", {**order.services[component.component].parameters, **chosen}),
     }  # fmt: skip

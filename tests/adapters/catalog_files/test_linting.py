@@ -91,3 +91,25 @@ def test_a_shared_function_that_means_nothing_is_reported(source: CatalogFiles, 
     file = source.catalog_dir / f"components/{component}.yml"
     file.write_text(f"{file.read_text()}shared: [nothing]\n")
     assert any(complaint in str(problem) for problem in source.lint())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "complaint"),
+    [
+        ("dial_in: [access]", "dial_in: [gate]", "there is no function 'gate'"),
+        ("totp: {users:", "totp: {agents:", "there is no list of people 'agents'"),
+        (
+            "totp: {users: users_totp}",
+            "totp: {users: users_password}",
+            "'users_password' that is a password of its own",
+        ),
+        ("totp: {users: users_totp}", "totp: {users: authority_key}", "'authority_key' that is a password of its own"),
+    ],
+)
+def test_a_way_in_without_hosts_and_codes_without_people_or_a_secret_are_reported(
+    source: CatalogFiles, before: str, after: str, complaint: str
+) -> None:
+    file = source.catalog_dir / "components/flexible-working.yml"
+    assert before in file.read_text()
+    file.write_text(file.read_text().replace(before, after))
+    assert any(complaint in str(problem) for problem in source.lint())

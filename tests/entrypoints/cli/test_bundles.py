@@ -6,7 +6,10 @@ from tests.conftest import ROOT
 from tests.entrypoints.cli.conftest import InProcess
 
 ORDER = (ROOT / "examples/cabinet-office.yml").read_text().partition("services:")[0] + "services:\n"
-MEMBERS = ["data-centre", "desktop", "disaster-recovery", "identity", "network", "service-desk", "thin-client"]
+MEMBERS = [
+    "data-centre", "desktop", "disaster-recovery", "flexible-working", "identity", "network", "service-desk",
+    "thin-client",
+]  # fmt: skip
 
 
 def written(ours: InProcess, services: str) -> Path:
