@@ -121,7 +121,9 @@ class Lists:
 
     def _accounts(self, names: list[str]) -> str:
         own = ACCOUNT.format(name="access", number=self.number)
-        return "root:x:0:0::/root:/bin/sh\n" + own + "".join(ACCOUNT.format(name=n, number=NOBODY) for n in names)
+        return (
+            "root:x:0:0::/root:/bin/sh\n" + own + "".join(ACCOUNT.format(name=n, number=NOBODY) for n in sorted(names))
+        )
 
     def _write_accounts(self, names: list[str]) -> None:
         """Write in place, because the server sees the file that was there as it started."""
@@ -138,7 +140,8 @@ def sessions(module: AnsibleModule, lists: Lists) -> list[dict[str, Any]]:
     status, told, errors = module.run_command(["occtl", "--socket-file", str(lists.control), "--json", "show", "users"])
     if status != 0:
         raise OSError(f"the server does not say who is connected: {errors or told}")
-    return list(json.loads(told))
+    # Who only asks for the login page is among them, without a name.
+    return [one for one in json.loads(told) if one["State"] == "connected"]
 
 
 def end(module: AnsibleModule, lists: Lists, found: list[dict[str, Any]]) -> None:

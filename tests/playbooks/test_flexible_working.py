@@ -94,7 +94,7 @@ rm {given}; cat {told}""",
         """Who is connected, as docs/operating.md says how to see it."""
         show = f"occtl --json --socket-file /run/agency-access/{tenant.id}/control/occtl show users"
         found: list[dict[str, Any]] = json.loads(self.steps.on("access1", show))
-        return found
+        return [one for one in found if one["State"] == "connected"]
 
     def reaches(self, address: str, port: int | str) -> bool:
         """Whether who is connected reaches a port through the tunnel."""
@@ -259,7 +259,9 @@ def test_who_leaves_the_list_is_cut_off_at_once_and_does_not_come_back(remote: R
 def test_a_session_of_somebody_who_is_not_on_the_list_is_detected_and_ended(remote: Remote) -> None:
     remote.dial_in(ALPHA, "user2")
     remote.steps.on("access1", f"sed -i /^user2:/d {FOLDER}/passwords; sed -i /user2/d {STATE}/codes {FOLDER}/accounts")
-    alone = {"users": ["user1"]}
+    alone, place = {"users": ["user1"]}, remote.command(ALPHA, "nobody").rpartition("//")[2].strip("/")
+    asks = f"sleep 60 | ip netns exec home openssl s_client -connect {place}"
+    remote.steps.on("access1", f"systemd-run --quiet --unit=asks sh -c '{asks}'")  # who only looks is no session
     outcome = remote.steps.run("flexible-working", "verify", parameters=alone)
     assert "connected, and not on the list: user2" in str(outcome.error)
     remote.steps.succeed("flexible-working", "provision", parameters=alone)
