@@ -260,6 +260,8 @@ def check_lists(lists: Lists, people: dict[str, Login]) -> None:
         raise VerificationError(f"not on the lists as ordered: {', '.join(wrong)}")
     if lists.accounts_differ(list(people)):
         raise VerificationError("the accounts are not those of the people on the list")
+    if lists.is_stuck():
+        raise VerificationError("a login that was killed has left its lock, and no code is accepted")
 
 
 def check_refusals(visitor: Visitor) -> None:

@@ -20,7 +20,7 @@ KIND = "HOTP/T30"
 ACCOUNT = "{name}:x:{number}:65534::/nonexistent:/usr/sbin/nologin\n"
 NOBODY = 65534
 STALE_SECONDS = 5
-"""After which a lock is one of a process that was killed. Until it is removed, no code is accepted."""
+"""After which a lock is one of a process that was killed."""
 LISTS = {
     "folder": {"type": "path", "required": True},
     "state": {"type": "path", "required": True},
@@ -59,6 +59,10 @@ class Lists:
     @property
     def _lock(self) -> Path:
         return self.state / "codes.lock"
+
+    @property
+    def _new_codes(self) -> Path:
+        return self.state / "codes.new"
 
     def people(self) -> dict[str, Login]:
         """Return who may log in. Who has only a password or only a key may not, and is there with what is missing
@@ -105,14 +109,15 @@ class Lists:
                     self._lock.unlink(missing_ok=True)
                 time.sleep(0.01)
         try:
-            self._codes.with_name("codes.new").unlink(missing_ok=True)
+            self._new_codes.unlink(missing_ok=True)
             yield
         finally:
             self._lock.unlink()
 
     def is_stuck(self) -> bool:
-        """Whether a process that was killed has left its lock."""
-        return self._lock.exists() and time.time() - self._lock.stat().st_mtime > STALE_SECONDS
+        """Whether a process that was killed has left a file that keeps every code from being accepted."""
+        left = [path for path in (self._lock, self._new_codes) if path.exists()]
+        return any(time.time() - path.stat().st_mtime > STALE_SECONDS for path in left)
 
     def _states(self) -> dict[str, str]:
         """Return the lines of the file of codes by name. Beside the key each has which code was used last."""
