@@ -1,12 +1,8 @@
 """Flexible working: people dial in with a password and a code, reach their own agency's services, and are cut off."""
 
 import asyncio
-import hashlib
-import hmac
-import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,88 +16,11 @@ from orchestrator.domain.runs.assignment import endpoint_facts, password_of, tot
 from orchestrator.domain.runs.run import StepState
 from orchestrator.ports.probing import Prepared
 from tests.playbooks.conftest import ALPHA, BOTH, BRAVO, Steps, Tenant, secrets_of
+from tests.playbooks.remote import HOME, Remote
 
 FOLDER, UNIT = f"/etc/agency-access/{ALPHA.id}", f"agency-access@{ALPHA.id}"
 STATE, TABLE = f"/var/lib/agency-access/{ALPHA.id}", f"access{ALPHA.number}"
 LEFT = "find /etc /var /run /tmp /usr/local -name '*{id}*'; systemctl list-units --all --plain --no-legend '*{id}*'"
-HOME = """ip netns add home; ip link add home0 type veth peer name eth0 netns home
-ip address add 198.19.0.1/24 dev home0; ip link set home0 up; ip -n home link set lo up
-ip -n home address add 198.19.0.2/24 dev eth0; ip -n home link set eth0 up; ip -n home route add default via 198.19.0.1
-"""
-CLIENT = "ip netns exec home openconnect --non-inter --passwd-on-stdin --no-system-trust"
-
-
-def _code(key: str, step: int) -> str:
-    """The code of thirty seconds, as an app on somebody's telephone computes it (RFC 4226)."""
-    mac = hmac.new(bytes.fromhex(key), step.to_bytes(8, "big"), hashlib.sha1).digest()
-    at = mac[-1] & 15
-    return f"{(int.from_bytes(mac[at : at + 4], 'big') & 0x7FFFFFFF) % 10**6:06d}"
-
-
-@dataclass
-class Remote:
-    """Somebody elsewhere, with the client that people use. Each login has a later code than the one before."""
-
-    steps: Steps
-    used: dict[str, int] = field(default_factory=dict)
-
-    def secrets(self, tenant: Tenant, person: str) -> tuple[str, str]:
-        """A person's password and key."""
-        told = secrets_of(tenant, "flexible-working", self.steps.source)
-        return password_of(person, told["users_password"]), totp_key_of(person, told["users_totp"])
-
-    def code(self, tenant: Tenant, person: str) -> str:
-        step = max(int(time.time() // 30), self.used.get(person, 0) + 1)
-        while step > time.time() // 30 + 1:
-            time.sleep(0.2)
-        self.used[person] = step
-        return _code(self.secrets(tenant, person)[1], step)
-
-    def command(self, tenant: Tenant, person: str, more: str = "", *, authority: Tenant | None = None) -> str:
-        trusted = f"/etc/agency-access/{(authority or tenant).id}/authority.pem"
-        port = tenant.allocations()["access_port"].block
-        where = f"https://{self.steps.site.hosts['access1'].address}:{port}/"
-        return f"{CLIENT} --user {person} --cafile {trusted} {more} {where}"
-
-    def log_in(self, tenant: Tenant, person: str, **told: Any) -> str | None:
-        """The cookie of a login, None if it is refused. What is not told is the person's own."""
-        password, code = told.pop("password", None), told.pop("code", None)
-        password = self.secrets(told.get("whose", tenant), person)[0] if password is None else password
-        code = self.code(told.pop("whose", tenant), person) if code is None else code
-        command = self.command(tenant, person, "--authenticate", **told)
-        done = self.steps.try_on("access1", f"printf '{password}\\n{code}\\n' | timeout 60 {command} 2>&1")
-        cookies = [line for line in done.stdout.splitlines() if line.startswith("COOKIE=")]
-        assert (done.returncode == 0) == bool(cookies), done.stdout
-        return cookies[0].removeprefix("COOKIE=").strip("'") if cookies else None
-
-    def dial_in(self, tenant: Tenant, person: str, *, unit: str = "dial", interface: str = "tun0") -> str:
-        """Stay connected, and return what the client says, once it has an address or has ended."""
-        password, code = self.secrets(tenant, person)[0], self.code(tenant, person)
-        given, told = f"/run/{unit}.in", f"/run/{unit}.log"
-        streams = f"-p StandardInput=file:{given} -p StandardOutput=truncate:{told} -p StandardError=inherit"
-        client = self.command(tenant, person, f"--interface {interface} --verbose")
-        return self.steps.on(
-            "access1",
-            f"""umask 077; printf '{password}\n{code}\n' >{given}; systemctl reset-failed {unit} 2>/dev/null
-systemd-run --quiet --unit={unit} {streams} {client}
-until grep -q 'Configured as' {told}; do systemctl -q is-active {unit} || break; sleep 0.1; done
-rm {given}; cat {told}""",
-        )
-
-    def is_connected(self, unit: str = "dial") -> bool:
-        return self.steps.try_on("access1", f"systemctl is-active {unit}").stdout.strip() == "active"
-
-    def sessions(self, tenant: Tenant = ALPHA) -> list[dict[str, Any]]:
-        """Who is connected, as docs/operating.md says how to see it."""
-        show = f"occtl --json --socket-file /run/agency-access/{tenant.id}/control/occtl show users"
-        found: list[dict[str, Any]] = json.loads(self.steps.on("access1", show))
-        return [one for one in found if one["State"] == "connected"]
-
-    def reaches(self, address: str, port: int | str) -> bool:
-        """Whether who is connected reaches a port through the tunnel."""
-        ask = f"timeout 2 bash -c '</dev/tcp/{address}/{port}'"
-        self.steps.on("access1", f"ip -n home route replace {address} dev tun0")
-        return self.steps.try_on("access1", f"ip netns exec home {ask}").returncode == 0
 
 
 def _left(steps: Steps, tenant: Tenant) -> str:
@@ -241,21 +160,23 @@ def test_who_dials_in_reaches_their_own_agencys_services_and_nothing_else(remote
 
 def test_who_leaves_the_list_is_cut_off_at_once_and_does_not_come_back(remote: Remote) -> None:
     steps, stays = remote.steps, {"users": ["user1"]}
-    remote.dial_in(ALPHA, "user1")
-    remote.dial_in(ALPHA, "user2", unit="leaver", interface="tun1")
-    away = remote.log_in(ALPHA, "user2")
-    assert away
-    assert remote.is_connected("leaver")
+    steps.succeed("flexible-working", "provision", parameters={"users": ["user1", "user2", "user3"]})
+    cookies = {person: remote.log_in(ALPHA, person) for person in ("user1", "user2", "user3")}
+    for n, (person, cookie) in enumerate(cookies.items()):
+        assert "Configured as" in remote.dial_in(ALPHA, person, unit=person, interface=f"tun{n}", cookie=cookie)
+    remote.break_off("user3")
+    assert "Configured as" in remote.dial_in(ALPHA, "user3", unit="user3", interface="tun2", cookie=cookies["user3"])
+    remote.break_off("user3")
     ended = ["access1: Let in those who are on the list, and end the sessions of others"]
     assert steps.changed("flexible-working", "provision", parameters=stays, check=True) == ended
-    assert remote.is_connected("leaver")
+    assert [one["Username"] for one in remote.sessions()] == ["user2", "user1"]
     assert steps.changed("flexible-working", "provision", parameters=stays) == ended
     assert [one["Username"] for one in remote.sessions()] == ["user1"]
-    assert remote.is_connected(), "who stays is not cut off"
-    assert remote.log_in(ALPHA, "user2") is None
-    resumed = remote.command(ALPHA, "user2").replace("--passwd-on-stdin", "--cookie-on-stdin --interface tun2")
-    steps.try_on("access1", f"printf '%s\\n' '{away}' | timeout 20 {resumed}")
-    assert [one["Username"] for one in remote.sessions()] == ["user1"], "a login from before is worth nothing"
+    assert remote.is_connected("user1"), "who stays is not cut off"
+    for n, person in ((1, "user2"), (2, "user3")):
+        assert remote.log_in(ALPHA, person) is None
+        again = remote.dial_in(ALPHA, person, unit=person, interface=f"tun{n}", cookie=cookies[person])
+        assert "Configured as" not in again, "a login from before is worth nothing"
     steps.succeed("flexible-working", "verify", parameters=stays)
 
 
