@@ -1,4 +1,4 @@
-"""Somebody elsewhere who dials in to access servers: a network namespace of their host, with the client that people use."""
+"""Somebody elsewhere who dials in to access servers: a network namespace of their host, with the real client."""
 
 import hashlib
 import hmac
