@@ -67,12 +67,12 @@ class Remote:
         login, no password and no code are given."""
         told = cookie or f"{self.secrets(tenant, person)[0]}\n{self.code(tenant, person)}"
         given, log = f"/run/{unit}.in", f"/run/{unit}.log"
-        streams = f"-p StandardInput=file:{given} -p StandardOutput=truncate:{log} -p StandardError=inherit"
+        streams = f"-p StandardInput=file:{given} -p StandardOutput=append:{log} -p StandardError=inherit"
         client = self.command(tenant, person, f"--interface {interface} --verbose")
         client = client.replace("--passwd-on-stdin", "--cookie-on-stdin") if cookie else client
         return self.steps.on(
             "access1",
-            f"""umask 077; printf '%s\n' '{told}' >{given}; systemctl reset-failed {unit} 2>/dev/null
+            f"""umask 077; printf '%s\n' '{told}' >{given}; : >{log}; systemctl reset-failed {unit} 2>/dev/null
 systemd-run --quiet --unit={unit} {streams} {client}
 until grep -q 'Configured as' {log}; do systemctl -q is-active {unit} || break; sleep 0.1; done
 rm {given}; cat {log}""",
