@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -144,22 +144,6 @@ class InProcess(CommandLine):
         return subprocess.CompletedProcess(list(words), code, said.out, said.err)
 
 
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state directory that `init` has made."""
-    command = CommandLine(tmp_path_factory.mktemp("installed"))
-    command("init")
-    return command.home
-
-
-@pytest.fixture
-def swift(tmp_path: Path, installed: Path, capsys: pytest.CaptureFixture[str]) -> InProcess:
-    """A command line in this process with a fresh state directory."""
-    command = InProcess(tmp_path, capture=capsys)
-    command.begin(installed)
-    return command
-
-
 @pytest.fixture
 def ours(swift: InProcess) -> InProcess:
     """The same on the project's own playbooks and inventories, and on a copy of its catalog in `catalog`."""
@@ -167,15 +151,6 @@ def ours(swift: InProcess) -> InProcess:
     swift.files = {f"ORCHESTRATOR_{name.upper()}": str(ROOT / name) for name in ("playbooks", "inventories")}
     swift.files["ORCHESTRATOR_CATALOG"] = str(swift.folder / "catalog")
     return swift
-
-
-@pytest.fixture
-def orchestrator(tmp_path: Path, installed: Path) -> Iterator[CommandLine]:
-    """A command line with a fresh state directory; what it started is killed afterwards."""
-    command = CommandLine(tmp_path)
-    command.begin(installed)
-    yield command
-    command.end()
 
 
 PATIENCE = 180

@@ -16,10 +16,8 @@ from orchestrator.domain.ordering.instance import InstanceState
 from orchestrator.entrypoints.http.server import http_application
 from orchestrator.settings import Settings
 from orchestrator.usecases.probing.discovering import MODULES
-from tests.entrypoints.cli.conftest import InProcess, swift
+from tests.entrypoints.cli.conftest import InProcess
 from tests.probed import probed_catalog
-
-__all__ = ["swift"]
 
 PROBES = (
     '{kind: http, target: "https://{place_address}/", every: PT1M}',

@@ -12,10 +12,8 @@ from fastapi.testclient import TestClient
 
 from orchestrator.entrypoints.http import limits
 from orchestrator.entrypoints.http.limits import BODY_BYTES, HEAD_BYTES, BodyLimit
-from tests.entrypoints.cli.conftest import CommandLine, eventually, orchestrator
+from tests.entrypoints.cli.conftest import CommandLine, eventually
 from tests.entrypoints.http.test_serve import answers, free_port
-
-__all__ = ["orchestrator"]
 
 
 class TestAServer:

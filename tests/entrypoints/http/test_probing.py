@@ -12,11 +12,9 @@ import pytest
 from orchestrator.adapters.database.connection import connect
 from orchestrator.adapters.database.store import SqlStore
 from orchestrator.domain.service_levels.record import State, Timeline
-from tests.entrypoints.cli.conftest import CommandLine, eventually, orchestrator
+from tests.entrypoints.cli.conftest import CommandLine, eventually
 from tests.entrypoints.http.test_serve import answers, free_port, get
 from tests.probed import probed_catalog, timelines
-
-__all__ = ["orchestrator"]
 
 pytestmark = pytest.mark.slow
 

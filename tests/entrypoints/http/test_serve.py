@@ -10,9 +10,7 @@ import urllib.request
 
 import pytest
 
-from tests.entrypoints.cli.conftest import CommandLine, eventually, orchestrator
-
-__all__ = ["orchestrator"]
+from tests.entrypoints.cli.conftest import CommandLine, eventually
 
 pytestmark = pytest.mark.slow
 
