@@ -58,11 +58,11 @@ EXAMPLES = r"""
 RETURN = r"""# """
 
 import http.client
-import os
 import ssl
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.tls_identity import present
 
 SECONDS = 20
 KIND = {"Content-Type": "application/vnd.fdo.journal"}
@@ -73,20 +73,11 @@ class CollectorError(Exception):
     """The collector does not do what it should."""
 
 
-def present(context: ssl.SSLContext, identity: dict[str, str]) -> None:
-    """Have a connection present a certificate. OpenSSL reads both from a file: this one is in memory only."""
-    number = os.memfd_create("identity")
-    with os.fdopen(number, "w") as file:
-        file.write(identity["private_key"] + identity["certificate"])
-        file.flush()
-        context.load_cert_chain(f"/proc/self/fd/{number}")
-
-
 def is_accepted(given: dict[str, Any], identity: dict[str, str] | None) -> bool:
     """Send an empty upload, and tell whether it was accepted or the connection refused."""
     context = ssl.create_default_context(cadata=given["authority"])
     if identity:
-        present(context, identity)
+        present(context, identity["certificate"], identity["private_key"])
     connection = http.client.HTTPSConnection(given["address"], given["port"], timeout=SECONDS, context=context)
     try:
         connection.request("POST", "/upload", body=b"", headers=KIND)

@@ -70,30 +70,42 @@ def authority(key: ec.EllipticCurvePrivateKey, agency: str, domain: str) -> x509
     )
 
 
+def certificate(
+    secret: bytes, issuer: x509.Certificate, subject: x509.Name, key: ec.EllipticCurvePublicKey, given: dict[str, Any]
+) -> x509.Certificate:
+    """Return a certificate of the authority. Given are `purpose`, `names`, and `valid`, a dictionary of two instants,
+    `begins` and `ends`."""
+    signer = derive(secret, "authority")
+    begins, ends = (dt.datetime.fromisoformat(given["valid"][edge]) for edge in ("begins", "ends"))
+    return (
+        builder(issuer.subject, subject, key, (begins, ends))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([PURPOSES[given["purpose"]]]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(given["names"]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        .sign(signer, hashes.SHA256(), **DETERMINISTIC)
+    )
+
+
+def private_text(key: ec.EllipticCurvePrivateKey) -> str:
+    """Return a private key as PEM text."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+
+
 def host_certificate(
     secret: bytes, issuer: x509.Certificate, given: dict[str, Any], *, purpose: str = "server"
 ) -> dict[str, str]:
     """Return the host's certificate for a purpose, its key and its fingerprint. Given are `agency`, `domain`, `host`,
     `address` and `valid`, a dictionary of two instants, `begins` and `ends`."""
-    full_name, signer = f"{given['host']}.{given['domain']}", derive(secret, "authority")
+    full_name = f"{given['host']}.{given['domain']}"
     own = derive(secret, f"host {full_name}")
-    names = x509.SubjectAlternativeName(
-        [x509.DNSName(full_name), x509.IPAddress(ipaddress.ip_address(given["address"]))]
-    )
-    begins, ends = (dt.datetime.fromisoformat(given["valid"][edge]) for edge in ("begins", "ends"))
-    certificate = (
-        builder(issuer.subject, name(given["agency"], full_name), own.public_key(), (begins, ends))
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([PURPOSES[purpose]]), critical=False)
-        .add_extension(names, critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
-        .sign(signer, hashes.SHA256(), **DETERMINISTIC)
-    )
-    key_text = own.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    names = [x509.DNSName(full_name), x509.IPAddress(ipaddress.ip_address(given["address"]))]
+    told = {"purpose": purpose, "names": names, "valid": given["valid"]}
+    made = certificate(secret, issuer, name(given["agency"], full_name), own.public_key(), told)
     return {
-        "certificate": certificate.public_bytes(serialization.Encoding.PEM).decode(),
-        "private_key": key_text.decode(),
-        "fingerprint": certificate.fingerprint(hashes.SHA256()).hex(),
+        "certificate": made.public_bytes(serialization.Encoding.PEM).decode(),
+        "private_key": private_text(own),
+        "fingerprint": made.fingerprint(hashes.SHA256()).hex(),
     }

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import http.client
-import os
 import secrets
 import ssl
 import sys
@@ -19,6 +18,7 @@ from conversation import Document, UseError, talk
 
 sys.path.append("/usr/local/lib/recovery")
 import agency_authority
+import tls_identity
 from cryptography.hazmat.primitives.serialization import Encoding
 
 SECONDS = 2.0
@@ -69,11 +69,7 @@ class Host:
         own = agency_authority.host_certificate(self._secret, issuer, {**facts, "valid": valid}, purpose="client")
         context = ssl.create_default_context(cadata=issuer.public_bytes(Encoding.PEM).decode())
         context.check_hostname = False  # a restored copy has another address; no other host has the agency's key
-        number = os.memfd_create("identity")
-        with os.fdopen(number, "w") as file:
-            file.write(own["private_key"] + own["certificate"])
-            file.flush()
-            context.load_cert_chain(f"/proc/self/fd/{number}")
+        tls_identity.present(context, own["certificate"], own["private_key"])
         return context
 
 
