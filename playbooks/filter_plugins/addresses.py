@@ -28,9 +28,14 @@ def prefix(block: str) -> int:
     return IPv4Network(block).prefixlen
 
 
+def quarter(block: str, index: int) -> str:
+    """Return one of the four quarters of a block, of which 1 is the first."""
+    return str(list(IPv4Network(block).subnets(2))[index - 1])
+
+
 class FilterModule:
     """What Ansible looks for."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"address": address, "prefix": prefix, "with_private": with_private}
+        return {"address": address, "prefix": prefix, "quarter": quarter, "with_private": with_private}
