@@ -96,6 +96,13 @@ WIREGUARD_KEY = TextType(
     "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$", 44, "a WireGuard key, 32 bytes in base64, as wg pubkey prints"
 )
 
+TLS_KEY = TextType(
+    "^MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE[A-Za-z0-9+/]{85}[AQgw]==$",
+    124,
+    "a public key of the group P-256, as openssl pkey -pubout prints it, in one line without the first and the last",
+    shortest=124,
+)
+
 WEB_ADDRESS = TextType(
     rf"^(https?://{_HOST}(:[0-9]{{1,5}})?(/[A-Za-z0-9._~%+-]+)*/?)?$",
     300,
@@ -110,6 +117,7 @@ DEFINITIONS: Mapping[str, Any] = {
     "group-name": GROUP_NAME.schema,
     "device-name": DEVICE_NAME.schema,
     "wireguard-key": WIREGUARD_KEY.schema,
+    "tls-key": TLS_KEY.schema,
     "web-address": WEB_ADDRESS.schema,
 }
 """The `$defs` of a call-off's schema."""

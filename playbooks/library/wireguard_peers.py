@@ -18,6 +18,10 @@ options:
     description: Its file, in the format of wg-quick.
     type: path
     required: true
+  strict:
+    description: Whether a difference is a failure, and not a change.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -82,7 +86,11 @@ def declared(module: AnsibleModule, file: Path) -> list[str]:
 def main() -> None:
     """Compare and report the difference."""
     module = AnsibleModule(
-        argument_spec={"interface": {"type": "str", "required": True}, "file": {"type": "path", "required": True}},
+        argument_spec={
+            "interface": {"type": "str", "required": True},
+            "file": {"type": "path", "required": True},
+            "strict": {"type": "bool", "default": False},
+        },
         supports_check_mode=True,
     )
     interface, file = module.params["interface"], Path(module.params["file"])
@@ -90,6 +98,8 @@ def main() -> None:
     headers = {"before_header": f"{interface} in force", "after_header": str(file)}
     texts = {"before": "".join(f"{line}\n" for line in found), "after": "".join(f"{line}\n" for line in wanted)}
     differs = not wanted or found != wanted
+    if differs and module.params["strict"]:
+        module.fail_json(msg=f"{interface} does not answer those, and only those, who are in {file}")
     module.exit_json(changed=differs, diff={**headers, **texts} if differs else {})
 
 

@@ -4,7 +4,7 @@ import base64
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -89,6 +89,8 @@ class Tenant:
             "access_network": f"10.65.{self.number}.0/24",
             "journal_port": str(19600 + self.number),
             "rack": str(self.number),
+            "device_port": str(15000 + self.number),
+            "laptop_port": str(54000 + self.number),
         }
         return {
             name: Allocation(site="practice", pool=name, block=block, agency=self.id, name=name)
@@ -135,6 +137,7 @@ class Steps:
         again: bool = False,
         tier: str = "standard",
         parameters: Mapping[str, Any] | None = None,
+        quantity: int = 1,
         placement: Placement | None = None,
         others: Mapping[str, Placement] | None = None,
         on: str | None = None,
@@ -146,7 +149,7 @@ class Steps:
         day `at`, and with other secrets for those `renewed`. `others` says where other services of the agency are."""
         found = self.source.catalog().components[component]
         hosts = placement or {f: self.site.group(group) for f, group in found.hosts.items()}
-        instance = self.instance(tenant, component, tier=tier, parameters=parameters, hosts=hosts)
+        instance = self.instance(tenant, component, tier=tier, parameters=parameters, hosts=hosts, quantity=quantity)
         needed = {
             n: {f: self.site.group(g) for f, g in self.source.catalog().components[n].hosts.items()}
             for n in found.needs
@@ -204,12 +207,13 @@ class Steps:
         hosts: Placement,
         tier: str = "standard",
         parameters: Mapping[str, Any] | None = None,
+        quantity: int = 1,
     ) -> ServiceInstance:
         return ServiceInstance(
             agency=tenant.id,
             component=component,
             tier=tier,
-            quantity=1,
+            quantity=quantity,
             parameters=self.source.catalog().components[component].resolve(tier, parameters or {}),
             hosts=hosts,
             state=InstanceState.PENDING,
@@ -244,10 +248,12 @@ class Steps:
         assert outcome.state is StepState.SUCCEEDED, outcome.error
         return outcome
 
-    def same_time(self, component: str, verb: str, **options: Any) -> list[StepOutcome]:
-        """The same for both agencies at once."""
+    def same_time(
+        self, component: str, verb: str, *, of: Callable[[Tenant], dict[str, Any]] = lambda tenant: {"tenant": tenant}
+    ) -> list[StepOutcome]:
+        """The same for both agencies at once, with the options `of` each."""
         with ThreadPoolExecutor() as pool:
-            outcomes = list(pool.map(lambda tenant: self.run(component, verb, tenant=tenant, **options), BOTH))
+            outcomes = list(pool.map(lambda tenant: self.run(component, verb, **of(tenant)), BOTH))
         assert [outcome.state for outcome in outcomes] == [StepState.SUCCEEDED] * 2, [o.error for o in outcomes]
         return outcomes
 

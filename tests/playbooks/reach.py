@@ -108,7 +108,10 @@ def differences(steps: Steps, views: Mapping[str, Mapping[str, Any]]) -> list[st
             steps.on(host, f"{stray}; until ss -ltn | grep -q :{STRAY}; do sleep 0.1; done")
         ports = {port for host in serving for port in listening(steps, host)}
         ports |= {("tcp", int(blocks["session_port"])) for blocks in held.values() if "session_port" in blocks}
-        ports -= {("udp", 67), *(("udp", int(blocks["vpn_port"])) for blocks in held.values())}
+        dialled = {
+            int(blocks[name]) for blocks in held.values() for name in ("vpn_port", "laptop_port") if name in blocks
+        }
+        ports -= {("udp", 67), *(("udp", port) for port in dialled)}
         inside = {_inside(view) for view in views.values()}
         allowed, wrong = declared(views, site), []
         for source in _sources(steps, held):

@@ -14,7 +14,7 @@ from tests.playbooks.grounds import PracticeHome, practice_site
 pytestmark = pytest.mark.bare
 
 COMPONENTS = [
-    "network", "desktop", "identity", "service-desk", "thin-client", "disaster-recovery", "data-centre",
+    "network", "desktop", "identity", "laptop", "service-desk", "thin-client", "disaster-recovery", "data-centre",
     "flexible-working",
 ]  # fmt: skip
 

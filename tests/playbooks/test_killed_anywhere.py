@@ -10,7 +10,7 @@ from orchestrator.domain.runs.run import StepState
 from tests.playbooks.conftest import Steps
 
 COMPONENTS = [
-    "network", "desktop", "identity", "service-desk", "thin-client", "disaster-recovery", "data-centre",
+    "network", "desktop", "identity", "laptop", "service-desk", "thin-client", "disaster-recovery", "data-centre",
     "flexible-working",
 ]  # fmt: skip
 

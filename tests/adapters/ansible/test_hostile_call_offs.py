@@ -59,11 +59,21 @@ services:
   disaster-recovery: {tier: standard}
   data-centre: {tier: standard, quantity: 1}
   flexible-working: {tier: standard, parameters: {users: [ada]}}
+  laptop:
+    tier: standard
+    quantity: 1
+    parameters:
+      devices:
+        - name: lap1
+          number: 1
+          wireguard_key: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA=
+          tls_key: MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE%s
+      lost: [lap9]
 recovery:
   time_zone: Europe/London
   windows: [{days: [sat], start: "22:00", end: "23:00"}]
   blackouts: [{start: 2026-12-24, end: 2026-12-27, why: Christmas}]
-"""
+""" % ("a" * 85 + "A==")
 FREE_TEXT = {
     "agency.name",
     "agency.contacts.0.role",
@@ -235,7 +245,8 @@ def rendered(
         "functions": sorted(component.hosts), "hosts": hosts,
         "needs": {"network": {"gateway": hosts[next(iter(hosts))]}},
         "allocation": {"subnet": "10.64.7.0/24", "vpn_port": "51827", "session_port": "13007", "journal_port": "19607",
-                       "directory_port": "63607", "access_port": "24437", "access_network": "10.65.7.0/24"},
+                       "directory_port": "63607", "access_port": "24437", "access_network": "10.65.7.0/24",
+                       "device_port": "15007", "laptop_port": "54007"},
         "bubble": {"directory": "/nonexistent", "name": "drill-1", "snapshot": "x", "address": "192.0.2.8"},
         **component.resolve("standard", {**order.services[component.component].parameters, **chosen}),
     }  # fmt: skip

@@ -7,7 +7,7 @@ from tests.entrypoints.cli.conftest import InProcess
 
 ORDER = (ROOT / "examples/cabinet-office.yml").read_text().partition("services:")[0] + "services:\n"
 MEMBERS = [
-    "data-centre", "desktop", "disaster-recovery", "flexible-working", "identity", "network", "service-desk",
+    "data-centre", "desktop", "disaster-recovery", "flexible-working", "identity", "laptop", "network", "service-desk",
     "thin-client",
 ]  # fmt: skip
 
@@ -48,7 +48,7 @@ def test_a_bundle_of_another_tier_is_refused_with_its_line(ours: InProcess) -> N
 
 def test_a_bundle_with_what_the_agreement_does_not_offer_is_refused(ours: InProcess) -> None:
     terms = ours.folder / "catalog/frameworks/flex.yml"
-    terms.write_text(terms.read_text().replace("[thin-client]", "[]"))
+    terms.write_text(terms.read_text().replace("[thin-client, laptop]", "[laptop]"))
     said = ours("plan", written(ours, "  core: {tier: standard}\n"), expect=3).stderr
     assert "services.core: flex does not offer 'thin-client'" in said
 

@@ -1,4 +1,4 @@
-"""Two agencies with disaster recovery, a desk and a directory, one with a network, a desktop and a host as well."""
+"""Two agencies with disaster recovery, a desk and a directory, one with everything else that is backed up as well."""
 
 import json
 import subprocess
@@ -16,11 +16,15 @@ PLACEMENTS: dict[str, Placement] = {
     "desktop": {"desktop": ("pc1",)},
     "data-centre": {"collector": ("log1",), "server": ("server1",)},
 }
-HOSTS = {"service-desk": "desk1", "network": "gw1", "desktop": "pc1", "identity": "id1", "data-centre": "log1"}
+HOSTS = {
+    "service-desk": "desk1", "network": "gw1", "desktop": "pc1", "identity": "id1", "data-centre": "log1",
+    "laptop": "devices1",
+}  # fmt: skip
 """Where a component's backups are written."""
 SERVICES = [
     ("disaster-recovery", ALPHA), ("disaster-recovery", BRAVO), ("service-desk", ALPHA), ("service-desk", BRAVO),
     ("network", ALPHA), ("desktop", ALPHA), ("identity", ALPHA), ("identity", BRAVO), ("data-centre", ALPHA),
+    ("laptop", ALPHA),
 ]  # fmt: skip
 TICKETS = """
 for my $n (1 .. 5) {

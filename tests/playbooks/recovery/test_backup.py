@@ -1,10 +1,14 @@
-"""The data of four components: backed up, lost, and restored in place."""
+"""The data of components: backed up, lost, and restored in place."""
 
+import base64
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from orchestrator.domain.runs.run import StepState
 from tests.playbooks.conftest import ALPHA, BRAVO, Steps, Tenant, run_in_rt
@@ -207,7 +211,44 @@ def test_a_lost_collector_and_a_lost_host_get_back_what_they_kept(drills: Drills
     assert steps.changed("data-centre", "provision", placement=placement) == []
 
 
-@pytest.mark.parametrize("component", ["service-desk", "network", "desktop", "identity", "data-centre"])
+def _laptops() -> list[dict[str, Any]]:
+    """Two laptops with keys that nobody had before."""
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    keys = [ec.generate_private_key(ec.SECP256R1()).public_key() for _ in range(2)]
+    texts = [base64.b64encode(key.public_bytes(serialization.Encoding.DER, form)).decode() for key in keys]
+    return [
+        {"name": f"lap{n}", "number": n, "wireguard_key": base64.b64encode(os.urandom(32)).decode(), "tls_key": text}
+        for n, text in enumerate(texts, start=1)
+    ]
+
+
+REPORT = '{"at": 1, "encrypted": true, "updated_ago": 5, "lock_minutes": 1, "system": "kept", "note": ""}'
+PLACES = f"/etc/agency-devices/{ALPHA.id} /var/lib/private/agency-devices/{ALPHA.id}"
+UNITS = f"agency-devices@{ALPHA.id} agency-devices-door@{ALPHA.id}"
+
+
+@pytest.mark.parametrize("damage", [f"rm -r {PLACES}", ""])
+def test_a_register_gets_back_its_reports_and_takes_no_revocation_back(drills: Drills, damage: str) -> None:
+    steps, devices = drills.steps, _laptops()
+    reports = f"/var/lib/private/agency-devices/{ALPHA.id}/lap2.jsonl"
+    ordered: dict[str, Any] = {"parameters": {"devices": devices}, "quantity": 2}
+    steps.succeed("laptop", "provision", **ordered)
+    steps.on("devices1", f"echo '{REPORT}' >{reports}")
+    steps.succeed("laptop", "backup", **ordered)
+    lost = {"parameters": {"devices": devices, "lost": ["lap1"]}, "quantity": 2}
+    steps.succeed("laptop", "provision", **lost)
+    shown = steps.on("devices1", f"laptops {ALPHA.id} | cut -c51-70")
+    steps.on("devices1", f"systemctl stop {UNITS}; rm {reports}; {damage}")
+    for _ in range(2):
+        steps.succeed("laptop", "restore", **lost)
+        assert REPORT in steps.on("devices1", f"cat {reports}")
+        assert steps.on("devices1", f"laptops {ALPHA.id} | cut -c51-70") == shown
+    steps.succeed("laptop", "verify", **lost)
+    assert steps.changed("laptop", "provision", **lost) == []
+    assert "were revoked" in str(steps.run("laptop", "precheck", **ordered).error)
+
+
+@pytest.mark.parametrize("component", ["service-desk", "network", "desktop", "identity", "data-centre", "laptop"])
 @pytest.mark.parametrize("verb", ["backup", "restore"])
 def test_neither_a_backup_nor_a_restore_can_be_predicted(drills: Drills, component: str, verb: str) -> None:
     outcome = drills.steps.run(component, verb, check=True, placement=PLACEMENTS.get(component))

@@ -85,7 +85,7 @@ def _no_drill_stays(drills: Drills) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("number", "component"),
-    [(1, "service-desk"), (2, "desktop"), (3, "network"), (5, "data-centre"), (6, "identity")],
+    [(1, "service-desk"), (2, "desktop"), (3, "network"), (5, "data-centre"), (6, "identity"), (7, "laptop")],
 )
 def test_the_restored_copy_works_and_equals_what_was_backed_up(drills: Drills, number: int, component: str) -> None:
     address = drills.restore(number, component)
