@@ -86,4 +86,7 @@ def bootstrap(
 
 
 if __name__ == "__main__":
-    base_tree(Cache(Path(sys.argv[1])), suite=sys.argv[2], user=sys.argv[3], progress=print)
+    try:
+        base_tree(Cache(Path(sys.argv[1])), suite=sys.argv[2], user=sys.argv[3], progress=print)
+    except OrchestratorError as error:
+        sys.exit(f"Error: {error}")
