@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sys
 import threading
 import time
@@ -128,6 +129,8 @@ class Reports:
                 self._counts[name] = kept
             with file.open("a") as stream:
                 stream.write(json.dumps({"at": int(time.time()), **report}) + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
             self._counts[name] += 1
 
     def of(self, name: str) -> list[str]:
