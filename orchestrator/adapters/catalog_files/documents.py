@@ -84,8 +84,8 @@ def violations(schema: Mapping[str, Any], data: Any) -> Iterator["SchemaViolatio
 @lru_cache(maxsize=1)
 def _validator() -> Any:
     """The validator of draft 2020-12. A `$` at the end of a pattern matches only at the end, as in ECMA-262; in Python
-    it also matches before a final line break. `x-differ-in` lists properties in each of which the items
-    of a list must differ."""
+    it also matches before a final line break. `x-differ-in` lists properties in each of which the
+    items of a list must differ."""
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
     from jsonschema.validators import extend
@@ -96,9 +96,11 @@ def _validator() -> Any:
 
     def differ_in(_: Any, keys: list[str], parts: object, __: Any) -> Iterator["SchemaViolation"]:
         told = [part if isinstance(part, dict) else {} for part in parts] if isinstance(parts, list) else []
-        for n, key in ((n, key) for n, part in enumerate(told) for key in keys if part.get(key) is not None):
-            if any(part.get(key) == told[n][key] for part in told[:n]):
-                yield ValidationError(f"{told[n][key]!r} is listed twice", path=(n, key))
+        for key in keys:
+            found = [part.get(key) for part in told]
+            for n, value in enumerate(found):
+                if value is not None and value in found[:n]:
+                    yield ValidationError(f"{value!r} is listed twice", path=(n, key))
 
     return extend(Draft202012Validator, {"pattern": pattern, "x-differ-in": differ_in})  # type: ignore[no-untyped-call]
 
