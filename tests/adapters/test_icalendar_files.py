@@ -200,7 +200,8 @@ class TestAHostileCalendar:
             assert not problem
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 8, "seconds of processor"
-        assert after.ru_maxrss < 500_000, "kilobytes"
+        ours = max(before.ru_maxrss, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        assert after.ru_maxrss < max(500_000, ours + 1), "kilobytes, as a child begins with what we take"
 
     def test_with_more_closures_than_any_calendar_has_is_refused(self, tmp_path: Path) -> None:
         path = written(tmp_path, *many("DTSTART;VALUE=DATE:20270101 RRULE:FREQ=DAILY;COUNT=99999999", 14))

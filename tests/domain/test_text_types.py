@@ -12,6 +12,9 @@ from orchestrator.domain.text_types import TextType
 
 KINDS = {name: kind for name, kind in vars(text_types).items() if isinstance(kind, TextType)}
 
+P_256 = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE"
+"""How every public key of this group begins, in base64 (RFC 5480)."""
+
 RIGHT = {
     "LINE": ["Cabinet Office", "King's & Queen's (100 %) £ “quoted” naïve 東京 \\ {{ x }}", "x" * 120],
     "AGENCY_ID": ["cabinet-office", "a1", "x" * 20],
@@ -20,6 +23,7 @@ RIGHT = {
     "GROUP_NAME": ["finance", "it-support-2", "x" * 31],
     "DEVICE_NAME": ["ada", "ada-laptop-2"],
     "WIREGUARD_KEY": ["a" * 42 + "A="],
+    "TLS_KEY": [f"{P_256}{'a' * 85}g=="],
     "WEB_ADDRESS": ["", "https://images.example", "http://10.0.0.1:8080/thin/v1.2_x~%20+-/"],
 }
 WRONG = {
@@ -30,6 +34,7 @@ WRONG = {
     "GROUP_NAME": ["sudo", "root", "a-", "-a", "a--b", "A", "a_b", "1a", "", "x" * 32],
     "DEVICE_NAME": ["a-", "-a", "a--b", "A", "a_b", "x" * 32],
     "WIREGUARD_KEY": ["a" * 43 + "=", "a" * 42 + "A", "a" * 41 + "A=", "a" * 42 + "A=="],
+    "TLS_KEY": [f"{P_256}{'a' * 85}a==", f"{P_256}{'a' * 84}g==", f"{P_256}{'a' * 86}g==", "a" * 124],
     "WEB_ADDRESS": [
         "ftp://a", "https://", "https://a b", "https://a/${net0/mac}", "https://a/x&&chain", "https://a/?q", "https://a/#f",
         "https://u:p@a/", "https://a//b", "javascript:x", "https://a/\\x", "https://a/;x", "/x",

@@ -67,11 +67,14 @@ class PracticeHome:
         self.boot([host.name for host in self.driver.status()])
 
     def clear(self) -> None:
-        """Forget what was done to the hosts: each is fresh when it is next needed."""
+        """Forget what was done to the hosts, each of which is fresh when it is next needed, and all records."""
         if self._up:
             self.hosts_usage.read()
             self.driver.down(print, in_good_order=False)
             self._up.clear()
+        for place in self.home.iterdir() if self.home.exists() else ():
+            if place.name != "sites":
+                shutil.rmtree(place) if place.is_dir() else place.unlink()
 
     def in_state(self, name: str, make: Callable[[], object]) -> None:
         """Have the site as `make` leaves a fresh one, which is done once and kept under this name."""

@@ -1,10 +1,12 @@
 """Workers that die, sleep or lose their database, and who continues their runs."""
 
+import os
 import signal
 import time
 
 import pytest
 
+from orchestrator.adapters.ansible.guard import descendants
 from orchestrator.adapters.engine.liveness import FENCED
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.runs.run import RunState
@@ -18,6 +20,8 @@ pytestmark = pytest.mark.slow
 STEP = "alpha.provision"
 LEASE = 6.0
 """The lease, in seconds, of workers that a test pauses for longer."""
+NOTICED = 1.5
+"""Seconds in which a worker has long seen that a run is cancelled."""
 
 
 class TestADeadWorker:
@@ -75,23 +79,26 @@ class TestAPausedWorker:
 
 class TestCancel:
     def test_keeps_the_agency_busy_until_the_last_process_is_dead(self, engine: Engine) -> None:
-        """The step ignores TERM, so that the guard needs a second to kill it."""
-        engine.start()
+        """The step and its guard are paused, so that none of them can die before it goes on."""
+        worker = engine.start()
         run = engine.apply(engine.order(seconds=60))
         other = engine.app.ordering.planning.plan(engine.order())
         engine.in_step()
+        assert worker.pid
+        step = descendants(worker.pid)
+        for pid in step:
+            os.kill(pid, signal.SIGSTOP)
         engine.app.engine.driving.cancel(run)
-        seen = 0
-        while engine.left():
-            before = engine.run(run).state
+        cancelled_at = time.monotonic()
+        while time.monotonic() < cancelled_at + NOTICED:
             with pytest.raises(OrchestratorError) as refused:
                 engine.app.ordering.provisioning.open_run(other.id)
-            if engine.left():
-                assert before is RunState.RUNNING
-                assert refused.value.kind is Kind.CONFLICT
-                seen += 1
-        assert seen
+            assert refused.value.kind is Kind.CONFLICT
+            assert engine.run(run).state is RunState.RUNNING
+        for pid in step:
+            os.kill(pid, signal.SIGCONT)
         assert engine.ended(run).state is RunState.CANCELLED
+        assert engine.left() == []
         assert {s.state for s in engine.run(run).steps if s.id == STEP} == {"cancelled"}
 
     def test_requested_after_the_worker_died_leaves_no_step_running(self, engine: Engine) -> None:

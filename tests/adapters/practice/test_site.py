@@ -18,6 +18,7 @@ from orchestrator.adapters.practice.commands import PACKAGES
 from orchestrator.adapters.practice.site import PracticeSite
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.estate.practice import HostState
+from tests.entrypoints.cli.conftest import eventually
 
 Test = TypeVar("Test", bound=Callable[..., Any])
 
@@ -67,7 +68,7 @@ def test_a_second_up_changes_nothing_and_repairs_what_was_killed(site: PracticeS
     _ssh(site, SEAT, "echo kept | sudo tee /srv/kept; echo nameserver 127.0.0.1 | sudo tee /etc/resolv.conf")
     for pid in _processes("seat"):
         os.kill(pid, signal.SIGKILL)
-    assert _states(site)["seat"] is not HostState.RUNNING
+    eventually(lambda: _states(site)["seat"] is not HostState.RUNNING)
     site.up(print)
     assert _states(site) == BOTH_RUN
     assert _boot_ids(site)[EDGE] == booted[EDGE], "the host that was well was left alone"
