@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 module: rt_ticket
 short_description: Use a Request Tracker service desk as an agent of one agency does
 description:
-  - Logs in over REST 2 as every agent, opens a ticket as the first, reads it back, resolves it.
+  - Logs in as every agent, over REST 2 and on the pages, opens a ticket as the first, reads it back, resolves it.
   - Proves that the agents see only the queue and the tickets of their own agency, that they can neither read nor write
     O(control_queue), that they find only accounts of their own agency, both over REST 2 and on the pages, and that a
     wrong password is refused.
@@ -106,11 +106,14 @@ class Agent:
     timeout: int
     login: str
     password: str
+    cookie: str = ""
+    """Of the session. Without one, every request proves the password anew, which is expensive for the desk."""
 
     def ask(self, method: str, path: str, body: dict[str, str] | None = None) -> Answer:
         """Send one request; return the status and the decoded JSON document, or None where there is none."""
         credentials = base64.b64encode(f"{self.login}:{self.password}".encode()).decode()
-        headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
+        proof = self.session if self.cookie else {"Authorization": f"Basic {credentials}"}
+        headers = {"Content-Type": "application/json", **proof}
         status, told, text = self.send(method, f"/REST/2.0/{path}", headers, json.dumps(body) if body else None)
         return status, json.loads(text) if told.get_content_type() == "application/json" else None
 
@@ -129,20 +132,25 @@ class Agent:
         finally:
             connection.close()
 
-    def log_in(self) -> str:
-        """Log in on the pages as a browser does; return the cookie that the desk sent."""
+    @property
+    def session(self) -> dict[str, str]:
+        """Headers by which the desk knows the agent after logging in."""
+        return {"Cookie": self.cookie.partition(";")[0], "Referer": f"https://{self.host}/"}
+
+    def logged_in(self) -> Agent:
+        """Log in over REST 2, and then on the pages as a browser does; return the agent with a session."""
+        self.expect(200, "GET", "queues/all")
         form = urllib.parse.urlencode({"user": self.login, "pass": self.password, "next": "start"})
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Referer": f"https://{self.host}/"}
         status, told, _ = self.send("POST", "/NoAuth/Login.html", headers, form)
         if status != 302 or not (cookie := told["Set-Cookie"]):
             raise VerificationError(f"{self.login} cannot log in on the pages: the status was {status}")
-        return str(cookie)
+        return replace(self, cookie=str(cookie))
 
-    def suggested(self, cookie: str, term: str) -> set[str]:
+    def suggested(self, term: str) -> set[str]:
         """Return the names of accounts that the pages suggest for a typed term."""
         asked = urllib.parse.urlencode({"term": term, "return": "Name", "max": PAGE})
-        headers = {"Cookie": cookie.partition(";")[0], "Referer": f"https://{self.host}/"}
-        status, _, text = self.send("GET", f"/Helpers/Autocomplete/Users?{asked}", headers)
+        status, _, text = self.send("GET", f"/Helpers/Autocomplete/Users?{asked}", self.session)
         if status != 200:
             raise VerificationError(f"{self.login}: the pages suggest nothing: the status was {status}")
         return {one["value"] for one in json.loads(text)}
@@ -189,18 +197,17 @@ def check_isolation(agent: Agent, queue: str, control_queue: str) -> None:
 
 def check_accounts(agent: Agent, queue: str, own: set[str], control_account: str) -> None:
     """Require that the agents of the own agency are found, and nobody else."""
-    cookie = agent.log_in()
-    lacking = [what for what in ("Secure", "HttpOnly", "SameSite=Lax") if what.lower() not in cookie.lower()]
+    lacking = [what for what in ("Secure", "HttpOnly", "SameSite=Lax") if what.lower() not in agent.cookie.lower()]
     if lacking:
         raise VerificationError(f"the session's cookie is not {', '.join(lacking)}")
-    for way, found in (("REST", agent.accounts()), ("the pages", agent.suggested(cookie, f"{queue}."))):
+    for way, found in (("REST", agent.accounts()), ("the pages", agent.suggested(f"{queue}."))):
         if others := {name for name in found - SYSTEM if not name.startswith(f"{queue}.")}:
             raise VerificationError(f"{agent.login} finds accounts of others by {way}: {', '.join(sorted(others))}")
         if missing := own - found:
             raise VerificationError(f"{agent.login} does not find by {way}: {', '.join(sorted(missing))}")
     agent.expect(200, "GET", f"user/{agent.login}")
     status = agent.ask("GET", f"user/{control_account}")[0]
-    if status not in (403, 404) or agent.suggested(cookie, control_account):
+    if status not in (403, 404) or agent.suggested(control_account):
         raise VerificationError(f"{agent.login} finds the account {control_account}")
 
 
@@ -227,6 +234,7 @@ def verify(given: dict[str, Any]) -> int:
     desk = (given["host"], given["authority"], given["timeout"])
     agents = [Agent(*desk, f"{given['queue']}.{name}", password) for name, password in given["passwords"].items()]
     replace(agents[0], password="not the password").expect(401, "GET", "queues/all")  # noqa: S106
+    agents = [agent.logged_in() for agent in agents]
     for one in agents:
         check_isolation(one, given["queue"], given["control_queue"])
         check_accounts(one, given["queue"], {agent.login for agent in agents}, given["control_account"])

@@ -1,4 +1,4 @@
-"""A service desk as its agents use it: over REST 2 with a password, and on its pages with a session."""
+"""A service desk as its agents use it: over REST 2 and on its pages."""
 
 import base64
 import http.client
@@ -32,9 +32,16 @@ class Seat:
             connection.close()
 
     def rest(self, method: str, path: str, body: Any = None) -> tuple[int, str]:
-        """The status and the text that REST 2 answers."""
+        """The status and the text that REST 2 answers to who has logged in."""
+        return self._ask(method, path, self._session(), body)
+
+    def prove(self, path: str) -> int:
+        """The status that REST 2 answers to the password itself, which costs the desk a tenth of a second."""
         proof = base64.b64encode(f"{self.login}:{self.password}".encode()).decode()
-        headers = {"Authorization": f"Basic {proof}", "Content-Type": "application/json"}
+        return self._ask("GET", path, {"Authorization": f"Basic {proof}"}, None)[0]
+
+    def _ask(self, method: str, path: str, who: dict[str, str], body: Any) -> tuple[int, str]:
+        headers = {**who, "Content-Type": "application/json"}
         status, _, text = self.send(method, f"/REST/2.0/{path}", headers, None if body is None else json.dumps(body))
         return status, text
 
@@ -53,7 +60,9 @@ class Seat:
 
     def page(self, path: str) -> tuple[int, str]:
         """The status and the text of a page."""
-        self._cookie = self._cookie or self.log_in().partition(";")[0]
-        headers = {"Cookie": self._cookie, "Referer": f"https://{self.address}/"}
-        status, _, text = self.send("GET", path, headers)
+        status, _, text = self.send("GET", path, self._session())
         return status, text
+
+    def _session(self) -> dict[str, str]:
+        self._cookie = self._cookie or self.log_in().partition(";")[0]
+        return {"Cookie": self._cookie, "Referer": f"https://{self.address}/"}

@@ -366,15 +366,15 @@ def test_guessing_an_agents_password_locks_out_only_the_place_it_comes_from(peop
     from_gateway = FROM_GATEWAY.format(login=seat.login, password=seat.password, address=seat.address)
     read = "queues/all"
     for n in range(10):
-        assert (guess.rest("GET", read)[0] if n % 2 else guess.submit()[0]) in (401, 200)
-    assert seat.rest("GET", read)[0] == 401, "by now the password does not help"
+        assert (guess.prove(read) if n % 2 else guess.submit()[0]) in (401, 200)
+    assert seat.prove(read) == 401, "by now the password does not help"
     assert seat.submit()[0] == 200, "nor on the page"
-    assert colleague.rest("GET", read)[0] == 200
+    assert colleague.prove(read) == 200
     assert desks.on("gw1", from_gateway) == "200\n", "nobody is shut out elsewhere"
     [counted] = desks.on("desk1", f"stat -c %s {COUNTS}/*").split()
     assert int(counted) == 10, "what is shut is not counted"
     desks.on("desk1", f"touch -d '11 minutes ago' {COUNTS}/*")
-    assert guess.rest("GET", read)[0] == 401
+    assert guess.prove(read) == 401
     assert desks.on("desk1", f"stat -c %s {COUNTS}/*") == "1\n", "it begins anew"
     assert seat.submit()[0] == 302
     assert desks.on("desk1", f"ls {COUNTS}") == "", "who knows it starts with none"
