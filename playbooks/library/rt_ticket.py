@@ -24,7 +24,11 @@ options:
     type: str
     required: true
   queue:
-    description: The agency's queue. Its service level has the same name.
+    description: The agency's queue.
+    type: str
+    required: true
+  level:
+    description: The service level that the agency has ordered, which its tickets have without anybody's doing.
     type: str
     required: true
   control_queue:
@@ -60,6 +64,7 @@ EXAMPLES = r"""
     host: 10.0.0.7
     authority: "{{ authority }}"
     queue: cabinet-office
+    level: standard
     control_queue: isolation-control
     control_account: root
     passwords: {agent1: "{{ password }}"}
@@ -211,16 +216,16 @@ def check_accounts(agent: Agent, queue: str, own: set[str], control_account: str
         raise VerificationError(f"{agent.login} finds the account {control_account}")
 
 
-def work_a_ticket(agent: Agent, queue: str, subject: str) -> int:
+def work_a_ticket(agent: Agent, queue: str, level: str, subject: str) -> int:
     """Open a ticket, read it back with its service level, resolve it; return its number."""
     opened = agent.expect(201, "POST", "ticket", {"Queue": queue, "Subject": subject, "Content": "Opened to verify."})
     number = int(opened["id"])
     ticket = agent.expect(200, "GET", f"ticket/{number}")
-    for field, wanted in (("Subject", subject), ("Status", "new"), ("SLA", queue)):
+    for field, wanted in (("Subject", subject), ("Status", "new"), ("SLA", level)):
         if ticket[field] != wanted:
             raise VerificationError(f"ticket {number} has {field} {ticket[field]!r}, not {wanted!r}")
     if not ticket["Due"] or ticket["Due"].startswith("1970"):
-        raise VerificationError(f"ticket {number} has no due time: the service levels of {queue} do not work")
+        raise VerificationError(f"ticket {number} has no due time: the service level {level} does not work")
     agent.expect(200, "PUT", f"ticket/{number}", {"Status": "resolved"})
     status = agent.expect(200, "GET", f"ticket/{number}")["Status"]
     if status != "resolved":
@@ -238,7 +243,7 @@ def verify(given: dict[str, Any]) -> int:
     for one in agents:
         check_isolation(one, given["queue"], given["control_queue"])
         check_accounts(one, given["queue"], {agent.login for agent in agents}, given["control_account"])
-    return work_a_ticket(agents[0], given["queue"], given["subject"])
+    return work_a_ticket(agents[0], given["queue"], given["level"], given["subject"])
 
 
 def main() -> None:
@@ -248,6 +253,7 @@ def main() -> None:
             "host": {"type": "str", "required": True},
             "authority": {"type": "str", "required": True},
             "queue": {"type": "str", "required": True},
+            "level": {"type": "str", "required": True},
             "control_queue": {"type": "str", "required": True},
             "control_account": {"type": "str", "required": True},
             "passwords": {"type": "dict", "required": True, "no_log": True},

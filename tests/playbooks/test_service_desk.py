@@ -182,7 +182,7 @@ def test_mail_becomes_a_ticket_of_the_agency_it_was_written_to(desks: Steps) -> 
     told = run_in_rt(
         desks, f"{ask} while (my $x = $t->Next) {{ print join(' ', $x->QueueObj->Name, $x->SLA, $x->Status) }}"
     )
-    assert told == f"{ALPHA.id} {ALPHA.id} new"
+    assert told == f"{ALPHA.id} standard new"
 
 
 MADE = r"""
@@ -340,6 +340,23 @@ def test_agents_can_still_do_their_work(people: People) -> None:
         assert any(shown in page for _, page in pages), shown
 
 
+NAMELESS = (
+    "/Ticket/Create.html?Queue={queue}",
+    "/Ticket/Modify.html?id={ticket}",
+    "/Search/Build.html",
+    "/Search/Bulk.html",
+)
+"""Pages that offer an agent what the whole desk has to choose from."""
+
+
+def test_no_page_names_another_agency(people: People) -> None:
+    seat, made = people.seat(ALPHA), people.made[ALPHA.id]
+    pages = {path: seat.page(path.format(**made)) for path in NAMELESS}
+    assert {path: status for path, (status, _) in pages.items() if status != 200} == {}
+    assert [path for path, (_, text) in pages.items() if BRAVO.id in text] == []
+    assert any("standard" in text for _, text in pages.values()), "they show service levels"
+
+
 def test_the_cookie_of_a_browsers_session_is_protected(people: People) -> None:
     cookie = people.seat(ALPHA).log_in()
     said = {part.strip().lower() for part in cookie.split(";")[1:]}
@@ -412,6 +429,11 @@ def test_the_agencys_choices_take_effect(breakable: Steps) -> None:
     assert "support@alpha.example" in told
     assert f"help@{ALPHA.id}" not in told
     assert '"RealMinutes": 15' in told
+    seat = People(desks, {}).seat(BRAVO)
+    opened = seat.rest("POST", "ticket", {"Queue": BRAVO.id, "Subject": "At once", "SLA": "premium"})[1]
+    ticket = f"ticket/{json.loads(opened)['id']}"
+    seat.rest("PUT", ticket, {"SLA": "premium"})
+    assert json.loads(seat.rest("GET", ticket)[1])["SLA"] == "standard", "the better level is not theirs"
     taken = desks.run("service-desk", "precheck", tenant=BRAVO, parameters={"email": "support@alpha.example"})
     assert f"belongs to {ALPHA.id}" in str(taken.error)
 
