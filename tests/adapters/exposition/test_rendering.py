@@ -94,6 +94,7 @@ def meaning(text: str, *, openmetrics: bool) -> dict[str, tuple[str, str, list[t
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("openmetrics", [False, True], ids=["text", "openmetrics"])
 class TestBothFormats:
     @settings(max_examples=40)

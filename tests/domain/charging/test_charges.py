@@ -36,6 +36,7 @@ def whole(term: Term, total: Decimal) -> tuple[Rate, ...]:
     return (rate,)
 
 
+@pytest.mark.slow
 class TestAMonthsCharges:
     @fewer
     @given(terms, amounts)
@@ -127,6 +128,7 @@ def _length(day: date) -> int:
     return (month.following.first - month.first).days
 
 
+@pytest.mark.slow
 class TestAChangeInTheMiddleOfATerm:
     @given(histories())
     def test_is_charged_from_the_day_it_is_made(self, history: tuple[date, list[Order]]) -> None:

@@ -75,6 +75,7 @@ def open_at(policy: DrillPolicy, at: datetime) -> bool:
     return False
 
 
+@pytest.mark.slow
 class TestDrills:
     @fewer
     @given(policies, afters)
@@ -150,6 +151,7 @@ class TestAPeriodWithoutADrill:
         assert len(found) == 2
 
 
+@pytest.mark.slow
 class TestTheWorstMoment:
     @pytest.mark.parametrize(("share", "expected"), [(0.0, 10), (0.25, 10), (0.5, 20), (0.75, 30), (1.0, 40)])
     def test_has_its_share_of_the_drills(self, share: float, expected: int) -> None:

@@ -206,6 +206,7 @@ def agrees(case: Case) -> None:
     assert engine(case).model_dump(exclude={"rule"}) == oracle(case)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(cases())
 def test_availability_is_what_the_oracle_counts(case: Case) -> None:

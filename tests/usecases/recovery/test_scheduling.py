@@ -122,6 +122,7 @@ LASTS = timedelta(minutes=20)
 """As long as a backup takes here."""
 
 
+@pytest.mark.slow
 class TestTheWorstMoment:
     @pytest.fixture
     def drill(self, ready: RecoveryHouse, scheduling: Scheduling) -> Drill:
