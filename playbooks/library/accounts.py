@@ -18,7 +18,9 @@ options:
     type: str
     required: true
   passwords:
-    description: Passwords by account name. Empty to remove all accounts and the group.
+    description:
+      - Passwords by account name. Empty to remove all accounts and the group.
+      - An account whose password is empty has none; something else must say who may log in to it.
     type: dict
     default: {}
 attributes:
@@ -57,6 +59,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 HOME_MODE = 0o700
 SHELL = "/bin/bash"
+NO_PASSWORD = "*"  # noqa: S105 - the hash of none
 SHARED_DIRECTORIES = ("/tmp", "/var/tmp", "/var/mail", "/var/spool/cron/crontabs")  # noqa: S108 (looked through, not used)
 
 
@@ -79,7 +82,7 @@ def has_password(name: str, password: str) -> bool:
     for line in Path("/etc/shadow").read_text(encoding="utf-8").splitlines():
         account, stored = line.split(":")[:2]
         if account == name:
-            return crypted(password, stored) == stored
+            return (crypted(password, stored) if password else NO_PASSWORD) == stored
     return False
 
 
@@ -132,7 +135,8 @@ def make(module: AnsibleModule, group: str, name: str) -> None:
 
 def set_password(module: AnsibleModule, name: str, password: str) -> None:
     """Give an account its password, over standard input."""
-    module.run_command(["chpasswd"], data=f"{name}:{password}", check_rc=True)
+    encrypted = [] if password else ["--encrypted"]
+    module.run_command(["chpasswd", *encrypted], data=f"{name}:{password or NO_PASSWORD}", check_rc=True)
 
 
 def foreign_groups(group: str, name: str) -> list[str]:

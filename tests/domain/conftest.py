@@ -50,6 +50,13 @@ def catalog() -> Catalog:
         component("desk", needs=("network",)),
         component("desktop", needs=("network",), dedicated=True),
         component("disaster-recovery", recovery={"data": []}),
+        component("workplace", people={"users": "door"}, secrets={"door": "password"}, accounts_from="directory"),
+        component(
+            "directory",
+            people={"people": "word"},
+            secrets={"word": "password", "seal": "authority"},
+            vouches={"people": "people", "server": "ldaps://{main_address}", "name": "{person}", "authority": "seal"},
+        ),
     ]
     return Catalog(components={c.component: c for c in components})
 
@@ -85,6 +92,7 @@ def agreement() -> FrameworkAgreement:
 @pytest.fixture(scope="session")
 def site() -> Site:
     groups = {"gw1": "network_hosts", "desk1": "desk_hosts", "desk2": "desk_hosts"}
+    groups |= {"work1": "workplace_hosts", "dir1": "directory_hosts"}
     groups |= {f"pc{n}": "desktop_hosts" for n in range(1, 5)}
     hosts = {
         name: Host(name=name, address=f"192.0.2.{n}", groups=(group,))
@@ -128,7 +136,7 @@ def allocate(order: CallOff, *, catalog: Catalog, site: Site, held: dict[str, Al
 
 
 def basis(order: CallOff | None, *, catalog: Catalog, agreement: FrameworkAgreement, site: Site, recorded: Any = None,
-          allocations: Any = None, drifted: Any = None) -> Basis:  # fmt: skip
+          allocations: Any = None, drifted: Any = None, renewed: Any = None) -> Basis:  # fmt: skip
     return Basis(
         agency="a1",
         call_off=order,
@@ -138,4 +146,5 @@ def basis(order: CallOff | None, *, catalog: Catalog, agreement: FrameworkAgreem
         recorded=recorded or {},
         allocations=allocations or {},
         drifted=drifted or {},
+        renewed=renewed or {},
     )

@@ -21,10 +21,18 @@ from orchestrator.adapters.practice.commands import PACKAGES
 from orchestrator.domain.estate.allocation import Allocation
 from orchestrator.domain.estate.site import Placement, Site
 from orchestrator.domain.events import TaskFinished
+from orchestrator.domain.ordering.accounts import vouched
 from orchestrator.domain.ordering.certificates import certified
 from orchestrator.domain.ordering.instance import InstanceState, ServiceInstance
 from orchestrator.domain.ordering.reachability import Reachability
-from orchestrator.domain.runs.assignment import host_variables, passwords, roles_beside, secrets_variable, writer_of
+from orchestrator.domain.runs.assignment import (
+    accounts_known,
+    host_variables,
+    passwords,
+    roles_beside,
+    secrets_variable,
+    writer_of,
+)
 from orchestrator.domain.runs.run import StepOutcome, StepState
 from orchestrator.domain.selling.agreement import Agency
 from orchestrator.domain.selling.catalog import SecretKind, Verb
@@ -144,9 +152,11 @@ class Steps:
         more: Mapping[str, Any] | None = None,
         at: datetime = TODAY,
         renewed: tuple[str, ...] = (),
+        vouching: Mapping[str, Any] | None = None,
     ) -> Assignment:
         """What a step is to do, `on` another host than the component's own, with `more` variables of the role, on the
-        day `at`, and with other secrets for those `renewed`. `others` says where other services of the agency are."""
+        day `at`, and with other secrets for those `renewed`. `others` says where other services of the agency are, and
+        `vouching` the parameters of the one that vouches for its people, if the agency has it."""
         found = self.source.catalog().components[component]
         hosts = placement or {f: self.site.group(group) for f, group in found.hosts.items()}
         instance = self.instance(tenant, component, tier=tier, parameters=parameters, hosts=hosts, quantity=quantity)
@@ -155,6 +165,10 @@ class Steps:
             for n in found.needs
         }
         services = {component: instance, **{n: self.instance(tenant, n, hosts=h) for n, h in (others or {}).items()}}
+        if found.accounts_from and vouching is not None:
+            services[found.accounts_from] = self.vouching(tenant, found.accounts_from, vouching)
+            services = vouched(services, self.source.catalog())
+            instance = services[component]
         sources = {name: name for names in hosts.values() for name in names}
         variables = host_variables(
             found,
@@ -173,6 +187,9 @@ class Steps:
             ),
             namesakes=[],
             certified=certified(f"{tenant.id}.{self.site.domain}", at) if found.certified else None,
+            accounts=accounts_known(
+                instance, services, self.source.catalog(), site=self.site, allocations=tenant.allocations()
+            ),
         )
         if on:
             variables, sources = {on: next(iter(variables.values()))}, {on: next(iter(sources))}
@@ -181,6 +198,10 @@ class Steps:
             more = {"recovery": self.recovery(tenant, component), **(more or {})}
             secrets["recovery_authority_key"] = secrets_of(tenant, "disaster-recovery", self.source)["authority_key"]
             keeper = None if on else "recover1"
+        password = None
+        if source := instance.accounts_from:
+            theirs = secrets_of(tenant, source, self.source, renewed=renewed)
+            secrets["accounts_authority_key"], password = theirs["authority_key"], theirs["people_password"]
         added = {f"{found.role}_{name}": value for name, value in (more or {}).items()}
         return Assignment(
             run=0,
@@ -190,7 +211,7 @@ class Steps:
             site=self.site,
             variables={host: {**told, **added} for host, told in variables.items()},
             secrets=secrets,
-            passwords=passwords(found, instance.parameters, secrets),
+            passwords=passwords(found, instance.parameters, secrets, vouched=password),
             secrets_variable=secrets_variable(found),
             writers={host: self.writer(tenant, component, source) for host, source in sources.items()},
             keeper=keeper,
@@ -219,6 +240,12 @@ class Steps:
             state=InstanceState.PENDING,
             changed_at="2026-01-01T00:00:00Z",
         )
+
+    def vouching(self, tenant: Tenant, component: str, parameters: Mapping[str, Any]) -> ServiceInstance:
+        """The service of an agency that vouches for people."""
+        groups = self.source.catalog().components[component].hosts
+        hosts = {function: self.site.group(group) for function, group in groups.items()}
+        return self.instance(tenant, component, parameters=parameters, hosts=hosts)
 
     def reachability(self, tenant: Tenant, known: Mapping[str, ServiceInstance]) -> Reachability:
         """Who may reach what when the agency has everything there is, of which these services are known."""

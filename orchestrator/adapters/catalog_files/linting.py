@@ -67,6 +67,23 @@ def people_problems(document: YamlDocument, component: Component) -> Iterator[Pr
             yield document.problem(("totp", listed), f"there is no secret {secret!r} that is a password of its own")
 
 
+def account_problems(document: YamlDocument, component: Component, catalog: Catalog) -> Iterator[Problem]:
+    """Where a service cannot vouch for its people's passwords, or one has nobody whose password is vouched for."""
+    if component.accounts_from and not component.people:
+        yield document.problem(("accounts_from",), "there are no `people` whose passwords it could know")
+    if (vouches := component.vouches) is None:
+        return
+    if vouches.people not in component.people:
+        yield document.problem(("vouches", "people"), f"there is no list of people {vouches.people!r}")
+    if component.secrets.get(vouches.authority) is not SecretKind.AUTHORITY:
+        yield document.problem(
+            ("vouches", "authority"), f"there is no secret {vouches.authority!r} that is an authority"
+        )
+    known = _known_names(component, catalog)
+    yield from _template_problems(document, ("vouches", "server"), vouches.server, known)
+    yield from _template_problems(document, ("vouches", "name"), vouches.name, known | {"person"})
+
+
 def _named(items: Mapping[str, Any]) -> bool:
     """Whether every item of a list is a name or has one. Two of the same name would have the same password."""
     return items.get("type", "string") == "string" or "name" in items.get("required", ())
@@ -99,12 +116,16 @@ def _allocated(component: Component, catalog: Catalog) -> set[str]:
     return {name for c in catalog.with_needs(component.component) for name in catalog.components[c].allocates}
 
 
+def _known_names(component: Component, catalog: Catalog) -> set[str]:
+    """The names that the component's templates over its allocation and its hosts may use."""
+    known = {"number", "agency_id", "agency_domain", "site_domain", *_allocated(component, catalog)}
+    known |= {f"{function}_address" for function in component.hosts}
+    return known | ({"subnet_gateway"} if "subnet" in known else set())
+
+
 def probe_problems(document: YamlDocument, component: Component, catalog: Catalog) -> Iterator[Problem]:
     """Probes that could never run: their templates use unknown names, or nobody could log in."""
-    known = {"number", "agency_id", "agency_domain", "site_domain", *_allocated(component, catalog)}
-    known |= {f"{function}_address" for function in component.hosts} | (
-        {"subnet_gateway"} if "subnet" in known else set()
-    )
+    known = _known_names(component, catalog)
     for n, probe in enumerate(component.probes):
         yield from _template_problems(document, ("probes", n, "target"), probe.target, known)
         if probe.id in [other.id for other in component.probes[:n]]:
@@ -173,6 +194,8 @@ def role_problems(document: YamlDocument, component: Component, role: Path) -> I
             yield document.problem(("role",), f"{role.name}/meta/argument_specs.yml has no entry for {verb}")
     options = specs.get(Verb.PROVISION, {}).get("options", {})
     yield from _parameter_problems(document, component, options, _role_file(role / "defaults" / "main.yml"))
+    if component.accounts_from and f"{component.role}_accounts" not in options:
+        yield document.problem(("accounts_from",), f"the role's provision has no option {component.role}_accounts")
     for file in sorted(role.glob("*/*.yml")):
         for name in _environments(yaml.safe_load(file.read_text(encoding="utf-8"))):
             message = "in an environment is visible in process lists and journals; pass it on stdin or to a module"

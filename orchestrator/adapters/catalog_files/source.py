@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from orchestrator.adapters.catalog_files.documents import YamlDocument, parse, read_yaml, refuse, violations
 from orchestrator.adapters.catalog_files.linting import (
+    account_problems,
     home_problems,
     people_problems,
     probe_problems,
@@ -58,7 +59,7 @@ class CatalogFiles:
         catalog = Catalog(components=components)
         if not problems:
             files = {d.data["component"]: d for d, _ in read}
-            problems = [files[c].problem(("needs",), message) for c, message in catalog.problems()]
+            problems = [files[c].problem((field,), message) for c, field, message in catalog.problems()]
         refuse(problems, "the catalog is not usable")
         return catalog
 
@@ -118,6 +119,7 @@ class CatalogFiles:
             problems += proof_problems(document, component)
             problems += tenancy_problems(document, component)
             problems += people_problems(document, component)
+            problems += account_problems(document, component, catalog)
             problems += probe_problems(document, component, catalog)
             problems += home_problems(document, component)
             problems += trust_problems(document, component)

@@ -42,7 +42,8 @@ def agency(row: Any) -> AgencyRecord:
 
 
 def instance_row(value: ServiceInstance) -> dict[str, Any]:
-    return {**value.model_dump(exclude={"hosts"}), "hosts": {f: list(h) for f, h in value.hosts.items()}}
+    hosts = {function: list(named) for function, named in value.hosts.items()}
+    return {**value.model_dump(exclude={"hosts"}), "hosts": hosts, "accounts_from": value.accounts_from}
 
 
 def instance(row: Any) -> ServiceInstance:

@@ -73,6 +73,7 @@ class InstanceRow(Row, table=True):
     state: InstanceState = Field(sa_type=one_of(InstanceState, "state"))
     changed_at: datetime = Field(sa_type=Instant)
     error: str | None = None
+    accounts_from: str | None = None
 
 
 class AllocationRow(Row, table=True):

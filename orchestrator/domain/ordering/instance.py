@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from pydantic import Field
+
 from orchestrator.domain.lifecycle import Lifecycle
 from orchestrator.domain.value import Value
 
@@ -54,7 +56,8 @@ INSTANCE_LIFE = Lifecycle(
 
 
 class ServiceInstance(Value):
-    """The record of one component delivered to one agency. `hosts` maps a function to host names."""
+    """The record of one component delivered to one agency. `hosts` maps a function to host names. `accounts_from` is
+    the component that vouches for its people's passwords, None if its own secrets do."""
 
     agency: str
     component: str
@@ -65,6 +68,7 @@ class ServiceInstance(Value):
     state: InstanceState
     changed_at: datetime
     error: str | None = None
+    accounts_from: str | None = Field(default=None, exclude_if=lambda source: source is None)
 
     @property
     def exists(self) -> bool:

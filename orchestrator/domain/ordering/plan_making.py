@@ -10,6 +10,7 @@ from typing import Any
 from orchestrator.domain.charging.cost import cost_of
 from orchestrator.domain.estate.allocation import NUMBER
 from orchestrator.domain.estate.site import hosts_in
+from orchestrator.domain.ordering.accounts import vouched, vouching_changes
 from orchestrator.domain.ordering.contract import NAME, contract_changes
 from orchestrator.domain.ordering.difference import FieldChange, differences
 from orchestrator.domain.ordering.instance import InstanceState, ServiceInstance, existing
@@ -28,11 +29,12 @@ def make_plan(basis: Basis) -> Plan:
     recorded, options = existing(basis.recorded), basis.options
     wanted = {c: _wish(basis, c) for c in (order.services if order else ()) if not options.leaves_alone(c)}
     wanted |= {c: instance for c, instance in recorded.items() if options.leaves_alone(c)}
+    wanted = vouched(wanted, basis.catalog)
     contract = contract_changes(basis.agreed.call_off, order) if basis.agreed and order else ()
     named = tuple(field for field in contract if field.path == NAME)  # roles use the name
-    reached = _reached(basis, recorded, wanted)
+    by_others = _by_others(basis, recorded, wanted)
     changes = tuple(
-        _change(recorded.get(c), wanted.get(c), basis=basis, besides=(*reached.get(c, ()), *named))
+        _change(recorded.get(c), wanted.get(c), basis=basis, besides=(*by_others.get(c, ()), *named))
         for c in basis.catalog.in_order({*wanted, *recorded})
     )
     return Plan(
@@ -54,17 +56,22 @@ def _touched(*instances: Mapping[str, ServiceInstance]) -> set[str]:
     return {host for some in instances for i in some.values() for host in hosts_in(i.hosts)}
 
 
-def _reached(
+def _by_others(
     basis: Basis, recorded: Mapping[str, ServiceInstance], wanted: Mapping[str, ServiceInstance]
 ) -> Mapping[str, tuple[FieldChange, ...]]:
-    """component that stays -> its changes in reachability, because others come, go or move."""
+    """component that stays -> what changes for it because others come, go or move: who reaches what, and who vouches
+    for its people's passwords."""
     before, after = (
         Reachability(services, catalog=basis.catalog, allocations=basis.allocations, site=basis.site)
         for services in (recorded, wanted)
     )
-    stays = [basis.catalog.components[c] for c in wanted if c in recorded]
-    told = {one.component: (before.described(one), after.described(one)) for one in stays}
-    return {c: (FieldChange(path="reachability", before=b, after=a),) for c, (b, a) in told.items() if b != a}
+    found: dict[str, tuple[FieldChange, ...]] = {}
+    for c in (c for c in wanted if c in recorded):
+        component = basis.catalog.components[c]
+        told = {"reachability": before.described(component)}, {"reachability": after.described(component)}
+        vouching = vouching_changes(c, recorded=recorded, wanted=wanted, basis=basis)
+        found[c] = (*differences(*told), *vouching)
+    return found
 
 
 def _purpose(basis: Basis, recorded: Mapping[str, ServiceInstance]) -> Purpose:
@@ -156,6 +163,7 @@ def _flat(instance: ServiceInstance | None) -> dict[str, Any]:
     return {
         "tier": instance.tier,
         "quantity": instance.quantity,
+        "accounts_from": instance.accounts_from,
         **{f"parameters.{name}": value for name, value in instance.parameters.items()},
         **{f"hosts.{function}": list(hosts) for function, hosts in instance.hosts.items()},
     }

@@ -29,14 +29,21 @@ def steps_of(
         steps += _shrink(change, recorded.get(change.component), wanted[change.component])
     for change in reversed(removed):
         component = change.component
-        dependents = [c.component for c in removed if component in catalog.components[c.component].needs]
+        dependents = [c.component for c in removed if component in catalog.components[c.component].follows]
+        released = [
+            c.component for c in built if c.component in recorded and recorded[c.component].accounts_from == component
+        ]
         kept = backups if component == KEEPER else _own(backups, component)
         steps.append(
             _step(
                 component,
                 Verb.RETIRE,
                 recorded[component].hosts,
-                needs=(*kept, *(f"{d}.{Verb.RETIRE}" for d in dependents)),
+                needs=(
+                    *kept,
+                    *(f"{d}.{Verb.RETIRE}" for d in dependents),
+                    *(f"{r}.{Verb.VERIFY}" for r in released),
+                ),
                 because="no longer ordered",
             )
         )
@@ -68,7 +75,7 @@ def _build(
         Effect.CREATE: f"{_ordered_because(basis, component)}, not yet delivered",
         Effect.REPLACE: "its hosts are no longer part of the site",
     }.get(change.effect, "differs in " + ", ".join(f.path for f in change.fields))
-    needed = [c.component for c in built if c.component in catalog.components[component].needs]
+    needed = [c.component for c in built if c.component in catalog.components[component].follows]
     by_people = catalog.components[component].by_people
     if not by_people:
         yield _step(component, Verb.PRECHECK, instance.hosts, needs=(), because=reason)

@@ -8,11 +8,12 @@ from typing import Any
 
 from orchestrator.domain.estate.allocation import Allocation, values
 from orchestrator.domain.estate.site import Placement, Site, hosts_in
+from orchestrator.domain.ordering.accounts import who_may_log_in
 from orchestrator.domain.ordering.certificates import Certified
 from orchestrator.domain.ordering.instance import ServiceInstance
 from orchestrator.domain.ordering.reachability import Reachability
 from orchestrator.domain.selling.agreement import Agency
-from orchestrator.domain.selling.catalog import Component, names_of
+from orchestrator.domain.selling.catalog import Catalog, Component, names_of
 
 
 def secrets_variable(component: Component) -> str:
@@ -32,10 +33,13 @@ def totp_key_of(person: str, secret: str) -> str:
 
 
 def passwords(
-    component: Component, parameters: Mapping[str, Any], secrets: Mapping[str, str]
+    component: Component, parameters: Mapping[str, Any], secrets: Mapping[str, str], *, vouched: str | None = None
 ) -> dict[str, dict[str, str]]:
     """`users_passwords` -> person -> password, for each list of people in the parameters, and `users_totp_keys` for
-    each list of people who also log in with one-time codes."""
+    each list of people who also log in with one-time codes. Passwords for which another component vouches are derived
+    from the secret `vouched`."""
+    if vouched is not None:
+        secrets = {**secrets, **dict.fromkeys(component.people.values(), vouched)}
     kinds = (("passwords", component.people, password_of), ("totp_keys", component.totp, totp_key_of))
     return {
         f"{listed}_{kind}": {person: derive(person, secrets[secret]) for person in names_of(parameters.get(listed, ()))}
@@ -70,6 +74,7 @@ def host_variables(
     beside: Mapping[str, Sequence[str]],
     namesakes: Sequence[str],
     certified: Certified | None = None,
+    accounts: Mapping[str, Any] | None = None,
     described: Placement | None = None,
     besides: Mapping[str, Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
@@ -77,8 +82,8 @@ def host_variables(
 
     `described` are the hosts that the role is given, if they differ from the step's: what is restored elsewhere keeps
     its names. `beside` are the roles of the agency's other services by host; `namesakes` are the agencies whose names
-    contain this one's. `certified` is the validity of certificates, if there are any; `besides` is what only some verbs
-    need.
+    contain this one's. `certified` is the validity of certificates, if there are any; `accounts` is what
+    `accounts_known` tells of another component that vouches for people; `besides` is what only some verbs need.
     """
     allocated = values(allocations)
     number = allocated.pop("number", None)
@@ -93,6 +98,7 @@ def host_variables(
         "namesakes": list(namesakes),
         "ways": [way.model_dump() for way in reachability.ways(component)],
         **({"certified": certified.document} if certified else {}),
+        **({"accounts": accounts} if accounts else {}),
         **(besides or {}),
     }
     admitted = reachability.admissions(component)
@@ -105,6 +111,32 @@ def host_variables(
         }
         for name in hosts_in(placement)
     }
+
+
+def accounts_known(
+    instance: ServiceInstance,
+    services: Mapping[str, ServiceInstance],
+    catalog: Catalog,
+    *,
+    site: Site,
+    allocations: Mapping[str, Allocation],
+) -> dict[str, Any] | None:
+    """What a role is told of the service that vouches for its people, if there is one: the address of the `server`,
+    the `names` that people have there, by person, and the people whom it knows at the moment (`known`).
+
+    People have names that need no escaping there: their pattern allows letters, digits and hyphens.
+    """
+    source = services.get(instance.accounts_from or "")
+    if source is None:
+        return None
+    vouches = catalog.components[source.component].vouches
+    assert vouches is not None
+    facts = endpoint_facts(source, agency=instance.agency, site=site, allocations=allocations)
+    lists = catalog.components[instance.component].people
+    people = {person for listed in lists for person in names_of(instance.parameters.get(listed, ()))}
+    known = {person for listed in lists for person in who_may_log_in(instance, listed, services, catalog)}
+    names = {person: vouches.name.format_map({**facts, "person": person}) for person in sorted(people)}
+    return {"server": vouches.server.format_map(facts), "names": names, "known": sorted(known)}
 
 
 def roles_beside(

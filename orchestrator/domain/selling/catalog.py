@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from orchestrator.domain.identifiers import Identifier, Name
 from orchestrator.domain.selling.drill_policy import DrillPolicy
 from orchestrator.domain.selling.reach import Reach
+from orchestrator.domain.selling.vouches import Vouches
 from orchestrator.domain.selling.work_terms import WorkTerms
 from orchestrator.domain.service_levels.hours import ServiceHours
 from orchestrator.domain.text_types import LINE
@@ -262,6 +263,9 @@ class Component(Value):
     """Parameters that list people, and the secret from which the passwords of each list are derived."""
     totp: Mapping[Name, Name] = Field(default={}, exclude_if=lambda totp: not totp)
     """Those of them whose people also log in with a one-time code, and the secret from which their keys are derived."""
+    vouches: Vouches | None = Field(default=None, exclude_if=lambda vouches: vouches is None)
+    accounts_from: Identifier | None = Field(default=None, exclude_if=lambda source: source is None)
+    """The component that vouches for the passwords of its `people` instead of its own secrets, if the agency has it."""
     parameters: Mapping[str, Any]
     tiers: Annotated[Mapping[Identifier, Tier], Field(min_length=1)]
     probes: tuple[Probe, ...] = ()
@@ -319,6 +323,11 @@ class Component(Value):
         return self.tenancy is Tenancy.DEDICATED and function not in self.shared
 
     @property
+    def follows(self) -> tuple[str, ...]:
+        """Components that come before it, if the agency has them."""
+        return (*self.needs, self.accounts_from) if self.accounts_from else self.needs
+
+    @property
     def by_people(self) -> bool:
         """Whether people deliver it."""
         return bool(self.work)
@@ -360,19 +369,25 @@ class Catalog(Value):
     def tier(self, component: str, tier: str) -> Tier:
         return self.components[component].tiers[tier]
 
-    def problems(self) -> list[tuple[str, str]]:
-        """(component, what is wrong) for needs that do not exist or are circular."""
+    def problems(self) -> list[tuple[str, str, str]]:
+        """(component, field, what is wrong) for needs that do not exist or are circular, and for accounts for which
+        nobody vouches."""
         unknown = [
-            (c.component, f"needs {need!r}, which is not in the catalog")
+            (c.component, "needs", f"needs {need!r}, which is not in the catalog")
             for c in self.components.values()
             for need in c.needs
             if need not in self.components
+        ]
+        unknown += [
+            (c.component, "accounts_from", f"{source!r} is no component that vouches for passwords")
+            for c in self.components.values()
+            if (source := c.accounts_from) and not (source in self.components and self.components[source].vouches)
         ]
         try:
             self.in_order(self.components)
         except CycleError as error:
             circle: list[str] = error.args[1]
-            return [*unknown, (circle[0], f"circular needs: {' -> '.join(reversed(circle))}")]
+            return [*unknown, (circle[0], "needs", f"circular needs: {' -> '.join(reversed(circle))}")]
         return unknown
 
     def with_needs(self, component: str) -> set[str]:
@@ -380,7 +395,7 @@ class Catalog(Value):
         return {component}.union(*(self.with_needs(need) for need in self.components[component].needs))
 
     def in_order(self, ids: Iterable[str]) -> tuple[str, ...]:
-        """`ids` sorted so that every component comes after those it needs, otherwise by name."""
+        """`ids` sorted so that every component comes after those it follows, otherwise by name."""
         wanted = set(ids)
-        graph = {i: sorted(set(self.components[i].needs) & wanted) for i in sorted(wanted)}
+        graph = {i: sorted(set(self.components[i].follows) & wanted) for i in sorted(wanted)}
         return tuple(TopologicalSorter(graph).static_order())

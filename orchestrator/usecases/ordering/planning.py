@@ -11,9 +11,10 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.estate.allocation import Allocation, Spot, lowest_free
 from orchestrator.domain.estate.site import Site
 from orchestrator.domain.events import PlanMade
+from orchestrator.domain.ordering.accounts import strangers
 from orchestrator.domain.ordering.agency import AgencyRecord, StoredPlan
 from orchestrator.domain.ordering.certificates import superseded
-from orchestrator.domain.ordering.contract import Place, refusals
+from orchestrator.domain.ordering.contract import refusals
 from orchestrator.domain.ordering.instance import InstanceState, ServiceInstance, existing
 from orchestrator.domain.ordering.order_part import part_of
 from orchestrator.domain.ordering.plan import Basis, Plan, PlanOptions
@@ -71,8 +72,14 @@ class Planning:
         bundles = self.source.bundles()
         shape = call_off_schema(catalog, bundles, agreements, self.source.sites())
         call_off = checked(path, document, shape, agreements, catalog, bundles)
-        if kept := [document.problem(at, refusal) for at, refusal in self._unchangeable(call_off)]:
+        with self.store.read() as tx:
+            agreed = self._agreed(tx.agencies.get(call_off.agency.id))
+            recorded = tx.instances.of(call_off.agency.id)
+        unchangeable = refusals(agreed, call_off) if agreed else ()
+        if kept := [document.problem(at, refusal) for at, refusal in unchangeable]:
             raise refused(path, kept, kind=Kind.CONFLICT, hint=_leave_first(call_off.agency.id))
+        if unknown := [document.problem(at, refusal) for at, refusal in strangers(call_off, recorded, catalog)]:
+            raise refused(path, unknown, kind=Kind.INVALID)
         return call_off
 
     def another_name(self, call_off: CallOff) -> str | None:
@@ -225,11 +232,6 @@ class Planning:
             return None
         zone = self.agreement(record.framework).service_levels.hours.zone
         return Agreed(call_off=record.call_off, rates=record.rates, on=self.clock.now().astimezone(zone).date())
-
-    def _unchangeable(self, call_off: CallOff) -> list[tuple[Place, str]]:
-        with self.store.read() as tx:
-            agreed = self._agreed(tx.agencies.get(call_off.agency.id))
-        return list(refusals(agreed, call_off)) if agreed else []
 
     def _refuse_unchangeable(self, record: AgencyRecord | None, call_off: CallOff) -> None:
         agreed = self._agreed(record)

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.estate.site import Site
+from orchestrator.domain.ordering.accounts import password_secret, who_may_log_in
 from orchestrator.domain.ordering.agency import AgencyRecord
 from orchestrator.domain.ordering.instance import InstanceState, ServiceInstance
 from orchestrator.domain.probing.readings import ProbeKey, ProbeTarget
 from orchestrator.domain.runs.assignment import by_host, endpoint_facts, password_of
-from orchestrator.domain.selling.catalog import Component, Login, Probe, ProbeKind, Tenancy, names_of
+from orchestrator.domain.selling.catalog import Component, Login, Probe, ProbeKind, Tenancy
 from orchestrator.ports.catalog import CatalogSource
 from orchestrator.ports.drilling import RecoveryHosts
 from orchestrator.ports.outside import Clock
@@ -122,8 +123,9 @@ class Targeting:
         if not probe.login and not vouched:
             return Prepared(target)
         with self.store.read() as tx:
-            instance = tx.instances.of(target.key.agency)[component.component]
-            person = self._person(tx, component, instance, probe.login) if probe.login else None
+            services = tx.instances.of(target.key.agency)
+            instance = services[component.component]
+            person = self._person(tx, instance, services, probe.login) if probe.login else None
         trust = self._vouching(target, component, instance) if vouched else None
         return Prepared(target, person=person, trust=trust)
 
@@ -131,10 +133,13 @@ class Targeting:
         component = self.source.catalog().components[target.key.component]
         return component, next(probe for probe in component.probes if probe.id == target.key.probe)
 
-    def _person(self, tx: Transaction, component: Component, instance: ServiceInstance, login: Login) -> Person:
-        secret = component.people[login.people]
-        sealed = tx.secrets.of(instance.agency, instance.component).get(secret)
-        people = names_of(instance.parameters.get(login.people, ()))
+    def _person(
+        self, tx: Transaction, instance: ServiceInstance, services: Mapping[str, ServiceInstance], login: Login
+    ) -> Person:
+        catalog = self.source.catalog()
+        source, secret = password_secret(instance, login.people, catalog)
+        sealed = tx.secrets.of(instance.agency, source).get(secret)
+        people = who_may_log_in(instance, login.people, services, catalog)
         if sealed is None or not people:
             missing = f"nobody among {login.people}" if sealed else f"no secret {secret}"
             raise OrchestratorError(Kind.CONFLICT, f"the probe cannot log in: there is {missing}")

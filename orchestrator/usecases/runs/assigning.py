@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from orchestrator.domain.estate.allocation import values
 from orchestrator.domain.estate.site import hosts_in
+from orchestrator.domain.ordering.accounts import who_may_log_in
 from orchestrator.domain.ordering.certificates import certified
 from orchestrator.domain.ordering.instance import ServiceInstance, existing
 from orchestrator.domain.ordering.reachability import Reachability
 from orchestrator.domain.runs.assignment import (
+    accounts_known,
     addresses,
     agency_facts,
     host_variables,
@@ -20,13 +22,21 @@ from orchestrator.domain.runs.assignment import (
     writer_of,
 )
 from orchestrator.domain.runs.run import Run, StepRecord
-from orchestrator.domain.selling.catalog import KEEPER, KEEPER_PORTS, Component
+from orchestrator.domain.selling.catalog import KEEPER, KEEPER_PORTS, Component, names_of
 from orchestrator.ports.catalog import CatalogSource
 from orchestrator.ports.outside import Clock
 from orchestrator.ports.runs import Assignment
 from orchestrator.ports.secrets import Secrets
 from orchestrator.ports.store import Transaction
 from orchestrator.usecases.finding import find_agency
+
+
+class Vouched(NamedTuple):
+    """The secret from which a service's people have their passwords, if another service vouches for them, and the
+    secrets that the role is given besides its own."""
+
+    password: str | None = None
+    secrets: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -85,17 +95,20 @@ class Assigning:
         return self.component_secrets(tx, agency, self.source.catalog().components[KEEPER])
 
     def introduction(self, tx: Transaction, instance: ServiceInstance) -> dict[str, Any]:
-        """What a user of the component is told: whose it is, where it is, and how to log in."""
+        """What a user of the component is told: whose it is, where it is, who may log in, and how."""
         record = find_agency(tx, instance.agency)
         component, site = self.source.catalog().components[instance.component], self.source.site(record.site)
         allocated = values(tx.allocations.of(instance.agency, site=site.name))
-        hosts = addresses(instance.hosts, site)
+        hosts, services = addresses(instance.hosts, site), existing(tx.instances.of(instance.agency))
         secrets = self.component_secrets(tx, instance.agency, component)
+        vouched = self._vouched(tx, instance, services)
+        allowed = {p: who_may_log_in(instance, p, services, self.source.catalog()) for p in component.people}
+        may = {p: [one for one in instance.parameters.get(p, ()) if names_of([one])[0] in allowed[p]] for p in allowed}
         return {
             "address": next(host["address"] for function in hosts.values() for host in function),
             "agency": agency_facts(record.call_off.agency, number=allocated.pop("number", None), site=site),
-            "parameters": dict(instance.parameters),
-            "secrets": {**secrets, **passwords(component, instance.parameters, secrets)},
+            "parameters": {**instance.parameters, **may},
+            "secrets": {**secrets, **passwords(component, instance.parameters, secrets, vouched=vouched.password)},
             "hosts": hosts,
             "allocation": allocated,
         }
@@ -125,6 +138,7 @@ class Assigning:
         component, allocations = catalog.components[step.component], tx.allocations.of(run.agency, site=run.site)
         needed = {n: i.hosts for n, i in recorded.items() if n in component.needs}
         present = existing(recorded) if services is None else services
+        vouched = self._vouched(tx, instance, present)
         return Assignment(
             run=run.id,
             step=step.id,
@@ -143,14 +157,26 @@ class Assigning:
                 beside=roles_beside(component, existing(recorded), catalog.components),
                 namesakes=names_with(run.agency, (other.id for other in tx.agencies.all())),
                 certified=certified(f"{run.agency}.{site.domain}", run.created_at) if component.certified else None,
+                accounts=accounts_known(instance, present, catalog, site=site, allocations=allocations),
                 described=instance.hosts if besides else None,
                 besides=besides,
             ),
-            secrets=secrets,
-            passwords=passwords(component, instance.parameters, secrets),
+            secrets={**secrets, **vouched.secrets},
+            passwords=passwords(component, instance.parameters, secrets, vouched=vouched.password),
             secrets_variable=secrets_variable(component),
             timeout=component.timeout(step.verb),
         )
+
+    def _vouched(self, tx: Transaction, instance: ServiceInstance, services: Mapping[str, ServiceInstance]) -> Vouched:
+        """What hosts of the service that vouches for the instance's people had when last verified: its new secrets are
+        in force only then."""
+        if (source := instance.accounts_from) is None or source not in services:
+            return Vouched()
+        component = self.source.catalog().components[source]
+        assert component.vouches
+        secrets = self.component_secrets(tx, instance.agency, component)
+        password, authority = component.people[component.vouches.people], component.vouches.authority
+        return Vouched(secrets[password], {"accounts_authority_key": secrets[authority]})
 
     def component_secrets(
         self, tx: Transaction, agency: str, component: Component, *, newest: bool = False

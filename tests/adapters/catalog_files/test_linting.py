@@ -113,3 +113,32 @@ def test_a_way_in_without_hosts_and_codes_without_people_or_a_secret_are_reporte
     assert before in file.read_text()
     file.write_text(file.read_text().replace(before, after))
     assert any(complaint in str(problem) for problem in source.lint())
+
+
+@pytest.mark.parametrize(
+    ("component", "before", "after", "complaint"),
+    [
+        (
+            "identity",
+            "vouches:\n  people: people",
+            "vouches:\n  people: persons",
+            "there is no list of people 'persons'",
+        ),
+        (
+            "identity",
+            "authority: authority_key",
+            "authority: people_password",
+            "'people_password' that is an authority",
+        ),
+        ("identity", "uid={person},ou=", "uid={user},ou=", "unknown name {user}"),
+        ("desktop", "people: {users: users_password}\n", "", "there are no `people` whose passwords it could know"),
+        ("network", "secrets:\n", "accounts_from: identity\nsecrets:\n", "has no option network_accounts"),
+    ],
+)
+def test_accounts_of_nobody_and_vouching_for_nobody_are_reported(
+    source: CatalogFiles, component: str, before: str, after: str, complaint: str
+) -> None:
+    file = source.catalog_dir / f"components/{component}.yml"
+    assert before in file.read_text()
+    file.write_text(file.read_text().replace(before, after, 1))
+    assert any(complaint in str(problem) for problem in source.lint())

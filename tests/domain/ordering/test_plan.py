@@ -48,7 +48,14 @@ def planned(case: dict[str, Any], *, catalog: Catalog, agreement: FrameworkAgree
     found = case.get("drifted")
     return make_plan(
         basis(
-            order, catalog=catalog, agreement=agreement, site=site, recorded=recorded, allocations=given, drifted=found
+            order,
+            catalog=catalog,
+            agreement=agreement,
+            site=site,
+            recorded=recorded,
+            allocations=given,
+            drifted=found,
+            renewed=case.get("renewed"),
         )
     )
 

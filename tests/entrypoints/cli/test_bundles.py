@@ -66,3 +66,14 @@ def test_a_bundle_with_a_mistake_makes_the_catalog_unusable(ours: InProcess) -> 
     said = ours("catalog", "lint", expect=2).stderr
     assert "network has no tier 'golden'; tiers: standard, enhanced" in said
     assert "core.yml:" in said
+
+
+def test_a_desktop_user_whom_the_directory_does_not_know_is_refused_with_their_line(ours: InProcess) -> None:
+    services = "  core: {tier: standard}\n  desktop:\n    tier: standard\n    parameters:\n      users:\n"
+    services += "        - user1\n        - usr2\n"
+    line = (ORDER + services).count("\n")
+    said = ours("plan", written(ours, services), expect=2).stderr
+    assert (
+        f"my-agency.yml:{line}: services.desktop.parameters.users.1: 'usr2' is not among the people of identity" in said
+    )
+    assert "add them there, or name some of: user1, user2" in said

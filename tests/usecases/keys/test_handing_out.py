@@ -9,7 +9,8 @@ import pytest
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.runs.assignment import password_of, totp_key_of
-from orchestrator.domain.selling.catalog import Catalog
+from orchestrator.domain.selling.catalog import Catalog, SecretKind
+from orchestrator.domain.selling.vouches import Vouches
 from orchestrator.usecases.keys.handing_out import HandingOut
 from tests.usecases.conftest import House, order
 
@@ -36,8 +37,27 @@ class WithPeople:
         return getattr(self.files, name)
 
 
-def _handing_out(house: House, *, codes: bool = True) -> tuple[House, HandingOut]:
-    files: Any = WithPeople(house.planning.source, codes)
+@dataclass(frozen=True)
+class Vouching(WithPeople):
+    """The same, and gamma vouches for one of the two."""
+
+    def catalog(self) -> Catalog:
+        components = super().catalog().components
+        gamma = components["gamma"]
+        members = {"type": "array", "default": [{"name": "ada"}]}
+        given = {
+            "needs": (),
+            "people": {"members": "word"},
+            "secrets": {"word": SecretKind.PASSWORD, "seal": SecretKind.AUTHORITY},
+            "parameters": {**gamma.parameters, "properties": {**gamma.parameters["properties"], "members": members}},
+            "vouches": Vouches(people="members", server="ldaps://x", name="{person}", authority="seal"),
+        }
+        alpha = components["alpha"].model_copy(update={"accounts_from": "gamma"})
+        return Catalog(components={**components, "alpha": alpha, "gamma": gamma.model_copy(update=given)})
+
+
+def _handing_out(house: House, *, codes: bool = True, kind: type[WithPeople] = WithPeople) -> tuple[House, HandingOut]:
+    files: Any = kind(house.planning.source, codes)
     assigning = replace(house.provisioning.assigning, source=files)
     planning = replace(house.planning, source=files)
     provisioning = replace(house.provisioning, planning=planning, assigning=assigning)
@@ -76,6 +96,26 @@ def test_who_is_not_in_the_service_is_not_found(house: House, component: str, pe
     with pytest.raises(OrchestratorError, match=said) as refusal:
         handing_out.credentials(AGENCY, component, person)
     assert refusal.value.kind is Kind.NOT_FOUND
+
+
+def test_a_person_for_whom_another_service_vouches_is_given_its_password(house: House) -> None:
+    world, handing_out = _handing_out(house, kind=Vouching)
+    world.apply(order(alpha={}))
+    own = handing_out.credentials(AGENCY, "alpha", "ada").password
+    world.apply(order(alpha={}, gamma={}))
+    found, told = handing_out.credentials(AGENCY, "alpha", "ada"), world.assigned[-1]
+    assert found.password == handing_out.credentials(AGENCY, "gamma", "ada").password != own
+    assert found.password == told.passwords["users_passwords"]["ada"]
+    assert found.authenticator
+    assert told.secrets["accounts_authority_key"]
+    [variables] = told.variables.values()
+    assert variables["journal_accounts"] == {
+        "server": "ldaps://x", "names": {"ada": "ada", "bob": "bob"}, "known": ["ada"],
+    }  # fmt: skip
+    with pytest.raises(OrchestratorError, match="nobody called 'bob' in alpha of a-one who is in gamma as well"):
+        handing_out.credentials(AGENCY, "alpha", "bob")
+    world.apply(order(alpha={}))
+    assert handing_out.credentials(AGENCY, "alpha", "ada").password == own
 
 
 def test_nothing_is_handed_out_before_there_is_a_secret(house: House) -> None:
