@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from orchestrator.domain.identifiers import Identifier, Name
 from orchestrator.domain.selling.drill_policy import DrillPolicy
+from orchestrator.domain.selling.homes import Homes
 from orchestrator.domain.selling.reach import Reach
 from orchestrator.domain.selling.vouches import Vouches
 from orchestrator.domain.selling.work_terms import WorkTerms
@@ -165,15 +166,6 @@ class Endpoint(Value):
 
     name: str
     address: str
-
-
-class Homes(Value):
-    """The homes of the people in a parameter, on the hosts of a function: `path` is a template over {person} and
-    {agency_id}."""
-
-    function: Name
-    people: Name
-    path: Annotated[str, Field(pattern=r"^/[^\x00]+$")]
 
 
 class Trust(Value):
@@ -378,10 +370,11 @@ class Catalog(Value):
             for need in c.needs
             if need not in self.components
         ]
+        vouching = [name for name, component in self.components.items() if component.vouches]
         unknown += [
-            (c.component, "accounts_from", f"{source!r} is no component that vouches for passwords")
+            (c.component, "accounts_from", f"{c.accounts_from!r} is no component that vouches for passwords")
             for c in self.components.values()
-            if (source := c.accounts_from) and not (source in self.components and self.components[source].vouches)
+            if c.accounts_from not in (None, *vouching)
         ]
         try:
             self.in_order(self.components)

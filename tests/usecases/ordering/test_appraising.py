@@ -16,7 +16,8 @@ from orchestrator.domain.estate.site import Site
 from orchestrator.domain.ordering.loss import LossKind
 from orchestrator.domain.ordering.plan import PlanOptions, Purpose
 from orchestrator.domain.runs.run import RunState
-from orchestrator.domain.selling.catalog import Homes, Verb
+from orchestrator.domain.selling.catalog import Verb
+from orchestrator.domain.selling.homes import Homes
 from orchestrator.domain.service_levels.incidents import Incident, IncidentPriority
 from orchestrator.usecases.ordering import appraising
 from orchestrator.usecases.ordering.appraising import Appraisal, Appraising
