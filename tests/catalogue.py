@@ -45,6 +45,8 @@ def _component(component: Component) -> Iterator[str]:
     delivered = "by people" if component.by_people else component.tenancy.value
     needs = f", needs {', '.join(f'`{need}`' for need in component.needs)}" if component.needs else ""
     yield f"`{component.component}`, {delivered}{needs}. {component.description.strip()}"
+    if component.accounts_from:
+        yield f"People log in with their password of `{component.accounts_from}`, if the agency has it."
     yield from ("", "| tier | | price a year | recovery time | recovery point | drills |", "|---|---|--:|--:|--:|---|")
     yield from (_tier(name, tier) for name, tier in component.tiers.items())
     if parameters := component.parameters.get("properties", {}):

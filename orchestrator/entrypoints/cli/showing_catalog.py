@@ -59,6 +59,8 @@ def show_component(component: Component, agreements: Mapping[str, FrameworkAgree
     delivered = "by people" if component.by_people else component.tenancy
     console.print(f"[bold]{component.component}[/] {component.title}: {delivered}{needs}")
     console.print(escape(component.description.strip()))
+    if component.accounts_from:
+        console.print(f"People log in with their password of {component.accounts_from}, if the agency has it.")
     if component.exclusive:
         console.print("Exclusive: it is changed for one agency at a time on each host.")
     tiers = new_table("tier", "", "price a year", "recovery time", "recovery point", "watts")

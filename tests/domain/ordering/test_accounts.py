@@ -4,10 +4,14 @@ from typing import Any
 
 import pytest
 
+from orchestrator.domain.estate.site import Site
 from orchestrator.domain.ordering.accounts import password_secret, strangers, who_may_log_in
 from orchestrator.domain.ordering.instance import ServiceInstance
+from orchestrator.domain.ordering.plan import PlanOptions
+from orchestrator.domain.ordering.plan_making import make_plan
+from orchestrator.domain.selling.agreement import FrameworkAgreement
 from orchestrator.domain.selling.catalog import Catalog
-from tests.domain.conftest import call_off, component
+from tests.domain.conftest import allocate, basis, call_off, component
 from tests.domain.ordering.test_plan import recorded_instances
 
 
@@ -42,6 +46,25 @@ def test_who_is_recorded_may_stay_and_without_a_directory_anybody_is_new(catalog
     assert list(strangers(call_off({"workplace": WORKPLACE}), {}, catalog)) == []
     gone = instances(state="retired")
     assert len(list(strangers(order, gone, catalog))) == 1
+
+
+def test_a_service_changes_with_who_vouches_for_it_though_only_that_is_planned(
+    catalog: Catalog, agreement: FrameworkAgreement, site: Site
+) -> None:
+    """Otherwise it would ask a directory that has gone, or one that nobody hands out the passwords of."""
+    order, recorded = call_off({"workplace": WORKPLACE}), instances(accounts_from="directory")
+    for services, before, after in (
+        (recorded, "directory", None),
+        (recorded_instances({"workplace": {"hosts": {}}}), None, "directory"),
+    ):
+        wanted = order if after is None else call_off({"workplace": WORKPLACE, "directory": DIRECTORY})
+        given = basis(wanted, catalog=catalog, agreement=agreement, site=site, recorded=services,
+                      allocations=allocate(wanted, catalog=catalog, site=site))  # fmt: skip
+        plan = make_plan(given.model_copy(update={"options": PlanOptions(target=("directory",))}))
+        [change] = [one for one in plan.changes if one.component == "workplace"]
+        found = change.fields[0]
+        assert (found.path, found.before, found.after) == ("accounts_from", before, after)
+        assert plan.desired["workplace"].accounts_from == after
 
 
 @pytest.mark.parametrize("source", ["nobody", "network"])
