@@ -136,7 +136,7 @@ def allocate(order: CallOff, *, catalog: Catalog, site: Site, held: dict[str, Al
 
 
 def basis(order: CallOff | None, *, catalog: Catalog, agreement: FrameworkAgreement, site: Site, recorded: Any = None,
-          allocations: Any = None, drifted: Any = None, renewed: Any = None) -> Basis:  # fmt: skip
+          allocations: Any = None, drifted: Any = None, renewed: Any = None, held: Any = None) -> Basis:  # fmt: skip
     return Basis(
         agency="a1",
         call_off=order,
@@ -147,4 +147,5 @@ def basis(order: CallOff | None, *, catalog: Catalog, agreement: FrameworkAgreem
         allocations=allocations or {},
         drifted=drifted or {},
         renewed=renewed or {},
+        held=held or {},
     )

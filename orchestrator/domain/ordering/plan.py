@@ -125,6 +125,9 @@ class Basis(Value):
     site: Site
     recorded: Mapping[str, ServiceInstance]
     allocations: Mapping[str, Allocation] = {}
+    """What the order needs from the site's pools."""
+    held: Mapping[str, Allocation] = {}
+    """What the agency holds, including what the order needs no longer."""
     drifted: Mapping[str, int] = {}
     """component -> the run that found drift on its hosts, which has not been corrected since."""
     renewed: Mapping[str, tuple[str, ...]] = {}

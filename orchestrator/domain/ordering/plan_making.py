@@ -62,8 +62,8 @@ def _by_others(
     """component that stays -> what changes for it because others come, go or move: who reaches what, and who vouches
     for its people's passwords."""
     before, after = (
-        Reachability(services, catalog=basis.catalog, allocations=basis.allocations, site=basis.site)
-        for services in (recorded, wanted)
+        Reachability(services, catalog=basis.catalog, allocations=allocations, site=basis.site)
+        for services, allocations in ((recorded, {**basis.held, **basis.allocations}), (wanted, basis.allocations))
     )
     found: dict[str, tuple[FieldChange, ...]] = {}
     for c in (c for c in wanted if c in recorded):

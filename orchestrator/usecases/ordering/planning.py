@@ -185,6 +185,7 @@ class Planning:
             site=site,
             recorded=known.recorded,
             allocations=allocations,
+            held=known.held,
             drifted=known.drifted,
             renewed=known.renewed,
             agreed=known.agreed if call_off else None,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.domain.estate.allocation import NumberPool
 from orchestrator.domain.estate.site import Host, Site
 from orchestrator.domain.ordering.instance import InstanceState, ServiceInstance
 from orchestrator.domain.ordering.plan import Effect, Plan
@@ -131,6 +132,26 @@ def test_a_service_that_is_added_later_is_admitted_by_the_others(
     assert reached.path == "reachability"
     assert "192.0.2.3" in str(reached.after)
     assert "192.0.2.3" not in str(reached.before)
+
+
+def test_a_service_that_goes_was_reached_at_the_port_that_its_agency_gives_back(
+    catalog: Catalog, agreement: FrameworkAgreement, site: Site
+) -> None:
+    reach = [{"function": "main", "ports": ["tcp/{mail_port}"], "admits": ["workplaces"]}]
+    mail = component("mail", allocates={"mail_port": "ports"}, reachability=reach, hosts={"main": "desk_hosts"})
+    with_mail = Catalog(components={**catalog.components, "mail": mail})
+    given = site.model_copy(update={"pools": {**site.pools, "ports": NumberPool(first=25, last=30)}})
+    world: Any = {"catalog": with_mail, "agreement": agreement, "site": given}
+    few = {name: ALL[name] for name in ("network", "desktop")}
+    before, order = {**few, "mail": ALL["network"]}, call_off(few)
+    recorded = _in_service(_plan(before, **world))
+    held = allocate(call_off(before), catalog=with_mail, site=given)
+    kept = {name: one for name, one in held.items() if name != "mail_port"}
+    plan = make_plan(basis(order, **world, recorded=recorded, allocations=kept, held=held))
+    [change] = [one for one in plan.changes if one.component == "desktop"]
+    [field] = [one for one in change.fields if one.path == "reachability"]
+    gone = set(field.before) - set(field.after)
+    assert gone == {"way to 192.0.2.2 tcp/25"}
 
 
 def test_a_shared_function_of_a_dedicated_component_has_a_shared_host_and_admits_the_agencys_own(
