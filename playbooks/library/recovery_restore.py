@@ -22,12 +22,8 @@ options:
     description: Short name of the agency.
     type: str
     required: true
-  host:
-    description: Name of the host.
-    type: str
-    required: true
   snapshot:
-    description: Id of the snapshot, or C(latest) of this component and host.
+    description: Id of the snapshot, or C(latest) of this component.
     type: str
     default: latest
   missing_only:
@@ -57,7 +53,6 @@ EXAMPLES = r"""
     repository: "{{ recovery_repository }}"
     component: service-desk
     agency: cabinet-office
-    host: desk1
     load: /usr/local/lib/service-desk/recovery/desk.py
     load_user: www-data
 """
@@ -81,7 +76,7 @@ from ansible.module_utils.recovery_repository import OPTIONS, Repository, Reposi
 
 def fetch(given: dict[str, Any], target: Path) -> tuple[Path, dict[str, Any]]:
     """Restore the snapshot into a separate folder; return that folder and the manifest."""
-    Repository(given["repository"]).restore(given["snapshot"], target, tag=given["component"], host=given["host"])
+    Repository(given["repository"]).restore(given["snapshot"], target, tag=given["component"])
     folder = target / "var/backups/recovery" / given["component"] / given["agency"]
     if not (folder / "manifest.json").is_file():
         raise RepositoryError(
@@ -114,7 +109,6 @@ def main() -> None:
             "repository": OPTIONS,
             "component": {"type": "str", "required": True},
             "agency": {"type": "str", "required": True},
-            "host": {"type": "str", "required": True},
             "snapshot": {"type": "str", "default": "latest"},
             "missing_only": {"type": "list", "elements": "path", "default": []},
             "only": {"type": "list", "elements": "path", "default": []},

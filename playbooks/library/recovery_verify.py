@@ -73,7 +73,7 @@ def round_trip(repository: Repository, host: str) -> str:
         (Path(place) / "mark").write_text(mark)
         snapshot = str(repository.backup(Path(place), tag=TAG, host=host)["snapshot_id"])
         back = Path(place) / "back"
-        repository.restore(snapshot, back, tag=TAG, host=host)
+        repository.restore(snapshot, back, tag=TAG)
         if (back / place.lstrip("/") / "mark").read_text() != mark:
             raise RepositoryError("the restored file differs from the file that was backed up")
     return snapshot

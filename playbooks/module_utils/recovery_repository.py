@@ -76,7 +76,7 @@ class Repository:
         summary: dict[str, Any] = json.loads(said.strip().splitlines()[-1])
         return summary
 
-    def restore(self, snapshot: str, target: Path, *, tag: str, host: str) -> None:
-        """Restore a snapshot, by its id or as `latest` of this tag and host."""
-        chosen = ["--tag", tag, "--host", host] if snapshot == "latest" else []
+    def restore(self, snapshot: str, target: Path, *, tag: str) -> None:
+        """Restore a snapshot, by its id or as `latest` of this tag. The repository has those of one host only."""
+        chosen = ["--tag", tag] if snapshot == "latest" else []
         self.restic("restore", snapshot, *chosen, "--target", str(target))
