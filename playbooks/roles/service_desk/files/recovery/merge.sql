@@ -55,8 +55,10 @@ begin
                 'is restored before its agencies are provisioned', wrong, one.name;
         end if;
     end loop;
+    -- A million further on: agencies that are restored after this one have numbers from where the backup was taken, and no
+    -- agency that is served meanwhile may be given them.
     for one in select sequence_name, last from restored_sequences loop
-        perform setval(one.sequence_name::regclass, greatest(one.last, nextval(one.sequence_name::regclass)));
+        perform setval(one.sequence_name::regclass, greatest(one.last + 1000000, nextval(one.sequence_name::regclass)));
     end loop;
 end
 $$;
