@@ -85,6 +85,17 @@ class Reachability:
         ]
         return tuple(sorted(found, key=str))
 
+    def names(self, component: Component) -> dict[str, str]:
+        """What an agency's network calls its other services that devices may reach on a shared host, with the address.
+        A service is called the same wherever it is."""
+        found: dict[str, str] = {}
+        for other in self._components() if component.component == NETWORK else ():
+            for reach in other.reachability:
+                if Audience.DEVICES in reach.admits and reach.at == "host" and not other.dedicates(reach.function):
+                    for _, address in self._places(other, reach):
+                        found.setdefault(other.component, address)
+        return found
+
     def described(self, component: Component) -> list[str]:
         """The same in words, so that a plan can show what changes."""
         return [str(one) for one in (*self.admissions(component), *self.ways(component))]

@@ -97,6 +97,7 @@ def host_variables(
         **instance.parameters,
         "namesakes": list(namesakes),
         "ways": [way.model_dump() for way in reachability.ways(component)],
+        "names": reachability.names(component),
         **({"certified": certified.document} if certified else {}),
         **({"accounts": accounts} if accounts else {}),
         **(besides or {}),
