@@ -29,6 +29,11 @@ def site_problems(document: YamlDocument, component: Component, site: Site) -> I
     for function, group in component.hosts.items():
         if not site.group(group):
             yield document.problem(("hosts", function), f"site {site.name} has no host in group {group!r}")
+        if component.dedicates(function) and site.standby(group):
+            yield document.problem(
+                ("hosts", function),
+                f"site {site.name} has hosts that stand by for {group!r}, whose hosts are agencies' own",
+            )
     for allocation, pool in component.allocates.items():
         if pool not in site.pools:
             yield document.problem(("allocates", allocation), f"site {site.name} has no pool {pool!r}")

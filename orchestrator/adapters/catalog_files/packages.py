@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from orchestrator.adapters.catalog_files.documents import YamlDocument
+from orchestrator.domain.estate.site import STANDBY
 from orchestrator.domain.selling.catalog import Catalog, Component
 from orchestrator.ports.catalog import Problem
 
@@ -17,7 +18,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")  # Debian Policy, 5.6.1
 
 
 def group_packages(catalog: Catalog, roles: Path) -> Mapping[str, frozenset[str]]:
-    """Return, by host group, the packages that the catalog's components may install on its hosts."""
+    """Return, by host group, the packages that the catalog's components may install on its hosts. Hosts that stand by
+    need those of the group that they stand by for."""
     groups: dict[str, frozenset[str]] = {}
     for component in (one for one in catalog.components.values() if one.role):
         lists = _lists(roles / component.role_name)
@@ -26,7 +28,7 @@ def group_packages(catalog: Catalog, roles: Path) -> Mapping[str, frozenset[str]
         }
         for function, group in component.hosts.items():
             groups[group] = groups.get(group, frozenset()) | standing_by | set(lists.get(function, ()))
-    return groups
+    return groups | {f"{group}{STANDBY}": packages for group, packages in groups.items()}
 
 
 def package_problems(document: YamlDocument, component: Component, role: Path) -> Iterator[Problem]:

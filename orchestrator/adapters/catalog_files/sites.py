@@ -1,5 +1,6 @@
 """Reads a site from its folder: hosts.yml, an Ansible inventory, and group_vars/all.yml."""
 
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from orchestrator.adapters.catalog_files.documents import YamlDocument, parse, read_yaml, refuse
 from orchestrator.domain.estate.allocation import HostPool, NetworkPool, NumberPool, Pool, host_pool
-from orchestrator.domain.estate.site import Host, Site
+from orchestrator.domain.estate.site import STANDBY, Host, Site
 from orchestrator.ports.catalog import Problem
 
 
@@ -81,5 +82,16 @@ def _hosts(document: YamlDocument) -> dict[str, Host]:
             before = found.get(name)
             groups = tuple(sorted({group, *(before.groups if before else ())}))
             found[name] = Host(name=name, address=str(variables["ansible_host"]), groups=groups, variables=variables)
+    problems += _standby_problems(document, found)
     refuse(problems, f"{document.file} is not usable")
     return found
+
+
+def _standby_problems(document: YamlDocument, hosts: Mapping[str, Host]) -> Iterator[Problem]:
+    """Groups that stand by for a group that does not exist, or for themselves."""
+    for group in (group for group in document.data if group.endswith(STANDBY)):
+        served = group.removesuffix(STANDBY)
+        if served not in document.data:
+            yield document.problem((group,), f"there is no group {served!r} for its hosts to stand by for")
+        for name in (name for name, host in hosts.items() if {group, served} <= set(host.groups)):
+            yield document.problem((group, "hosts", name), f"is in {served}, so it cannot stand by for it")

@@ -142,3 +142,10 @@ def test_accounts_of_nobody_and_vouching_for_nobody_are_reported(
     assert before in file.read_text()
     file.write_text(file.read_text().replace(before, after, 1))
     assert any(complaint in str(problem) for problem in source.lint())
+
+
+def test_hosts_that_stand_by_for_agencies_own_hosts_are_reported(source: CatalogFiles) -> None:
+    hosts = source.inventories_dir / "practice/hosts.yml"
+    hosts.write_text(f"{hosts.read_text()}desktops_standby:\n  hosts:\n    pc9: {{ansible_host: 10.63.0.39}}\n")
+    told = "site practice has hosts that stand by for 'desktops', whose hosts are agencies' own"
+    assert any(told in str(problem) for problem in source.lint())

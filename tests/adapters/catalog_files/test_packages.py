@@ -44,7 +44,7 @@ def test_roles_read_the_lists_as_the_orchestrator_does(source: CatalogFiles) -> 
     for group, packages in group_packages(catalog, roles).items():
         of_roles: set[str] = set()
         for component in catalog.components.values():
-            functions = [function for function, named in component.hosts.items() if named == group]
+            functions = [f for f, named in component.hosts.items() if named == group.removesuffix("_standby")]
             if functions:
                 of_roles.update(
                     plugin.FilterModule().filters()["role_packages"](str(roles / component.role), functions)

@@ -42,3 +42,26 @@ def test_an_invalid_outside_is_refused_with_its_line(folder: Path, said: str, co
     [problem] = refused.value.details
     assert f"all.yml:{number + 1}" in problem
     assert complaint in problem
+
+
+def test_hosts_stand_by_for_their_group_and_serve_nobody(folder: Path) -> None:
+    site = read_site(folder)
+    assert (site.group("service_desks"), site.standby("service_desks")) == (("desk1",), ("desk2",))
+    assert site.standby("network_gateways") == ()
+
+
+@pytest.mark.parametrize(
+    ("group", "complaint"),
+    [
+        ("service_desk_standby", "there is no group 'service_desk' for its hosts to stand by for"),
+        ("service_desks_standby", "is in service_desks, so it cannot stand by for it"),
+    ],
+)
+def test_hosts_that_stand_by_for_nobody_or_themselves_are_refused(folder: Path, group: str, complaint: str) -> None:
+    hosts = folder / "hosts.yml"
+    before, _, rest = hosts.read_text().partition("service_desks_standby:")
+    host = "desk1" if group == "service_desks_standby" else "desk2"
+    hosts.write_text(f"{before}{group}:{rest.replace('desk2', host)}")
+    with pytest.raises(OrchestratorError, match="is not usable") as refused:
+        read_site(folder)
+    assert any(complaint in problem for problem in refused.value.details)

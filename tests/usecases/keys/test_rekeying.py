@@ -13,7 +13,7 @@ from orchestrator.domain.estate.site import Site
 from orchestrator.usecases.keys.rekeying import Rekeying
 from tests.usecases.conftest import House
 
-HOSTS = ("here", "m1", "m2", "m3")
+HOSTS = ("here", "m1", "m2", "m3", "spare")
 
 
 @dataclass
@@ -83,7 +83,7 @@ def test_every_host_ends_with_the_new_key_alone(rekeying: Rekeying, bench: Bench
 def test_no_host_loses_the_old_key_while_one_does_not_let_us_in(rekeying: Rekeying, bench: Bench) -> None:
     before = _public(bench.key)
     bench.down = {"m2"}
-    with pytest.raises(OrchestratorError, match="1 of 4 hosts") as refused:
+    with pytest.raises(OrchestratorError, match="1 of 5 hosts") as refused:
         rekeying.rotate("bench")
     assert refused.value.details == ("m2 does not let us in",)
     assert _public(bench.key) == before
@@ -99,7 +99,7 @@ def test_a_host_that_disappears_before_the_end_is_waited_for(rekeying: Rekeying,
     before = _public(bench.key)
     assert not rekeying.rotate("bench", many=True)
     bench.down = {"m3"}
-    with pytest.raises(OrchestratorError, match="1 of 4 hosts"):
+    with pytest.raises(OrchestratorError, match="1 of 5 hosts"):
         rekeying.rotate("bench", many=True, copied=True)
     assert [host for host in HOSTS if before in bench.known[host]] == ["m3"]
     bench.down = set()
