@@ -23,6 +23,7 @@ def findings(app: "Application") -> list[Finding]:
             "catalog": lambda: examine_catalog(app.base.source),
             "workers": _with_records(app, lambda: _workers(app)),
             "schedules": _with_records(app, lambda: _schedules(app)),
+            "copies": _with_records(app, lambda: app.examining.copies()),
             "hosts": _with_records(app, lambda: app.examining.sites()),
         }
     )

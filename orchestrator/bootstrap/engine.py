@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.adapters.engine.presence import Presence
     from orchestrator.ports.runs import Errand, StepRunner
     from orchestrator.usecases.ordering.commissioning import Commissioning
+    from orchestrator.usecases.recovery.failing_over import FailingOver
     from orchestrator.usecases.runs.admitting import Admitting
     from orchestrator.usecases.runs.driving import Driving
     from orchestrator.usecases.runs.retaining import Retaining
@@ -32,7 +33,7 @@ class EngineParts:
 
     @cached_property
     def driving(self) -> "Driving":
-        from orchestrator.domain.ordering.plan import Purpose
+        from orchestrator.domain.ordering.plan import MOVES, Purpose
         from orchestrator.usecases.runs.driving import Consequences, Driving
 
         base, ordering, recovery = self.base, self.ordering, self.recovery
@@ -45,8 +46,22 @@ class EngineParts:
             Purpose.DRIFT: ordering.comparing,
             Purpose.DESTROY: ordering.holding,
             Purpose.VERIFY: ordering.verifying,
+            **dict.fromkeys(MOVES, self.failing_over),
         }
         return Driving(source=base.source, store=base.store, clock=base.clock, consequences=consequences)
+
+    @cached_property
+    def failing_over(self) -> "FailingOver":
+        from orchestrator.usecases.recovery.failing_over import FailingOver
+
+        base = self.base
+        return FailingOver(
+            source=base.source,
+            store=base.store,
+            clock=base.clock,
+            assigning=base.assigning,
+            changing=self.ordering.provisioning,
+        )
 
     @cached_property
     def commissioning(self) -> "Commissioning":
@@ -144,13 +159,15 @@ class EngineParts:
         worker.work(until)
 
     def runner(self, guards: "Guards") -> "StepRunner":
-        """The runner of steps: phases of drills over ssh, people's work at the desk, everything else with Ansible."""
+        """The runner of steps: phases of drills and looks at what was moved over ssh, people's work at the desk,
+        everything else with Ansible."""
         from orchestrator.adapters.ansible.runner import AnsibleRunner
         from orchestrator.adapters.ansible.warm import WarmStart
-        from orchestrator.ports.drilling import Rehearsal
+        from orchestrator.ports.drilling import Rehearsal, Survey
         from orchestrator.ports.runs import Assignment
         from orchestrator.ports.work_orders import Commission
         from orchestrator.usecases.recovery.rehearsing import Rehearsing
+        from orchestrator.usecases.recovery.surveying import Surveying
         from orchestrator.usecases.runs.dispatching import Dispatching
 
         base, knobs = self.base, self.base.settings.worker
@@ -170,4 +187,12 @@ class EngineParts:
             pause=time.sleep,
             stopping=lambda: guards.stopping,
         )
-        return Dispatching({Assignment: playbooks.run, Rehearsal: rehearsing.run, Commission: self.commissioning.run})
+        surveying = Surveying(store=base.store, hosts=base.hosts)
+        return Dispatching(
+            {
+                Assignment: playbooks.run,
+                Rehearsal: rehearsing.run,
+                Survey: surveying.run,
+                Commission: self.commissioning.run,
+            }
+        )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from orchestrator.domain.errors import Kind, OrchestratorError
@@ -89,6 +89,20 @@ class Rehearsal(Work):
     def rehearsed_host(self) -> str:
         """The host that is rehearsed, for a component on several hosts: the one to which its canaries are written."""
         return rehearsed_host(self.user)
+
+
+@dataclass(frozen=True)
+class Survey(Work):
+    """Reading, from the recovery host, the canaries that a service has which was moved at `declared_at`. `user` is the
+    introduction for a user of it; `trust` names a host, and the file on it against which the service is verified."""
+
+    site: Site
+    host: str
+    agency: str
+    component: str
+    user: Mapping[str, Any]
+    trust: tuple[str, str] | None
+    declared_at: datetime
 
 
 def rehearsed_host(user: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.estate.site import Host, Site
+from orchestrator.domain.estate.site import Host, Site, hosts_in
 from orchestrator.domain.ordering.instance import InstanceState
 from orchestrator.domain.value import Value
 from orchestrator.ports.catalog import CatalogSource
@@ -103,6 +103,22 @@ class Examining:
         used = {(site_of[i.agency], host) for i in instances for hosts in i.hosts.values() for host in hosts}
         sites = {name: self.source.site(name) for name in {site for site, _ in used}}
         return [(sites[site], sites[site].hosts[host]) for site, host in sorted(used) if host in sites[site].hosts]
+
+    def copies(self) -> str:
+        """Whether no service has a copy that does not serve, and is out of date."""
+        with self.store.read() as tx:
+            site_of = {agency.id: agency.site for agency in tx.agencies.all()}
+            left = [one for one in tx.instances.all() if one.elsewhere]
+        copies = [(one, self.source.site(site_of[one.agency]).present(one.elsewhere)) for one in left]
+        told = tuple(f"{one.component} of {one.agency}: {', '.join(hosts_in(on))}" for one, on in copies if on)
+        if not told:
+            return "no service has a copy that does not serve"
+        raise OrchestratorError(
+            Kind.CONFLICT,
+            f"{len(told)} services have a copy that does not serve, and is out of date",
+            details=told,
+            hint="when these hosts are back: orchestrator recovery failback AGENCY COMPONENT",
+        )
 
     def _ask(self, site: Site, host: Host) -> str | None:
         try:

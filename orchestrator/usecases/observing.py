@@ -9,6 +9,7 @@ from orchestrator.domain.estate.allocation import Allocation
 from orchestrator.domain.estate.site import Site, hosts_in
 from orchestrator.domain.events import Event
 from orchestrator.domain.ordering.instance import InstanceState, ServiceInstance, display_status
+from orchestrator.domain.ordering.plan import MOVES
 from orchestrator.domain.recovery.held_backups import HeldBackups
 from orchestrator.domain.runs.assignment import by_host, endpoint_facts
 from orchestrator.domain.runs.run import OPEN_RUN, Run, RunState, StepState
@@ -22,7 +23,7 @@ from orchestrator.ports.outside import Clock
 from orchestrator.ports.store import Store, Transaction
 from orchestrator.usecases.finding import events_of, find_agency, find_run
 from orchestrator.usecases.probing.diagnosing import UNPROBED, Health, diagnose, first_reading
-from orchestrator.usecases.recovery.measuring import probing_figures, recovery_figures
+from orchestrator.usecases.recovery.measuring import measured_move, probing_figures, recovery_figures
 from orchestrator.usecases.runs.admitting import Admitting, next_steps
 from orchestrator.usecases.runs.views import Crew, RunView, prospects, run_view
 from orchestrator.usecases.service_levels.metering import Metering
@@ -48,6 +49,8 @@ class ServiceView(Value):
     """Why the health is not known yet."""
     status: str
     hosts: tuple[str, ...]
+    elsewhere: tuple[str, ...]
+    """Hosts with another copy of it, which does not serve."""
     endpoints: tuple[EndpointView, ...]
     error: str | None
 
@@ -98,6 +101,8 @@ class Observing:
             running = [step.id for step in steps if step.state is StepState.RUNNING]
             tasks = tx.events.current_tasks(run_id, running)
             view = run_view(run, steps, waits_for=waits, steps_wait_for=waiting, tasks=tasks)
+            if run.purpose in MOVES:
+                view = view.model_copy(update={"recovery": measured_move(tx, run, self.source.catalog())})
         return view.model_copy(update=prospects(run, self.crew())) if run.state in OPEN_RUN else view
 
     def _steps_wait(self, tx: Transaction, run: Run) -> Mapping[str, Wait]:
@@ -203,6 +208,7 @@ class Observing:
             health_note=note,
             status=display_status(instance.state, run_open=run_open),
             hosts=hosts_in(instance.hosts),
+            elsewhere=hosts_in(site.present(instance.elsewhere)),
             endpoints=tuple(
                 EndpointView(name=e.name, address=e.address.format_map(known))
                 for e in endpoints

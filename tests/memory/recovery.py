@@ -137,6 +137,8 @@ class Canaries(Repository):
     def put(self, agency: str, component: str, canary: Canary) -> None:
         self.records.canaries[agency, component, canary.number] = canary
 
-    def forget(self, agency: str, component: str, *, up_to: int | None = None) -> None:
-        whose = (agency, component)
-        forget(self.records.canaries, lambda key, _: key[:2] == whose and (up_to is None or key[2] <= up_to))
+    def forget(self, agency: str, component: str, *, up_to: int | None = None, after: int | None = None) -> None:
+        def goes(number: int) -> bool:
+            return (up_to is None or number <= up_to) and (after is None or number > after)
+
+        forget(self.records.canaries, lambda key, _: key[:2] == (agency, component) and goes(key[2]))

@@ -33,6 +33,12 @@ class Command:
         assert done.returncode == expect, f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def refused(self, *words: object) -> str:
+        """Why a command is not possible in the present state."""
+        done = run_command(words, self.practice.environment, patience=1800)
+        assert done.returncode == 5, f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stderr
+
     def json(self, *words: object) -> Any:
         return json.loads(self(*words, "--json"))
 

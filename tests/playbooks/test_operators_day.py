@@ -63,9 +63,9 @@ def until(seen: Callable[[], object], *, seconds: float = 300) -> None:
         time.sleep(1)  # each look is two commands
 
 
-def states(command: Command) -> dict[str, str]:
+def states(command: Command, agency: str = AGENCY) -> dict[str, str]:
     """Of the steps of the agency's newest run."""
-    runs = command.json("run", "list", "--agency", AGENCY)["runs"]
+    runs = command.json("run", "list", "--agency", agency)["runs"]
     return {s["id"]: s["state"] for s in command.json("run", "show", runs[0]["run"])["steps"]} if runs else {}
 
 

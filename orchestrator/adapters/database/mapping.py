@@ -42,8 +42,8 @@ def agency(row: Any) -> AgencyRecord:
 
 
 def instance_row(value: ServiceInstance) -> dict[str, Any]:
-    hosts = {function: list(named) for function, named in value.hosts.items()}
-    return {**value.model_dump(exclude={"hosts"}), "hosts": hosts, "accounts_from": value.accounts_from}
+    places = {name: {f: list(h) for f, h in getattr(value, name).items()} for name in ("hosts", "elsewhere")}
+    return {**value.model_dump(exclude={"hosts", "elsewhere"}), **places, "accounts_from": value.accounts_from}
 
 
 def instance(row: Any) -> ServiceInstance:

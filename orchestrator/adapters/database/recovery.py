@@ -180,10 +180,12 @@ class CanaryRepository(Repository):
         self._session.merge(CanaryRow(agency=agency, component=component, **plain, **reading))
         self._session.flush()
 
-    def forget(self, agency: str, component: str, *, up_to: int | None = None) -> None:
+    def forget(self, agency: str, component: str, *, up_to: int | None = None, after: int | None = None) -> None:
         which = [col(CanaryRow.agency) == agency, col(CanaryRow.component) == component]
         if up_to is not None:
             which.append(col(CanaryRow.number) <= up_to)
+        if after is not None:
+            which.append(col(CanaryRow.number) > after)
         self._run(sa.delete(CanaryRow).where(*which))
 
 

@@ -74,6 +74,7 @@ class InstanceRow(Row, table=True):
     changed_at: datetime = Field(sa_type=Instant)
     error: str | None = None
     accounts_from: str | None = None
+    elsewhere: dict[str, Any] = Field(default_factory=dict, sa_type=Json, sa_column_kwargs={"server_default": "{}"})
 
 
 class AllocationRow(Row, table=True):

@@ -1,6 +1,6 @@
 """Allocations from a site's pools: address blocks, ports, numbers, dedicated hosts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from ipaddress import IPv4Network
 from typing import Annotated, NamedTuple
@@ -86,6 +86,11 @@ class Allocation(Value):
     agency: str
     name: str
     holding: Holding = Holding.RESERVED
+
+
+def chosen(hosts: Sequence[str], allocations: Mapping[str, Allocation]) -> tuple[str, ...]:
+    """The one of some shared hosts that serves the agency with these allocations. Agencies take turns by number."""
+    return (hosts[(int(allocations[NUMBER].block) - 1) % len(hosts)],)
 
 
 def host_pool(group: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from orchestrator.domain.estate.site import Placement, joined
 from orchestrator.domain.lifecycle import Lifecycle
 from orchestrator.domain.value import Value
 
@@ -57,7 +58,8 @@ INSTANCE_LIFE = Lifecycle(
 
 class ServiceInstance(Value):
     """The record of one component delivered to one agency. `hosts` maps a function to host names. `accounts_from` is
-    the component that vouches for its people's passwords, None if its own secrets do."""
+    the component that vouches for its people's passwords, None if its own secrets do. `elsewhere` are hosts with
+    another copy of it that does not serve: what a failover has left behind, or has not finished."""
 
     agency: str
     component: str
@@ -69,6 +71,12 @@ class ServiceInstance(Value):
     changed_at: datetime
     error: str | None = None
     accounts_from: str | None = Field(default=None, exclude_if=lambda source: source is None)
+    elsewhere: Placement = Field(default={}, exclude_if=lambda elsewhere: not elsewhere)
+
+    @property
+    def everywhere(self) -> Placement:
+        """All hosts on which anything of it may be."""
+        return joined(self.hosts, self.elsewhere)
 
     @property
     def exists(self) -> bool:

@@ -1,8 +1,11 @@
 """A plan: the difference between what is ordered and what is recorded, and the steps that close it."""
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+
+from pydantic import Field
 
 from orchestrator.domain.charging.charges import Agreed
 from orchestrator.domain.charging.cost import Cost
@@ -20,7 +23,7 @@ class Effect(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"
-    """Rebuilt on other hosts, because the recorded ones are no longer part of the site."""
+    """Rebuilt on other hosts: the recorded ones are no longer part of the site, or are lost."""
     REMOVE = "remove"
     NONE = "none"
 
@@ -37,9 +40,14 @@ class Purpose(StrEnum):
     DESTROY = "destroy"
     """Destruction of held backups."""
     VERIFY = "verify"
+    FAILOVER = "failover"
+    FAILBACK = "failback"
 
 
-CHANGES = (Purpose.ONBOARD, Purpose.CHANGE, Purpose.OFFBOARD, Purpose.DESTROY)
+MOVES = (Purpose.FAILOVER, Purpose.FAILBACK)
+"""Purposes of runs that move a service to other hosts, with what it stores."""
+
+CHANGES = (Purpose.ONBOARD, Purpose.CHANGE, Purpose.OFFBOARD, Purpose.DESTROY, *MOVES)
 """Purposes of runs that change what an agency has."""
 
 
@@ -84,6 +92,17 @@ class Step(Value):
         return hosts_in(self.placement)
 
 
+class Move(Value):
+    """A failover, or the return from it. `declared_at` is T0, from which it is measured. `sources` maps each host that
+    restores to the one whose backups it restores. `backup_at` is when the backup began that is restored, unless the run
+    takes one first."""
+
+    component: str
+    declared_at: datetime
+    sources: Mapping[str, str] = {}
+    backup_at: datetime | None = None
+
+
 class Plan(Value):
     agency: str
     purpose: Purpose
@@ -97,6 +116,7 @@ class Plan(Value):
     desired: Mapping[str, ServiceInstance | None]
     """component -> the instance as it will be recorded, or None if it is removed."""
     options: PlanOptions = PlanOptions()
+    move: Move | None = Field(default=None, exclude_if=lambda move: move is None)
     basis: str
     """Digest of everything the plan was computed from."""
 

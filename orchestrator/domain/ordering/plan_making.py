@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.domain.charging.cost import cost_of
-from orchestrator.domain.estate.allocation import NUMBER
-from orchestrator.domain.estate.site import hosts_in
+from orchestrator.domain.estate.allocation import chosen
+from orchestrator.domain.estate.site import hosts_in, without
 from orchestrator.domain.ordering.accounts import vouched, vouching_changes
 from orchestrator.domain.ordering.contract import NAME, contract_changes
 from orchestrator.domain.ordering.difference import FieldChange, differences
@@ -17,7 +17,7 @@ from orchestrator.domain.ordering.instance import InstanceState, ServiceInstance
 from orchestrator.domain.ordering.loss import losses
 from orchestrator.domain.ordering.plan import Basis, Change, Effect, Plan, Purpose
 from orchestrator.domain.ordering.plan_steps import steps_of
-from orchestrator.domain.ordering.reachability import Reachability
+from orchestrator.domain.ordering.reachability import reach_changes
 from orchestrator.domain.selling.catalog import Component
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -53,7 +53,7 @@ def make_plan(basis: Basis) -> Plan:
 
 
 def _touched(*instances: Mapping[str, ServiceInstance]) -> set[str]:
-    return {host for some in instances for i in some.values() for host in hosts_in(i.hosts)}
+    return {host for some in instances for i in some.values() for host in hosts_in(i.everywhere)}
 
 
 def _by_others(
@@ -61,17 +61,17 @@ def _by_others(
 ) -> Mapping[str, tuple[FieldChange, ...]]:
     """component that stays -> what changes for it because others come, go or move: who reaches what, and who vouches
     for its people's passwords."""
-    before, after = (
-        Reachability(services, catalog=basis.catalog, allocations=allocations, site=basis.site)
-        for services, allocations in ((recorded, {**basis.held, **basis.allocations}), (wanted, basis.allocations))
+    reached = reach_changes(
+        recorded,
+        wanted,
+        catalog=basis.catalog,
+        allocations=basis.allocations,
+        released={name: a for name, a in basis.held.items() if name not in basis.allocations},
+        site=basis.site,
     )
-    found: dict[str, tuple[FieldChange, ...]] = {}
-    for c in (c for c in wanted if c in recorded):
-        component = basis.catalog.components[c]
-        told = {"reachability": before.described(component)}, {"reachability": after.described(component)}
-        vouching = vouching_changes(c, recorded=recorded, wanted=wanted, basis=basis)
-        found[c] = (*differences(*told), *vouching)
-    return found
+    stays = [c for c in wanted if c in recorded]
+    vouching = {c: vouching_changes(c, recorded=recorded, wanted=wanted, basis=basis) for c in stays}
+    return {c: (*reached.get(c, ()), *vouching[c]) for c in stays}
 
 
 def _purpose(basis: Basis, recorded: Mapping[str, ServiceInstance]) -> Purpose:
@@ -85,15 +85,17 @@ def _wish(basis: Basis, component_id: str) -> ServiceInstance:
     assert basis.call_off is not None
     component, ordered = basis.catalog.components[component_id], basis.call_off.services[component_id]
     before = basis.recorded.get(component_id)
+    hosts = {f: _place(basis, component, f, group, before) for f, group in sorted(component.hosts.items())}
     return ServiceInstance(
         agency=basis.agency,
         component=component_id,
         tier=ordered.tier,
         quantity=ordered.quantity,
         parameters=component.resolve(ordered.tier, ordered.parameters),
-        hosts={f: _place(basis, component, f, group, before) for f, group in sorted(component.hosts.items())},
+        hosts=hosts,
         state=before.state if before else InstanceState.PENDING,
         changed_at=before.changed_at if before else _NEVER,
+        elsewhere=without(before.elsewhere, hosts) if before else {},
     )
 
 
@@ -104,11 +106,11 @@ def _place(
         prefix = f"host:{component.component}:{function}:"
         return tuple(sorted(a.block for name, a in basis.allocations.items() if name.startswith(prefix)))
     hosts = basis.site.group(group)
-    kept = tuple(h for h in (before.hosts.get(function, ()) if before else ()) if h in hosts)
+    serving = (*hosts, *basis.site.standby(group)) if before and before.exists else hosts
+    kept = tuple(h for h in (before.hosts.get(function, ()) if before else ()) if h in serving)
     if kept or not hosts:
         return kept
-    number = int(basis.allocations[NUMBER].block)
-    return (hosts[(number - 1) % len(hosts)],)
+    return chosen(hosts, basis.allocations)
 
 
 def _change(

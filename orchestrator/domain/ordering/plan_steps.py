@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from orchestrator.domain.estate.site import Placement, joined, without
 from orchestrator.domain.ordering.instance import ServiceInstance
 from orchestrator.domain.ordering.plan import Basis, Change, Effect, Step
 from orchestrator.domain.ordering.protection import protected
@@ -35,10 +36,10 @@ def steps_of(
         ]
         kept = backups if component == KEEPER else _own(backups, component)
         steps.append(
-            _step(
+            step_of(
                 component,
                 Verb.RETIRE,
-                recorded[component].hosts,
+                joined(recorded[component].hosts, basis.site.present(recorded[component].elsewhere)),
                 needs=(
                     *kept,
                     *(f"{d}.{Verb.RETIRE}" for d in dependents),
@@ -57,7 +58,7 @@ def _final_backups(
     for change in changes:
         if change.destroys and change.component in kept:
             reason = f"destroyed: {'; '.join(map(str, change.destroys))}"
-            yield _step(
+            yield step_of(
                 change.component, Verb.BACKUP, recorded[change.component].hosts, needs=prechecks, because=reason
             )
 
@@ -78,15 +79,15 @@ def _build(
     needed = [c.component for c in built if c.component in catalog.components[component].follows]
     by_people = catalog.components[component].by_people
     if not by_people:
-        yield _step(component, Verb.PRECHECK, instance.hosts, needs=(), because=reason)
-    yield _step(
+        yield step_of(component, Verb.PRECHECK, instance.hosts, needs=(), because=reason)
+    yield step_of(
         component,
         Verb.PROVISION,
         instance.hosts,
         needs=(*first, *(f"{n}.{Verb.VERIFY}" for n in needed)),
         because=reason,
     )
-    yield _step(
+    yield step_of(
         component,
         Verb.VERIFY,
         instance.hosts,
@@ -104,15 +105,14 @@ def _shrink(change: Change, before: ServiceInstance | None, after: ServiceInstan
     """Retire the component on hosts that no longer serve the agency after an update."""
     if before is None or change.effect is not Effect.UPDATE:
         return
-    leaving = {f: tuple(h for h in hosts if h not in after.hosts.get(f, ())) for f, hosts in before.hosts.items()}
-    if leaving := {f: hosts for f, hosts in leaving.items() if hosts}:
+    if leaving := without(before.hosts, after.hosts):
         needs = (f"{change.component}.{Verb.VERIFY}",)
-        yield _step(change.component, Verb.RETIRE, leaving, needs=needs, because="these hosts are no longer ordered")
+        yield step_of(change.component, Verb.RETIRE, leaving, needs=needs, because="these hosts are no longer ordered")
 
 
-def _step(
-    component: str, verb: Verb, placement: Mapping[str, tuple[str, ...]], *, needs: tuple[str, ...], because: str
+def step_of(
+    component: str, verb: Verb, placement: Placement, *, needs: tuple[str, ...], because: str, part: str = ""
 ) -> Step:
-    return Step(
-        id=f"{component}.{verb}", component=component, verb=verb, placement=placement, needs=needs, because=because
-    )
+    """A step. `part` tells it from another of the same verb."""
+    name = f"{component}.{verb}.{part}".removesuffix(".")
+    return Step(id=name, component=component, verb=verb, placement=placement, needs=needs, because=because)

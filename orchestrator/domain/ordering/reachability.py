@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network
 
 from orchestrator.domain.estate.allocation import Allocation, values
-from orchestrator.domain.estate.site import Site
+from orchestrator.domain.estate.site import Site, hosts_in
+from orchestrator.domain.ordering.difference import FieldChange
 from orchestrator.domain.ordering.instance import ServiceInstance
 from orchestrator.domain.selling.catalog import GATEWAY, KEEPER, KEEPER_PORTS, NETWORK, Catalog, Component
 from orchestrator.domain.selling.reach import Audience, Reach
@@ -139,7 +140,7 @@ class Reachability:
                 yield from self._addresses(component.component, *others)
             case Audience.WORKPLACES | Audience.BACKUPS | Audience.RECOVERY:
                 for one in self._components():
-                    yield from self._addresses(one.component, *_functions(one, audience))
+                    yield from self._at(_hosts(one, self._services[one.component], audience))
 
     def _devices(self, component: Component, reach: Reach) -> Iterator[str]:
         """The addresses of devices, as a host sees them: only the agency's own hosts have a route to its network;
@@ -154,18 +155,44 @@ class Reachability:
     def _addresses(self, component: str, *functions: str) -> Iterator[str]:
         """The addresses of the hosts of these functions, if the agency has the component."""
         hosts = self._services[component].hosts if component in self._services else {}
-        for name in (host for function in functions for host in hosts.get(function, ())):
-            if name in self._site.hosts:
-                yield self._site.hosts[name].address
+        yield from self._at(host for function in functions for host in hosts.get(function, ()))
+
+    def _at(self, hosts: Iterable[str]) -> Iterator[str]:
+        """The addresses of those of the hosts that are part of the site."""
+        yield from (self._site.hosts[name].address for name in hosts if name in self._site.hosts)
 
     def _subnet(self) -> IPv4Network | None:
         block = self._blocks.get("subnet")
         return IPv4Network(block) if block else None
 
 
-def _functions(component: Component, audience: Audience) -> Iterable[str]:
-    """The functions of a component whose hosts belong to the audience."""
-    if audience is Audience.WORKPLACES:
-        return component.workplaces
-    belongs = component.recovery.data if audience is Audience.BACKUPS else component.component == KEEPER
-    return component.hosts if belongs else ()
+def reach_changes(
+    before: Mapping[str, ServiceInstance],
+    after: Mapping[str, ServiceInstance],
+    *,
+    catalog: Catalog,
+    allocations: Mapping[str, Allocation],
+    site: Site,
+    released: Mapping[str, Allocation] | None = None,
+) -> Mapping[str, tuple[FieldChange, ...]]:
+    """component that stays -> its changes in reachability, because others come, go or move. `released` are allocations
+    that those who go have until then."""
+    was, becomes = (
+        Reachability(services, catalog=catalog, allocations=known, site=site)
+        for services, known in ((before, {**(released or {}), **allocations}), (after, allocations))
+    )
+    stays = [catalog.components[name] for name in after if name in before]
+    told = {one.component: (was.described(one), becomes.described(one)) for one in stays}
+    return {c: (FieldChange(path="reachability", before=b, after=a),) for c, (b, a) in told.items() if b != a}
+
+
+def _hosts(component: Component, service: ServiceInstance, audience: Audience) -> Iterable[str]:
+    """The hosts of a service that belong to the audience. A copy that does not serve was restored from backups, or is
+    to be."""
+    match audience:
+        case Audience.WORKPLACES:
+            return (host for function in component.workplaces for host in service.hosts.get(function, ()))
+        case Audience.BACKUPS:
+            return hosts_in(service.everywhere) if component.recovery.data else ()
+        case _:
+            return hosts_in(service.hosts) if component.component == KEEPER else ()

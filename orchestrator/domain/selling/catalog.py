@@ -195,6 +195,10 @@ class RecoveryScope(Value):
         default=ALL_LEVELS, min_length=1, exclude_if=lambda levels: levels == ALL_LEVELS
     )
 
+    def trusted(self, agency: str, hosts: Mapping[str, tuple[str, ...]]) -> tuple[str, str] | None:
+        """The host and the file on it that say whom to trust, for a service on these hosts by function."""
+        return (hosts[self.trust.function][0], self.trust.file_of(agency)) if self.trust else None
+
 
 BY_PEOPLE = (Verb.PROVISION, Verb.VERIFY, Verb.RETIRE)
 """Verbs that people can carry out."""

@@ -14,6 +14,7 @@ from orchestrator.entrypoints.cli import (
     agencies,
     catalog,
     drift,
+    failover,
     held_backups,
     operating,
     ordering,
@@ -70,6 +71,7 @@ app.add_typer(work.app, name="work")
 app.add_typer(drift.app, name="drift")
 app.add_typer(recovery.app, name="drill")
 app.add_typer(recovery.backup, name="backup")
+app.add_typer(failover.app, name="recovery")
 recovery.backup.command()(held_backups.held)
 recovery.backup.command()(held_backups.destroy)
 recovery.backup.command()(held_backups.password)

@@ -12,6 +12,7 @@ from orchestrator.domain.ordering.plan import Effect
 from orchestrator.domain.runs.run import RunState, StepState
 from orchestrator.domain.service_levels.record import State
 from orchestrator.entrypoints.cli.output import console
+from orchestrator.entrypoints.cli.showing_recovery import show_moved
 from orchestrator.entrypoints.cli.tables import new_table
 from orchestrator.usecases.observing import NOBODY_PROBES, AgencyView, ServiceView
 from orchestrator.usecases.ordering.views import ChangeView, CostView, PlanView
@@ -63,6 +64,16 @@ def show_plan(plan: PlanView) -> None:
     console.print()
     _show_cost(plan)
     console.print(f"\n[bold]{_summary(plan)}[/]; digest {plan.digest[:12]}")
+
+
+def show_moving(plan: PlanView, warning: str) -> None:
+    """Show the plan of a failover, or of the return from one, and what may be lost."""
+    console.print(f"Plan {plan.plan}: {plan.purpose} [bold]{plan.agency}[/] at site {plan.site}\n")
+    for change in plan.changes:
+        _show_change(change)
+    console.print()
+    console.print(_steps_table(plan))
+    console.print(f"\n[bold]{escape(warning)}[/]")
 
 
 def _summary(plan: PlanView) -> str:
@@ -181,6 +192,8 @@ def show_run(run: RunView, now: datetime) -> None:
     for step in run.steps:
         if step.error:
             console.print(f"\n[red]{step.id}[/] {step.state.replace('_', ' ')}:\n{_indent(step)}")
+    if run.recovery:
+        show_moved(run.recovery)
 
 
 def _indent(step: StepView) -> str:
@@ -208,9 +221,12 @@ def show_agency(agency: AgencyView) -> None:
     table = new_table("service", "tier", "status", "health", "hosts", "endpoints")
     for service in agency.services:
         endpoints = "\n".join(f"{e.name} {e.address}" for e in service.endpoints)
-        hosts = ", ".join(service.hosts)
+        hosts = "\n".join([", ".join(service.hosts), *(f"stale on {host}" for host in service.elsewhere)])
         table.add_row(service.component, service.tier, service.status, _health(service), hosts, escape(endpoints))
     console.print(table)
+    for service in (service for service in agency.services if service.elsewhere):
+        back = f"orchestrator recovery failback {agency.agency} {service.component}"
+        console.print(f"The copy of {service.component} on {', '.join(service.elsewhere)} does not serve: {back}")
     if any(service.health_note == NOBODY_PROBES for service in agency.services):
         console.print("Health is known only while services are probed: orchestrator serve")
 

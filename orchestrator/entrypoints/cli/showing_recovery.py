@@ -6,10 +6,12 @@ from typing import Any
 
 from rich.markup import escape
 
+from orchestrator.domain.recovery.failover import Moved
 from orchestrator.domain.recovery.held_backups import HeldBackups
 from orchestrator.domain.recovery.verdict import Verdict
 from orchestrator.entrypoints.cli.output import console
 from orchestrator.entrypoints.cli.tables import new_table
+from orchestrator.usecases.recovery.failing_over import MoveView
 from orchestrator.usecases.recovery.protecting import BackupView
 from orchestrator.usecases.recovery.recalling import DrillView
 from orchestrator.usecases.recovery.scheduling import Slot
@@ -114,6 +116,42 @@ def show_backups(views: Iterable[BackupView], now: datetime) -> None:
             span(view.objective_seconds),
         )
     console.print(table)
+
+
+def show_moves(moves: Iterable[MoveView]) -> None:
+    figures = ("recovery time", "promised", "lost at most", "promised")
+    table = new_table("run", "agency", "component", "kind", "state", "declared", "from", "to", *figures)
+    for move in moves:
+        table.add_row(
+            str(move.run),
+            move.agency,
+            move.component,
+            move.kind,
+            move.state,
+            f"{move.declared_at:%Y-%m-%d %H:%M:%S}Z",
+            ", ".join(move.moved_from),
+            ", ".join(move.moved_to),
+            _against(move.rto_seconds, move.rto_objective_seconds),
+            span(move.rto_objective_seconds),
+            _against(move.rpo_seconds, move.rpo_objective_seconds),
+            span(move.rpo_objective_seconds),
+        )
+    console.print(table)
+
+
+def show_moved(moved: Moved) -> None:
+    """Show what a failover, or the return from one, has taken and lost."""
+    took = _against(moved.rto_seconds, moved.rto_objective_seconds)
+    lost = _against(moved.rpo_seconds, moved.rpo_objective_seconds)
+    counted = f"; {moved.lost} of {moved.acknowledged} canaries lost" if moved.lost is not None else ""
+    console.print(f"  recovery time   {took} [dim](promised {span(moved.rto_objective_seconds)})[/]")
+    known = f", by its {moved.known_by}" if moved.known_by else ""
+    console.print(f"  recovery point  {lost} [dim](promised {span(moved.rpo_objective_seconds)}{known}{counted})[/]")
+
+
+def _against(seconds: float | None, objective: float) -> str:
+    """A measurement, in red if it misses the objective."""
+    return f"[red]{span(seconds)}[/]" if seconds is not None and seconds > objective else span(seconds)
 
 
 def show_held(held: Iterable[HeldBackups], now: datetime) -> None:

@@ -141,7 +141,8 @@ class Provisioning(Consequences):
         if not INSTANCE_LIFE.allows(instance.state, event):
             return instance
         state = INSTANCE_LIFE.after(instance.state, event)
-        moved = instance.model_copy(update={"state": state, "changed_at": self.clock.now(), "error": error})
+        left: dict[str, Any] = {"elsewhere": {}} if state is InstanceState.RETIRED else {}
+        moved = instance.model_copy(update={"state": state, "changed_at": self.clock.now(), "error": error, **left})
         tx.instances.put(moved)
         if state is InstanceState.IN_SERVICE:
             tx.service_periods.begin(moved.agency, moved.component, at=moved.changed_at)

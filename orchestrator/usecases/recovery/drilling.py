@@ -303,7 +303,7 @@ class Drilling(Consequences):
         earlier, user = results_of(tx.runs.steps(run.id)), self.assigning.introduction(tx, instance)
         return Rehearsal(
             assignment=self.assigning.recovery_assignment(
-                tx, run, step, instance, rehearsed=rehearsed_host(user), bubble=_bubble(drill, earlier)
+                tx, run, step, instance, sources={host: rehearsed_host(user)}, bubble=_bubble(drill, earlier)
             ),
             drill=drill,
             host=host,

@@ -1,4 +1,4 @@
-"""Measuring: the figures of recovery and of probing, for dashboards and alerts."""
+"""Measuring: the figures of recovery and of probing, for dashboards and alerts, and those of a failover."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -8,10 +8,13 @@ from typing import NamedTuple
 
 from orchestrator.domain.ordering.instance import InstanceState
 from orchestrator.domain.ordering.protection import protected
-from orchestrator.domain.selling.catalog import Catalog
+from orchestrator.domain.recovery.failover import Moved, Surveyed, measured
+from orchestrator.domain.runs.run import Run, StepState
+from orchestrator.domain.selling.catalog import Catalog, Verb
 from orchestrator.domain.service_levels.record import State
 from orchestrator.ports.figures import FigureRecords, ProbeCounts, ProbingFigures, RecoveryFigures
 from orchestrator.ports.store import Transaction
+from orchestrator.usecases.finding import find_plan
 from orchestrator.usecases.probing.diagnosing import diagnose
 
 KNOWN = (State.UP, State.DOWN)
@@ -59,4 +62,22 @@ def probing_figures(tx: Transaction, catalog: Catalog, counts: ProbeCounts, *, n
         up=tuple((*service, float(h.state is State.UP)) for service, h in sorted(health.items()) if h.state in KNOWN),
         readings=dict(counts.readings),
         late_seconds=counts.late_seconds,
+    )
+
+
+def measured_move(tx: Transaction, run: Run, catalog: Catalog) -> Moved:
+    """What a run that moves a service has taken and lost so far."""
+    plan, steps = find_plan(tx, run.plan).plan, tx.runs.steps(run.id)
+    assert plan.move is not None
+    moved = plan.desired[plan.move.component]
+    assert moved is not None
+    done = {step.id: step for step in steps if step.state is StepState.SUCCEEDED}
+    backup = done.get(f"{moved.component}.{Verb.BACKUP}")
+    survey = done.get(f"{moved.component}.{Verb.CHECK}")
+    return measured(
+        plan,
+        catalog.tier(moved.component, moved.tier).objectives,
+        ended={name: step.finished_at for name, step in done.items() if step.finished_at},
+        backed_up_at=backup.started_at if backup else None,
+        records=Surveyed.model_validate(survey.result).records if survey and survey.result else None,
     )

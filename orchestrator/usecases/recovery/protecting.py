@@ -56,7 +56,7 @@ class Protecting(Consequences):
             if component is not None and component in components:
                 components = (component,)
             elif not components or component is not None:
-                raise _unprotected(agency, component)
+                raise unprotected(agency, component)
             return self._open(tx, agency, components)
 
     def open_due(self) -> list[Run]:
@@ -181,7 +181,7 @@ def _made(tx: Transaction, agency: str | None = None) -> dict[tuple[str, str], d
     return newest
 
 
-def _unprotected(agency: str, component: str | None) -> OrchestratorError:
+def unprotected(agency: str, component: str | None) -> OrchestratorError:
     what = f"{component} of {agency}" if component else agency
     return OrchestratorError(
         Kind.CONFLICT,

@@ -38,7 +38,7 @@ from orchestrator.ports.runs import Assignment, Interrupted, PlaybookRunner
 from orchestrator.ports.store import Store
 from orchestrator.usecases.recovery.leasing import AGAIN, CANCELLED, SHORT, HostReach, Lease, lease
 from orchestrator.usecases.recovery.noting import NotedHosts
-from orchestrator.usecases.recovery.trying import ATTEMPT, Trying, user_of
+from orchestrator.usecases.recovery.trying import Trying, records_of, user_of
 
 CLEANUP_TRIES = 5
 
@@ -116,7 +116,7 @@ class Rehearsing:
             else:
                 result = PHASES[assignment.verb](self, stage)
         except OrchestratorError as error:
-            return StepOutcome(state=_end_of(error), error="\n".join((error.message, *error.details)))
+            return StepOutcome(state=end_of(error), error="\n".join((error.message, *error.details)))
         worked = Worked(began=began, ended=self.stopwatch.read(), waited_seconds=reach.waited_seconds)
         command = digest_of(noted.commands) if noted.commands else result.command_sha256
         kept = result.model_copy(update={"command_sha256": command, "worked": worked})
@@ -266,12 +266,7 @@ class Rehearsing:
     def _records(self, host: RecoveryHost, rehearsal: Rehearsal, *, first: int) -> list[str] | None:
         """The canaries from a number on that users find in the restored service; None if it accepts none."""
         with user_of(host, rehearsal) as user:
-            if user.ask({"op": "describe"}, within=ATTEMPT).get("canary") is False:
-                return None
-            answer = user.ask({"op": "read", "first": first}, within=SHORT)
-        if not answer.get("ok"):
-            raise OrchestratorError(Kind.FAILED, f"the canaries cannot be read: {answer.get('detail')}")
-        return [str(text) for text in answer["records"]]
+            return records_of(user, first=first)
 
 
 PHASES: Mapping[Verb, PhaseWork] = {
@@ -311,7 +306,8 @@ def _playbook_digest(assignment: Assignment) -> str:
     return digest_of({"verb": assignment.verb, "role": assignment.role, "variables": dict(assignment.variables)})
 
 
-def _end_of(error: OrchestratorError) -> StepState:
+def end_of(error: OrchestratorError) -> StepState:
+    """How a step ends that an error has ended."""
     if isinstance(error, TooSlowError):
         return StepState.TIMED_OUT
     ends = {Kind.UNAVAILABLE: StepState.UNREACHABLE, Kind.CONFLICT: StepState.CANCELLED}

@@ -100,3 +100,13 @@ def user_of(host: RecoveryHost, rehearsal: Rehearsal) -> AbstractContextManager[
         asked = {"drill": rehearsal.drill.id, "file": rehearsal.trust}
         introduction["authority"] = host.operate("read", asked, within=SHORT)["content"]
     return host.user(rehearsal.drill.component, introduction)
+
+
+def records_of(user: User, *, first: int) -> list[str] | None:
+    """The canaries from a number on that a user finds; None if the service accepts none."""
+    if user.ask({"op": "describe"}, within=ATTEMPT).get("canary") is False:
+        return None
+    answer = user.ask({"op": "read", "first": first}, within=SHORT)
+    if not answer.get("ok"):
+        raise OrchestratorError(Kind.FAILED, f"the canaries cannot be read: {answer.get('detail')}")
+    return [str(text) for text in answer["records"]]

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from orchestrator.domain.errors import OrchestratorError
-from orchestrator.domain.estate.site import hosts_in
-from orchestrator.domain.ordering.instance import ServiceInstance
+from orchestrator.domain.estate.site import Site, hosts_in
 from orchestrator.domain.ordering.protection import protected
 from orchestrator.domain.recovery.canary import KEPT, Canary, next_canary
 from orchestrator.domain.selling.catalog import KEEPER
@@ -81,7 +80,8 @@ class Witnessing:
             instance = tx.instances.of(watch.agency)[watch.component]
             introduction = self.assigning.introduction(tx, instance)
         try:
-            introduction["authority"] = self._authority(watch, instance)
+            trust = self.source.catalog().components[watch.component].recovery.trusted(watch.agency, instance.hosts)
+            introduction["authority"] = authority_of(self.hosts, self.source.site(watch.site), trust)
             with host.user(watch.component, introduction) as user:
                 asked_at = self.clock.now()
                 described = user.ask({"op": "describe"}, within=ANSWER)
@@ -99,14 +99,6 @@ class Witnessing:
             acknowledged = canary.model_copy(update=now)
             tx.canaries.put(watch.agency, watch.component, acknowledged)
         return Written(watch=watch, number=canary.number)
-
-    def _authority(self, watch: Watch, instance: ServiceInstance) -> str | None:
-        """Whom to trust for the live service, read from its own host over ssh, which checks that host independently."""
-        trust = self.source.catalog().components[watch.component].recovery.trust
-        if trust is None:
-            return None
-        with self.hosts.connect(self.source.site(watch.site), instance.hosts[trust.function][0]) as host:
-            return host.read(trust.file_of(watch.agency))
 
     def _ahead(self, there: object, asked_at: datetime) -> float | None:
         """Seconds that the recovery host's clock is ahead of ours, assuming it was read half way between question and
@@ -126,6 +118,16 @@ class Witnessing:
             tx.canaries.put(watch.agency, watch.component, canary)
             tx.canaries.forget(watch.agency, watch.component, up_to=canary.number - KEPT)
             return canary
+
+
+def authority_of(hosts: RecoveryHosts, site: Site, trust: tuple[str, str] | None) -> str | None:
+    """Whom to trust for the live service: a file, read from a host of its own over ssh, which checks that host
+    independently."""
+    if trust is None:
+        return None
+    name, file = trust
+    with hosts.connect(site, name) as host:
+        return host.read(file)
 
 
 def _by_host(watch: Watch) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from orchestrator.domain.estate.allocation import values
@@ -29,6 +30,8 @@ from orchestrator.ports.runs import Assignment
 from orchestrator.ports.secrets import Secrets
 from orchestrator.ports.store import Transaction
 from orchestrator.usecases.finding import find_agency
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Vouched(NamedTuple):
@@ -72,12 +75,13 @@ class Assigning:
         step: StepRecord,
         instance: ServiceInstance,
         *,
-        rehearsed: str | None = None,
+        sources: Mapping[str, str] = NOTHING,
+        services: Mapping[str, ServiceInstance] | None = None,
         bubble: Mapping[str, Any] | None = None,
     ) -> Assignment:
         """The same for a step that takes or restores a backup. The role is also told where backups are kept, and each
-        host how to access its own. In a drill, `bubble` is where to restore to on the recovery host, which is told how
-        to access the backups of the host that is `rehearsed`."""
+        host how to access its own, or those of the host that `sources` names for it. In a drill, `bubble` is where to
+        restore to on the recovery host."""
         component, kept = self.source.catalog().components[step.component], self.keeper_secrets(tx, run.agency)
         secrets = self.component_secrets(tx, run.agency, component)
         if authority := kept.get("authority_key"):
@@ -85,9 +89,9 @@ class Assigning:
         besides: dict[str, Any] = {"recovery": self._recovery(tx, run, component)}
         if bubble is not None:
             besides["bubble"] = dict(bubble)
-        assignment = self._assignment(tx, run, step, instance, secrets=secrets, besides=besides)
-        writers = {h: writer_of(step.component, rehearsed or h, kept) for h in hosts_in(step.placement)}
-        keeper = None if rehearsed else hosts_in(tx.instances.of(run.agency)[KEEPER].hosts)[0]
+        assignment = self._assignment(tx, run, step, instance, secrets=secrets, services=services, besides=besides)
+        writers = {h: writer_of(step.component, sources.get(h, h), kept) for h in hosts_in(step.placement)}
+        keeper = None if bubble is not None else hosts_in(tx.instances.of(run.agency)[KEEPER].hosts)[0]
         return replace(assignment, writers=writers, keeper=keeper)
 
     def keeper_secrets(self, tx: Transaction, agency: str) -> dict[str, str]:

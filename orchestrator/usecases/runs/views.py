@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import Field
 
 from orchestrator.domain.ordering.plan import Purpose
+from orchestrator.domain.recovery.failover import Moved
 from orchestrator.domain.runs.run import OPEN_RUN, Run, RunState, StepRecord, StepState
 from orchestrator.domain.runs.run_options import OnFailure, Priority
 from orchestrator.domain.runs.waits import ForPeople, ForPlace, ForRetry, ForRun, ForWorker, Wait
@@ -64,6 +65,8 @@ class RunView(Value):
     worker: str | None = None
     worker_gone: bool = False
     next: str | None = None
+    recovery: Moved | None = None
+    """What a failover, or the return from one, has taken and lost so far."""
     steps: tuple[StepView, ...] = ()
 
 

@@ -93,7 +93,9 @@ class TestWhatIsStored:
             assert tx.agencies.get("a1") == record(order)
         wish = plan.plan.desired["network"]
         assert wish is not None
-        instance = wish.model_copy(update={"changed_at": NOW, "state": InstanceState.FAILED, "error": "why"})
+        placed = {"hosts": {"main": ("gw2",)}, "elsewhere": {"main": ("gw1",)}}
+        changes = {"changed_at": NOW, "state": InstanceState.FAILED, "error": "why", **placed}
+        instance = wish.model_copy(update=changes)
         with store.begin() as tx:
             tx.instances.put(instance)
         with store.read() as tx:
@@ -367,6 +369,9 @@ class TestRecovery:
             assert tx.canaries.last("a1", "network") == second
             tx.canaries.forget("a1", "network", up_to=1)
             assert tx.canaries.of("a1", "network") == [second]
+            tx.canaries.put("a1", "network", first)
+            tx.canaries.forget("a1", "network", after=1)
+            assert tx.canaries.of("a1", "network") == [first]
             tx.canaries.forget("a1", "network")
             assert tx.canaries.last("a1", "network") is None
             assert tx.canaries.last("a1", "desktop") == first

@@ -242,6 +242,7 @@ class World:
             lambda tx: tx.canaries.put(*whose, canary),
             lambda tx: tx.canaries.put(*whose, canary),
             lambda tx: tx.canaries.forget(*whose, up_to=number),
+            lambda tx: tx.canaries.forget(*whose, after=number),
         )
         return self.one_of(ways)
 

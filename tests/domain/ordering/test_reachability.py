@@ -227,3 +227,18 @@ def test_who_dials_in_is_admitted_without_a_network_of_the_agency(
 def test_no_service_of_an_agency_that_leaves_admits_anybody(catalog: Catalog, site: Site) -> None:
     nothing = Reachability({}, catalog=catalog, allocations={}, site=site)
     assert {nothing.admissions(component) for component in catalog.components.values()} == {()}
+
+
+def test_the_network_names_services_on_shared_hosts_and_backups_are_let_in_from_every_copy(
+    catalog: Catalog, agreement: FrameworkAgreement, site: Site
+) -> None:
+    world: Any = {"catalog": catalog, "agreement": agreement, "site": site}
+    given = allocate(call_off(ALL), catalog=catalog, site=site)
+    services = _in_service(_plan(ALL, **world))
+    moved = services["desk"].model_copy(update={"hosts": {"main": ("pc1",)}, "elsewhere": {"main": ("desk1",)}})
+    for now, named in ((services, "192.0.2.2"), ({**services, "desk": moved}, "192.0.2.3")):
+        reachability = Reachability(now, catalog=catalog, allocations=given, site=site)
+        assert reachability.names(catalog.components["network"]) == {"desk": named}
+        assert reachability.names(catalog.components["desktop"]) == {}
+        (admitted,) = reachability.admissions(catalog.components["disaster-recovery"])
+        assert "192.0.2.2" in admitted.sources

@@ -35,6 +35,7 @@ class TestANewInstallation:
             "catalog": "passed",
             "workers": "unknown",
             "schedules": "unknown",
+            "copies": "passed",
             "hosts": "unknown",
         }
 
