@@ -65,12 +65,18 @@ def failover_plan(now: Situation, *, declared_at: datetime, backup_at: datetime)
     steps = (
         step_of(name, Verb.PRECHECK, there, needs=(), because="the hosts that stand by must be able to carry it"),
         step_of(KEEPER, Verb.PROVISION, keeper, needs=(done.precheck,), because="they must be let in to its backups"),
-        step_of(name, Verb.RESTORE, there, needs=(f"{KEEPER}.{Verb.PROVISION}",), because="from the newest backup"),
+        step_of(
+            KEEPER,
+            Verb.VERIFY,
+            keeper,
+            needs=(f"{KEEPER}.{Verb.PROVISION}",),
+            because="no false backup may be restored",
+        ),
+        step_of(name, Verb.RESTORE, there, needs=(f"{KEEPER}.{Verb.VERIFY}",), because="from the newest backup"),
         *_deliver(name, there),
         *_lead(now, others, needs=(done.verify,)),
         step_of(name, Verb.CHECK, keeper, needs=(done.verify,), because="canaries tell what was lost"),
-        step_of(KEEPER, Verb.VERIFY, keeper, needs=(done.check,), because="backups must go on"),
-        step_of(name, Verb.BACKUP, there, needs=(f"{KEEPER}.{Verb.VERIFY}",), because="these hosts have none yet"),
+        step_of(name, Verb.BACKUP, there, needs=(done.check,), because="these hosts have none yet"),
     )
     move = Move(component=name, declared_at=declared_at, sources=_sources(there, before.hosts), backup_at=backup_at)
     return _plan(now, Purpose.FAILOVER, steps, after=after, others=others, move=move)

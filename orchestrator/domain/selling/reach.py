@@ -21,7 +21,7 @@ class Audience(StrEnum):
     WORKPLACES = "workplaces"
     """Hosts on which the agency's people work: those of a component's `workplaces` functions."""
     BACKUPS = "backups"
-    """Hosts of the agency that are backed up."""
+    """Hosts of the agency that are backed up, and those with another copy, which was restored from there."""
     RECOVERY = "recovery"
     """The agency's recovery host: simulated users there write canaries and check that a service works."""
     OWN = "own"
