@@ -111,16 +111,13 @@ class TestALostDesk:
         first = seat(FIRST, password)
         assert [finds(first, subject) for subject in ("kept", "meanwhile", "too-late")] == [True, True, False]
         assert steps.on("desk2", LEFT.replace("day-agency", AGENCY)) == ""
-        self.measured(command.json("recovery", "list", "--agency", AGENCY)["moves"][0], known_by="backup")
+        told = command.json("recovery", "list", "--agency", AGENCY)["moves"][0]
+        self.measured(told, known_by="backup")
+        assert told["rpo_seconds"] == 0, "nobody could write what would have been lost"
         self.reached_by_name(command, steps, FIRST)
         assert "Nothing to change" in command("apply", file, "--yes")
         command("drift", "check", AGENCY)
         assert "has not failed over" in command.refused("recovery", "failback", AGENCY, DESK, "--yes")
-
-    def test_can_be_rehearsed_again_with_the_same_canaries(self, command: Command) -> None:
-        """The ledger goes on where the desk does."""
-        command("backup", "start", AGENCY, DESK)
-        command("drill", "start", AGENCY, DESK)
 
     def test_leaves_nothing_when_its_agency_leaves(self, command: Command, steps: Steps) -> None:
         command("agency", "offboard", AGENCY, "--yes-destroy", AGENCY)
@@ -137,7 +134,7 @@ class TestALostDesk:
         for name in ("rto", "rpo"):
             took = told[f"{name}_seconds"]
             assert isinstance(took, float)
-            assert 0 < took < told[f"{name}_objective_seconds"]  # type: ignore[operator]
+            assert 0 <= took < told[f"{name}_objective_seconds"]  # type: ignore[operator]
 
     def reached_by_name(self, command: Command, steps: Steps, address: str) -> None:
         """By a device on the agency's network, which asks the agency's own name server."""

@@ -17,6 +17,9 @@ from orchestrator.domain.recovery.canary import RecoveredRecords
 from orchestrator.domain.selling.catalog import KEEPER, Catalog, Component, RecoveryTarget, Verb
 from orchestrator.domain.value import Value, digest_of
 
+SHUT = "shut"
+"""The part of a step that has another service lead nowhere for the time being."""
+
 
 class Situation(Value):
     """What an agency has, and where, when one of its services is to be moved."""
@@ -106,10 +109,17 @@ def failback_plan(now: Situation, *, declared_at: datetime) -> Plan:
         move = Move(component=name, declared_at=declared_at)
         return _plan(now, Purpose.FAILBACK, (alone, *last[1:]), after=after, others={}, move=move)
     stale = step_of(name, Verb.RETIRE, home, part="stale", needs=(done.precheck,), because="the copy there is stale")
+    shut = tuple(
+        step_of(
+            c, Verb.PROVISION, now.recorded[c].hosts, part=SHUT, needs=(stale.id,), because="nothing may be written"
+        )
+        for c in others
+    )
     steps = (
         step_of(name, Verb.PRECHECK, home, needs=(), because="they must be able to carry it again"),
         stale,
-        step_of(name, Verb.BACKUP, before.hosts, needs=(stale.id,), because="it is what is returned"),
+        *shut,
+        step_of(name, Verb.BACKUP, before.hosts, needs=tuple(s.id for s in (stale, *shut)), because="it is returned"),
         step_of(name, Verb.RESTORE, home, needs=(done.backup,), because="from that backup"),
         *_deliver(name, home),
         *_lead(now, others, needs=(done.verify,)),
@@ -249,8 +259,8 @@ class Moved(Value):
 
     `recovered_at` is when the service had been verified as its users use it and the agency's other services led there.
     The recovery point of a failover is T0 less the instant up to which the restored service is known to have
-    everything, by its canaries or, if there are none, by when its backup began. That of a return is the time between
-    the backup that was returned and when users were led away from what it was taken of.
+    everything, by its canaries or, if there are none, by when its backup began. That of a return is the time for which
+    users could still write after the backup that was returned had begun.
     """
 
     component: str
@@ -283,7 +293,8 @@ def measured(
     awaited += [s.id for s in plan.steps if s.verb is Verb.PROVISION and s.component not in (move.component, KEEPER)]
     recovered = max(ended[step] for step in awaited) if ended.keys() >= set(awaited) else None
     if plan.purpose is Purpose.FAILBACK:
-        point, known_by = _since(backed_up_at, recovered), "backup"
+        shut = [ended[step.id] for step in plan.steps if step.id.endswith(f".{SHUT}") and step.id in ended]
+        point, known_by = _since(backed_up_at, max(shut, default=recovered)), "backup"
     elif records is not None and records.rpo_seconds is not None:
         point, known_by = records.rpo_seconds, "canaries"
     else:

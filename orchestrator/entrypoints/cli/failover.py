@@ -119,4 +119,4 @@ def _warning(stored: "StoredPlan", now: datetime) -> str:
         return f"The newest backup began {age} ago. What was written after that is lost."
     if not move.sources:
         return "Only what an unfinished failover has left is removed."
-    return "What is written between the backup and the end of the move is lost. Tell the agency to wait for the end."
+    return "From before the backup until the end of the move nobody can use it. Tell the agency."

@@ -10,7 +10,7 @@ from orchestrator.domain.events import Happening, InstanceMoved
 from orchestrator.domain.ordering.agency import StoredPlan
 from orchestrator.domain.ordering.instance import INSTANCE_LIFE, InstanceEvent, InstanceState, ServiceInstance, existing
 from orchestrator.domain.ordering.plan import MOVES, Move, Plan, Purpose
-from orchestrator.domain.recovery.failover import Moved, Situation, Surveyed, failback_plan, failover_plan
+from orchestrator.domain.recovery.failover import SHUT, Moved, Situation, Surveyed, failback_plan, failover_plan
 from orchestrator.domain.runs.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.runs.run_options import Priority, RunOptions
 from orchestrator.domain.selling.catalog import KEEPER, Verb
@@ -89,7 +89,11 @@ class FailingOver(Consequences):
         assert plan.move is not None
         assert after is not None
         if step.component != plan.move.component:
-            return self.changing.begin_step(tx, run, step, happenings)
+            work = self.changing.begin_step(tx, run, step, happenings)
+            if not step.id.endswith(f".{SHUT}"):
+                return work
+            others = {name: one for name, one in existing(recorded).items() if name != plan.move.component}
+            return self.assigning.assignment(tx, run, step, before, services=others)
         afterwards = {**existing(recorded), step.component: after}
         match step.verb:
             case Verb.BACKUP:

@@ -208,6 +208,23 @@ class TestAReturn:
         assert (disaster.newest().known_by, disaster.newest().lost) == ("backup", 0)
         assert disaster.plans_nothing()
 
+    def test_lets_nobody_write_what_would_be_lost(self, recovery: RecoveryHouse) -> None:
+        services = {**SERVICES, "beta": {}}
+        recovery.house.apply(order(AGENCY, **services))
+        recovery.back_up()
+        disaster = disaster_of(recovery)
+        disaster.fail_over()
+        disaster.playbooks.broken = "alpha.backup"
+        assert disaster.fail_back().state is RunState.FAILED
+        assert recovery.house.states(AGENCY)["beta"] == "failed", "the next plan opens it again"
+        disaster.playbooks.broken = ""
+        recovery.drive(recovery.driving.resume(disaster.newest().run))
+        done = [one.step for one in disaster.playbooks.done]
+        assert done.index("beta.provision.shut") < done.index("alpha.backup", done.index("beta.provision.shut"))
+        assert done.index("alpha.verify") < len(done) - 1 - done[::-1].index("beta.provision")
+        assert disaster.newest().rpo_seconds == 0
+        assert disaster.plans_nothing(**services)
+
 
 class TestRefusals:
     def test_name_what_is_in_the_way(self, disaster: Disaster) -> None:
