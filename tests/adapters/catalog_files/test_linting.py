@@ -20,12 +20,11 @@ TASK = """
 
 @pytest.fixture
 def source(tmp_path: Path) -> CatalogFiles:
-    """Copies of the real catalog and roles."""
-    for folder in ("playbooks", "catalog"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
-    return CatalogFiles(
-        catalog_dir=tmp_path / "catalog", inventories_dir=ROOT / "inventories", playbooks_dir=tmp_path / "playbooks"
-    )
+    """Copies of the real catalog, roles and sites."""
+    copies = {folder: tmp_path / folder for folder in ("catalog", "inventories", "playbooks")}
+    for folder, copy in copies.items():
+        shutil.copytree(ROOT / folder, copy)
+    return CatalogFiles(**{f"{folder}_dir": copy for folder, copy in copies.items()})
 
 
 @pytest.mark.parametrize(

@@ -119,13 +119,13 @@ def test_the_price_of_a_term_is_rounded_to_the_penny_once(
 class TestACatalog:
     def test_names_a_circle_of_needs(self) -> None:
         circle = [component("a", needs=("b",)), component("b", needs=("c",)), component("c", needs=("a",))]
-        [(_, message)] = Catalog(components={c.component: c for c in circle}).problems()
+        [(_, _, message)] = Catalog(components={c.component: c for c in circle}).problems()
         assert message.startswith("circular needs: ")
         assert set(message.removeprefix("circular needs: ").split(" -> ")) == {"a", "b", "c"}
 
     def test_names_a_need_that_does_not_exist(self) -> None:
         alone = Catalog(components={"a": component("a", needs=("z",))})
-        assert alone.problems() == [("a", "needs 'z', which is not in the catalog")]
+        assert alone.problems() == [("a", "needs", "needs 'z', which is not in the catalog")]
 
     def test_puts_components_after_what_they_need(self, catalog: Catalog) -> None:
         assert catalog.in_order(["desktop", "desk", "network"]) == ("network", "desk", "desktop")
