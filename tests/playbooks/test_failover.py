@@ -152,3 +152,26 @@ class TestALostDesk:
             assert steps.try_on("gw1", opened.format(other)).returncode != 0, "nobody is led to another copy"
         finally:
             steps.on("gw1", f"ip netns delete {walker}; rm -r {asks}")
+
+
+@pytest.mark.long
+def test_a_lost_directory_comes_up_where_its_host_stands_by_and_returns(practice: PracticeHome, steps: Steps) -> None:
+    """What holds for a desk holds for what keeps its agencies in servers of their own."""
+    practice.clear()
+    practice.boot(["gw1", "id1", "id2", "recover1"])
+    command, file = Command(practice), practice.home / "lost.yml"
+    command("init")
+    file.write_text(CALL_OFF.replace(f"{DESK}: {{tier: standard}}", "identity: {tier: standard}"))
+    command("apply", file, "--yes")
+    command("backup", "start", AGENCY)
+    with unplugged("id1"):
+        command("recovery", "failover", AGENCY, "identity", "--yes")
+        command("probe", AGENCY, "identity")
+        assert "Nothing to change" in command("apply", file, "--yes")
+    command("recovery", "failback", AGENCY, "identity", "--yes")
+    command("probe", AGENCY, "identity")
+    command("drift", "check", AGENCY)
+    assert [move["lost"] for move in command.json("recovery", "list")["moves"]] == [0, 0]
+    assert steps.on("id2", LEFT.replace("day-agency", AGENCY)) == ""
+    command("agency", "offboard", AGENCY, "--yes-destroy", AGENCY)
+    assert {steps.on(host, LEFT.replace("day-agency", AGENCY)) for host in ("gw1", "id1", "id2")} == {""}

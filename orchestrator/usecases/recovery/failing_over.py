@@ -5,7 +5,7 @@ from datetime import datetime
 
 from orchestrator.domain.calendars.local_time import stated_instant
 from orchestrator.domain.errors import Kind, OrchestratorError
-from orchestrator.domain.estate.site import hosts_in, joined, without
+from orchestrator.domain.estate.site import Placement, hosts_in, joined, without
 from orchestrator.domain.events import Happening, InstanceMoved
 from orchestrator.domain.ordering.agency import StoredPlan
 from orchestrator.domain.ordering.instance import INSTANCE_LIFE, InstanceEvent, InstanceState, ServiceInstance, existing
@@ -99,7 +99,8 @@ class FailingOver(Consequences):
             case Verb.BACKUP:
                 return self.assigning.recovery_assignment(tx, run, step, before)
             case Verb.RESTORE:
-                self._put(tx, before, InstanceEvent.PROVISION, happenings, elsewhere=_copies(before, step))
+                copies = without(joined(before.elsewhere, step.placement), before.hosts)
+                self._put(tx, _placed(before, elsewhere=copies), InstanceEvent.PROVISION, happenings)
                 return self.assigning.recovery_assignment(
                     tx, run, step, after, sources=plan.move.sources, services=afterwards
                 )
@@ -124,9 +125,9 @@ class FailingOver(Consequences):
         elif step.verb is Verb.VERIFY:
             tx.secrets.accept(run.agency, step.component, at=self.clock.now())
             left = without(before.everywhere, after.hosts)
-            self._put(tx, before, InstanceEvent.ACCEPT, happenings, hosts=after.hosts, elsewhere=left)
+            self._put(tx, _placed(before, hosts=after.hosts, elsewhere=left), InstanceEvent.ACCEPT, happenings)
         elif step.verb is Verb.RETIRE:
-            tx.instances.put(before.model_copy(update={"elsewhere": without(before.elsewhere, step.placement)}))
+            tx.instances.put(_placed(before, elsewhere=without(before.elsewhere, step.placement)))
         elif step.verb is Verb.CHECK and step.result is not None:
             surveyed = Surveyed.model_validate(step.result)
             if surveyed.newest is not None:  # what was lost is written again, by these numbers
@@ -188,16 +189,15 @@ class FailingOver(Consequences):
         happenings: list[Happening],
         *,
         error: str | None = None,
-        **placed: object,
     ) -> None:
-        """Record where an instance is and, if the event applies in its present state, its next one."""
-        state, now = instance.state, self.clock.now()
-        if INSTANCE_LIFE.allows(state, event):
-            state = INSTANCE_LIFE.after(state, event)
-            placed |= {"state": state, "changed_at": now, "error": error}
+        """Record an instance, in its next state if the event applies in its present one."""
+        now = self.clock.now()
+        if INSTANCE_LIFE.allows(instance.state, event):
+            state = INSTANCE_LIFE.after(instance.state, event)
+            instance = instance.model_copy(update={"state": state, "changed_at": now, "error": error})
             happenings.append(InstanceMoved(component=instance.component, state=state))
-        tx.instances.put(instance.model_copy(update=placed))
-        if state is InstanceState.IN_SERVICE:
+        tx.instances.put(instance)
+        if instance.state is InstanceState.IN_SERVICE:
             tx.service_periods.begin(instance.agency, instance.component, at=now)
 
     def _view(self, tx: Transaction, run: Run) -> MoveView:
@@ -214,6 +214,6 @@ class FailingOver(Consequences):
         )
 
 
-def _copies(before: ServiceInstance, step: StepRecord) -> object:
-    """The hosts that may have another copy from now on."""
-    return without(joined(before.elsewhere, step.placement), before.hosts)
+def _placed(instance: ServiceInstance, *, elsewhere: Placement, hosts: Placement | None = None) -> ServiceInstance:
+    """The instance on other hosts, or as it is, and with copies elsewhere."""
+    return instance.model_copy(update={"hosts": hosts or instance.hosts, "elsewhere": elsewhere})
