@@ -104,30 +104,26 @@ connected:
   elements: str
 """
 
-import json
 import os
 import re
 import secrets
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from ansible.module_utils.access_lists import LISTS, Lists, Login, end, sessions
+from ansible.module_utils.answering_ports import answering, answering_in
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.network_namespace import enter
 
 VISITOR = "verify-access"
 """Names of people have no hyphen."""
 CONFIGURED = re.compile(rb"Configured as ([0-9.]+)")
 PATIENCE, SILENCE = 4, 1
 """Seconds within which a port answers that should; seconds without an answer from one that should not."""
-Port = tuple[str, int]
 
 
 class VerificationError(Exception):
@@ -219,39 +215,6 @@ def known(lists: Lists, people: dict[str, Login], visitor: Visitor) -> Iterator[
             lists.write(people)
 
 
-def answers(port: Port, seconds: int) -> bool:
-    """Whether a port accepts a connection in time."""
-    try:
-        socket.create_connection(port, timeout=seconds).close()
-    except OSError:
-        return False
-    return True
-
-
-def answering(ports: list[Port], seconds: int = PATIENCE) -> set[Port]:
-    """Return the ports that answer here in time."""
-    with ThreadPoolExecutor(max_workers=len(ports) or 1) as pool:
-        found = pool.map(lambda port: answers(port, seconds), ports)
-        return {port for port, answered in zip(ports, found, strict=True) if answered}
-
-
-def answering_in(namespace: str, ports: list[Port], seconds: int) -> set[Port]:
-    """Return the ports that answer in time in a network namespace. A process of its own asks, as none can leave one."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            enter(namespace)
-            os.write(writer, json.dumps(sorted(answering(ports, seconds))).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as told:
-        found = json.loads(told.read() or "[]")
-    os.waitpid(child, 0)
-    return {(address, port) for address, port in found}
-
-
 def check_lists(lists: Lists, people: dict[str, Login]) -> None:
     """Fail if others may log in, or with other secrets."""
     found = lists.people()
@@ -295,11 +258,11 @@ def check_reach(given: dict[str, Any]) -> list[str]:
     ways = [(way["address"], way["port"]) for way in given["ways"] if way["protocol"] == "tcp"]
     # The server's own address on the network: there ssh answers this host.
     own = (str(IPv4Network(given["network"])[1]), 22)
-    controls = answering(ways)
+    controls = answering(ways, PATIENCE)
     found = answering_in(given["namespace"], sorted(controls), PATIENCE)
     if missing := sorted(controls - found):
         raise VerificationError(f"who dials in does not reach {', '.join(f'{a}:{p}' for a, p in missing)}")
-    if not answering([own]):
+    if not answering([own], PATIENCE):
         raise VerificationError(f"ssh of this host does not answer it at {own[0]}, so that silence there shows nothing")
     if answering_in(given["namespace"], [own], SILENCE):
         raise VerificationError(f"who dials in reaches the host itself, at {own[0]}:{own[1]}")

@@ -19,6 +19,9 @@ options:
     description: The file that defines it.
     type: path
     required: true
+  namespace:
+    description: The network namespace in which it is in force. The host's own when omitted.
+    type: str
 attributes:
   check_mode:
     support: full
@@ -48,13 +51,17 @@ from ansible.module_utils.nft_rules import declared, in_force
 def main() -> None:
     """Compare and report the difference."""
     module = AnsibleModule(
-        argument_spec={"name": {"type": "str", "required": True}, "file": {"type": "path", "required": True}},
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "file": {"type": "path", "required": True},
+            "namespace": {"type": "str"},
+        },
         supports_check_mode=True,
     )
     name, file = module.params["name"], Path(module.params["file"])
     # In check mode, a fresh host has no file yet, and maybe no nft.
     wanted = declared(module, file, name) if file.exists() else ""
-    found = in_force(module, name)
+    found = in_force(module, name, module.params["namespace"])
     headers = {"before_header": f"table {name} in force", "after_header": str(file)}
     differs = not file.exists() or wanted != found
     module.exit_json(changed=differs, diff={**headers, "before": found, "after": wanted} if differs else {})

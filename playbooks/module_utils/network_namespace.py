@@ -1,4 +1,4 @@
-"""Entering a named network namespace, for modules that check a network from inside it."""
+"""Entering a named network namespace, for modules that look at a network from inside it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import os
 from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
+
+
+def within(name: str | None) -> list[str]:
+    """Return what is put before a command to run it in a namespace; nothing for the host's own."""
+    return ["ip", "netns", "exec", name] if name else []
 
 
 def enter(name: str) -> None:

@@ -7,13 +7,15 @@ from pathlib import Path
 from shutil import which
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.network_namespace import within
 
 
-def in_force(module: AnsibleModule, table: str) -> str:
+def in_force(module: AnsibleModule, table: str, namespace: str | None = None) -> str:
     """Return the rules of a table in the family inet, without counters; empty if there is no such table."""
     if which("nft") is None:
         return ""
-    status, output, _ = module.run_command(["nft", "--stateless", "list", "table", "inet", table])
+    command = [*within(namespace), "nft", "--stateless", "list", "table", "inet", table]
+    status, output, _ = module.run_command(command)
     return str(output) if status == 0 else ""
 
 
