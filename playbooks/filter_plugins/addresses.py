@@ -28,6 +28,12 @@ def prefix(block: str) -> int:
     return IPv4Network(block).prefixlen
 
 
+def network(block: str, length: int, index: int) -> str:
+    """Return one of the networks of a prefix length in a block, of which 0 is the first."""
+    whole = IPv4Network(block)
+    return str(IPv4Network((int(whole.network_address) + (index << (32 - length)), length)))
+
+
 def quarter(block: str, index: int) -> str:
     """Return one of the four quarters of a block, of which 1 is the first."""
     return str(list(IPv4Network(block).subnets(2))[index - 1])
@@ -38,4 +44,10 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
-        return {"address": address, "prefix": prefix, "quarter": quarter, "with_private": with_private}
+        return {
+            "address": address,
+            "network": network,
+            "prefix": prefix,
+            "quarter": quarter,
+            "with_private": with_private,
+        }

@@ -38,9 +38,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 answering:
-  description: Those that do, one C(address:port) each.
+  description: Those that do, by C(address) and C(port).
   type: list
-  elements: str
+  elements: dict
   returned: success
 """
 
@@ -62,7 +62,7 @@ def main() -> None:
     ports = [(one["address"], int(one["port"])) for one in given["ports"] if one.get("protocol", "tcp") == "tcp"]
     namespace, timeout = given["namespace"], given["timeout"]
     found = answering_in(namespace, ports, timeout) if namespace else answering(ports, timeout)
-    module.exit_json(changed=False, answering=[f"{address}:{port}" for address, port in sorted(found)])
+    module.exit_json(changed=False, answering=[{"address": address, "port": port} for address, port in sorted(found)])
 
 
 if __name__ == "__main__":

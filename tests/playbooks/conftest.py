@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,9 @@ from tests.playbooks.grounds import NETWORKS, PracticeHome, practice_site
 
 TODAY = datetime.now(UTC)
 """The day of all steps, as of those of a run, as far as certificates go."""
+
+BRANCHES = list(IPv4Network("10.80.0.0/12").subnets(new_prefix=20))
+"""By the number of an agency."""
 
 MISSING = sorted(tool for tool in PACKAGES if shutil.which(tool) is None)
 
@@ -99,6 +103,9 @@ class Tenant:
             "rack": str(self.number),
             "device_port": str(15000 + self.number),
             "laptop_port": str(54000 + self.number),
+            "branch_port": str(55000 + self.number),
+            "second_branch_port": str(55254 + self.number),
+            "branch_network": str(BRANCHES[self.number]),
         }
         return {
             name: Allocation(site="practice", pool=name, block=block, agency=self.id, name=name)

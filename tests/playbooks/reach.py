@@ -52,6 +52,8 @@ with ThreadPoolExecutor(128) as pool:
 """
 
 LISTENING = "ss --tcp --udp --listening --numeric --no-header | awk '{print $1, $5}'"
+DIALLED = ("vpn_port", "laptop_port", "branch_port", "second_branch_port")
+"""Ports of UDP that answer to nobody without a key."""
 STRAY = 8081
 """A port that a program which nobody declared has on every host, for as long as we walk."""
 
@@ -108,9 +110,7 @@ def differences(steps: Steps, views: Mapping[str, Mapping[str, Any]]) -> list[st
             steps.on(host, f"{stray}; until ss -ltn | grep -q :{STRAY}; do sleep 0.1; done")
         ports = {port for host in serving for port in listening(steps, host)}
         ports |= {("tcp", int(blocks["session_port"])) for blocks in held.values() if "session_port" in blocks}
-        dialled = {
-            int(blocks[name]) for blocks in held.values() for name in ("vpn_port", "laptop_port") if name in blocks
-        }
+        dialled = {int(blocks[name]) for blocks in held.values() for name in DIALLED if name in blocks}
         ports -= {("udp", 67), *(("udp", port) for port in dialled)}
         inside = {_inside(view) for view in views.values()}
         allowed, wrong = declared(views, site), []

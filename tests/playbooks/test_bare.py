@@ -15,7 +15,7 @@ pytestmark = pytest.mark.bare
 
 COMPONENTS = [
     "network", "desktop", "identity", "laptop", "service-desk", "thin-client", "disaster-recovery", "data-centre",
-    "flexible-working",
+    "flexible-working", "wide-area-network",
 ]  # fmt: skip
 
 

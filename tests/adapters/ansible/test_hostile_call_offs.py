@@ -69,6 +69,10 @@ services:
           wireguard_key: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaA=
           tls_key: MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE%s
       lost: [lap9]
+  wide-area-network:
+    tier: standard
+    quantity: 1
+    parameters: {branches: [{name: leeds, number: 1, gateway: branch1}]}
 recovery:
   time_zone: Europe/London
   windows: [{days: [sat], start: "22:00", end: "23:00"}]
@@ -85,6 +89,14 @@ FREE_TEXT = {
 
 FILES_WITH_NAME = {"desktop/xrdp.ini.j2", "thin_client/xrdp.ini.j2"}
 """Files with the agency's name. A title in them is the rest of its line, whatever it contains."""
+
+OF_ONE = {
+    "path": 0,
+    "__wide_area_network_branch": {"name": "leeds", "network": "10.80.113.0/24", "router": "10.80.113.1",
+                                   "tag": "branch7-1", "ends": ["10.80.112.2", "10.80.112.130"]},
+    "__wide_area_network_via": {"self": "10.80.112.2", "links": "wan*", "ways": {"0.0.0.0/0": ["10.80.112.1"] * 2}},
+}  # fmt: skip
+"""What templates are given besides that are rendered for one of several."""
 
 RENDER = """
 - name: Render every template of the role for every name of the agency
@@ -246,12 +258,13 @@ def rendered(
         "needs": {"network": {"gateway": hosts[next(iter(hosts))]}},
         "allocation": {"subnet": "10.64.7.0/24", "vpn_port": "51827", "session_port": "13007", "journal_port": "19607",
                        "directory_port": "63607", "access_port": "24437", "access_network": "10.65.7.0/24",
-                       "device_port": "15007", "laptop_port": "54007"},
+                       "device_port": "15007", "laptop_port": "54007", "branch_port": "55007",
+                       "second_branch_port": "55261", "branch_network": "10.80.112.0/20"},
         "bubble": {"directory": "/nonexistent", "name": "drill-1", "snapshot": "x", "address": "192.0.2.8"},
         **component.resolve("standard", {**order.services[component.component].parameters, **chosen}),
     }  # fmt: skip
     variables = {f"{component.role}_{name}": value for name, value in told.items()}
-    more = {"render_names": names, "render_into": str(folder / "rendered"), "render_agency": told["agency"]}
+    more = {**OF_ONE, "render_names": names, "render_into": str(folder / "rendered"), "render_agency": told["agency"]}
     warm, secrets = WarmStart(playbooks), secrets_of(ALPHA, component.component, source)
     runner = AnsibleRunner(playbooks=playbooks, guards=Guards(lease_seconds=600), access_of=_no_access, warm=warm)
     outcome = runner.run(

@@ -35,8 +35,9 @@ class TestWithoutASeatPrice:
             ("Managed network, enhanced, per seat", 1800, "86.4"),
             ("Service desk, standard, per seat", 1800, "99.0"),
             ("Thin clients, standard", 60, "470.0"),
+            ("Wide area network, standard", 2, "1440.0"),
         ]
-        assert (plan["cost"]["per_year"], plan["cost"]["term_total"]) == ("371520.00", "1114560.00")
+        assert (plan["cost"]["per_year"], plan["cost"]["term_total"]) == ("374400.00", "1123200.00")
 
     def test_desktops_are_priced_by_unit(self, ours: InProcess) -> None:
         said = ours("plan", written(ours, f"{CAMDEN}  desktop: {{tier: secure, quantity: 2}}\n")).stdout
@@ -45,12 +46,12 @@ class TestWithoutASeatPrice:
     def test_the_ceiling_is_kept_to_the_penny(self, ours: InProcess, catalog: Path) -> None:
         file, order = catalog / "frameworks/pan-london.yml", written(ours, CAMDEN)
         terms = file.read_text()
-        file.write_text(terms.replace("ceiling: 200000000.00", "ceiling: 1114560.00"))
-        assert ours.json("plan", order)["cost"]["term_total"] == "1114560.00"
-        file.write_text(terms.replace("ceiling: 200000000.00", "ceiling: 1114559.99"))
+        file.write_text(terms.replace("ceiling: 200000000.00", "ceiling: 1123200.00"))
+        assert ours.json("plan", order)["cost"]["term_total"] == "1123200.00"
+        file.write_text(terms.replace("ceiling: 200000000.00", "ceiling: 1123199.99"))
         said = ours("plan", order, expect=3).stderr
         assert (
-            "Pan-London framework agreement would exceed its ceiling of £1,114,559.99: £1,114,560.00 with this" in said
+            "Pan-London framework agreement would exceed its ceiling of £1,123,199.99: £1,123,200.00 with this" in said
         )
         assert "What to do: order less or a shorter term, or use another framework agreement" in said
 
@@ -117,6 +118,7 @@ class TestTheDocument:
         assert "3 frameworks, no problems" in ours("catalog", "lint").stdout
         assert "South Island Council" in ours("catalog", "show", name).stdout
         order = CAMDEN.replace("pan-london", name).replace("London Borough of Camden", "North Island Council")
+        order = re.sub(r"  wide-area-network:\n(   .*\n)+", "", order)
         file = written(ours, order.replace("  disaster-recovery: {tier: standard}\n", ""))
         assert [(one["item"], one["unit_per_year"]) for one in ours.json("plan", file)["cost"]["lines"]] == [
             ("Core, per seat", "210.0"),
