@@ -1,4 +1,4 @@
-"""A real Prometheus finds the hosts in the data centre by the example's job, and scrapes them."""
+"""A real Prometheus finds the hosts in the data centre and the hubs of branches by the example's jobs."""
 
 import json
 import shutil
@@ -25,7 +25,11 @@ class Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         ASKED.append(self.path)
         own = f"http://127.0.0.1:{self.server.server_address[1]}"
-        listed = [self._target("data-centre", f"{own}/metrics"), self._target("service-desk", f"{own}/metrics")]
+        listed = [
+            self._target("data-centre", f"{own}/metrics"),
+            self._target("wide-area-network", f"{own}/"),
+            self._target("service-desk", f"{own}/metrics"),
+        ]
         self.send_response(200)
         self.send_header("Content-Type", "application/json" if self.path == "/sd/http" else "text/plain")
         self.end_headers()
@@ -48,10 +52,12 @@ def port() -> Iterator[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("component", ["data-centre", "wide-area-network"])
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="this machine has no prometheus")
-def test_hosts_in_the_data_centre_are_scraped_and_nothing_else_that_is_probed(port: int, tmp_path: Path) -> None:
+def test_what_has_figures_is_scraped_and_nothing_else_that_is_probed(component: str, port: int, tmp_path: Path) -> None:
+    ASKED.clear()
     example = yaml.safe_load((ROOT / "monitoring/prometheus.yml").read_text())
-    [job] = [job for job in example["scrape_configs"] if job["job_name"] == "data-centre"]
+    [job] = [job for job in example["scrape_configs"] if job["job_name"] == component]
     job["http_sd_configs"] = [{"url": f"http://127.0.0.1:{port}/sd/http"}]
     config, own = tmp_path / "prometheus.yml", free_port()
     config.write_text(yaml.safe_dump({"global": {"scrape_interval": "1s"}, "scrape_configs": [job]}))
@@ -60,7 +66,7 @@ def test_hosts_in_the_data_centre_are_scraped_and_nothing_else_that_is_probed(po
         eventually(lambda: answers(f"http://127.0.0.1:{own}/-/ready"))
         query = f"http://127.0.0.1:{own}/api/v1/query?query=node_load1"
         eventually(lambda: ASKED.count("/metrics") > 4 and ask(query)["data"]["result"])
-        labels = {"agency": "a-one", "component": "data-centre", "site": "here", "job": "data-centre"}
+        labels = {"agency": "a-one", "component": component, "site": "here", "job": component}
         found = [series["metric"] for series in ask(query)["data"]["result"]]
         assert found == [{"__name__": "node_load1", "instance": f"127.0.0.1:{port}", **labels}]
     assert set(ASKED) == {"/sd/http", "/metrics"}

@@ -25,6 +25,7 @@ LEEDS: dict[str, Any] = {"name": "leeds", "number": 1, "gateway": "branch1"}
 YORK: dict[str, Any] = {"name": "york", "number": 2, "gateway": "branch1"}
 TAG, TABLE = f"branch{ALPHA.number}-1", f"wan{ALPHA.number}"
 UNIT = f"agency-wan@{ALPHA.id}"
+CONTROL = f"/run/agency-branch-routes/{TAG}/control"
 INSIDE = f"ip netns exec {TAG}"
 LEFT = """
 find /etc /var /run /tmp /usr/local -path '*agency-wan*{id}*' -o -name '*wan{n}-*' -o -name '*branch{n}-*'
@@ -80,6 +81,8 @@ def devices(breakable: Steps) -> Steps:
             f"ip link set {name} master {bridge} up; ip -n {name} link set lo up; ip -n {name} link set eth0 up; "
             f"ip -n {name} address add {address}/24 dev eth0; ip -n {name} route add default via {router}; "
             f"systemd-run --quiet --unit={name} ip netns exec {name} python3 -m http.server 8000")  # fmt: skip
+        breakable.on("branch1", f"until ip netns exec {name} ss -ltn | grep -q :8000; do sleep 0.1; done")
+    _wait(lambda: breakable.try_on("branch1", f"birdc -s {CONTROL} show bfd sessions").stdout.count(" Up ") == 2)
     reach.device(breakable, ALPHA.id, ALPHA.number, f"{NETWORKS}.{ALPHA.number}.0/24")
     return breakable
 
@@ -181,7 +184,9 @@ def test_a_branch_reaches_what_head_office_reaches_and_nothing_of_others(devices
     assert reach.walk(devices, AT_BRANCH, wanted | closed) == wanted
     office = {(_address(ALPHA, 1, 201), "tcp", 8000)}
     assert reach.walk(devices, AT_OFFICE, {*office, (neighbour, "tcp", 8000)}) == office, "and the other way round"
-    fetch = "python3 -c \"import urllib.request as r; r.urlopen('http://{}:8000/', timeout=3)\""
+    fetch = (
+        "python3 -c \"import urllib.request as r; r.urlopen('http://{}:8000/', timeout=3).read().index(b'Directory')\""
+    )
     devices.on("gw1", f"{AT_OFFICE.enter} {fetch.format(_address(ALPHA, 1, 201))}")
     for tenant in BOTH:
         assert devices.try_on("branch1", fetch.format(_address(tenant, 1, 201))).returncode != 0, (
@@ -283,6 +288,10 @@ def test_traffic_moves_to_the_second_path_when_the_first_is_cut_and_back(devices
     if tier == "premium":
         devices.succeed(WAN, "provision", **_ordered(tier=tier))
         assert devices.changed(WAN, "provision", **_ordered(tier=tier)) == []
+    silence = {"standard": " 4.000\n", "premium": " 1.200\n"}[tier]
+    for host, control in (("branch1", CONTROL), ("gw1", f"/run/agency-wan/{ALPHA.id}/control")):
+        sessions = f"birdc -s {control} show bfd sessions"
+        _wait(lambda host=host, asked=sessions: devices.on(host, asked).count(silence) == 2)  # type: ignore[misc]
     _wait(lambda: _ways(devices) == FIRST)
     _talk(devices, ASK)
     _cut(devices, path=1)
@@ -308,7 +317,7 @@ def test_the_probe_of_the_catalog_notices_a_branch_that_is_cut_off(breakable: St
         web = Web()
         try:
             return await web.page(Prepared(target), 20)
-        except ProbeFailed as error:
+        except (ProbeFailed, OSError) as error:
             return str(error)
         finally:
             await web.close()

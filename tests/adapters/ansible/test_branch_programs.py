@@ -3,6 +3,10 @@
 import base64
 import importlib.util
 import sys
+import threading
+import urllib.error
+import urllib.request
+from http.server import ThreadingHTTPServer
 from types import ModuleType
 
 import pytest
@@ -62,6 +66,19 @@ def test_a_branch_that_does_not_answer_is_down_whatever_its_tunnels_do(
     well, page = figures.shown()
     assert not well
     assert 'wan_branch_up{branch="leeds"} 0.0' in page
+
+
+def test_who_scrapes_has_figures_also_of_what_is_down(measure: ModuleType) -> None:
+    figures = measure.Figures(ENDS)
+    figures.note({})
+    with ThreadingHTTPServer(("127.0.0.1", 0), measure.page_of(figures)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        own = f"http://127.0.0.1:{server.server_address[1]}"
+        with urllib.request.urlopen(f"{own}/metrics") as page:
+            assert b'wan_branch_up{branch="leeds"} 0.0' in page.read()
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            urllib.request.urlopen(f"{own}/")
+        server.shutdown()
 
 
 def test_an_old_measurement_says_nothing(measure: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,8 @@
 """Measures an agency's ways to its branches and shows the figures over HTTP, in the text format of Prometheus.
 
 Asked is each branch's gateway: at the address that its devices see, by the path that their packets take, and at the far
-ends of both tunnels. A page has status 200 if every branch answered in the last measurement, and 503 otherwise.
+ends of both tunnels. The page has status 200 if every branch answered in the last measurement, and 503 otherwise; under
+/metrics it always has 200.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ def page_of(figures: Figures) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             well, text = figures.shown()
-            self.send_response(200 if well else 503)
+            self.send_response(200 if well or self.path == "/metrics" else 503)
             self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
