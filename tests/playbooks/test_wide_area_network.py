@@ -148,7 +148,7 @@ BREAKS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("host", "broken", "complaint"), BREAKS)
+@pytest.mark.parametrize(("host", "broken", "complaint"), BREAKS, ids=range(1, len(BREAKS) + 1))
 def test_what_cuts_branches_off_or_lets_too_much_in_is_detected(
     breakable: Steps, host: str, broken: str, complaint: str
 ) -> None:
