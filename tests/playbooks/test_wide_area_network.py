@@ -139,7 +139,7 @@ BREAKS = [
     ("gw1", f"nft insert rule inet agency{ALPHA.number} from_own udp dport 53 drop", "tells visit201-1 that"),
     ("branch1", f"systemctl stop agency-branch-addresses@{TAG}", "no DHCP server answered"),
     ("branch1", CUT.format(path=2, hook="output", port=55254 + ALPHA.number),
-     "second path to leeds does not stand ready"),
+     "the second path from leeds does not stand ready"),
     ("branch1", f"ip link add apart type veth peer name apart0 netns {TAG}; ip -n {TAG} link set apart0 up; "
      f"ip link set apart up; ip address add 198.18.0.1/30 dev apart; ip -n {TAG} address add 198.18.0.2/30 dev apart0; "
      f"ip -n {TAG} route add {ADDRESSES}.93 via 198.18.0.1; {INSIDE} nft flush chain inet branch forward; "
