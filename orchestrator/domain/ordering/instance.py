@@ -73,6 +73,13 @@ class ServiceInstance(Value):
     accounts_from: str | None = Field(default=None, exclude_if=lambda source: source is None)
     elsewhere: Placement = Field(default={}, exclude_if=lambda elsewhere: not elsewhere)
 
+    def after(self, event: InstanceEvent, *, at: datetime, error: str | None = None) -> "ServiceInstance | None":
+        """The instance in its next state, or None if the event does not apply in its present one."""
+        if not INSTANCE_LIFE.allows(self.state, event):
+            return None
+        state = INSTANCE_LIFE.after(self.state, event)
+        return self.model_copy(update={"state": state, "changed_at": at, "error": error})
+
     @property
     def everywhere(self) -> Placement:
         """All hosts on which anything of it may be."""

@@ -11,7 +11,7 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.estate.allocation import NUMBER
 from orchestrator.domain.events import Happening, InstanceMoved
 from orchestrator.domain.ordering.agency import AgencyRecord, StoredPlan
-from orchestrator.domain.ordering.instance import INSTANCE_LIFE, InstanceEvent, InstanceState, ServiceInstance, existing
+from orchestrator.domain.ordering.instance import InstanceEvent, InstanceState, ServiceInstance, existing
 from orchestrator.domain.ordering.plan import Effect, PlanOptions, Purpose
 from orchestrator.domain.runs.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.runs.run_options import USUAL, OnFailure, RunOptions
@@ -138,11 +138,12 @@ class Provisioning(Consequences):
         error: str | None = None,
     ) -> ServiceInstance:
         """Move an instance to its next state, if the event applies in its present state."""
-        if not INSTANCE_LIFE.allows(instance.state, event):
+        moved = instance.after(event, at=self.clock.now(), error=error)
+        if moved is None:
             return instance
-        state = INSTANCE_LIFE.after(instance.state, event)
-        left: dict[str, Any] = {"elsewhere": {}} if state is InstanceState.RETIRED else {}
-        moved = instance.model_copy(update={"state": state, "changed_at": self.clock.now(), "error": error, **left})
+        state = moved.state
+        if state is InstanceState.RETIRED:
+            moved = moved.model_copy(update={"elsewhere": {}})
         tx.instances.put(moved)
         if state is InstanceState.IN_SERVICE:
             tx.service_periods.begin(moved.agency, moved.component, at=moved.changed_at)

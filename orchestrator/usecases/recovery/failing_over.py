@@ -8,7 +8,7 @@ from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.domain.estate.site import Placement, hosts_in, joined, without
 from orchestrator.domain.events import Happening, InstanceMoved
 from orchestrator.domain.ordering.agency import StoredPlan
-from orchestrator.domain.ordering.instance import INSTANCE_LIFE, InstanceEvent, InstanceState, ServiceInstance, existing
+from orchestrator.domain.ordering.instance import InstanceEvent, InstanceState, ServiceInstance, existing
 from orchestrator.domain.ordering.plan import MOVES, Move, Plan, Purpose
 from orchestrator.domain.recovery.failover import SHUT, Moved, Situation, Surveyed, failback_plan, failover_plan
 from orchestrator.domain.runs.run import Run, RunState, StepRecord, StepState
@@ -192,10 +192,9 @@ class FailingOver(Consequences):
     ) -> None:
         """Record an instance, in its next state if the event applies in its present one."""
         now = self.clock.now()
-        if INSTANCE_LIFE.allows(instance.state, event):
-            state = INSTANCE_LIFE.after(instance.state, event)
-            instance = instance.model_copy(update={"state": state, "changed_at": now, "error": error})
-            happenings.append(InstanceMoved(component=instance.component, state=state))
+        if (moved := instance.after(event, at=now, error=error)) is not None:
+            instance = moved
+            happenings.append(InstanceMoved(component=moved.component, state=moved.state))
         tx.instances.put(instance)
         if instance.state is InstanceState.IN_SERVICE:
             tx.service_periods.begin(instance.agency, instance.component, at=now)
