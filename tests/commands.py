@@ -31,7 +31,7 @@ ROOT = Path(__file__).parent.parent
 LARGEST_MESSAGE = 2**17
 NOT_IMPORTED = ("__main__", ".migrations", ".callbacks")
 """Modules that are programs, or that other programs import."""
-LATER = ("alembic.command", "alembic.config", "bcrypt", "dbos", "holidays", "jsonschema", "rich.table")
+LATER = ("alembic.command", "alembic.config", "bcrypt", "dbos", "holidays", "jsonschema_rs", "rich.table")
 """Packages that commands import as they need them."""
 
 

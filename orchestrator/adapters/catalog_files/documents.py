@@ -1,24 +1,24 @@
 """YAML files that people write: read with line numbers, and checked against JSON Schemas."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import reduce
+from operator import getitem
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+import pydantic
 import yaml
-from pydantic import BaseModel, ValidationError
 
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.files import read_text
 from orchestrator.ports.catalog import Problem
 
 if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError as SchemaViolation
+    from jsonschema_rs import Draft202012Validator, ValidationError
 
-V = TypeVar("V", bound=BaseModel)
+V = TypeVar("V", bound=pydantic.BaseModel)
 
 MAX_BYTES = 256_000
 """A call-off is a page of text; anything near this size is a mistake or an attack."""
@@ -50,59 +50,66 @@ class YamlDocument:
         return Problem(file=self.file, line=self.line_of(path), path=".".join(map(str, path)), message=message)
 
     def check(self, schema: Mapping[str, Any]) -> list[tuple[Path_, Problem]]:
-        found = dict(pair for error in violations(schema, self.data) for pair in self._explain(error))
+        found = {path: self.problem(path, message) for path, message in violations(schema, self.data)}
         return sorted(found.items(), key=lambda pair: (pair[1].line or 0, pair[1].path))
 
-    def _explain(self, error: "SchemaViolation") -> list[tuple[Path_, Problem]]:
-        path: Path_ = tuple(error.absolute_path)
-        schema: Any = error.schema
-        value: Any = error.validator_value
-        instance: Any = error.instance
-        if error.validator == "additionalProperties":
-            allowed = sorted(schema.get("properties", {}))
-            unknown = [key for key in instance if key not in allowed]
-            return [((*path, k), self.problem((*path, k), _unknown_key(k, allowed))) for k in unknown]
-        if error.validator == "required":
-            missing = [key for key in value if key not in instance]
-            return [((*path, k), self.problem((*path, k), "is required")) for k in missing]
-        if error.validator == "enum":
-            message = f"{instance!r} is not one of {', '.join(map(str, value))}"
-            return [(path, self.problem(path, message + _suggestion(instance, value)))]
-        expected = schema.get("x-expected")
-        message = f"{_shown(instance)}: {expected}" if expected else _shorten(error.message)
-        return [(path, self.problem(path, message))]
+
+def violations(schema: Mapping[str, Any], data: Any) -> Iterator[tuple[Path_, str]]:
+    """Where data violates a schema of draft 2020-12, and how, in the words of `x-expected` if the schema has them.
+    `x-differ-in` lists properties in each of which the items of a list must differ."""
+    for error in _validator(schema).iter_errors(data):
+        yield from _explain(error, schema)
 
 
-def violations(schema: Mapping[str, Any], data: Any) -> Iterator["SchemaViolation"]:
-    """Where the data violates a schema."""
-    from jsonschema import FormatChecker
+def _validator(schema: Mapping[str, Any]) -> "Draft202012Validator":
+    """Patterns are matched in time that grows with the text only, so they have no look-around."""
+    from jsonschema_rs import Draft202012Validator, RegexOptions
 
-    found: Iterator[SchemaViolation] = _validator()(schema, format_checker=FormatChecker()).iter_errors(data)
-    return found
+    return Draft202012Validator(
+        dict(schema), validate_formats=True, pattern_options=RegexOptions(), keywords={"x-differ-in": _Differ}
+    )
 
 
-@lru_cache(maxsize=1)
-def _validator() -> Any:
-    """The validator of draft 2020-12. A `$` at the end of a pattern matches only at the end, as in ECMA-262; in Python
-    it also matches before a final line break. `x-differ-in` lists properties in each of which the
-    items of a list must differ."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import ValidationError
-    from jsonschema.validators import extend
+@dataclass(frozen=True)
+class _Differ:
+    """The keyword `x-differ-in`: an error says that items are alike, and `_alike` which."""
 
-    def pattern(_: Any, wanted: str, text: object, __: Any) -> Iterator["SchemaViolation"]:
-        if isinstance(text, str) and not re.search(re.sub(r"(?<!\\)\$\Z", r"\\Z", wanted), text):
-            yield ValidationError(f"{text!r} does not match {wanted!r}")
+    holder: Mapping[str, Any]
+    keys: Sequence[str]
+    at: Sequence[str | int]
 
-    def differ_in(_: Any, keys: list[str], parts: object, __: Any) -> Iterator["SchemaViolation"]:
-        told = [part if isinstance(part, dict) else {} for part in parts] if isinstance(parts, list) else []
-        for key in keys:
-            found = [part.get(key) for part in told]
-            for n, value in enumerate(found):
-                if value is not None and value in found[:n]:
-                    yield ValidationError(f"{value!r} is listed twice", path=(n, key))
+    def validate(self, parts: object) -> None:
+        if any(_alike(parts, self.keys)):
+            raise ValueError("has items that are alike")
 
-    return extend(Draft202012Validator, {"pattern": pattern, "x-differ-in": differ_in})  # type: ignore[no-untyped-call]
+
+def _alike(parts: object, keys: Sequence[str]) -> Iterator[tuple[Path_, str]]:
+    """Places and values that an earlier item of a list has too."""
+    told = [part if isinstance(part, dict) else {} for part in parts] if isinstance(parts, list) else []
+    for key in keys:
+        found = [part.get(key) for part in told]
+        for n, value in enumerate(found):
+            if value is not None and value in found[:n]:
+                yield (n, key), f"{value!r} is listed twice"
+
+
+def _explain(error: "ValidationError", schema: Mapping[str, Any]) -> Iterator[tuple[Path_, str]]:
+    path: Path_ = tuple(error.instance_path)
+    holder: Any = reduce(getitem, error.schema_path[:-1], schema)  # type: ignore[arg-type]
+    keyword, instance = error.schema_path[-1], cast("Any", error.instance)
+    if keyword == "additionalProperties":
+        allowed = sorted(holder.get("properties", {}))
+        yield from (((*path, key), _unknown_key(key, allowed)) for key in instance if key not in allowed)
+    elif keyword == "required":
+        yield from (((*path, key), "is required") for key in holder[keyword] if key not in instance)
+    elif keyword == "x-differ-in":
+        yield from (((*path, *at), message) for at, message in _alike(instance, holder[keyword]))
+    elif keyword == "enum":
+        known = holder[keyword]
+        yield path, f"{instance!r} is not one of {', '.join(map(str, known))}{_suggestion(instance, known)}"
+    else:
+        expected = holder.get("x-expected")
+        yield path, f"{_shown(instance)}: {expected}" if expected else _shorten(error.message)
 
 
 def _unknown_key(key: object, allowed: Sequence[str]) -> str:
@@ -197,7 +204,7 @@ def parse(document: YamlDocument, model: type[V]) -> tuple[V | None, list[Proble
     """The document as a value, or everything that is wrong with it."""
     try:
         return model.model_validate(document.data), []
-    except ValidationError as error:
+    except pydantic.ValidationError as error:
         return None, [document.problem(e["loc"], e["msg"]) for e in error.errors()]
 
 

@@ -171,8 +171,7 @@ def _yaml_files(folder: Path) -> list[Path]:
 def _component_problems(
     document: YamlDocument, component: Component | None, path: Path, known: Mapping[str, Component]
 ) -> Iterator[Problem]:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
+    from jsonschema_rs import ValidationError, meta
 
     assert component is not None
     if component.component in known:
@@ -180,9 +179,9 @@ def _component_problems(
     if component.component != path.stem:
         yield document.problem(("component",), f"must be {path.stem!r}, like the file name")
     try:
-        Draft202012Validator.check_schema(component.parameters)
-    except SchemaError as error:
-        yield document.problem(("parameters", *error.absolute_path), error.message)
+        meta.validate({**component.parameters, "$schema": "https://json-schema.org/draft/2020-12/schema"})
+    except ValidationError as error:
+        yield document.problem(("parameters", *error.instance_path), error.message)
         return
     if loose := list(text_problems(document, component.parameters)):
         yield from loose
@@ -194,5 +193,5 @@ def _component_problems(
     schema = {**component.parameters, "$defs": DEFINITIONS}
     for tier_id in component.tiers:
         resolved = component.resolve(tier_id, {})
-        for wrong in violations(schema, resolved):
-            yield document.problem(("tiers", tier_id, "parameters", *wrong.absolute_path), wrong.message)
+        for at, message in violations(schema, resolved):
+            yield document.problem(("tiers", tier_id, "parameters", *at), message)

@@ -22,7 +22,7 @@ def list_agencies(
 
     Example: orchestrator agency list
     """
-    from orchestrator.entrypoints.cli.showing import show_agency
+    from orchestrator.entrypoints.cli.showing_agencies import show_agency
 
     with application() as app:
         agencies = app.observing.agencies(offboarded=everyone)
@@ -41,7 +41,7 @@ def show(agency: AgencyId, as_json: AsJson = False) -> None:
 
     Example: orchestrator agency show cabinet-office
     """
-    from orchestrator.entrypoints.cli.showing import show_agency
+    from orchestrator.entrypoints.cli.showing_agencies import show_agency
 
     with application() as app:
         view = app.observing.agency(agency)

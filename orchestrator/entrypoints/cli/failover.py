@@ -87,7 +87,7 @@ def list_moves(
 
 def _carry_out(app: "Application", stored: "StoredPlan", question: str, wishes: Wishes, *, yes: bool) -> None:
     """Show the plan and what may be lost, ask, and carry it out. A drill of the agency gives way."""
-    from orchestrator.entrypoints.cli.showing import show_moving
+    from orchestrator.entrypoints.cli.showing_plans import show_moving
     from orchestrator.usecases.ordering.views import plan_view
 
     if not wishes.as_json:

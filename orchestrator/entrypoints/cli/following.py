@@ -25,7 +25,7 @@ from orchestrator.domain.events import (
 from orchestrator.domain.ordering.plan import Purpose
 from orchestrator.domain.runs.run import RunState, StepState
 from orchestrator.entrypoints.cli.output import progress, say
-from orchestrator.entrypoints.cli.showing import run_table
+from orchestrator.entrypoints.cli.showing_runs import run_table
 from orchestrator.entrypoints.failures import INTERRUPTED
 from orchestrator.ports.runs import Errand
 from orchestrator.usecases.runs.views import RunView, is_open

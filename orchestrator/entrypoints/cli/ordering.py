@@ -54,7 +54,7 @@ def plan(
             _refuse_for_folders(target=target, force=force, no_final_backup=no_final_backup)
             pending = plan_folder(app, file, as_json=as_json, renamed=renamed)
         raise typer.Exit(CHANGES_PENDING if detailed_exitcode and pending else 0)
-    from orchestrator.entrypoints.cli.showing import show_plan
+    from orchestrator.entrypoints.cli.showing_plans import show_plan
     from orchestrator.usecases.ordering.views import plan_view
 
     with application() as app:
@@ -148,7 +148,7 @@ def plan_number(word: str) -> int | None:
 
 def plan_and_carry_out(app: "Application", stored: "StoredPlan", wishes: Wishes, *, yes: bool) -> None:
     """Show a stored plan, ask for confirmation, and carry it out."""
-    from orchestrator.entrypoints.cli.showing import show_plan
+    from orchestrator.entrypoints.cli.showing_plans import show_plan
     from orchestrator.usecases.ordering.views import plan_view
 
     view = plan_view(stored)
@@ -183,7 +183,7 @@ def finish(app: "Application", run_id: int, *, as_json: bool) -> None:
     """Follow a run to its end and report it. Raises an error if it does not succeed."""
     from orchestrator.domain.runs.run import RunState
     from orchestrator.entrypoints.cli.following import carry, carry_back, failure
-    from orchestrator.entrypoints.cli.showing import show_run, show_run_line
+    from orchestrator.entrypoints.cli.showing_runs import show_run, show_run_line
 
     ended = carry(app, run_id)
     error = failure(ended, undone=carry_back(app, ended))

@@ -59,7 +59,7 @@ def _plain(target: "ProbeTarget", reading: "Reading") -> dict[str, Any]:
 def _show(found: "list[tuple[ProbeTarget, Reading]]") -> None:
     from rich.markup import escape
 
-    from orchestrator.entrypoints.cli.showing import HEALTH_STYLE
+    from orchestrator.entrypoints.cli.showing_agencies import HEALTH_STYLE
 
     table = new_table("service", "probe", "state", "took", "found")
     for target, reading in found:

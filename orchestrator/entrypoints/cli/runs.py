@@ -33,7 +33,7 @@ def list_runs(
     if as_json:
         print_json({"runs": [run.model_dump(mode="json", exclude={"steps"}) for run in runs]})
     else:
-        from orchestrator.entrypoints.cli.showing import show_runs
+        from orchestrator.entrypoints.cli.showing_runs import show_runs
 
         show_runs(runs, now)
 
@@ -44,7 +44,7 @@ def show(run: RunId, as_json: AsJson = False) -> None:
 
     Example: orchestrator run show 12 --json
     """
-    from orchestrator.entrypoints.cli.showing import show_run
+    from orchestrator.entrypoints.cli.showing_runs import show_run
 
     with application() as app:
         view, now = app.observing.run(run), app.base.clock.now()

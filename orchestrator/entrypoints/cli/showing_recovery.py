@@ -1,20 +1,23 @@
-"""Shows drills and backups on a terminal."""
+"""Shows drills, backups and failovers on a terminal."""
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from orchestrator.domain.recovery.failover import Moved
-from orchestrator.domain.recovery.held_backups import HeldBackups
 from orchestrator.domain.recovery.verdict import Verdict
 from orchestrator.entrypoints.cli.output import console
 from orchestrator.entrypoints.cli.tables import new_table
-from orchestrator.usecases.recovery.failing_over import MoveView
-from orchestrator.usecases.recovery.protecting import BackupView
-from orchestrator.usecases.recovery.recalling import DrillView
-from orchestrator.usecases.recovery.scheduling import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from orchestrator.domain.recovery.failover import Moved
+    from orchestrator.domain.recovery.held_backups import HeldBackups
+    from orchestrator.usecases.recovery.failing_over import MoveView
+    from orchestrator.usecases.recovery.protecting import BackupView
+    from orchestrator.usecases.recovery.recalling import DrillView
+    from orchestrator.usecases.recovery.scheduling import Slot
 
 VERDICT_STYLE = {
     Verdict.PASS: "bold green",
@@ -25,7 +28,7 @@ VERDICT_STYLE = {
 }
 
 
-def show_drills(drills: Iterable[DrillView]) -> None:
+def show_drills(drills: "Iterable[DrillView]") -> None:
     table = new_table("drill", "agency", "component", "when", "state", "verdict", "recovery time", "lost at most")
     for drill in drills:
         table.add_row(
@@ -41,7 +44,7 @@ def show_drills(drills: Iterable[DrillView]) -> None:
     console.print(table)
 
 
-def show_drill(drill: DrillView) -> None:
+def show_drill(drill: "DrillView") -> None:
     console.print(
         f"Drill {drill.drill}: [bold]{drill.component}[/] of [bold]{drill.agency}[/], {drill.state.replace('_', ' ')}"
         + (f", {_verdict(drill)}" if drill.verdict else "")
@@ -86,7 +89,7 @@ def _show_checked(integrity: Any, isolation: Any, cleanup: Any) -> None:
     console.print(f"  cleanup         {'nothing is left' if cleanup['clean'] else f'[red]left: {escape(left)}[/]'}")
 
 
-def show_calendar(slots: Iterable[Slot]) -> None:
+def show_calendar(slots: "Iterable[Slot]") -> None:
     table = new_table("agency", "component", "starts", "over by", "moment", "drill")
     for slot in slots:
         if slot.starts_at is None:
@@ -100,7 +103,7 @@ def show_calendar(slots: Iterable[Slot]) -> None:
     console.print(table)
 
 
-def show_backups(views: Iterable[BackupView], now: datetime) -> None:
+def show_backups(views: "Iterable[BackupView]", now: datetime) -> None:
     table = new_table("agency", "component", "every", "last", "next due", "worst exposure", "promised")
     for view in views:
         last = f"{span((now - view.last_started_at).total_seconds())} ago" if view.last_started_at else "[red]never[/]"
@@ -118,7 +121,7 @@ def show_backups(views: Iterable[BackupView], now: datetime) -> None:
     console.print(table)
 
 
-def show_moves(moves: Iterable[MoveView]) -> None:
+def show_moves(moves: "Iterable[MoveView]") -> None:
     figures = ("recovery time", "promised", "lost at most", "promised")
     table = new_table("run", "agency", "component", "kind", "state", "declared", "from", "to", *figures)
     for move in moves:
@@ -139,7 +142,7 @@ def show_moves(moves: Iterable[MoveView]) -> None:
     console.print(table)
 
 
-def show_moved(moved: Moved) -> None:
+def show_moved(moved: "Moved") -> None:
     """Show what a failover, or the return from one, has taken and lost."""
     took = _against(moved.rto_seconds, moved.rto_objective_seconds)
     lost = _against(moved.rpo_seconds, moved.rpo_objective_seconds)
@@ -154,7 +157,7 @@ def _against(seconds: float | None, objective: float) -> str:
     return f"[red]{span(seconds)}[/]" if seconds is not None and seconds > objective else span(seconds)
 
 
-def show_held(held: Iterable[HeldBackups], now: datetime) -> None:
+def show_held(held: "Iterable[HeldBackups]", now: datetime) -> None:
     table = new_table("agency", "site", "host", "held since", "held until", "")
     for one in held:
         over = f"[yellow]over: orchestrator backup destroy {one.agency}[/]" if now >= one.until else ""
@@ -162,7 +165,7 @@ def show_held(held: Iterable[HeldBackups], now: datetime) -> None:
     console.print(table if table.rows else "No backups are held.")
 
 
-def _verdict(drill: DrillView) -> str:
+def _verdict(drill: "DrillView") -> str:
     if drill.verdict is None:
         return ""
     return f"[{VERDICT_STYLE[drill.verdict]}]{drill.verdict.replace('_', ' ')}[/]"

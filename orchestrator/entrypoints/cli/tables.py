@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
+PEOPLE = "people"
+"""Who carries out a step without hosts."""
+
 
 def new_table(*headings: str, right: Collection[str] = (), title: str | None = None) -> "Table":
     """An empty table. Without headings, rows add its columns. `right` names columns of figures.
