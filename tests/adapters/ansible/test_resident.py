@@ -1,5 +1,6 @@
 """The Python that stays on a host runs tasks as a Python of their own would."""
 
+import fcntl
 import json
 import os
 import signal
@@ -183,10 +184,10 @@ def test_the_resident_ends_when_nobody_uses_it(
         Path(resident.__file__).read_text().replace("IDLE_SECONDS = 60", "IDLE_SECONDS = 0.5")
     )
     monkeypatch.setattr(resident, "__file__", str(tmp_path / "resident.py"))
-    host = Host(short_folder)
-    host.run(packed(tmp_path / "impatient"))
-    pid = eventually(host.serves)
-    eventually(lambda: not Path(f"/proc/{pid}").exists())
+    Host(short_folder).run(packed(tmp_path / "impatient"))
+    assert Path(short_folder, "modules.zip").exists(), "one has started"
+    with Path(short_folder, "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # which a resident holds until it ends
     assert not Path(short_folder, "socket").exists()
 
 
