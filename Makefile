@@ -18,8 +18,8 @@ SUITE ?= trixie
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-bare test-long attack fresh check lint format docs serve bench lock sbom clean python practice-packages \
-  test-packages base-tree
+.PHONY: help demo test test-bare test-long attack fresh check fast-tests lint format docs serve bench lock sbom clean python \
+  practice-packages test-packages base-tree
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -67,7 +67,10 @@ attack: $(INSTALLED) practice-packages test-packages ## Try to get in, several t
 fresh: $(INSTALLED) practice-packages ## Run demo and test on a bare machine of SUITE, booted on this one (long)
 	$(BIN)/python -m tests.fresh $(SUITE)
 
-check: lint ## Format, lint, types, import contracts, fast tests
+check: ## Format, lint, types, import contracts, fast tests
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line lint fast-tests
+
+fast-tests: $(INSTALLED)
 	$(call side_by_side,-m "not practice and not slow and not long")
 
 lint: $(INSTALLED) ## What check does before its tests

@@ -74,12 +74,16 @@ class TestMaintenance:
         return judged({"parts": {"sessions": timeline}, "maintenance": [work]}, notice=timedelta(days=7))
 
     def test_that_was_agreed_is_no_service_time(self) -> None:
-        assert (self.down_during().eligible, self.down_during().bad) == (198 * HOUR, 0)
+        """Accepted as late as when it begins."""
+        begins = {"by": "A", "at": london("2026-04-14T10:00")}
+        for found in (self.down_during(), self.down_during(acceptance=begins)):
+            assert (found.eligible, found.bad) == (198 * HOUR, 0)
 
     @pytest.mark.parametrize(
         ("given", "why"),
         [
             ({"announced_at": london("2026-04-07T10:00:01")}, "announced 6 d 23 h 59 min before its start"),
+            ({"announced_at": london("2026-04-14T10:30")}, "announced 0 min before its start"),
             ({"acceptance": None}, "the agency has not accepted it"),
             ({"acceptance": {"by": "A", "at": london("2026-04-14T10:00:01")}}, "accepted only at 2026-04-14T09:00:01"),
         ],

@@ -40,6 +40,7 @@ def by_shortfall(achieved: Achieved) -> Figures:
         ({"few": 10, "late_of_few": 0}, 9, 1, 2),  # 88.9 %
         ({"few": 10, "percent_in_time": 80}, 100, 20, 0),  # as much as was agreed, whatever the table's target
         ({"few": 10, "percent_in_time": 80}, 100, 21, 3),
+        ({"few": 10, "percent_in_time": 80}, 1000, 205, 3),
         ({"few": 10, "percent_in_time": 98}, 100, 3, 1),
         ({"few": 10, "percent_in_time": 98}, 100, 2, 0),
         ({"few": 10}, 100, 5, 0),  # nothing is declared for many: the table's target decides
@@ -53,6 +54,12 @@ def test_few_and_many_incidents_are_judged_by_their_declared_limits(
     found = by_points(achieved).results[MEASURE]
     assert (found.missed, found.points) == (points > 0, points)
     assert by_shortfall(achieved).results[MEASURE].missed is found.missed
+
+
+@pytest.mark.parametrize(("incidents", "late", "forgiven"), [(9, 1, True), (9, 2, False), (10, 0, False)])
+def test_late_incidents_are_forgiven_while_there_are_few(incidents: int, late: int, forgiven: bool) -> None:
+    rule = CountsRule(few=10, late_of_few=1, percent_in_time=Decimal(80))
+    assert in_time(rule, incidents=incidents, late=late).forgiven is forgiven
 
 
 def test_a_table_without_bands_has_one_degree_of_failure() -> None:

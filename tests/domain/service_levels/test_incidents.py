@@ -58,6 +58,21 @@ class TestTheClock:
     def test_is_late_one_second_after_the_target(self) -> None:
         assert fix(incident("2026-04-02T17:00", "2026-04-07T11:00:01"))[1] is Outcome.LATE
 
+    @pytest.mark.parametrize(
+        ("reported", "fixed", "decided"),
+        [
+            ("2026-04-14T09:00", "2026-04-14T11:00", "2026-04-14T11:00"),
+            ("2026-04-14T09:00", "2026-04-14T17:00", "2026-04-14T13:00"),
+            ("2026-04-14T14:00", "2026-04-15T17:00", "2026-04-15T08:00"),  # four hours were over as the day was
+            ("2026-04-14T17:00", None, "2026-04-15T11:00"),
+        ],
+    )
+    def test_is_decided_when_it_is_stopped_or_in_the_first_second_beyond_the_target(
+        self, reported: str, fixed: str | None, decided: str
+    ) -> None:
+        clock = fix_clock(incident(reported, fixed), TERMS, service=SERVICE, now=NOW)
+        assert clock.decided_at == london(decided)
+
     def test_begins_with_the_service_hours(self) -> None:
         assert fix(incident("2026-04-11T03:00", "2026-04-13T09:30"))[0] == 1.5
 
@@ -101,6 +116,30 @@ class TestTheClock:
     def test_without_service_hours_never_moves(self) -> None:
         clock = fix_clock(incident("2026-04-14T09:00"), TERMS, service=(), now=NOW)
         assert clock == (timedelta(0), Outcome.RUNNING, None, None)
+
+
+def test_an_incident_as_of_an_instant_shows_what_had_happened_by_then() -> None:
+    told = incident(
+        "2026-04-14T09:00",
+        "2026-04-14T12:00",
+        ("2026-04-14T09:30", "2026-04-14T10:00"),
+        ("2026-04-14T10:30", "2026-04-14T11:30"),
+        responded_at=london("2026-04-14T11:00"),
+    )
+
+    def known(at: str) -> tuple[datetime | None, datetime | None, list[datetime | None]]:
+        seen = told.as_of(london(at))
+        assert [hold.start for hold in seen.holds] == [hold.start for hold in told.holds[: len(seen.holds)]]
+        return seen.responded_at, seen.fixed_at, [hold.end for hold in seen.holds]
+
+    first, second = (hold.end for hold in told.holds)
+    assert known("2026-04-14T09:30") == (None, None, [])
+    assert known("2026-04-14T09:59:59") == (None, None, [None])
+    assert known("2026-04-14T10:00") == (None, None, [first])
+    assert known("2026-04-14T10:59:59") == (None, None, [first, None])
+    assert known("2026-04-14T11:00") == (told.responded_at, None, [first, None])
+    assert known("2026-04-14T11:30") == (told.responded_at, None, [first, second])
+    assert known("2026-04-14T12:00") == (told.responded_at, told.fixed_at, [first, second])
 
 
 small = st.integers(0, 60)

@@ -12,7 +12,7 @@ from orchestrator.domain.service_levels.availability import AvailabilityTerms, U
 from orchestrator.domain.service_levels.clock import ServiceClock
 from orchestrator.domain.service_levels.hours import service_spans
 from orchestrator.domain.service_levels.meter import Tally, read_meter
-from orchestrator.domain.service_levels.record import Exclusion, Outage, ServiceRecord, State, Transition
+from orchestrator.domain.service_levels.record import Exclusion, Maintenance, Outage, ServiceRecord, State, Transition
 from tests.domain.service_levels.vectors import ACCEPTED, OFFICE, is_bank_holiday, london
 
 START = second_of(london("2026-04-01T00:00"))
@@ -34,11 +34,12 @@ def timeline(draw: Any, until: int) -> tuple[Transition, ...]:
 
 @given(data=st.data(), until=st.integers(START + 1, END), rule=st.sampled_from(Unmeasured))
 def test_a_meter_continues_as_if_it_were_read_again(data: st.DataObject, until: int, rule: Unmeasured) -> None:
-    """Read once and extrapolated while nothing changes, it equals a meter that is read only at the end."""
+    """Read once and extrapolated twice while nothing changes, it equals a meter that is read only at the end."""
     parts = {name: timeline(data.draw, until) for name in ("tcp", "dns")}
     record, later = ServiceRecord(parts=parts), data.draw(st.integers(until, END))
     early, whole = Span(START, until), Span(START, later)
-    meter = read_meter(CLOCK, terms(rule), record, life=early, month=early).at(later, CLOCK)
+    between = data.draw(st.integers(until, later))
+    meter = read_meter(CLOCK, terms(rule), record, life=early, month=early).at(between, CLOCK).at(later, CLOCK)
     figure = availability(terms(rule), record, within=whole, is_bank_holiday=is_bank_holiday)
     assert meter.life == meter.month == Tally.of(figure)
 
@@ -65,9 +66,27 @@ def test_a_late_declaration_changes_the_month_but_no_counter() -> None:
         assert (meter.life.bad, meter.month.bad) == (counted * 3600, in_month * 3600)
 
 
+def test_a_declared_outage_is_no_measured_state() -> None:
+    up = (Transition(at=instant_at(START), state=State.UP),)
+    outage = Outage(reference="7", start=london("2026-04-09T08:00"), end=london("2026-04-09T18:00"))
+    within = Span(START, second_of(london("2026-04-09T12:00")))
+    record = ServiceRecord(parts={"tcp": up}, outages=(outage,))
+    assert read_meter(CLOCK, terms(Unmeasured.DOWN), record, life=within, month=within).state is State.UP
+
+
+def test_a_meter_that_holds_until_something_changes_still_does_so_later() -> None:
+    up = (Transition(at=instant_at(START), state=State.UP),)
+    planned = {"start": london("2026-04-09T08:00"), "end": london("2026-04-09T18:00"), "acceptance": ACCEPTED}
+    work = Maintenance.model_validate({"announced_at": instant_at(START), **planned})
+    record, begins = ServiceRecord(parts={"tcp": up}, maintenance=(work,)), second_of(work.start)
+    within = Span(START, begins - 7200)
+    meter = read_meter(CLOCK, terms(Unmeasured.DOWN), record, life=within, month=within).at(begins - 3600, CLOCK)
+    assert (meter.holds(begins), meter.holds(begins + 1)) == (True, False)
+
+
 @pytest.mark.parametrize("rule", Unmeasured)
 def test_a_service_that_was_never_measured_is_never_up(rule: Unmeasured) -> None:
     within = Span(START, END)
     tally = read_meter(CLOCK, terms(rule), ServiceRecord(), life=within, month=within).life
     assert tally.coverage == 0
-    assert tally.eligible == tally.bad
+    assert tally.eligible == tally.bad == (tally.due if rule is Unmeasured.DOWN else 0)

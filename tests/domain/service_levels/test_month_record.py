@@ -120,6 +120,16 @@ class TestIncidents:
         assert found.percent == 50
         assert found.forgiven, "one late of so few"
 
+    @pytest.mark.parametrize(
+        ("reported", "fixed", "counts"),
+        [("2026-03-31T17:00", "2026-04-01T00:00", True), ("2026-04-30T17:00", "2026-05-01T00:00", False)],
+    )
+    def test_fixed_at_midnight_count_in_the_month_that_begins(
+        self, terms: ServiceTerms, reported: str, fixed: str, counts: bool
+    ) -> None:
+        found = achieved(record(terms, incidents={"1": incident(reported, fixed)}))["incident-fix/p1"]
+        assert found.percent == (100 if counts else None)
+
     def test_give_nothing_to_judge_when_there_were_none(self, terms: ServiceTerms) -> None:
         assert percents(record(terms))["incident-fix/p1"] is None
 
