@@ -163,11 +163,11 @@ class ServiceRecord(Value):
 
 
 def state_at(record: ServiceRecord, second: int) -> State:
-    """The last state measured before a second."""
-    moment = Span(second - 1, second)
-    if record.model_copy(update={"outages": ()}).down(moment):
+    """The last state measured before a second, whatever has been declared."""
+    moment, measured = Span(second - 1, second), record.model_copy(update={"outages": ()})
+    if measured.down(moment):
         return State.DOWN
-    return State.UP if record.up(moment) else State.UNKNOWN
+    return State.UP if measured.up(moment) else State.UNKNOWN
 
 
 def next_edge(record: ServiceRecord, second: int) -> int | None:
