@@ -33,3 +33,10 @@ class Wishes:
     as_json: bool = False
     destroy: Sequence[str] = ()
     """What may be destroyed: components, or the agency's id for all of it."""
+
+
+def person(named: str | None) -> str:
+    """Who acts: the person named, or whoever is logged in."""
+    from getpass import getuser  # with the terminal's own modules, which few commands need
+
+    return named or getuser()

@@ -37,7 +37,7 @@ class Voice:
 
         stream = sys.stderr if self._stderr else sys.stdout
         width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
-        return Console(stderr=self._stderr, highlight=False, soft_wrap=True, width=width)
+        return Console(stderr=self._stderr, highlight=False, emoji=False, soft_wrap=True, width=width)
 
     @property
     def is_terminal(self) -> bool:

@@ -1,6 +1,5 @@
 """`orchestrator drill` and `orchestrator backup`: recovery drills and the backups they restore."""
 
-import getpass
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ import typer
 from orchestrator.domain.errors import Kind, OrchestratorError
 from orchestrator.entrypoints.cli.asking import typed
 from orchestrator.entrypoints.cli.context import application
-from orchestrator.entrypoints.cli.options import AgencyId, NoFollow
+from orchestrator.entrypoints.cli.options import AgencyId, NoFollow, person
 from orchestrator.entrypoints.cli.output import LARGEST_NUMBER, AsJson, console, print_json, say
 from orchestrator.files import make_folder, write_file
 
@@ -73,7 +72,7 @@ def start(
     Example: orchestrator drill start cabinet-office service-desk
     """
     with application() as app:
-        drill = app.recovery.drilling.request(agency, component, by=who or getpass.getuser(), witnesses=witnesses or ())
+        drill = app.recovery.drilling.request(agency, component, by=person(who), witnesses=witnesses or ())
         run = app.recovery.drilling.start_if_due(drill.id)
         if run is None:
             say(f"Drill {drill.id} needs somebody else's approval: orchestrator drill approve {drill.id} --live-data")
@@ -95,7 +94,7 @@ def approve(
     Example: orchestrator drill approve 7 --live-data --as jane
     """
     with application() as app:
-        approved = app.recovery.drilling.approve(drill, by=who or getpass.getuser(), live_data=live_data)
+        approved = app.recovery.drilling.approve(drill, by=person(who), live_data=live_data)
         run = app.recovery.drilling.start_if_due(drill)
         if run is None:
             say(f"Drill {drill} is due at {approved.scheduled_at:%Y-%m-%d %H:%M}Z; serve starts it then")
@@ -111,7 +110,7 @@ def witness(drill: DrillId, who: Who = None, as_json: AsJson = False) -> None:
     Example: orchestrator drill witness 7 --as "Eve Marsham"
     """
     with application() as app:
-        app.recovery.drilling.witness(drill, by=who or getpass.getuser())
+        app.recovery.drilling.witness(drill, by=person(who))
         _show(app, drill, as_json=as_json)
 
 
@@ -128,7 +127,7 @@ def reject(
     """
     with application() as app:
         why = reason or typed("Why", otherwise="give a reason: --reason")
-        app.recovery.drilling.reject(drill, by=who or getpass.getuser(), reason=why)
+        app.recovery.drilling.reject(drill, by=person(who), reason=why)
         _show(app, drill, as_json=as_json)
 
 

@@ -1,6 +1,5 @@
 """`orchestrator sla`: service levels, declarations and closed months."""
 
-import getpass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +8,7 @@ import typer
 
 from orchestrator.domain.service_levels.declaration_kind import DeclarationKind
 from orchestrator.entrypoints.cli.context import application
-from orchestrator.entrypoints.cli.options import AgencyId
+from orchestrator.entrypoints.cli.options import AgencyId, person
 from orchestrator.entrypoints.cli.output import LARGEST_NUMBER, AsJson, print_json, say
 from orchestrator.files import write_file
 
@@ -140,7 +139,7 @@ def accept(
     from orchestrator.entrypoints.cli.showing_service_levels import show_declarations
 
     with application() as app:
-        view = app.service_levels.declaring.accept(declaration, by=who or getpass.getuser())
+        view = app.service_levels.declaring.accept(declaration, by=person(who))
     print_json(view) if as_json else show_declarations([view])
 
 

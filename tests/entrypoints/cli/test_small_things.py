@@ -10,6 +10,7 @@ from orchestrator.domain.ordering.plan import Purpose
 from orchestrator.domain.runs.run import RunState
 from orchestrator.domain.runs.run_options import OnFailure, Priority
 from orchestrator.entrypoints.cli.following import failure
+from orchestrator.entrypoints.cli.output import Voice
 from orchestrator.usecases.runs.views import RunView
 from tests.entrypoints.cli.conftest import InProcess
 
@@ -27,6 +28,12 @@ def test_agencies_that_left_are_listed_on_request(swift: InProcess) -> None:
     assert [a["agency"] for a in swift.json("agency", "list")["agencies"]] == ["here-still"]
     assert "long-gone" not in swift("agency", "list").stdout
     assert [a["agency"] for a in swift.json("agency", "list", "--all")["agencies"]] == ["here-still", "long-gone"]
+
+
+def test_a_name_is_shown_as_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    """Rich has pictures for words between colons."""
+    Voice(stderr=False).print("Office :bell: at 10:00:00")
+    assert capsys.readouterr().out == "Office :bell: at 10:00:00\n"
 
 
 @pytest.mark.parametrize(("kind", "told"), [(Purpose.DRILL, "drill start an-agency"), (Purpose.CHANGE, "run resume 7")])

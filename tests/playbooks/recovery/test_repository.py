@@ -233,7 +233,7 @@ def test_an_added_key_is_detected_before_it_is_used(drills: Drills) -> None:
 def test_a_writer_gets_new_credentials_and_the_old_ones_stop_working(protected: Steps) -> None:
     """The second time, after an interrupted try that had already added the new key."""
     steps, writer = protected, protected.writer(*DESK)
-    steps.practice.restore("protected")
+    steps.practice.restore("protected", "recover1")
     _, before = _restic(steps, "snapshots", "--compact")
     assert "service-desk" in before
     renewed = [writer_of(*DESK[1:], {name: f"{n} new {name}" for name in SECRETS}) for n in ("first", "second")]
@@ -265,7 +265,7 @@ def test_a_writer_gets_new_credentials_and_the_old_ones_stop_working(protected: 
 
 def test_a_key_that_somebody_added_is_not_silently_rotated_away(protected: Steps) -> None:
     steps = protected
-    steps.practice.restore("protected")
+    steps.practice.restore("protected", "recover1")
     steps.on("desk1", "echo another > /root/new-password")
     assert _restic(steps, "key add --new-password-file /root/new-password")[0] == 0
     told = _admit(steps, writer_of(*DESK[1:], dict.fromkeys(SECRETS, "a new secret")))
@@ -301,7 +301,7 @@ echo '{id}:x' >$settings/htpasswd
 def test_backups_from_when_hosts_shared_a_repository_are_kept(protected: Steps) -> None:
     """One repository, one writer and one password for all of an agency, as an earlier version made them."""
     steps, id_ = protected, ALPHA.id
-    steps.practice.restore("protected")
+    steps.practice.restore("protected", "recover1")
     steps.on("recover1", OLD.replace("{id}", id_).replace("{password}", "the old password"))
     steps.succeed("service-desk", "backup")
     steps.succeed("disaster-recovery", "verify")
@@ -338,7 +338,7 @@ def _writers(steps: Steps) -> dict[str, Any]:
 
 def test_backups_of_an_agency_that_left_are_held_and_nobody_can_add_to_them(drills: Drills) -> None:
     steps = drills.steps
-    steps.practice.restore("protected")
+    steps.practice.restore("protected", "recover1")
     known = _writers(steps)
     assert {"network.gw1", "service-desk.desk1", "desktop.pc1"} <= known.keys()
     steps.succeed("disaster-recovery", "retire")
@@ -368,7 +368,7 @@ def test_backups_of_an_agency_that_left_are_held_and_nobody_can_add_to_them(dril
 
 
 def test_destroying_an_agencys_backups_leaves_nothing_of_it_and_all_of_its_neighbour(protected: Steps) -> None:
-    protected.practice.restore("protected")
+    protected.practice.restore("protected", "recover1")
     protected.succeed("disaster-recovery", "retire", tenant=BRAVO)
     destroy = {"tenant": BRAVO, "more": {"hold": False}}
     assert protected.changed("disaster-recovery", "retire", **destroy) != []
