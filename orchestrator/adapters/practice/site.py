@@ -132,12 +132,14 @@ class PracticeSite:
         need not stop in good order."""
         require_machine()
         with self._only_one(progress):
+            running = hosts_with_processes(self._identity)
 
             def stop(name: str) -> None:
                 self._host_named(name).stop(in_good_order=in_good_order and not erase)
-                progress(f"{name}: stopped")
+                if name in running:
+                    progress(f"{name}: stopped")
 
-            _each(stop, sorted(hosts_with_processes(self._identity) | self._disks()))
+            _each(stop, sorted(running | self._disks()))
             self._bridge.down()
             if erase:
                 for part in ("hosts", "id_ed25519", "known_hosts"):

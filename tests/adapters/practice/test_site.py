@@ -128,6 +128,9 @@ def test_snapshots_bring_back_only_what_was_written_before_them(site: PracticeSi
     site.restore("second", print, ["edge"])
     assert _ssh(site, EDGE, "ls /srv; ls /etc/issue || true").split() == ["two"]
     assert {host.name: host.snapshots for host in site.status()} == {"edge": ("first", "second"), "seat": ()}
+    said: list[str] = []
+    site.down(said.append)
+    assert said == ["edge: stopped"], "the other was not up"
     for names in ((), ("seat",)):
         with pytest.raises(OrchestratorError, match="third") as caught:
             site.restore("third", print, names)
