@@ -5,6 +5,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 
 from tests.conftest import ROOT
 
@@ -65,3 +66,9 @@ def test_files_are_found_by_name_and_folders_with_everything_in_them(
         "etc/systemd/vpn3.conf",
         "home/fra-ann",
     ]
+
+
+def test_what_roles_leave_on_hosts_is_listed_as_text() -> None:
+    """A pattern with a colon and a blank is a mapping to YAML unless it is quoted."""
+    for file in sorted((ROOT / "playbooks/roles").glob("*/meta/traces.yml")):
+        assert [one for one in yaml.safe_load(file.read_text()) if not isinstance(one, str)] == [], file
