@@ -13,7 +13,9 @@ description:
     that does not exist yet.
 options:
   settings:
-    description: Values by name, such as C(net.ipv4.ip_forward). Parts of a name contain no dots.
+    description:
+      - Values by name, such as C(net.ipv4.ip_forward). Parts of a name contain no dots. A part V(*) stands for whatever
+        the kernel has there at the moment, such as interfaces.
     type: dict
     required: true
 attributes:
@@ -40,14 +42,16 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
+NAME = re.compile(r"[a-z0-9_-]+(\.([a-z0-9_-]+|\*))+")
+SETTINGS = Path("/proc/sys")
 
 
-def place(name: str) -> Path:
-    """Return the file in which the kernel shows a setting. Raises ValueError if the name is invalid."""
+def places(name: str) -> list[Path]:
+    """Return the files in which the kernel shows a setting. Raises ValueError if the name is invalid."""
     if not NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not the name of a setting")
-    return Path("/proc/sys", *name.split("."))
+    parts = name.split(".")
+    return sorted(SETTINGS.glob("/".join(parts))) if "*" in parts else [SETTINGS.joinpath(*parts)]
 
 
 def in_force(file: Path) -> str | None:
@@ -61,14 +65,14 @@ def main() -> None:
     before, after = [], []
     for name, value in sorted(module.params["settings"].items()):
         try:
-            file = place(name)
-            found = in_force(file)
-            if found == str(value):
-                continue
-            before += [f"{name} = {found}\n"] if found is not None else []
-            after.append(f"{name} = {value}\n")
-            if not module.check_mode:
-                file.write_text(f"{value}\n")
+            for file in places(name):
+                found, called = in_force(file), ".".join(file.relative_to(SETTINGS).parts)
+                if found == str(value):
+                    continue
+                before += [f"{called} = {found}\n"] if found is not None else []
+                after.append(f"{called} = {value}\n")
+                if not module.check_mode:
+                    file.write_text(f"{value}\n")
         except (OSError, ValueError) as error:
             module.fail_json(msg=f"{name} cannot be set to {value}: {error}")
     headers = {"before_header": "in force", "after_header": "declared"}

@@ -33,6 +33,15 @@ def test_different_settings_are_reported_and_corrected_and_then_left_alone() -> 
     assert not again["changed"]
 
 
+def test_a_setting_of_every_interface_is_corrected_on_each() -> None:
+    """The kernel itself passes the value of default on to interfaces that have not been set."""
+    asked = {"net.ipv4.conf.*.proxy_arp": 1}
+    predicted, first, again = (*settled(asked, check=True), *settled(asked, asked))
+    names = {f"net.ipv4.conf.{interface}.proxy_arp = 1" for interface in ("all", "default", "lo")}
+    assert names <= set(predicted["diff"]["after"].splitlines())
+    assert (first["changed"], again["changed"]) == (True, False)
+
+
 def test_a_prediction_sets_nothing_and_reports_settings_that_do_not_exist_yet() -> None:
     asked = {FORWARD: 1, "net.ipv4.conf.agency9.proxy_arp": 1}
     first, again = settled(asked, asked, check=True)
