@@ -49,6 +49,7 @@ def catalog() -> Catalog:
         component("network", allocates={"subnet": "networks"}),
         component("desk", needs=("network",)),
         component("desktop", needs=("network",), dedicated=True),
+        component("guard", tenancy="accompanying", hosts={"main": "desktop_hosts"}, recovery={"data": []}),
         component("disaster-recovery", recovery={"data": []}),
         component("workplace", people={"users": "door"}, secrets={"door": "password"}, accounts_from="directory"),
         component(

@@ -48,12 +48,17 @@ def proof_problems(document: YamlDocument, component: Component) -> Iterator[Pro
 
 
 def tenancy_problems(document: YamlDocument, component: Component) -> Iterator[Problem]:
-    """Shared functions that do not exist, or of a component all of whose hosts are shared anyway."""
+    """Shared functions that do not exist, or of a component none of whose hosts are its own, and a price for each unit
+    of what has no quantity."""
     for n, function in enumerate(component.shared):
         if function not in component.hosts:
             yield document.problem(("shared", n), f"there is no function {function!r}")
         if component.tenancy is not Tenancy.DEDICATED:
-            yield document.problem(("shared", n), "every function of a component with shared tenancy is shared")
+            message = f"no host of a component with {component.tenancy} tenancy is reserved for it"
+            yield document.problem(("shared", n), message)
+    for name, tier in component.tiers.items() if component.accompanies else ():
+        if tier.price.per != "agency":
+            yield document.problem(("tiers", name, "price", "per"), "is on other components' hosts; set agency")
 
 
 def people_problems(document: YamlDocument, component: Component) -> Iterator[Problem]:

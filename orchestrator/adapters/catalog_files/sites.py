@@ -14,7 +14,8 @@ from orchestrator.ports.catalog import Problem
 
 
 class _InventoryGroup(BaseModel):
-    """The part of Ansible's YAML inventory that a site uses: groups of hosts, each with an address."""
+    """The part of Ansible's YAML inventory that a site uses: groups of hosts. A host in several groups has its address
+    in one of them."""
 
     model_config = ConfigDict(extra="forbid")
     hosts: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9.-]*$")], dict[str, Any]]
@@ -76,12 +77,13 @@ def _hosts(document: YamlDocument) -> dict[str, Host]:
             problems += [document.problem((group, *e["loc"]), e["msg"]) for e in error.errors()]
             continue
         for name, variables in parsed.hosts.items():
-            if "ansible_host" not in variables:
-                problems.append(document.problem((group, "hosts", name), "needs ansible_host, its address"))
-                continue
             before = found.get(name)
+            known = {**(before.variables if before else {}), **variables}
             groups = tuple(sorted({group, *(before.groups if before else ())}))
-            found[name] = Host(name=name, address=str(variables["ansible_host"]), groups=groups, variables=variables)
+            found[name] = Host(name=name, address=str(known.get("ansible_host", "")), groups=groups, variables=known)
+    for host in (host for host in found.values() if not host.address):
+        place = (host.groups[0], "hosts", host.name)
+        problems.append(document.problem(place, "needs ansible_host, its address"))
     problems += _standby_problems(document, found)
     refuse(problems, f"{document.file} is not usable")
     return found

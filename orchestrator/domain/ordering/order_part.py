@@ -14,7 +14,7 @@ def part_of(
     order.
 
     Raises NOT_FOUND for a component that is neither ordered nor served, and CONFLICT for one that needs a component
-    that is not there, or while a component still has to be removed.
+    that is not there, for hosts without what accompanies them there, or while a component still has to be removed.
     """
     if not target:
         return order
@@ -39,4 +39,25 @@ def part_of(
     before = recorded or order.model_copy(update={"services": {}})
     others = {c: service for c, service in before.services.items() if c not in target}
     chosen = {c: service for c, service in order.services.items() if c in target}
-    return before.model_copy(update={"services": {**others, **chosen}})
+    part = before.model_copy(update={"services": {**others, **chosen}})
+    _check_company(part, target, served, catalog)
+    return part
+
+
+def _check_company(part: CallOff, target: Collection[str], served: Collection[str], catalog: Catalog) -> None:
+    """What accompanies others is planned with them, so that no host leaves the agency with it."""
+    for component in sorted({*served, *part.services}):
+        if not catalog.components[component].accompanies:
+            continue
+        if component not in target and (hosting := [c for c in catalog.hosting if c in target]):
+            raise OrchestratorError(
+                Kind.CONFLICT,
+                f"{component!r} is on the hosts of {hosting[0]!r} of {part.agency.id}",
+                hint=f"add --target {component}",
+            )
+        if component in part.services and not part.services.keys() & set(catalog.hosting):
+            raise OrchestratorError(
+                Kind.CONFLICT,
+                f"{component!r} is on hosts of the agency's own, and {part.agency.id} would have none",
+                hint=f"add --target {' or --target '.join(catalog.hosting)}",
+            )

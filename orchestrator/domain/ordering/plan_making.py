@@ -102,6 +102,9 @@ def _wish(basis: Basis, component_id: str) -> ServiceInstance:
 def _place(
     basis: Basis, component: Component, function: str, group: str, before: ServiceInstance | None
 ) -> tuple[str, ...]:
+    if component.accompanies:
+        own = {a.block for name, a in basis.allocations.items() if name.startswith("host:")}
+        return tuple(host for host in basis.site.group(group) if host in own)
     if component.dedicates(function):
         prefix = f"host:{component.component}:{function}:"
         return tuple(sorted(a.block for name, a in basis.allocations.items() if name.startswith(prefix)))

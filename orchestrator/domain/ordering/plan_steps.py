@@ -27,28 +27,27 @@ def steps_of(
     for change in built:
         first = (*prechecks, *_own(backups, change.component))
         steps += _build(change, wanted[change.component], first, built, basis)
-        steps += _shrink(change, recorded.get(change.component), wanted[change.component])
-    for change in reversed(removed):
+    shrunk = {c.component: _shrunk(c, recorded.get(c.component), wanted[c.component]) for c in built}
+    leaving = [c for c in changes if c in removed or shrunk.get(c.component)]
+    for change in reversed(leaving):
         component = change.component
-        dependents = [c.component for c in removed if component in catalog.components[c.component].follows]
-        released = [
-            c.component for c in built if c.component in recorded and recorded[c.component].accounts_from == component
-        ]
-        kept = backups if component == KEEPER else _own(backups, component)
-        steps.append(
-            step_of(
-                component,
-                Verb.RETIRE,
-                joined(recorded[component].hosts, basis.site.present(recorded[component].elsewhere)),
-                needs=(
-                    *kept,
-                    *(f"{d}.{Verb.RETIRE}" for d in dependents),
-                    *(f"{r}.{Verb.VERIFY}" for r in released),
-                ),
-                because="no longer ordered",
-            )
-        )
+        dependents = tuple(f"{c.component}.{Verb.RETIRE}" for c in leaving if component in catalog.follows(c.component))
+        if change in built:
+            needs, hosts = [f"{component}.{Verb.VERIFY}"], shrunk[component]
+        else:
+            kept = backups if component == KEEPER else _own(backups, component)
+            needs = [*kept, *_released(change, built, recorded)]
+            hosts = joined(recorded[component].hosts, basis.site.present(recorded[component].elsewhere))
+        because = "these hosts are no longer ordered" if change in built else "no longer ordered"
+        steps.append(step_of(component, Verb.RETIRE, hosts, needs=(*needs, *dependents), because=because))
     return tuple(steps)
+
+
+def _released(change: Change, built: list[Change], recorded: Mapping[str, ServiceInstance]) -> Iterator[str]:
+    """The steps after which nobody asks a component that goes for passwords any more."""
+    for other in (c.component for c in built if c.component in recorded):
+        if recorded[other].accounts_from == change.component:
+            yield f"{other}.{Verb.VERIFY}"
 
 
 def _final_backups(
@@ -76,7 +75,7 @@ def _build(
         Effect.CREATE: f"{_ordered_because(basis, component)}, not yet delivered",
         Effect.REPLACE: "its hosts are no longer part of the site",
     }.get(change.effect, "differs in " + ", ".join(f.path for f in change.fields))
-    needed = [c.component for c in built if c.component in catalog.components[component].follows]
+    needed = [c.component for c in built if c.component in catalog.follows(component)]
     by_people = catalog.components[component].by_people
     if not by_people:
         yield step_of(component, Verb.PRECHECK, instance.hosts, needs=(), because=reason)
@@ -101,13 +100,9 @@ def _ordered_because(basis: Basis, component: str) -> str:
     return (basis.call_off.services[component].because if basis.call_off else None) or "ordered"
 
 
-def _shrink(change: Change, before: ServiceInstance | None, after: ServiceInstance) -> Iterator[Step]:
-    """Retire the component on hosts that no longer serve the agency after an update."""
-    if before is None or change.effect is not Effect.UPDATE:
-        return
-    if leaving := without(before.hosts, after.hosts):
-        needs = (f"{change.component}.{Verb.VERIFY}",)
-        yield step_of(change.component, Verb.RETIRE, leaving, needs=needs, because="these hosts are no longer ordered")
+def _shrunk(change: Change, before: ServiceInstance | None, after: ServiceInstance) -> Placement:
+    """The hosts that no longer serve the agency after an update."""
+    return without(before.hosts, after.hosts) if before and change.effect is Effect.UPDATE else {}
 
 
 def step_of(

@@ -24,8 +24,8 @@ def _component_requests(call_off: CallOff, catalog: Catalog) -> Iterator[Request
     for component_id in catalog.in_order(call_off.services):
         component = catalog.components[component_id]
         yield from (Request(name=name, pool=pool) for name, pool in sorted(component.allocates.items()))
-        dedicated = (f for f in sorted(component.hosts) if component.dedicates(f))
-        for function in dedicated:
+        own = () if component.accompanies else sorted(filter(component.dedicates, component.hosts))
+        for function in own:
             for unit in range(1, call_off.services[component_id].quantity + 1):
                 pool = host_pool(component.hosts[function])
                 yield Request(name=_host_name(component_id, function, unit), pool=pool)

@@ -185,7 +185,7 @@ def _others(now: Situation, after: ServiceInstance) -> dict[str, tuple[FieldChan
         and not now.catalog.components[c].by_people
     ]
     moved = (FieldChange(path=f"needs.{name}", before=_names(now.instance.hosts), after=_names(after.hosts)),)
-    needing = {c: moved for c in serving if name in now.catalog.components[c].follows}
+    needing = {c: moved for c in serving if name in now.catalog.follows(c)}
     return {c: (*found.get(c, ()), *needing.get(c, ())) for c in serving if c in found or c in needing}
 
 
@@ -199,7 +199,7 @@ def _lead(now: Situation, others: Mapping[str, Any], *, needs: tuple[str, ...]) 
     """Have other services lead to the new place."""
     for other in others:
         hosts = now.recorded[other].hosts
-        first = tuple(f"{n}.{Verb.VERIFY}" for n in now.catalog.components[other].follows if n in others)
+        first = tuple(f"{n}.{Verb.VERIFY}" for n in now.catalog.follows(other) if n in others)
         yield step_of(other, Verb.PROVISION, hosts, needs=(*needs, *first), because="it leads users there")
         provisioned = f"{other}.{Verb.PROVISION}"
         yield step_of(other, Verb.VERIFY, hosts, needs=(provisioned,), because="users must be able to use it")

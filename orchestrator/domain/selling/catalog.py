@@ -14,6 +14,7 @@ from orchestrator.domain.identifiers import Identifier, Name
 from orchestrator.domain.selling.drill_policy import DrillPolicy
 from orchestrator.domain.selling.homes import Homes
 from orchestrator.domain.selling.reach import Reach
+from orchestrator.domain.selling.recovery_scope import RecoveryScope
 from orchestrator.domain.selling.vouches import Vouches
 from orchestrator.domain.selling.work_terms import WorkTerms
 from orchestrator.domain.service_levels.hours import ServiceHours
@@ -66,6 +67,8 @@ class Tenancy(StrEnum):
     """A platform host serves many agencies."""
     DEDICATED = "dedicated"
     """A host serves one agency; the quantity ordered is a number of hosts. Functions that are `shared` are excepted."""
+    ACCOMPANYING = "accompanying"
+    """It has no hosts of its own: it is on the hosts of its groups that other components dedicate to the agency."""
 
 
 class SecretKind(StrEnum):
@@ -166,38 +169,6 @@ class Endpoint(Value):
 
     name: str
     address: str
-
-
-class Trust(Value):
-    """A file on the hosts of a function against which users verify the service's identity. `file` is a template over
-    {agency_id}."""
-
-    function: Name
-    file: Annotated[str, Field(pattern=r"^/[^\x00]+$")]
-
-    def file_of(self, agency: str) -> str:
-        return self.file.format(agency_id=agency)
-
-
-ALL_LEVELS = (1, 2, 3, 4, 5)
-
-
-class RecoveryScope(Value):
-    """What a backup of the component contains, in words, and against what users verify a restored copy.
-
-    `integrity` are the levels that a drill must check before it can pass (docs/recovery.md). Level 4 is the chain of
-    canaries, for components that users can write to from outside.
-    """
-
-    data: tuple[str, ...]
-    trust: Trust | None = None
-    integrity: tuple[Annotated[int, Field(ge=1, le=5)], ...] = Field(
-        default=ALL_LEVELS, min_length=1, exclude_if=lambda levels: levels == ALL_LEVELS
-    )
-
-    def trusted(self, agency: str, hosts: Mapping[str, tuple[str, ...]]) -> tuple[str, str] | None:
-        """The host and the file on it that say whom to trust, for a service on these hosts by function."""
-        return (hosts[self.trust.function][0], self.trust.file_of(agency)) if self.trust else None
 
 
 BY_PEOPLE = (Verb.PROVISION, Verb.VERIFY, Verb.RETIRE)
@@ -316,12 +287,12 @@ class Component(Value):
 
     def dedicates(self, function: str) -> bool:
         """Whether a host with this function serves one agency alone."""
-        return self.tenancy is Tenancy.DEDICATED and function not in self.shared
+        return self.tenancy is not Tenancy.SHARED and function not in self.shared
 
     @property
-    def follows(self) -> tuple[str, ...]:
-        """Components that come before it, if the agency has them."""
-        return (*self.needs, self.accounts_from) if self.accounts_from else self.needs
+    def accompanies(self) -> bool:
+        """Whether it is on hosts that the agency has for other components."""
+        return self.tenancy is Tenancy.ACCOMPANYING
 
     @property
     def by_people(self) -> bool:
@@ -362,6 +333,16 @@ class Catalog(Value):
         """Components that no two steps may change on the same host at the same time."""
         return frozenset(name for name, component in self.components.items() if component.exclusive)
 
+    @cached_property
+    def hosting(self) -> tuple[str, ...]:
+        """Components with hosts that are an agency's own, which others may accompany."""
+        return tuple(name for name, one in self.components.items() if one.tenancy is Tenancy.DEDICATED)
+
+    def follows(self, component: str) -> tuple[str, ...]:
+        """Components that come before this one, if the agency has them."""
+        one = self.components[component]
+        return (*one.needs, *filter(None, [one.accounts_from]), *(self.hosting if one.accompanies else ()))
+
     def tier(self, component: str, tier: str) -> Tier:
         return self.components[component].tiers[tier]
 
@@ -394,5 +375,5 @@ class Catalog(Value):
     def in_order(self, ids: Iterable[str]) -> tuple[str, ...]:
         """`ids` sorted so that every component comes after those it follows, otherwise by name."""
         wanted = set(ids)
-        graph = {i: sorted(set(self.components[i].follows) & wanted) for i in sorted(wanted)}
+        graph = {i: sorted(set(self.follows(i)) & wanted) for i in sorted(wanted)}
         return tuple(TopologicalSorter(graph).static_order())

@@ -28,7 +28,7 @@ def checked(
     """The call-off. Raises INVALID if it is not one, NOT_COVERED for what its agreement does not allow."""
     shape = document.check(schema)
     broken = {at[:depth] for at, _ in shape for depth in range(len(at) + 1)}
-    shape += _wrong_terms(document, broken)
+    shape += [*_wrong_terms(document, broken), *_unaccompanied(document, catalog, bundles)]
     problems = [*(problem for _, problem in shape), *_uncovered(document, broken, agreements, catalog, bundles)]
     if problems:
         raise refused(path, problems, kind=Kind.INVALID if shape else Kind.NOT_COVERED)
@@ -54,6 +54,19 @@ def _wrong_terms(document: SourceDocument, broken: set[Place]) -> list[tuple[Pla
         found = [(("recovery", *e["loc"]), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
         return [(at, document.problem(at, message)) for at, message in found]
     return []
+
+
+def _unaccompanied(document: SourceDocument, catalog: Catalog, bundles: Bundles) -> Iterator[tuple[Place, Problem]]:
+    """What a schema cannot check in the services: that what accompanies others has hosts to be on."""
+    data = document.data if isinstance(document.data, dict) else {}
+    lines = data["services"].items() if isinstance(data.get("services"), dict) else ()
+    ordered = {name: set(_ordered(name, line, catalog, bundles)) for name, line in lines}
+    if any(components.intersection(catalog.hosting) for components in ordered.values()):
+        return
+    for name, components in ordered.items():
+        for component in sorted(c for c in components if catalog.components[c].accompanies):
+            message = f"{component!r} is on hosts of the agency's own; order {' or '.join(catalog.hosting)} as well"
+            yield ("services", name), document.problem(("services", name), message)
 
 
 def _uncovered(

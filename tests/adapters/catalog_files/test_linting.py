@@ -83,7 +83,7 @@ def test_people_without_names_and_an_unknown_place_of_trust_are_reported(
     ("component", "complaint"),
     [
         ("desktop", "there is no function 'nothing'"),
-        ("service-desk", "every function of a component with shared tenancy is shared"),
+        ("service-desk", "no host of a component with shared tenancy is reserved for it"),
     ],
 )
 def test_a_shared_function_that_means_nothing_is_reported(source: CatalogFiles, component: str, complaint: str) -> None:

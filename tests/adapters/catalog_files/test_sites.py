@@ -44,6 +44,19 @@ def test_an_invalid_outside_is_refused_with_its_line(folder: Path, said: str, co
     assert complaint in problem
 
 
+def test_a_host_in_several_groups_has_its_address_in_one_of_them(folder: Path) -> None:
+    hosts = folder / "hosts.yml"
+    hosts.write_text(f"{hosts.read_text()}aardvarks:\n  hosts: {{gw1: {{colour: red}}}}\n")
+    host = read_site(folder).hosts["gw1"]
+    assert (host.address, host.groups) == ("10.63.0.11", ("aardvarks", "network_gateways"))
+    assert host.variables == {"ansible_host": "10.63.0.11", "colour": "red"}
+    hosts.write_text(f"{hosts.read_text()}zebras:\n  hosts: {{gw9: {{}}}}\n")
+    with pytest.raises(OrchestratorError, match="is not usable") as refused:
+        read_site(folder)
+    [problem] = refused.value.details
+    assert "zebras.hosts.gw9: needs ansible_host, its address" in problem
+
+
 def test_hosts_stand_by_for_their_group_and_serve_nobody(folder: Path) -> None:
     site = read_site(folder)
     assert (site.group("service_desks"), site.standby("service_desks")) == (("desk1",), ("desk2",))
