@@ -1,4 +1,4 @@
-"""A real Prometheus finds the hosts in the data centre and the hubs of branches by the example's jobs."""
+"""A real Prometheus finds agencies' own hosts and the hubs of branches by the example's jobs."""
 
 import json
 import shutil
@@ -28,6 +28,7 @@ class Answers(BaseHTTPRequestHandler):
         listed = [
             self._target("data-centre", f"{own}/metrics"),
             self._target("wide-area-network", f"{own}/"),
+            self._target("security", f"{own}/"),
             self._target("service-desk", f"{own}/metrics"),
         ]
         self.send_response(200)
@@ -52,7 +53,7 @@ def port() -> Iterator[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("component", ["data-centre", "wide-area-network"])
+@pytest.mark.parametrize("component", ["data-centre", "wide-area-network", "security"])
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="this machine has no prometheus")
 def test_what_has_figures_is_scraped_and_nothing_else_that_is_probed(component: str, port: int, tmp_path: Path) -> None:
     ASKED.clear()

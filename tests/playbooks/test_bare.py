@@ -15,7 +15,7 @@ pytestmark = pytest.mark.bare
 
 COMPONENTS = [
     "network", "desktop", "identity", "laptop", "service-desk", "thin-client", "disaster-recovery", "data-centre",
-    "flexible-working", "wide-area-network",
+    "flexible-working", "wide-area-network", "security",
 ]  # fmt: skip
 
 

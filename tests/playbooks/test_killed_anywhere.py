@@ -11,7 +11,7 @@ from tests.playbooks.conftest import Steps
 
 COMPONENTS = [
     "network", "desktop", "identity", "laptop", "service-desk", "thin-client", "disaster-recovery", "data-centre",
-    "flexible-working", "wide-area-network",
+    "flexible-working", "wide-area-network", "security",
 ]  # fmt: skip
 
 

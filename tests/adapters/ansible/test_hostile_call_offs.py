@@ -73,6 +73,7 @@ services:
     tier: standard
     quantity: 1
     parameters: {branches: [{name: leeds, number: 1, gateway: branch1}]}
+  security: {tier: standard}
 recovery:
   time_zone: Europe/London
   windows: [{days: [sat], start: "22:00", end: "23:00"}]

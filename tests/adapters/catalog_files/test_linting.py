@@ -92,6 +92,13 @@ def test_a_shared_function_that_means_nothing_is_reported(source: CatalogFiles, 
     assert any(complaint in str(problem) for problem in source.lint())
 
 
+def test_a_price_for_each_unit_of_what_has_no_quantity_is_reported(source: CatalogFiles) -> None:
+    file = source.catalog_dir / "components/security.yml"
+    file.write_text(file.read_text().replace("price: {per: agency", "price: {per: unit", 1))
+    told = "tiers.standard.price.per: is on other components' hosts; set agency"
+    assert any(told in str(problem) for problem in source.lint())
+
+
 @pytest.mark.parametrize(
     ("before", "after", "complaint"),
     [

@@ -7,8 +7,8 @@ from tests.entrypoints.cli.conftest import InProcess
 
 ORDER = (ROOT / "examples/cabinet-office.yml").read_text().partition("services:")[0] + "services:\n"
 MEMBERS = [
-    "data-centre", "desktop", "disaster-recovery", "flexible-working", "identity", "laptop", "network", "service-desk",
-    "thin-client",
+    "data-centre", "desktop", "disaster-recovery", "flexible-working", "identity", "laptop", "network", "security",
+    "service-desk", "thin-client",
 ]  # fmt: skip
 
 
@@ -31,6 +31,17 @@ def test_what_is_needed_is_planned_and_the_plan_says_by_what(ours: InProcess) ->
     because = {step["id"]: step["because"] for step in plan["steps"]}
     assert because["service-desk.provision"] == "needed by business-change, not yet delivered"
     assert because["network.provision"] == "needed by business-change, not yet delivered"
+
+
+def test_what_accompanies_others_is_refused_without_hosts_to_be_on(ours: InProcess) -> None:
+    services = "  network: {tier: standard}\n  security: {tier: standard}\n"
+    line = (ORDER + services).count("\n")
+    said = ours("plan", written(ours, services), expect=2).stderr
+    problem = f"my-agency.yml:{line}: services.security: 'security' is on hosts of the agency's own; order "
+    assert f"{problem}data-centre or desktop as well" in said
+    plan = ours.json("plan", written(ours, f"{services}  desktop: {{tier: standard, quantity: 2}}\n"))
+    hosts = {step["id"]: step["hosts"] for step in plan["steps"]}
+    assert hosts["security.provision"] == ["pc1", "pc2"]
 
 
 def test_what_the_bundle_ordered_is_the_same_when_it_is_named(ours: InProcess) -> None:
