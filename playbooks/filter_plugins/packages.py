@@ -20,7 +20,8 @@ def role_packages(role_path: str, functions: Iterable[str]) -> list[str]:
 
 
 def _lists(role: Path) -> Mapping[str, list[str]]:
-    found: Mapping[str, list[str]] = yaml.safe_load((role / "meta" / "packages.yml").read_text(encoding="utf-8"))
+    text = (role / "meta" / "packages.yml").read_text(encoding="utf-8")
+    found: Mapping[str, list[str]] = yaml.load(text, Loader=yaml.CSafeLoader)
     return found
 
 

@@ -20,7 +20,7 @@ def release_obstacles(os_release: str, role_path: str) -> list[str]:
 
 
 def _platforms(role: Path) -> dict[str, list[str]]:
-    told = yaml.safe_load((role / "meta" / "main.yml").read_text(encoding="utf-8"))
+    told = yaml.load((role / "meta" / "main.yml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     return {platform["name"].lower(): platform["versions"] for platform in told["galaxy_info"]["platforms"]}
 
 

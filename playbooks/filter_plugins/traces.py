@@ -18,7 +18,7 @@ def role_traces(roles: Iterable[str], playbooks: str) -> list[str]:
 
 
 def _read(role: Path) -> list[str]:
-    found: list[str] = yaml.safe_load((role / "meta" / "traces.yml").read_text(encoding="utf-8"))
+    found: list[str] = yaml.load((role / "meta" / "traces.yml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     return found
 
 

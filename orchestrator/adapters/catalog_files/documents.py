@@ -147,6 +147,11 @@ def read_yaml(path: Path) -> YamlDocument:
         raise _invalid(path, None, f"is not YAML: {_shorten(str(error))}") from None
 
 
+def role_file(file: Path) -> Any:
+    """A YAML file of a role, empty if it is missing. It is ours, so aliases are allowed, and nobody asks for lines."""
+    return (yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}) if file.is_file() else {}
+
+
 def _refuse_what_blows_up(text: str, path: Path) -> None:
     """Refuse deep nesting, which breaks recursive parsers, and aliases, which make a small file large."""
     depth = 0

@@ -5,9 +5,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-import yaml
-
-from orchestrator.adapters.catalog_files.documents import YamlDocument
+from orchestrator.adapters.catalog_files.documents import YamlDocument, role_file
 from orchestrator.domain.estate.site import Site
 from orchestrator.domain.selling.catalog import Catalog, Component, SecretKind, Tenancy, Verb
 from orchestrator.domain.text_types import DEFINITIONS
@@ -196,18 +194,18 @@ def role_problems(document: YamlDocument, component: Component, role: Path) -> I
     if not role.is_dir():
         yield document.problem(("role",), f"there is no role {role}")
         return
-    specs = _role_file(role / "meta" / "argument_specs.yml").get("argument_specs", {})
+    specs: Mapping[str, Any] = role_file(role / "meta" / "argument_specs.yml").get("argument_specs", {})
     for verb in REQUIRED_VERBS + (RECOVERY_VERBS if component.recovery.data else ()):
         if not (role / "tasks" / f"{verb}.yml").is_file():
             yield document.problem(("role",), f"role {role.name} has no tasks/{verb}.yml")
         if verb not in specs:
             yield document.problem(("role",), f"{role.name}/meta/argument_specs.yml has no entry for {verb}")
     options = specs.get(Verb.PROVISION, {}).get("options", {})
-    yield from _parameter_problems(document, component, options, _role_file(role / "defaults" / "main.yml"))
+    yield from _parameter_problems(document, component, options, role_file(role / "defaults" / "main.yml"))
     if component.accounts_from and f"{component.role}_accounts" not in options:
         yield document.problem(("accounts_from",), f"the role's provision has no option {component.role}_accounts")
     for file in sorted(role.glob("*/*.yml")):
-        for name in _environments(yaml.safe_load(file.read_text(encoding="utf-8"))):
+        for name in _environments(role_file(file)):
             message = "in an environment is visible in process lists and journals; pass it on stdin or to a module"
             yield document.problem(("role",), f"{role.name}/{file.relative_to(role)}: {name} {message}")
 
@@ -223,11 +221,6 @@ def _environments(part: Any) -> Iterator[str]:
         yield from (str(name) for name, value in named if "{{" in str(value))
         for one in part.values():
             yield from _environments(one)
-
-
-def _role_file(file: Path) -> Mapping[str, Any]:
-    """A YAML file of a role, empty if it is missing. It is ours, so aliases are allowed."""
-    return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.is_file() else {}
 
 
 def _parameter_problems(

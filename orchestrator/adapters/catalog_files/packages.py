@@ -4,9 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import yaml
-
-from orchestrator.adapters.catalog_files.documents import YamlDocument
+from orchestrator.adapters.catalog_files.documents import YamlDocument, role_file
 from orchestrator.domain.estate.site import STANDBY
 from orchestrator.domain.selling.catalog import Catalog, Component
 from orchestrator.ports.catalog import Problem
@@ -50,5 +48,5 @@ def package_problems(document: YamlDocument, component: Component, role: Path) -
 
 
 def _lists(role: Path) -> Mapping[str, list[str]]:
-    file = role / PACKAGES
-    return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.is_file() else {}
+    found: Mapping[str, list[str]] = role_file(role / PACKAGES)
+    return found

@@ -72,7 +72,7 @@ def read_inventory(directory: Path) -> Inventory:
 
 def _load(path: Path) -> Mapping[str, Any]:
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except FileNotFoundError as error:
         raise OrchestratorError(
             Kind.NOT_FOUND, f"{path} does not exist", hint="Name an inventory directory of a practice site."
