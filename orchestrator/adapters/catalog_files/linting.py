@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.adapters.catalog_files.documents import YamlDocument, role_file
 from orchestrator.domain.estate.site import Site
 from orchestrator.domain.selling.catalog import Catalog, Component, SecretKind, Tenancy, Verb
+from orchestrator.domain.selling.reach import Audience
 from orchestrator.domain.text_types import DEFINITIONS
 from orchestrator.ports.catalog import Problem
 
@@ -117,6 +118,21 @@ def reach_problems(document: YamlDocument, component: Component, catalog: Catalo
         for n, function in enumerate(functions):
             if function not in component.hosts:
                 yield document.problem((field, n), f"there is no function {function!r}")
+
+
+def drill_problems(document: YamlDocument, component: Component, catalog: Catalog) -> Iterator[Problem]:
+    """Hosts of what is backed up that turn the recovery host away: a drill could not show that a restored copy does not
+    reach them."""
+    related = [catalog.components[name] for name in catalog.with_needs(component.component)]
+    reached = {
+        one.hosts.get(reach.function)
+        for one in related
+        for reach in one.reachability
+        if Audience.RECOVERY in reach.admits and any(port.startswith("tcp/") for port in reach.ports)
+    }
+    for function, group in component.hosts.items() if component.recovery.data else ():
+        if group not in reached:
+            yield document.problem(("hosts", function), "no tcp port there admits `recovery`: drills decide nothing")
 
 
 def _allocated(component: Component, catalog: Catalog) -> set[str]:

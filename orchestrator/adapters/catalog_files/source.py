@@ -9,6 +9,7 @@ from typing import TypeVar
 from orchestrator.adapters.catalog_files.documents import YamlDocument, parse, read_yaml, refuse, violations
 from orchestrator.adapters.catalog_files.linting import (
     account_problems,
+    drill_problems,
     home_problems,
     people_problems,
     probe_problems,
@@ -124,6 +125,7 @@ class CatalogFiles:
             problems += home_problems(document, component)
             problems += trust_problems(document, component)
             problems += reach_problems(document, component, catalog)
+            problems += drill_problems(document, component, catalog)
             if component.role:
                 role = self.playbooks_dir / "roles" / component.role
                 problems += role_problems(document, component, role)

@@ -29,7 +29,7 @@ from orchestrator.domain.recovery.recovery_plan import drill_plan
 from orchestrator.domain.recovery.verdict import Moment
 from orchestrator.domain.runs.run import Run, RunState, StepRecord, StepState
 from orchestrator.domain.runs.run_options import Priority, RunOptions
-from orchestrator.domain.selling.catalog import KEEPER, Component, Verb
+from orchestrator.domain.selling.catalog import KEEPER, Verb
 from orchestrator.ports.catalog import CatalogSource
 from orchestrator.ports.drilling import Rehearsal, rehearsed_host
 from orchestrator.ports.outside import Clock
@@ -277,22 +277,21 @@ class Drilling(Consequences):
             tx.events.add([_told(after)], agency=drill.agency, at=self.clock.now())
         return after
 
-    def _admitted(self, tx: Transaction, run: Run, component: Component, host: str) -> list[Admission]:
-        """Ports of the live service that admit the recovery host. An attempt at any other port proves nothing about the
-        bubble: it fails because of the other side."""
-        site = self.source.site(run.site)
-        reachability = Reachability(
-            existing(tx.instances.of(run.agency)),
-            catalog=self.source.catalog(),
-            allocations=tx.allocations.of(run.agency, site=site.name),
-            site=site,
-        )
-        found = reachability.admissions(component)
-        address = ip_address(site.hosts[host].address)
+    def _admitted(self, tx: Transaction, run: Run, instance: ServiceInstance, host: str) -> list[tuple[str, Admission]]:
+        """(component, port) of the agency's live services, on an instance's hosts, that admit the recovery host. An
+        attempt at any other port proves nothing about the bubble: it fails because of the other side."""
+        site, catalog = self.source.site(run.site), self.source.catalog()
+        services = existing(tx.instances.of(run.agency))
+        allocations = tx.allocations.of(run.agency, site=site.name)
+        reachability = Reachability(services, catalog=catalog, allocations=allocations, site=site)
+        address, hosts = ip_address(site.hosts[host].address), hosts_in(instance.hosts)
         return [
-            one
-            for one in found
-            if one.protocol == "tcp" and any(address in ip_network(source) for source in one.sources)
+            (name, one)
+            for name in sorted(services)
+            for one in reachability.admissions(catalog.components[name])
+            if one.host in hosts
+            and one.protocol == "tcp"
+            and any(address in ip_network(source) for source in one.sources)
         ]
 
     def _rehearsal(
@@ -311,7 +310,7 @@ class Drilling(Consequences):
             user=user,
             trust=component.recovery.trust.file_of(drill.agency) if component.recovery.trust else None,
             limit=min(promised, self.limit) if self.limit else promised,
-            targets=_targets(instance, site, component, self._admitted(tx, run, component, host)),
+            targets=_targets(instance, site, self._admitted(tx, run, instance, host)),
         )
 
 
@@ -343,15 +342,15 @@ def _bubble(drill: Drill, earlier: PhaseResults) -> dict[str, Any] | None:
 
 
 def _targets(
-    instance: ServiceInstance, site: Site, component: Component, admitted: Sequence[Admission]
+    instance: ServiceInstance, site: Site, admitted: Sequence[tuple[str, Admission]]
 ) -> tuple[dict[str, Any], ...]:
     """What a restored copy must not reach: the hosts that it was copied from, at ports that admit the recovery host,
     and the outside world. Each has a unique name, and its place."""
-    name, hosts = component.component, [site.hosts[h] for h in hosts_in(instance.hosts) if h in site.hosts]
+    name, hosts = instance.component, [site.hosts[h] for h in hosts_in(instance.hosts) if h in site.hosts]
     found = [
         *((f"production host {h.name} of {name}", h.name, h.address, 22) for h in hosts),
         *((f"production database {h.name} of {name}", h.name, h.address, 5432) for h in hosts),
-        *((f"production service {one.host} of {name}", one.host, one.address, one.port) for one in admitted),
+        *((f"production service {one.host} of {of}", one.host, one.address, one.port) for of, one in admitted),
         *(("the outside", "the outside", one["address"], one["port"]) for one in _outside(site)),
     ]
     return tuple(

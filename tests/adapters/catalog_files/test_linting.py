@@ -155,3 +155,19 @@ def test_hosts_that_stand_by_for_agencies_own_hosts_are_reported(source: Catalog
     hosts.write_text(f"{hosts.read_text()}desktops_standby:\n  hosts:\n    pc9: {{ansible_host: 10.63.0.39}}\n")
     told = "site practice has hosts that stand by for 'desktops', whose hosts are agencies' own"
     assert any(told in str(problem) for problem in source.lint())
+
+
+@pytest.mark.parametrize(
+    ("component", "before", "after"),
+    [
+        ("data-centre", "tcp/9100], admits: [provider, recovery]", "tcp/9100], admits: [provider]"),
+        ("laptop", "needs: [network]", "needs: []"),
+    ],
+)
+def test_hosts_that_turn_the_recovery_host_away_are_reported(
+    source: CatalogFiles, component: str, before: str, after: str
+) -> None:
+    file = source.catalog_dir / f"components/{component}.yml"
+    assert before in file.read_text()
+    file.write_text(file.read_text().replace(before, after))
+    assert any("admits `recovery`: drills decide nothing" in str(problem) for problem in source.lint())
