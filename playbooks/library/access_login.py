@@ -104,6 +104,7 @@ connected:
   elements: str
 """
 
+import json
 import os
 import re
 import secrets
@@ -178,7 +179,9 @@ class Visitor:
         """Dial in, and hang up at the end."""
         client = self.client(self.password, code)
         try:
-            yield self._configured(client)
+            address = self._configured(client)
+            self._await_routes(address)
+            yield address
         finally:
             client.terminate()
             try:
@@ -201,6 +204,17 @@ class Visitor:
             time.sleep(0.05)
         lines = told.decode(errors="replace").strip().splitlines() or ["nothing"]
         raise VerificationError(f"nobody can dial in: {'; '.join(lines[-3:])}")
+
+    def _await_routes(self, address: IPv4Address) -> None:
+        """Wait until everything declared is led there. A client tells its address before it has made its routes, and a
+        connection that begins in between has another source for ever."""
+        deadline = time.monotonic() + self._given["timeout"]
+        for place in sorted({way["address"] for way in self._given["ways"]}):
+            asked = ["ip", "-n", self._given["namespace"], "-json", "route", "get", place]
+            while json.loads(run(asked, ""))[0].get("prefsrc") != str(address):
+                if time.monotonic() > deadline:
+                    raise VerificationError(f"who dials in is not led to {place}")
+                time.sleep(0.05)
 
 
 @contextmanager
