@@ -24,10 +24,14 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-demo: ## Boot the practice site, onboard an agency on it and rehearse its recovery, for real
+# Groups of hosts that serve an agency with the core service.
+CORE_HOSTS := network_gateways directories access_gateways service_desks desktops thin_client_servers device_registers \
+  data_centre_servers journal_collectors recovery_hosts
+
+demo: ## Boot the practice site, onboard an agency with the core service and rehearse its recovery, for real
 	@$(MAKE) --no-print-directory --jobs=2 $(INSTALLED) base-tree
 	@$(ORCHESTRATOR) init
-	@$(ORCHESTRATOR) practice up network_gateways desktops service_desks thin_client_servers recovery_hosts
+	@$(ORCHESTRATOR) practice up $(CORE_HOSTS)
 	@$(ORCHESTRATOR) apply examples/cabinet-office.yml --yes
 	@$(ORCHESTRATOR) agency show cabinet-office
 	@$(ORCHESTRATOR) drill list --agency cabinet-office --json | grep -q '"verdict": "pass' || { \

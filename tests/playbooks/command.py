@@ -1,10 +1,12 @@
 """The command line on the practice site of the tests."""
 
 import json
+import signal
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+import time
+from contextlib import closing
 from typing import Any
 
 from tests.commands import run_command
@@ -42,14 +44,32 @@ class Command:
     def json(self, *words: object) -> Any:
         return json.loads(self(*words, "--json"))
 
-    def onboard(self, call_offs: Sequence[Path]) -> None:
-        """Apply these at the same time."""
-        started = [(path, self.start("apply", path, "--yes")) for path in call_offs]
-        for path, process in started:
-            out, err = process.communicate(timeout=2400)
-            assert process.returncode == 0, f"{path.name}: {self.broken(path.stem)}\n{out}\n{err}"
+    def states(self, agency: str) -> dict[str, str]:
+        """Of the steps of the agency's newest run."""
+        runs = self.json("run", "list", "--agency", agency)["runs"]
+        return {s["id"]: s["state"] for s in self.json("run", "show", runs[0]["run"])["steps"]} if runs else {}
 
-    def broken(self, agency: str) -> dict[str, str]:
-        """What went wrong in the agency's last run, step by step."""
-        run = self.json("run", "list", "--agency", agency)["runs"][0]["run"]
-        return {step["id"]: step["error"] for step in self.json("run", "show", run)["steps"] if step["error"]}
+    def wait_for(self, process: "subprocess.Popen[str]", agency: str, step: str, state: str) -> None:
+        """Wait until a step of the agency's run is in a state, or the command that works on it has ended."""
+        query = "select 1 from step join run on run.id = step.run and run.state = 'running'"
+        query += " where run.agency = ? and step.id = ? and step.state = ?"
+        deadline = time.monotonic() + 600
+        with closing(sqlite3.connect(self.practice.home / "orchestrator.db")) as records:
+            while process.poll() is None and not records.execute(query, [agency, step, state]).fetchone():
+                assert time.monotonic() < deadline, f"{step} is not {state}"
+                time.sleep(0.1)
+
+    def kill(self, doomed: "subprocess.Popen[str]", agency: str, step: str) -> None:
+        """Kill a command once it has begun with a step."""
+        self.wait_for(doomed, agency, step, "running")
+        doomed.kill()
+        said, errors = doomed.communicate()
+        assert doomed.returncode == -signal.SIGKILL, said + errors
+
+    def hand_out(self, agency: str, component: str, person: str) -> str:
+        """The password of a person now."""
+        file = self.practice.home / "handed-out"
+        self("secret", "hand-out", agency, component, person, file)
+        password = file.read_text().splitlines()[1].removeprefix("password: ")
+        file.unlink()
+        return password

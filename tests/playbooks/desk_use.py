@@ -35,6 +35,28 @@ class Seat:
         """The status and the text that REST 2 answers to who has logged in."""
         return self._ask(method, path, self._session(), body)
 
+    def write(self, queue: str, subject: str) -> None:
+        """Open a ticket."""
+        status, text = self.rest("POST", "ticket", {"Queue": queue, "Subject": subject})
+        assert status == 201, text
+
+    def finds(self, subject: str) -> bool:
+        """Whether there is one ticket of this subject."""
+        status, text = self.rest("GET", f"tickets?query=Subject%3D%27{subject}%27")
+        assert status == 200, text
+        return bool(json.loads(text)["total"] == 1)
+
+    def ticket(self, number: str) -> Any:
+        """A ticket as it is now."""
+        return json.loads(self.rest("GET", f"ticket/{number}")[1])
+
+    def set_status(self, number: str, status: str, comment: str | None = None) -> None:
+        """Leave a ticket in another state, after a comment."""
+        if comment:
+            said = {"Content": comment, "ContentType": "text/plain"}
+            assert self.rest("POST", f"ticket/{number}/comment", said)[0] == 201
+        assert self.rest("PUT", f"ticket/{number}", {"Status": status})[0] == 200
+
     def prove(self, path: str) -> int:
         """The status that REST 2 answers to the password itself, which costs the desk a tenth of a second."""
         proof = base64.b64encode(f"{self.login}:{self.password}".encode()).decode()

@@ -6,7 +6,9 @@ has one, beside the one that people use.
 
 import fcntl
 import os
+import re
 import shutil
+import subprocess
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -119,6 +121,19 @@ def practice_site(top: Path, *, suite: str = Inventory.suite, layers: bool = Tru
     finally:
         driver.down(print, erase=True)
         in_use.close()
+
+
+@contextmanager
+def unplugged(host: str) -> Iterator[None]:
+    """A host whose cable nobody has put back yet."""
+    links = subprocess.run(["ip", "link"], capture_output=True, text=True, check=True).stdout
+    bridge = re.escape(SUBSTITUTES["orch-practice"])
+    (link,) = re.findall(rf"altname (vb-{bridge}-\S+-{host})$", links, re.MULTILINE)
+    subprocess.run(["ip", "link", "set", link, "down"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["ip", "link", "set", link, "up"], check=True)
 
 
 def _take_down_abandoned(bridge: str, inventory: Path) -> None:

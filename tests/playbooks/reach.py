@@ -52,7 +52,7 @@ with ThreadPoolExecutor(128) as pool:
 """
 
 LISTENING = "ss --tcp --udp --listening --numeric --no-header | awk '{print $1, $5}'"
-DIALLED = ("vpn_port", "laptop_port", "branch_port", "second_branch_port")
+DIALLED = ("vpn_port", "laptop_port", "branch_port", "second_branch_port", "access_port")
 """Ports of UDP that answer to nobody without a key."""
 STRAY = 8081
 """A port that a program which nobody declared has on every host, for as long as we walk."""
@@ -141,7 +141,7 @@ def _sources(steps: Steps, held: Mapping[str, Mapping[str, str]]) -> Iterator[So
 def declared(views: Mapping[str, Mapping[str, Any]], site: Site) -> set[tuple[str, Target]]:
     """(name of a source, what it may reach) by the catalog's files, for agencies as `agency show --json` has them.
 
-    What anyone may ask is not among it: only remote access is for anyone, and it answers to nobody without a key.
+    Of what anyone may ask, only an access server answers to those without a key.
     """
     allowed: set[tuple[str, Target]] = {("controller", (host.address, "tcp", 22)) for host in site.hosts.values()}
     for agency, view in views.items():
@@ -151,9 +151,7 @@ def declared(views: Mapping[str, Mapping[str, Any]], site: Site) -> set[tuple[st
         known = {**view["allocations"], "repository_port": 9000 + int(view["allocations"]["number"])}
         for name, functions in placed.items():
             for reach in CATALOG[name].get("reachability", ()):
-                sources = {source for audience in reach["admits"] for source in _of(audience, agency, name, placed)}
-                if "devices" in reach["admits"] and CATALOG[name]["tenancy"] == "shared":
-                    sources |= {*placed["network"]["gateway"]}  # by whose address they are seen
+                sources = _admitted(reach, agency, name, placed, site)
                 inside = _inside(view)
                 for host in functions[reach["function"]]:
                     at = inside if reach.get("at") == "network" else site.hosts[host].address
@@ -172,6 +170,25 @@ def _placed(service: Mapping[str, Any], site: Site) -> dict[str, list[str]]:
     """function -> the hosts of a service that have it."""
     groups = CATALOG[service["component"]].get("hosts", {})
     return {f: [h for h in service["hosts"] if group in site.hosts[h].groups] for f, group in groups.items()}
+
+
+def _admitted(
+    reach: Mapping[str, Any], agency: str, name: str, placed: Mapping[str, Mapping[str, list[str]]], site: Site
+) -> set[str]:
+    """The names of the sources that a component admits to some of its ports."""
+    sources = {source for audience in reach["admits"] for source in _of(audience, agency, name, placed)}
+    if "devices" in reach["admits"] and CATALOG[name]["tenancy"] == "shared":
+        sources |= {*placed["network"]["gateway"]}  # by whose address they are seen
+    if "devices" in reach["admits"] and reach.get("at") != "network":
+        sources |= {*_dialled(placed)}
+    return sources | {"controller", *site.hosts} if "anyone" in reach["admits"] else sources
+
+
+def _dialled(placed: Mapping[str, Mapping[str, list[str]]]) -> Iterator[str]:
+    """The hosts by whose addresses those are seen who dial in to them."""
+    for name, functions in placed.items():
+        for function in CATALOG[name].get("dial_in", ()):
+            yield from functions[function]
 
 
 def _of(audience: str, agency: str, component: str, placed: Mapping[str, Mapping[str, list[str]]]) -> Iterator[str]:

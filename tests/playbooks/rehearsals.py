@@ -45,9 +45,9 @@ class Rehearsals:
         run = self.carry(self.app.recovery.protecting.open_run(AGENCY, DESK))
         assert run.state is RunState.SUCCEEDED, run.error
 
-    def drill(self, meanwhile: Meanwhile | None = None, *, component: str = DESK) -> Drill:
+    def drill(self, meanwhile: Meanwhile | None = None) -> Drill:
         """One to its end."""
-        drill = self.app.recovery.drilling.request(AGENCY, component, by="the test")
+        drill = self.app.recovery.drilling.request(AGENCY, DESK, by="the test")
         self.carry(self.app.recovery.drilling.start(drill.id), meanwhile=meanwhile, drill=drill.id)
         return self.stored(drill.id)
 
