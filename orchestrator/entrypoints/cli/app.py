@@ -84,13 +84,16 @@ app.add_typer(operating.db, name="db")
 def main() -> None:
     """Run one command and exit with the code of its outcome. Only the current user can read the files it creates.
 
-    Garbage collection during the imports takes a quarter of a short command; long commands switch it on later.
+    Garbage collection during the imports takes a quarter of a short command; long commands switch it on later. Another
+    fifth would go at the end, when Python looks for garbage among all there is before it leaves.
     """
     gc.disable()
     os.umask(0o077)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for plugins slows every start
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
