@@ -8,6 +8,7 @@ so that planning with one more agency moves no other.
 """
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -110,7 +111,7 @@ class _Lanes:
     def __init__(self, crowds: Sequence[Crowd], *, level: int, capacity: int) -> None:
         self._origin = min(crowd.spans[0][0] for crowd in crowds)
         size = max(crowd.spans[-1][1] for crowd in crowds) - self._origin
-        self._wanted = _wanted(crowds, self._origin, size)
+        self._edges, self._heights = _wanted(crowds)
         self._taken = array("H", bytes(2 * size))
         self._full = bytearray(size)
         self._capacity = capacity
@@ -122,10 +123,13 @@ class _Lanes:
     def start(self, a: int, b: int, grains: int) -> int | None:
         """A start between two grains with a free lane for the given number of grains, near the less wanted of the
         two."""
-        a, b = a - self._origin, b - self._origin
-        look = self._full.find if self._wanted[a] <= self._wanted[b - 1] else self._full.rfind
-        found = look(bytes(grains), a, b)
+        look = self._full.find if self._wanted(a) <= self._wanted(b - 1) else self._full.rfind
+        found = look(bytes(grains), a - self._origin, b - self._origin)
         return None if found < 0 else found + self._origin
+
+    def _wanted(self, grain: int) -> float:
+        """How many lanes a grain would need if every drill were spread over all the time in which it may run."""
+        return self._heights[bisect_right(self._edges, grain) - 1]
 
     def take(self, start: int, grains: int) -> None:
         for at in range(start - self._origin, start - self._origin + grains):
@@ -142,15 +146,16 @@ class _Lanes:
         return True
 
 
-def _wanted(crowds: Sequence[Crowd], origin: int, size: int) -> list[float]:
-    """How many lanes each grain would need if every drill were spread over all the time in which it may run."""
-    steps = [0.0] * (size + 1)
+def _wanted(crowds: Sequence[Crowd]) -> tuple[list[int], list[float]]:
+    """The grains at which the number of wanted lanes changes, and to what."""
+    steps: dict[int, float] = {}
     for crowd in crowds:
         height = sum(crowd.grains) / total(crowd.spans)
         for a, b in crowd.spans:
-            steps[a - origin] += height
-            steps[b - origin] -= height
-    return list(accumulate(steps))
+            steps[a] = steps.get(a, 0.0) + height
+            steps[b] = steps.get(b, 0.0) - height
+    edges = sorted(steps)
+    return edges, list(accumulate(steps[edge] for edge in edges))
 
 
 def plan_calendar(
