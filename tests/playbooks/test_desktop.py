@@ -264,6 +264,7 @@ def test_a_desktop_is_cleared_of_its_people_and_given_to_the_next_agency(desktop
     assert _changed(desktops, "retire") != []
     assert _changed(desktops, "retire") == []
     assert desktops.on("pc1", LEFT.format(id=ALPHA.id, networks=NETWORKS)).split() == ["provision"]
+    assert desktops.on("pc1", "systemctl --failed --plain --no-legend") == ""
     desktops.succeed("desktop", "precheck", tenant=BRAVO, placement=place)
     # As a plan would have it, the agency's network lets the new desktop ask.
     assert desktops.changed("network", "provision", tenant=BRAVO, others={"desktop": place}) != []
