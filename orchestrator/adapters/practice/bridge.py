@@ -7,6 +7,7 @@ The kernel keeps the alias as long as the bridge, so no file can contradict it.
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
@@ -121,10 +122,11 @@ def _links() -> list[dict[str, Any]]:
 
 
 def _practice_sites(links: list[dict[str, Any]]) -> dict[str, re.Match[str]]:
-    """Return the parsed alias of every practice site's bridge, by name."""
+    """Return the parsed alias of every practice site's bridge, by name. Hosts of other sites come and go meanwhile, and
+    with them links."""
     sites = {}
     for link in links:
-        alias = _ALIAS.fullmatch((_INTERFACES / link["ifname"] / "ifalias").read_text().strip())
-        if alias:
-            sites[link["ifname"]] = alias
+        with suppress(OSError):
+            if alias := _ALIAS.fullmatch((_INTERFACES / link["ifname"] / "ifalias").read_text().strip()):
+                sites[link["ifname"]] = alias
     return sites
