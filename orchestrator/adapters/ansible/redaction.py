@@ -13,6 +13,9 @@ SHORTEST = 6
 _BREAK = re.compile(r"\s|\\[rn]")
 """What may be inside a secret that a program has wrapped: line breaks and indentation, also escaped as in JSON."""
 
+_SPACE = re.compile(r"\s")
+"""The same, if a secret has characters of its own that look like an escaped break, and was wrapped between them."""
+
 
 class Redactor:
     """Replaces secrets, plain or encoded: base64, hexadecimal, URL, JSON and shell quoting; in upper or lower case, and
@@ -20,7 +23,8 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         long = [secret for secret in secrets if len(_BREAK.sub("", secret)) >= SHORTEST]
-        spelt = {_BREAK.sub("", spelling) for secret in long for spelling in _spellings(secret)}
+        breaks = (_BREAK, _SPACE)
+        spelt = {one.sub("", spelling) for one in breaks for secret in long for spelling in _spellings(secret)}
         ordered = sorted(spelt, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, ordered)), re.IGNORECASE) if ordered else None
 

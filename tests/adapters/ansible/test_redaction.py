@@ -6,7 +6,7 @@ import re
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.adapters.ansible.redaction import REDACTED, Redactor
@@ -26,6 +26,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
 @given(secret=st.text(min_size=6, max_size=40).filter(lambda s: len(re.sub(r"\s|\\[rn]", "", s)) >= 6))
+@example(secret="00000\\n0")
 def test_a_secret_is_redacted_in_every_spelling(spelling: object, secret: str) -> None:
     shown = Redactor([secret])(f"before {spelling(secret)} after")  # type: ignore[operator]
     assert REDACTED in shown
