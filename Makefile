@@ -44,8 +44,7 @@ demo: ## Boot the practice site, onboard an agency with the core service and reh
 	@echo "Take it down:  $(ORCHESTRATOR) practice down"
 
 # Two more than there are cores: half of the time, a process waits for hosts, and not for a core.
-CORES := $(shell nproc)
-WORKERS ?= $(shell expr $(CORES) + 2)
+WORKERS ?= $(shell expr $$(nproc) + 2)
 
 # Tests of a component stay in one process, the dearest components begin first, and each process has its own practice site.
 # Their files are in a folder of the run's own, which is left to look at when a test fails.
@@ -75,7 +74,6 @@ fresh: $(INSTALLED) practice-packages ## Run demo and test on a bare machine of 
 check: ## Format, lint, types, import contracts, fast tests
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line lint fast-tests
 
-fast-tests: WORKERS := $(CORES)
 fast-tests: $(INSTALLED)
 	$(call side_by_side,-m "not practice and not slow and not long")
 
